@@ -1,0 +1,115 @@
+/* config - trotline.yaml, loaded and checked through libcyaml.
+ *
+ * Every limit has a unit in its name here and a default in config.c. Paths are absolute after
+ * loading; relative ones in the file are relative to the file's own folder. `${VAR}` in a text is
+ * replaced from the environment; an unset one is an error that names key and variable. */
+#ifndef TROTLINE_CONFIG_H
+#define TROTLINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "slice.h"
+
+struct config_source {
+	char *name;     /* [a-z0-9_-]{1,64}; POST /webhooks/<name> */
+	char *provider; /* "trotline" */
+	char **secrets; /* expanded, secrets_file's lines included; empty without CONFIG_SECRETS */
+	size_t secrets_count;
+	char *secrets_file; /* absolute path or NULL; one secret a line */
+	uint64_t max_age_ms, max_future_ms, dedup_window_ms;
+};
+
+struct config_handler {
+	char *name;   /* route and process name: trotline-handler-<name> */
+	char **types; /* more event types that go to it, before the built-in table */
+	size_t types_count;
+	uint64_t processes; /* how many `up` starts; 0 for one that is started by hand */
+};
+
+struct config_conversion {
+	char *name;
+	char *url; /* fnmatch(3) pattern over the clicked URL */
+};
+
+struct config {
+	char *path;     /* of the file itself, absolute */
+	char *listen;   /* address:port as written */
+	char *address;  /* its parts */
+	uint64_t port;
+	char *data_dir; /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
+	uint64_t log_level; /* enum log_level */
+
+	struct config_source *sources;
+	size_t sources_count;
+
+	struct {
+		uint64_t ingress, validator, router;
+	} processes;
+
+	struct { /* bytes, numbers, ms */
+		uint64_t event_bytes, batch_bytes, batch_events, header_bytes, connections;
+		uint64_t idle_timeout_ms, request_timeout_ms, answer_timeout_ms;
+		uint64_t memory_bytes; /* of request bodies under way in one ingress */
+	} limits;
+
+	struct {
+		uint64_t max_bytes;
+		uint64_t lease_ms; /* without a verdict for so long: sent again */
+	} journal;
+
+	struct {
+		uint64_t delay_ms, attempts;
+	} retry;
+
+	struct {
+		double error_rate_percent;
+		uint64_t processing_time_ms, queue_size;
+	} health;
+
+	struct {
+		int64_t opened, clicked;
+	} scores;
+
+	struct {
+		uint64_t soft_bounces, soft_bounce_period_ms;
+	} suppression;
+
+	struct config_conversion *conversions;
+	size_t conversions_count;
+
+	/* One row a handler: the built-in ones in the order of the type table, then the file's own.
+	 * The row's index is the handler's route number everywhere; at most CONFIG_HANDLERS_MAX. */
+	struct config_handler *handlers;
+	size_t handlers_count;
+	size_t handler_unknown; /* index of the one that takes the rest */
+};
+
+enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX = 32 };
+
+enum config_mode {
+	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
+	                    * that secrets name are wiped from this process's environment */
+	CONFIG_SECRETS,    /* for the validator and the command line only */
+};
+
+/* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
+struct config *config_load(const char *path, enum config_mode mode, struct error *why);
+void config_destroy(struct config **cfg);
+
+/* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
+const char *config_path(const char *given);
+
+/* "250ms", "10m", "24h", "30d" to ms; "64KiB", "1MiB", "2GiB" or plain bytes. False for others. */
+bool config_parse_duration(const char *text, uint64_t *ms);
+bool config_parse_size(const char *text, uint64_t *bytes);
+
+/* Route number of an event type: the file's own rows first, then the built-in table, then unknown. */
+size_t config_route(const struct config *cfg, struct slice type);
+
+/* The source of that name, or NULL. */
+const struct config_source *config_source_find(const struct config *cfg, struct slice name);
+
+#endif

@@ -1,0 +1,159 @@
+/* frame - what travels between the stages: msgpack maps, declared once as tables of fields.
+ *
+ * From each table come the struct, the packer, the strict unpacker, the printer and the
+ * document (`trotline --frames`). Every frame is one map whose first key is `v`, the version; a
+ * frame with another version, an unknown, missing or repeated key, a wrong type, a text over its
+ * limit, too deep a nesting or trailing bytes is refused with the reason.
+ *
+ * Unpacking copies nothing: slices and objects point into the bytes given and into the zone given,
+ * and live as long as both. */
+#ifndef TROTLINE_FRAME_H
+#define TROTLINE_FRAME_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "slice.h"
+
+enum { FRAME_VERSION = 1 };
+
+/* A list of sequence numbers on the wire; `list` points into the zone after unpacking. */
+struct seqs {
+	const uint64_t *list;
+	size_t n;
+};
+
+enum field_kind {
+	FIELD_UINT, /* uint64_t */
+	FIELD_STR,  /* struct slice, UTF-8 text */
+	FIELD_NSTR, /* struct slice, text or nil (p == NULL) */
+	FIELD_BIN,  /* struct slice, raw bytes */
+	FIELD_OBJ,  /* msgpack_object, anything */
+	FIELD_SEQS, /* struct seqs, array of unsigned integers */
+};
+
+#define FIELD_C_UINT uint64_t
+#define FIELD_C_STR struct slice
+#define FIELD_C_NSTR struct slice
+#define FIELD_C_BIN struct slice
+#define FIELD_C_OBJ msgpack_object
+#define FIELD_C_SEQS struct seqs
+
+/* Each row: F(kind, name on the wire and in the struct, most bytes or 0, what it is). */
+
+/* An accepted event: validator -> router -> handler. Keep `data` last. */
+#define EVENT_FIELDS(F)                                                                            \
+	F(UINT, seq, 0, "place in the journal; with `journal` the event's identity")               \
+	F(STR, journal, 16, "the journal's random id, 16 hex digits")                              \
+	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
+	F(STR, type, 128, "event type as the sender named it, such as email_delivered")            \
+	F(STR, id, 512, "the sender's event id")                                                   \
+	F(NSTR, email, 320, "recipient (partition key), or nil")                                   \
+	F(UINT, ts, 0, "when it happened at the sender, ms since 1970")                            \
+	F(UINT, received, 0, "when it was accepted, ms since 1970")                                \
+	F(UINT, attempt, 0, "deliveries that a handler has answered with RETRY so far")            \
+	F(NSTR, batch, 36, "id of the batch it came in, or nil")                                   \
+	F(OBJ, data, 0, "the event's own fields, complete")
+
+/* What became of events: handler, router, validator, dlq -> retrier. */
+#define VERDICT_FIELDS(F)                                                                          \
+	F(STR, journal, 16, "the journal that the events belong to")                               \
+	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
+	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, buried")               \
+	F(STR, reason, 512, "why, for retry and dead; empty otherwise")                            \
+	F(STR, handler, 64, "who says so")
+
+/* A request as it came: ingress -> validator. */
+#define REQUEST_FIELDS(F)                                                                          \
+	F(UINT, boot, 0, "random id of the ingress process that asks")                             \
+	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
+	F(UINT, request, 0, "number of the request within that process")                           \
+	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
+	F(UINT, batch, 0, "1: came to the batch path")                                             \
+	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
+	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
+	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
+	F(BIN, body, 0, "the raw body")
+
+/* The answer to a request: validator -> ingress. */
+#define ANSWER_FIELDS(F)                                                                           \
+	F(UINT, boot, 0, "as in the request")                                                      \
+	F(UINT, request, 0, "as in the request")                                                   \
+	F(UINT, status, 0, "HTTP status")                                                          \
+	F(STR, headers, 1024, "more headers: `Name: value` lines, each ended by \\n")              \
+	F(STR, body, 0, "JSON text")
+
+/* An event that is given up: retrier -> dlq. */
+#define DEAD_FIELDS(F)                                                                             \
+	F(STR, journal, 16, "the journal that the event belongs to")                               \
+	F(UINT, seq, 0, "its place there")                                                         \
+	F(STR, reason, 512, "why it is dead")                                                      \
+	F(STR, handler, 64, "who gave it up")                                                      \
+	F(UINT, attempts, 0, "deliveries that ended in RETRY")                                     \
+	F(UINT, failed_at, 0, "ms since 1970")                                                     \
+	F(BIN, event, 0, "the event frame as it stands in the journal")
+
+/* A process's figures, once a second on the tap. */
+#define STATS_FIELDS(F)                                                                            \
+	F(STR, stage, 64, "stage name, such as validator or handler-bounced")                      \
+	F(UINT, instance, 0, "number of the process within its stage")                             \
+	F(UINT, pid, 0, "process id")                                                              \
+	F(UINT, at, 0, "ms since 1970")                                                            \
+	F(UINT, draining, 0, "1: stopping")                                                        \
+	F(OBJ, metrics, 0, "array of [family, labels, value]")
+
+#define FRAME_MEMBER(kind, name, max, doc) FIELD_C_##kind name;
+
+struct event {
+	EVENT_FIELDS(FRAME_MEMBER)
+};
+struct verdict {
+	VERDICT_FIELDS(FRAME_MEMBER)
+};
+struct request {
+	REQUEST_FIELDS(FRAME_MEMBER)
+};
+struct answer {
+	ANSWER_FIELDS(FRAME_MEMBER)
+};
+struct dead {
+	DEAD_FIELDS(FRAME_MEMBER)
+};
+struct stats {
+	STATS_FIELDS(FRAME_MEMBER)
+};
+
+struct frame_field {
+	const char *name;
+	size_t name_len;
+	enum field_kind kind;
+	size_t offset; /* in the struct */
+	size_t max;    /* bytes of text; 0: bounded by the socket only */
+	const char *doc;
+};
+
+struct frame_schema {
+	const char *name;
+	const struct frame_field *fields;
+	size_t count;
+};
+
+extern const struct frame_schema event_schema, verdict_schema, request_schema, answer_schema,
+	dead_schema, stats_schema;
+
+/* Appends the frame to out, which the caller owns. `frame` is the struct of that schema.
+ * False only when memory is short. */
+bool frame_pack(const struct frame_schema *schema, const void *frame, msgpack_sbuffer *out);
+
+/* Reads n bytes into *frame. What is nested goes to the zone, which the caller clears when done.
+ * False with the reason in why when the frame is not exactly of that schema. */
+bool frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n,
+	msgpack_zone *zone, void *frame, struct error *why);
+
+/* The frame as a msgpack map in the zone, for printing as JSON. */
+bool frame_object(
+	const struct frame_schema *schema, const void *frame, msgpack_zone *zone, msgpack_object *out);
+
+#endif

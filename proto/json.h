@@ -1,0 +1,42 @@
+/* json - the only place where JSON text is met: JSON <-> msgpack objects.
+ *
+ * Reading is strict (RFC 8259, UTF-8 checked, one value, no trailing bytes) and refuses what would
+ * be read differently elsewhere: repeated keys, a NUL in a key, integers beyond 64 bits, nesting
+ * over JSON_DEPTH_MAX. 64-bit integers and NUL in strings survive. */
+#ifndef TROTLINE_JSON_H
+#define TROTLINE_JSON_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+
+#include "error.h"
+#include "slice.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { JSON_DEPTH_MAX = 24 };
+
+/* A parser with its buffers, kept from call to call. Not for two threads at once. */
+struct json_reader;
+
+struct json_reader *json_reader_new(void);
+void json_reader_destroy(struct json_reader **reader);
+
+/* Parses text; the tree is copied into the zone and shares nothing with text or the reader. */
+bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone,
+	msgpack_object *out, struct error *why);
+
+/* The object as JSON text on one line (pretty: indented). The caller frees it; NULL when memory is
+ * short. Binary values are written as base64 texts. */
+char *json_write(const msgpack_object *obj, bool pretty);
+
+/* Appends text to out as a JSON string with its quotes. */
+bool json_quote(struct slice text, msgpack_sbuffer *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,32 @@
+/* tap - the PUB feed of a stage: for watching only; losing it loses nothing.
+ *
+ * A message is two parts: the topic, "<kind>.<detail>" (event.<type>, verdict.<verdict>,
+ * stats.<stage>), then the frame. Nothing is packed or copied while nobody listens to the kind. */
+#ifndef TROTLINE_TAP_H
+#define TROTLINE_TAP_H
+
+#include <czmq.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "slice.h"
+
+struct tap;
+
+/* Binds <run>/tap-<stage>.<instance>. */
+struct tap *tap_new(const struct config *cfg, const char *stage, size_t instance, struct error *why);
+void tap_destroy(struct tap **tap);
+
+/* Somebody subscribed to topics that begin like kind. */
+bool tap_wanted(struct tap *tap, const char *kind);
+void tap_send(struct tap *tap, const char *kind, struct slice detail, const void *frame, size_t n);
+
+/* The other end: a SUB socket that follows all stages of a configuration. Topics by zsock_set_subscribe. */
+struct tap_feed;
+struct tap_feed *tap_feed_new(const struct config *cfg, const char *topic, struct error *why);
+void tap_feed_destroy(struct tap_feed **feed);
+/* Connects to stages that have appeared since; call it every second or so. */
+void tap_feed_refresh(struct tap_feed *feed);
+zsock_t *tap_feed_sock(struct tap_feed *feed); /* stays the feed's */
+
+#endif
