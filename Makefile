@@ -1,0 +1,83 @@
+# Trotline. `make run` and `make test` are all a newcomer needs; see README.md.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
+	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev libcyaml-dev \
+	libcurl4-openssl-dev supervisor
+TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus
+LINT_PACKAGES = clang-format clang-tidy cppcheck
+
+# SAN=1 builds with ASan and UBSan into folders of its own.
+ifdef SAN
+B = build/san
+BIN = bin/san
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1
+else
+B = build/plain
+BIN = bin
+SANITIZE = -O2 -D_FORTIFY_SOURCE=2
+endif
+
+VERSION := $(shell cat VERSION)
+LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c libcyaml libcurl
+WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
+CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+COMMON = -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
+CFLAGS = -std=c17 $(CWARN) $(COMMON)
+CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
+LDLIBS = $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
+
+STAGES = ingress validator router retrier dlq
+KIT = $(addprefix handlers/,kit.c state.c)
+HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
+
+obj = $(patsubst %,$B/%.o,$(basename $(1)))
+PROTO_OBJ = $(call obj,$(wildcard proto/*.c proto/*.cc))
+stage_obj = $(call obj,$(wildcard $(1)/*.c))
+KIT_OBJ = $(call obj,$(KIT))
+# What decides lives apart from main.c, so that the unit tests link it.
+PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
+
+PROGRAMS = $(addprefix $(BIN)/trotline-,$(STAGES) $(addprefix handler-,$(HANDLERS))) $(BIN)/trotline
+
+.PHONY: all run test unit e2e lint format clean deps test-deps lint-deps
+all: $(PROGRAMS)
+
+$B/%.o: %.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/%.o: %.cc Makefile VERSION
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$B/libtrotline.a: $(PROTO_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define stage_rule
+$(BIN)/trotline-$(1): $(call stage_obj,$(1)) $B/libtrotline.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach s,$(STAGES),$(eval $(call stage_rule,$(s))))
+
+$(BIN)/trotline-handler-%: $B/handlers/%.o $(KIT_OBJ) $B/libtrotline.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BIN)/trotline: $(call stage_obj,cli) $B/libtrotline.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c)) $(PURE_OBJ) $B/libtrotline.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+clean:
+	rm -rf build bin
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+.SECONDARY:
