@@ -12,7 +12,7 @@
 
 #include "slice.h"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 struct log_field {
 	const char *key;
@@ -38,10 +38,10 @@ struct log_field {
 				sizeof log_fields_ / sizeof *log_fields_);                         \
 		}                                                                                  \
 	} while (0)
-#define log_debug(...) LOG_AT(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) LOG_AT(LOG_INFO, __VA_ARGS__)
-#define log_warn(...) LOG_AT(LOG_WARN, __VA_ARGS__)
-#define log_error(...) LOG_AT(LOG_ERROR, __VA_ARGS__)
+#define log_debug(...) LOG_AT(LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...) LOG_AT(LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...) LOG_AT(LEVEL_WARN, __VA_ARGS__)
+#define log_error(...) LOG_AT(LEVEL_ERROR, __VA_ARGS__)
 
 /* Names the stage in every line from here on; the text must outlive the process. */
 void log_open(const char *stage, enum log_level least);
