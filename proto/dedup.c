@@ -1,0 +1,350 @@
+/* dedup - see dedup.h.
+ *
+ * A slot's home is the top of hash.hi scaled to the table's size, so any size will do; collisions
+ * go to the next slot. Removal closes the gap by moving later entries back, copying before it
+ * clears, so that a kill in between leaves an entry twice but never loses one. */
+#include "dedup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BOOT_ID_LEN = 36, SEQ_BITS = 40, HEADER_BYTES = 4096 };
+
+static const uint64_t SEQ_MASK = ((uint64_t)1 << SEQ_BITS) - 1;
+static const uint64_t FIRST_SLOTS = 65536;
+static const char MAGIC[8] = "trotidx1";
+
+struct header {
+	char magic[8];
+	char boot[BOOT_ID_LEN + 4];
+	uint64_t journal;
+	uint64_t slots;
+	uint64_t used;
+	uint64_t replaced; /* a newer file stands in this one's place */
+	uint64_t complete; /* the building was finished */
+};
+
+struct dedup {
+	struct header *header; /* start of the mapping */
+	uint64_t *slots;
+	size_t bytes;
+	char path[4096];
+};
+
+static uint64_t
+slot_of(struct hash128 hash, uint64_t seq)
+{
+	return hash.lo << SEQ_BITS | (seq & SEQ_MASK);
+}
+
+static bool
+same_print(uint64_t slot, struct hash128 hash)
+{
+	return slot >> SEQ_BITS == (hash.lo & (UINT64_MAX >> SEQ_BITS));
+}
+
+static uint64_t
+home_of(const struct dedup *d, struct hash128 hash)
+{
+	return (uint64_t)((unsigned __int128)hash.hi * d->header->slots >> 64);
+}
+
+static uint64_t
+next_of(const struct dedup *d, uint64_t i)
+{
+	return i + 1 == d->header->slots ? 0 : i + 1;
+}
+
+static void
+read_boot_id(char out[BOOT_ID_LEN + 1])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	size_t n = f ? fread(out, 1, BOOT_ID_LEN, f) : 0;
+
+	memset(out + n, 0, BOOT_ID_LEN + 1 - n);
+	if (f)
+		fclose(f);
+}
+
+static bool
+map_file(struct dedup *d, int fd, size_t bytes, int protection)
+{
+	void *at = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return false;
+	d->header = at;
+	d->slots = (uint64_t *)((char *)at + HEADER_BYTES);
+	d->bytes = bytes;
+	return true;
+}
+
+static void
+unmap(struct dedup *d)
+{
+	if (d->header)
+		munmap(d->header, d->bytes);
+	d->header = NULL;
+}
+
+/* A file is of use when it is whole, of this journal, and written since the last boot. */
+static bool
+usable(const struct dedup *d, uint64_t journal)
+{
+	const struct header *h = d->header;
+	char boot[BOOT_ID_LEN + 1];
+
+	read_boot_id(boot);
+	return memcmp(h->magic, MAGIC, sizeof MAGIC) == 0 && h->complete && h->journal == journal &&
+	       h->slots >= FIRST_SLOTS && h->used <= h->slots &&
+	       h->slots == (d->bytes - HEADER_BYTES) / sizeof(uint64_t) &&
+	       strncmp(h->boot, boot, sizeof boot) == 0;
+}
+
+static bool
+map_existing(struct dedup *d, uint64_t journal, int flags, int protection)
+{
+	int fd = open(d->path, flags | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = fstat(fd, &st) == 0 && (size_t)st.st_size > HEADER_BYTES &&
+	       map_file(d, fd, (size_t)st.st_size, protection);
+	close(fd);
+	if (good && usable(d, journal))
+		return true;
+	unmap(d);
+	return false;
+}
+
+/* Makes an empty table beside the old one. The blocks are allocated now, because a write to a
+ * mapping on a full disk would be a SIGBUS. */
+static bool
+map_fresh(struct dedup *d, const char *path, uint64_t journal, uint64_t slots, struct error *why)
+{
+	const size_t bytes = HEADER_BYTES + slots * sizeof(uint64_t);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc;
+
+	if (fd < 0)
+		return error_set(why, "cannot make %s: %s", path, strerror(errno));
+	rc = posix_fallocate(fd, 0, (off_t)bytes);
+	if (rc == 0 && !map_file(d, fd, bytes, PROT_READ | PROT_WRITE))
+		rc = errno;
+	close(fd);
+	if (rc != 0)
+		return error_set(why, "cannot make %s: %s", path, strerror(rc));
+	memcpy(d->header->magic, MAGIC, sizeof MAGIC);
+	read_boot_id(d->header->boot);
+	d->header->journal = journal;
+	d->header->slots = slots;
+	return true;
+}
+
+/* Builds the table anew from the seen log, half full at most, and puts it in the old one's place. */
+static bool
+rebuild(struct dedup *d, uint64_t journal, const struct dedup_truth *truth, struct error *why)
+{
+	const uint64_t slots = 2 * truth->count > FIRST_SLOTS ? 2 * truth->count : FIRST_SLOTS;
+	struct dedup fresh = {NULL, NULL, 0, ""};
+	char path[sizeof d->path + 8];
+
+	snprintf(path, sizeof path, "%s.new", d->path);
+	if (!map_fresh(&fresh, path, journal, slots, why))
+		return false;
+	if (!truth->walk(truth->arg, &fresh)) {
+		unmap(&fresh);
+		return error_set(why, "cannot read the seen log");
+	}
+	fresh.header->complete = 1;
+	if (rename(path, d->path) != 0) {
+		unmap(&fresh);
+		return error_set(why, "cannot rename %s: %s", path, strerror(errno));
+	}
+	if (d->header)
+		d->header->replaced = 1;
+	unmap(d);
+	d->header = fresh.header;
+	d->slots = fresh.slots;
+	d->bytes = fresh.bytes;
+	return true;
+}
+
+struct dedup *
+dedup_open(const char *path, uint64_t journal, const struct dedup_truth *truth, struct error *why)
+{
+	struct dedup *d = calloc(1, sizeof *d);
+
+	if (!d || (size_t)snprintf(d->path, sizeof d->path, "%s", path) >= sizeof d->path) {
+		free(d);
+		error_set(why, "cannot open %s: out of memory or the path is too long", path);
+		return NULL;
+	}
+	if (!map_existing(d, journal, O_RDWR, PROT_READ | PROT_WRITE) &&
+		!rebuild(d, journal, truth, why))
+		dedup_close(&d);
+	return d;
+}
+
+void
+dedup_close(struct dedup **d)
+{
+	if (!*d)
+		return;
+	unmap(*d);
+	free(*d);
+	*d = NULL;
+}
+
+bool
+dedup_replaced(const struct dedup *d)
+{
+	return d->header->replaced;
+}
+
+/* Compares the whole hash in the seen log: a fingerprint alone proves nothing. */
+static bool
+holds(uint64_t slot, struct hash128 hash, const struct dedup_truth *truth)
+{
+	struct hash128 there;
+
+	return same_print(slot, hash) && truth->hash_at(truth->arg, slot & SEQ_MASK, &there) &&
+	       there.hi == hash.hi && there.lo == hash.lo;
+}
+
+uint64_t
+dedup_find(const struct dedup *d, struct hash128 hash, const struct dedup_truth *truth)
+{
+	uint64_t i = home_of(d, hash);
+
+	for (uint64_t probes = d->header->slots; probes > 0 && d->slots[i]; probes--) {
+		if (holds(d->slots[i], hash, truth))
+			return d->slots[i] & SEQ_MASK;
+		i = next_of(d, i);
+	}
+	return 0;
+}
+
+/* The slot to write: the one of `instead`, or the first that is free or older than all memory. */
+static uint64_t
+place_for(const struct dedup *d, struct hash128 hash, uint64_t instead, uint64_t oldest)
+{
+	const uint64_t old = slot_of(hash, instead);
+	uint64_t free_at = UINT64_MAX, i = home_of(d, hash);
+
+	while (d->slots[i]) {
+		if (instead && d->slots[i] == old)
+			return i;
+		if (free_at == UINT64_MAX && (d->slots[i] & SEQ_MASK) < oldest)
+			free_at = i;
+		if (!instead && free_at != UINT64_MAX)
+			return free_at;
+		i = next_of(d, i);
+	}
+	return free_at == UINT64_MAX ? i : free_at;
+}
+
+bool
+dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq, uint64_t instead,
+	const struct dedup_truth *truth, struct error *why)
+{
+	uint64_t i;
+
+	if ((d->header->used + 1) * 4 > d->header->slots * 3 &&
+		!rebuild(d, d->header->journal, truth, why))
+		return false;
+	i = place_for(d, hash, instead, truth->oldest);
+	if (!d->slots[i])
+		d->header->used++;
+	d->slots[i] = slot_of(hash, seq);
+	return true;
+}
+
+void
+dedup_add(struct dedup *d, struct hash128 hash, uint64_t seq)
+{
+	uint64_t i = home_of(d, hash);
+
+	if (d->header->used + 1 >= d->header->slots)
+		return;
+	while (d->slots[i])
+		i = next_of(d, i);
+	d->slots[i] = slot_of(hash, seq);
+	d->header->used++;
+}
+
+/* The entry at j may fill the gap when its home does not lie behind the gap. A slot whose entry the
+ * seen log does not know stays where it is. */
+static bool
+may_move(const struct dedup *d, uint64_t gap, uint64_t j, const struct dedup_truth *truth)
+{
+	struct hash128 hash;
+	uint64_t home;
+
+	if (!truth->hash_at(truth->arg, d->slots[j] & SEQ_MASK, &hash) ||
+		!same_print(d->slots[j], hash))
+		return false;
+	home = home_of(d, hash);
+	return gap <= j ? home <= gap || home > j : home <= gap && home > j;
+}
+
+static void
+close_gap(struct dedup *d, uint64_t gap, const struct dedup_truth *truth)
+{
+	for (uint64_t j = next_of(d, gap); d->slots[j] && j != gap; j = next_of(d, j)) {
+		if (!may_move(d, gap, j, truth))
+			continue;
+		d->slots[gap] = d->slots[j];
+		gap = j;
+	}
+	d->slots[gap] = 0;
+	d->header->used--;
+}
+
+void
+dedup_remove(struct dedup *d, struct hash128 hash, uint64_t seq, const struct dedup_truth *truth)
+{
+	const uint64_t wanted = slot_of(hash, seq);
+	uint64_t i = home_of(d, hash);
+
+	for (uint64_t probes = d->header->slots; probes > 0 && d->slots[i]; probes--) {
+		if (d->slots[i] == wanted) {
+			close_gap(d, i, truth);
+			return;
+		}
+		i = next_of(d, i);
+	}
+}
+
+uint64_t
+dedup_peek(const char *path, uint64_t journal, struct hash128 hash, const struct dedup_truth *truth)
+{
+	struct dedup d = {NULL, NULL, 0, ""};
+	uint64_t seq = 0;
+
+	snprintf(d.path, sizeof d.path, "%s", path);
+	if (map_existing(&d, journal, O_RDONLY, PROT_READ))
+		seq = dedup_find(&d, hash, truth);
+	unmap(&d);
+	return seq;
+}
+
+uint64_t
+dedup_bytes(const struct dedup *d)
+{
+	return d->bytes;
+}
+
+uint64_t
+dedup_used(const struct dedup *d)
+{
+	return d->header->used;
+}

@@ -1,0 +1,167 @@
+/* journal - the durable truth between acceptance and an event's end (LMDB, in <data_dir>/journal).
+ *
+ * | table  | key         | value                                | meaning                              |
+ * |--------|-------------|--------------------------------------|--------------------------------------|
+ * | events | seq         | received (8 bytes, ms), event frame  | accepted, has no end yet             |
+ * | tries  | seq         | try frame                            | has been answered RETRY, or DEAD     |
+ * | due    | (time, seq) | nothing                              | waits for that time (scheduled)      |
+ * | seen   | seq         | hash, time, request                  | remembered for deduplication         |
+ * | meta   | name        |                                      | format, the journal's random id      |
+ *
+ * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
+ * hint on `seen`. Sequence numbers start at 1 and are never used twice: the newest row of `seen`
+ * is never trimmed. Several processes share the journal: one writes at a time, readers never wait,
+ * and a killed writer leaves nothing behind. */
+#ifndef TROTLINE_JOURNAL_H
+#define TROTLINE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "dedup.h"
+#include "error.h"
+#include "frame.h"
+#include "slice.h"
+
+struct journal;
+
+enum journal_rc {
+	JOURNAL_OK,
+	JOURNAL_FULL,   /* the journal's limit or the disk is reached: nothing was changed */
+	JOURNAL_FAILED, /* the disk or the journal is in trouble: nothing was changed */
+};
+
+enum journal_use {
+	JOURNAL_ACCEPT, /* the validator: appends, with the dedup index */
+	JOURNAL_SETTLE, /* the retrier: removes and schedules */
+	JOURNAL_WATCH,  /* read only, never makes one; for the command line */
+};
+
+/* Opens (and makes, but for JOURNAL_WATCH) the journal. NULL with the cause. Open it after any
+ * fork; one per process. */
+struct journal *journal_open(const struct config *cfg, enum journal_use use, struct error *why);
+void journal_close(struct journal **j);
+
+/* The random id: 16 hex digits, lives as long as j. */
+struct slice journal_id(const struct journal *j);
+
+/* ---- accepting: one group, one transaction, one flush ---- */
+
+struct journal_key {
+	struct hash128 hash;
+	uint64_t request;   /* says which request, and which place in it, asks */
+	uint64_t now_ms;    /* wall clock */
+	uint64_t window_ms; /* how long an id is remembered */
+};
+
+enum journal_seen {
+	SEEN_NEW,
+	SEEN_DUPLICATE,
+	SEEN_SAME, /* this very request has been committed before: its answer was lost */
+};
+
+/* The hash under which a source's event id is remembered (SHA-256, cut). */
+struct hash128 journal_hash(struct journal *j, struct slice source, struct slice key);
+
+/* Waits for the write lock. After JOURNAL_FAILED the next call opens the journal anew, at most
+ * once a second. */
+enum journal_rc journal_begin(struct journal *j, struct error *why);
+
+/* Would so many bytes more go past the limit? (90 % of the map: the rest is for the retrier.) */
+bool journal_full(const struct journal *j, uint64_t bytes);
+
+enum journal_seen journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq);
+
+/* The number that the next append gets. */
+uint64_t journal_next(const struct journal *j);
+
+/* Appends a new event under journal_next and remembers its key. */
+enum journal_rc journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
+	uint64_t received_ms, struct error *why);
+
+/* Commits and flushes to disk; JOURNAL_OK means durable. Trims what no window remembers. */
+enum journal_rc journal_commit(struct journal *j, struct error *why);
+void journal_abort(struct journal *j);
+
+/* ---- settling: the moves of the state table, many in one transaction ---- */
+
+enum journal_move {
+	MOVE_DONE,   /* accepted or scheduled -> done */
+	MOVE_RETRY,  /* accepted -> scheduled, one attempt more */
+	MOVE_DEAD,   /* accepted -> given up, to be handed to the dlq */
+	MOVE_BURIED, /* given up -> gone: the dlq's store has it */
+	MOVE_FIRE,   /* scheduled -> accepted: its time has come */
+};
+
+struct journal_change {
+	uint64_t seq;
+	enum journal_move move;
+	uint64_t due_ms;       /* MOVE_RETRY: when */
+	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
+	struct slice handler;  /* likewise */
+	/* out: */
+	bool applied;          /* false: there was no such event in a state to move from */
+	uint64_t received_ms;  /* when the event was accepted */
+	uint64_t attempts;     /* RETRY answers so far, this one included */
+};
+
+/* Makes all the moves in one transaction that is durable but for the last instant before a power
+ * cut; what is lost then is only done once more. */
+enum journal_rc journal_settle(
+	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
+
+/* ---- reading: short snapshots; never kept over a wait ---- */
+
+/* What stands in `tries`. */
+#define TRY_FIELDS(F)                                                                              \
+	F(UINT, attempts, 0, "deliveries answered with RETRY")                                     \
+	F(UINT, due, 0, "when it is due, ms since 1970; 0: not scheduled")                         \
+	F(UINT, dead, 0, "1: given up")                                                            \
+	F(UINT, at, 0, "when it was last answered, ms since 1970")                                 \
+	F(STR, reason, 512, "the last reason")                                                     \
+	F(STR, handler, 64, "who gave it")
+
+struct journal_try {
+	TRY_FIELDS(FRAME_MEMBER)
+};
+
+struct journal_event {
+	uint64_t seq, received_ms;
+	struct slice frame; /* points into the journal: good until journal_read_end */
+	bool tried;         /* `last` is set */
+	struct journal_try last;
+};
+
+bool journal_read_begin(struct journal *j, struct error *why);
+void journal_read_end(struct journal *j);
+
+/* The event at seq; false when it has an end already. */
+bool journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev);
+
+/* The first event at or after seq; false at the end. */
+bool journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev);
+
+/* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many. */
+size_t journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max);
+
+struct journal_stat {
+	uint64_t events, scheduled, remembered;
+	uint64_t last_seq; /* newest number given out, 0 for none */
+	uint64_t used_bytes, limit_bytes;
+	uint64_t oldest_received_ms; /* of the oldest event without an end; 0: none */
+};
+bool journal_stat(struct journal *j, struct journal_stat *st);
+
+/* What became of a source's event id. */
+struct journal_found {
+	enum { FOUND_NOT, FOUND_WAITING, FOUND_ENDED } state;
+	uint64_t seq, seen_ms;
+	struct journal_event event; /* FOUND_WAITING: good until journal_read_end */
+};
+
+/* Inside journal_read_begin: by the hint, else by reading the seen log from end to start. */
+bool journal_find(
+	struct journal *j, struct slice source, struct slice id, struct journal_found *found);
+
+#endif

@@ -1,0 +1,222 @@
+/* journal_accept - the validator's side: deduplicate and append a group, then commit it.
+ *
+ * In: keys and event frames. Out: rows in `events` and `seen`, slots in the dedup index. A kill
+ * before the commit leaves nothing but slots that point at no such hash; after it, everything. */
+#include <string.h>
+
+#include "clock.h"
+#include "journal_private.h"
+
+enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16 };
+
+static bool
+hash_at(void *arg, uint64_t seq, struct hash128 *hash)
+{
+	struct journal *j = arg;
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0)
+		return false;
+	memcpy(hash, value.mv_data, sizeof *hash);
+	return true;
+}
+
+static bool
+walk_seen(void *arg, struct dedup *dedup)
+{
+	struct journal *j = arg;
+	struct hash128 hash;
+	MDB_val key, value;
+	uint64_t seq;
+	int rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST);
+
+	while (rc == 0) {
+		memcpy(&seq, key.mv_data, sizeof seq);
+		memcpy(&hash, value.mv_data, sizeof hash);
+		dedup_add(dedup, hash, seq);
+		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_NEXT);
+	}
+	return rc == MDB_NOTFOUND;
+}
+
+static struct dedup_truth
+truth_of(struct journal *j)
+{
+	struct dedup_truth truth = {hash_at, walk_seen, j, 1, 0};
+	MDB_val key, value;
+	MDB_stat st;
+
+	if (mdb_stat(j->write, j->seen, &st) == 0)
+		truth.count = st.ms_entries;
+	if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST) == 0)
+		memcpy(&truth.oldest, key.mv_data, sizeof truth.oldest);
+	return truth;
+}
+
+struct hash128
+journal_hash(struct journal *j, struct slice source, struct slice key)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct hash128 hash = {0, 0};
+
+	EVP_DigestInit_ex2(j->digest, j->sha256, NULL);
+	EVP_DigestUpdate(j->digest, source.p, source.n);
+	EVP_DigestUpdate(j->digest, "", 1);
+	EVP_DigestUpdate(j->digest, key.p, key.n);
+	if (EVP_DigestFinal_ex(j->digest, digest, NULL) == 1)
+		memcpy(&hash, digest, sizeof hash);
+	return hash;
+}
+
+static bool
+open_dedup(struct journal *j, struct error *why)
+{
+	struct dedup_truth truth;
+
+	if (j->dedup && dedup_replaced(j->dedup))
+		dedup_close(&j->dedup);
+	if (j->dedup)
+		return true;
+	truth = truth_of(j);
+	j->dedup = dedup_open(j->dedup_path, j->id, &truth, why);
+	return j->dedup != NULL;
+}
+
+enum journal_rc
+journal_begin(struct journal *j, struct error *why)
+{
+	enum journal_rc status = journal_lock(j, 0, why);
+	int rc;
+
+	if (status != JOURNAL_OK)
+		return status;
+	rc = mdb_cursor_open(j->write, j->seen, &j->seen_cursor);
+	if (rc != 0 || !open_dedup(j, why)) {
+		if (rc != 0)
+			journal_trouble(j, rc, "cannot read the seen log", why);
+		journal_abort(j);
+		return JOURNAL_FAILED;
+	}
+	j->next_seq = journal_last(j->write, j->seen) + 1;
+	j->used_bytes = journal_used(j, j->write);
+	j->group = 0;
+	return JOURNAL_OK;
+}
+
+bool
+journal_full(const struct journal *j, uint64_t bytes)
+{
+	return j->used_bytes + bytes > j->limit_bytes;
+}
+
+uint64_t
+journal_next(const struct journal *j)
+{
+	return j->next_seq;
+}
+
+static bool
+seen_row_at(struct journal *j, uint64_t seq, struct seen_row *row)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0)
+		return false;
+	memcpy(row, value.mv_data, sizeof *row);
+	return true;
+}
+
+enum journal_seen
+journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
+{
+	const struct dedup_truth truth = {hash_at, walk_seen, j, 1, 0};
+	struct seen_row row;
+
+	*seq = dedup_find(j->dedup, key->hash, &truth);
+	if (!*seq || !seen_row_at(j, *seq, &row))
+		return SEEN_NEW;
+	if (row.request == key->request)
+		return SEEN_SAME;
+	return key->now_ms < row.at_ms + key->window_ms ? SEEN_DUPLICATE : SEEN_NEW;
+}
+
+static int
+put_event(struct journal *j, uint64_t seq, struct slice frame, uint64_t received_ms)
+{
+	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val value = {sizeof received_ms + frame.n, NULL};
+	int rc = mdb_put(j->write, j->events, &key, &value, MDB_APPEND | MDB_RESERVE);
+
+	if (rc != 0)
+		return rc;
+	memcpy(value.mv_data, &received_ms, sizeof received_ms);
+	memcpy((char *)value.mv_data + sizeof received_ms, frame.p, frame.n);
+	return 0;
+}
+
+static int
+put_seen(struct journal *j, uint64_t seq, const struct journal_key *key)
+{
+	const struct seen_row row = {key->hash, key->now_ms, key->request};
+	MDB_val k = journal_val(&seq, sizeof seq), value = journal_val(&row, sizeof row);
+
+	return mdb_put(j->write, j->seen, &k, &value, MDB_APPEND);
+}
+
+enum journal_rc
+journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
+	uint64_t received_ms, struct error *why)
+{
+	const uint64_t seq = j->next_seq;
+	const struct dedup_truth truth = truth_of(j);
+	const uint64_t instead = dedup_find(j->dedup, key->hash, &truth);
+	int rc = put_event(j, seq, frame, received_ms);
+
+	if (rc == 0)
+		rc = put_seen(j, seq, key);
+	if (rc != 0)
+		return journal_trouble(j, rc, "cannot append to the journal", why);
+	if (!dedup_insert(j->dedup, key->hash, seq, instead, &truth, why))
+		return JOURNAL_FULL;
+	j->next_seq++;
+	j->group++;
+	j->used_bytes += frame.n + sizeof(struct seen_row) + 64;
+	return JOURNAL_OK;
+}
+
+/* Forgets the oldest rows of `seen` that no window covers, a few for each event appended, so that
+ * the work is spread; never the newest row, which holds the next sequence number. */
+static void
+trim(struct journal *j, uint64_t now_ms)
+{
+	const struct dedup_truth truth = truth_of(j);
+	uint64_t left = j->group * TRIM_PER_EVENT + TRIM_MORE, seq;
+	struct seen_row row;
+	MDB_val key, value;
+
+	while (left-- > 0 && mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST) == 0) {
+		memcpy(&seq, key.mv_data, sizeof seq);
+		memcpy(&row, value.mv_data, sizeof row);
+		if (row.at_ms + j->window_ms > now_ms || seq + 1 >= j->next_seq)
+			return;
+		dedup_remove(j->dedup, row.hash, seq, &truth);
+		key = journal_val(&seq, sizeof seq);
+		if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0 ||
+			mdb_cursor_del(j->seen_cursor, 0) != 0)
+			return;
+	}
+}
+
+enum journal_rc
+journal_commit(struct journal *j, struct error *why)
+{
+	int rc;
+
+	if (j->group > 0)
+		trim(j, clock_wall_ms());
+	mdb_cursor_close(j->seen_cursor);
+	j->seen_cursor = NULL;
+	rc = mdb_txn_commit(j->write);
+	j->write = NULL;
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
+}

@@ -1,0 +1,65 @@
+/* journal_private - what the journal's own files share; no stage includes it. */
+#ifndef TROTLINE_JOURNAL_PRIVATE_H
+#define TROTLINE_JOURNAL_PRIVATE_H
+
+#include <lmdb.h>
+#include <openssl/evp.h>
+
+#include "journal.h"
+
+/* The value of a `seen` row, in the machine's own byte order: the file never leaves the machine. */
+struct seen_row {
+	struct hash128 hash;
+	uint64_t at_ms;
+	uint64_t request;
+};
+
+/* Key of a `due` row; compared as two numbers by MDB's integer compare of the first, see due_cmp. */
+struct due_key {
+	uint64_t due_ms, seq;
+};
+
+struct journal {
+	MDB_env *env;
+	MDB_dbi events, tries, due, seen, meta;
+	MDB_txn *write;  /* open write transaction, or NULL */
+	MDB_txn *read;   /* kept and renewed */
+	MDB_cursor *seen_cursor; /* of `write` */
+	struct dedup *dedup;
+	enum journal_use use;
+	bool broken; /* after a failed commit: opened anew by the next begin */
+	uint64_t broken_at_ms;
+	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group;
+	EVP_MD_CTX *digest;
+	EVP_MD *sha256;
+	msgpack_zone zone; /* of the try last read */
+	msgpack_sbuffer out;
+	char id_text[17];
+	char dir[4096], dedup_path[4200];
+	uint64_t max_bytes;
+};
+
+extern const struct frame_schema try_schema;
+
+/* Names the cause and says of which kind it is. */
+enum journal_rc journal_trouble(struct journal *j, int rc, const char *what, struct error *why);
+
+/* Bytes in the pages of all tables of a transaction. */
+uint64_t journal_used(const struct journal *j, MDB_txn *txn);
+
+/* The last key of an integer-keyed table, or 0. */
+uint64_t journal_last(MDB_txn *txn, MDB_dbi dbi);
+
+/* Begins a write transaction, opening the journal anew after a failure. */
+enum journal_rc journal_lock(struct journal *j, unsigned flags, struct error *why);
+
+/* Reads the row of `tries`; its texts point into the journal. False when there is none. */
+bool journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last);
+
+static inline MDB_val
+journal_val(const void *p, size_t n)
+{
+	return (MDB_val){n, (void *)(uintptr_t)p};
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* journal_read - short snapshots of the journal, for the retrier and the command line. */
+#include <string.h>
+
+#include "journal_private.h"
+
+bool
+journal_read_begin(struct journal *j, struct error *why)
+{
+	int rc;
+
+	if (j->broken || !j->env)
+		return error_set(why, "the journal is in trouble");
+	rc = j->read ? mdb_txn_renew(j->read) : mdb_txn_begin(j->env, NULL, MDB_RDONLY, &j->read);
+	if (rc == 0)
+		return true;
+	if (j->read)
+		mdb_txn_abort(j->read);
+	j->read = NULL;
+	return error_set(why, "cannot read the journal: %s", mdb_strerror(rc));
+}
+
+void
+journal_read_end(struct journal *j)
+{
+	if (j->read)
+		mdb_txn_reset(j->read);
+}
+
+static bool
+fill(struct journal *j, const MDB_val *key, const MDB_val *value, struct journal_event *ev)
+{
+	if (value->mv_size < sizeof ev->received_ms)
+		return false;
+	memcpy(&ev->seq, key->mv_data, sizeof ev->seq);
+	memcpy(&ev->received_ms, value->mv_data, sizeof ev->received_ms);
+	ev->frame.p = (const char *)value->mv_data + sizeof ev->received_ms;
+	ev->frame.n = value->mv_size - sizeof ev->received_ms;
+	ev->tried = journal_try_at(j, j->read, ev->seq, &ev->last);
+	return true;
+}
+
+bool
+journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	return mdb_get(j->read, j->events, &key, &value) == 0 && fill(j, &key, &value, ev);
+}
+
+bool
+journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_cursor *cursor;
+	bool found;
+
+	if (mdb_cursor_open(j->read, j->events, &cursor) != 0)
+		return false;
+	found = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) == 0 &&
+	        fill(j, &key, &value, ev);
+	mdb_cursor_close(cursor);
+	return found;
+}
+
+size_t
+journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct due_key due;
+	size_t n = 0;
+	int rc;
+
+	if (mdb_cursor_open(j->read, j->due, &cursor) != 0)
+		return 0;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	while (rc == 0 && n < max) {
+		memcpy(&due, key.mv_data, sizeof due);
+		if (due.due_ms > now_ms)
+			break;
+		seqs[n++] = due.seq;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return n;
+}
+
+static uint64_t
+rows_in(MDB_txn *txn, MDB_dbi dbi)
+{
+	MDB_stat st;
+
+	return mdb_stat(txn, dbi, &st) == 0 ? st.ms_entries : 0;
+}
+
+bool
+journal_stat(struct journal *j, struct journal_stat *st)
+{
+	struct journal_event oldest;
+
+	*st = (struct journal_stat){
+		.events = rows_in(j->read, j->events),
+		.scheduled = rows_in(j->read, j->due),
+		.remembered = rows_in(j->read, j->seen),
+		.last_seq = journal_last(j->read, j->seen),
+		.used_bytes = journal_used(j, j->read),
+		.limit_bytes = j->limit_bytes,
+	};
+	if (journal_event_from(j, 0, &oldest))
+		st->oldest_received_ms = oldest.received_ms;
+	return true;
+}
+
+static bool
+read_hash_at(void *arg, uint64_t seq, struct hash128 *hash)
+{
+	struct journal *j = arg;
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	if (mdb_get(j->read, j->seen, &key, &value) != 0)
+		return false;
+	memcpy(hash, value.mv_data, sizeof *hash);
+	return true;
+}
+
+/* From the newest back: for what the hint misses while another process moves it. */
+static uint64_t
+search_seen(struct journal *j, struct hash128 hash)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t seq = 0;
+	int rc;
+
+	if (mdb_cursor_open(j->read, j->seen, &cursor) != 0)
+		return 0;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	while (rc == 0 && memcmp(value.mv_data, &hash, sizeof hash) != 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	if (rc == 0)
+		memcpy(&seq, key.mv_data, sizeof seq);
+	mdb_cursor_close(cursor);
+	return seq;
+}
+
+bool
+journal_find(struct journal *j, struct slice source, struct slice id, struct journal_found *found)
+{
+	const struct hash128 hash = journal_hash(j, source, id);
+	const struct dedup_truth truth = {read_hash_at, NULL, j, 1, 0};
+	struct seen_row row;
+	MDB_val key, value;
+
+	*found = (struct journal_found){.state = FOUND_NOT};
+	found->seq = dedup_peek(j->dedup_path, j->id, hash, &truth);
+	if (!found->seq)
+		found->seq = search_seen(j, hash);
+	key = journal_val(&found->seq, sizeof found->seq);
+	if (!found->seq || mdb_get(j->read, j->seen, &key, &value) != 0)
+		return false;
+	memcpy(&row, value.mv_data, sizeof row);
+	found->seen_ms = row.at_ms;
+	found->state = journal_event_at(j, found->seq, &found->event) ? FOUND_WAITING : FOUND_ENDED;
+	return true;
+}

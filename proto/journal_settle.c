@@ -1,0 +1,183 @@
+/* journal_settle - the retrier's side: every move of the state table, many in one transaction.
+ *
+ * In: changes. Out: rows removed from or added to `events`, `tries` and `due`. A kill before the
+ * commit leaves every event of the group in the state it was in. */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "journal_private.h"
+
+bool
+journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	if (mdb_get(txn, j->tries, &key, &value) != 0)
+		return false;
+	msgpack_zone_clear(&j->zone);
+	return frame_unpack(&try_schema, value.mv_data, value.mv_size, &j->zone, last, NULL);
+}
+
+/* Packs before it writes: the texts of *last may point into the page that is about to change. */
+static int
+put_try(struct journal *j, uint64_t seq, const struct journal_try *last)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	msgpack_sbuffer_clear(&j->out);
+	if (!frame_pack(&try_schema, last, &j->out))
+		return ENOMEM;
+	value = journal_val(j->out.data, j->out.size);
+	return mdb_put(j->write, j->tries, &key, &value, 0);
+}
+
+static int
+put_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+{
+	const struct due_key due = {due_ms, seq};
+	MDB_val key = journal_val(&due, sizeof due), nothing = {0, NULL};
+
+	return mdb_put(j->write, j->due, &key, &nothing, 0);
+}
+
+static int
+no_matter_if_missing(int rc)
+{
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+{
+	const struct due_key due = {due_ms, seq};
+	MDB_val key = journal_val(&due, sizeof due);
+
+	return due_ms ? no_matter_if_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
+}
+
+/* The event's end: nothing of it stays but its row in `seen`. */
+static int
+remove_event(struct journal *j, uint64_t seq, const struct journal_try *last)
+{
+	MDB_val key = journal_val(&seq, sizeof seq);
+	int rc = mdb_del(j->write, j->events, &key, NULL);
+
+	if (rc == 0 && last)
+		rc = remove_due(j, last->due, seq);
+	if (rc == 0 && last)
+		rc = no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
+	return rc;
+}
+
+static int
+schedule(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried)
+{
+	const struct journal_try next = {
+		.attempts = last.attempts + 1,
+		.due = c->due_ms,
+		.at = clock_wall_ms(),
+		.reason = c->reason.p ? c->reason : slice_of(""),
+		.handler = c->handler.p ? c->handler : slice_of(""),
+	};
+	int rc = put_try(j, c->seq, &next);
+
+	if (rc == 0 && tried)
+		rc = remove_due(j, last.due, c->seq);
+	return rc ? rc : put_due(j, c->due_ms, c->seq);
+}
+
+static int
+give_up(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried)
+{
+	const uint64_t due = last.due;
+	int rc;
+
+	last.due = 0;
+	last.dead = 1;
+	last.at = clock_wall_ms();
+	last.reason = c->reason.p ? c->reason : slice_of("");
+	last.handler = c->handler.p ? c->handler : slice_of("");
+	rc = put_try(j, c->seq, &last);
+	return rc || !tried ? rc : remove_due(j, due, c->seq);
+}
+
+static int
+fire(struct journal *j, uint64_t seq, struct journal_try last)
+{
+	const uint64_t due = last.due;
+	int rc;
+
+	last.due = 0;
+	rc = put_try(j, seq, &last);
+	return rc ? rc : remove_due(j, due, seq);
+}
+
+/* Which moves the state table allows: an event that is given up goes to the dlq only, and only what
+ * is scheduled can fire. */
+static bool
+allowed(enum journal_move move, bool tried, const struct journal_try *last)
+{
+	const bool dead = tried && last->dead;
+
+	switch (move) {
+	case MOVE_DONE:
+	case MOVE_RETRY:
+	case MOVE_DEAD:
+		return !dead;
+	case MOVE_BURIED:
+		return dead;
+	case MOVE_FIRE:
+		return tried && !dead && last->due != 0;
+	}
+	return false;
+}
+
+static int
+apply(struct journal *j, struct journal_change *c)
+{
+	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
+	MDB_val key = journal_val(&c->seq, sizeof c->seq), value;
+	int rc = mdb_get(j->write, j->events, &key, &value);
+	bool tried;
+
+	c->applied = false;
+	if (rc != 0)
+		return no_matter_if_missing(rc);
+	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
+	tried = journal_try_at(j, j->write, c->seq, &last);
+	if (!allowed(c->move, tried, &last))
+		return 0;
+	c->applied = true;
+	c->attempts = last.attempts + (c->move == MOVE_RETRY);
+	switch (c->move) {
+	case MOVE_RETRY:
+		return schedule(j, c, last, tried);
+	case MOVE_DEAD:
+		return give_up(j, c, last, tried);
+	case MOVE_FIRE:
+		return fire(j, c->seq, last);
+	default:
+		return remove_event(j, c->seq, tried ? &last : NULL);
+	}
+}
+
+enum journal_rc
+journal_settle(struct journal *j, struct journal_change *changes, size_t n, struct error *why)
+{
+	enum journal_rc status = journal_lock(j, MDB_NOMETASYNC, why);
+	int rc = 0;
+
+	if (status != JOURNAL_OK)
+		return status;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = apply(j, &changes[i]);
+	if (rc != 0) {
+		status = journal_trouble(j, rc, "cannot settle verdicts", why);
+		journal_abort(j);
+		return status;
+	}
+	rc = mdb_txn_commit(j->write);
+	j->write = NULL;
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
+}
