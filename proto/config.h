@@ -19,6 +19,7 @@ struct config_source {
 	char **secrets; /* expanded, secrets_file's lines included; empty without CONFIG_SECRETS */
 	size_t secrets_count;
 	char *secrets_file; /* absolute path or NULL; one secret a line */
+	size_t weak_secrets; /* how many of them have fewer than 16 bytes */
 	uint64_t max_age_ms, max_future_ms, dedup_window_ms;
 };
 
@@ -93,6 +94,8 @@ enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
 	                    * that secrets name are wiped from this process's environment */
 	CONFIG_SECRETS,    /* for the validator and the command line only */
+	CONFIG_LOOK,       /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
+	                    * processes that this one starts */
 };
 
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */

@@ -1,0 +1,540 @@
+/* config - see config.h.
+ *
+ * In: trotline.yaml and the environment. Out: one struct that is not changed any more. The file's
+ * texts come from config_file.c, values and bounds from config_options.c; here they become whole:
+ * names checked, paths made absolute, handlers joined with the built-in table. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "config_private.h"
+#include "types.h"
+
+enum { FILE_MAX = 1 << 20, NAME_MAX_ = 64, HANDLER_NAME_MAX = 32, TYPE_MAX = 128 };
+
+/* A load under way. */
+struct load {
+	struct config_place at;
+	const struct config_file *file;
+	struct config *cfg;
+	char *folder; /* of the file: where relative paths start */
+	enum config_mode mode;
+};
+
+const char *
+config_path(const char *given)
+{
+	const char *path = given ? given : getenv("TROTLINE_CONFIG");
+
+	return path && *path ? path : "./trotline.yaml";
+}
+
+static bool
+is_name(const char *text, size_t most)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return n > 0 && n <= most && text[n] == '\0';
+}
+
+/* A text of the file, expanded, into *out; the fallback when it is absent. False with the cause
+ * when it is empty or cannot be expanded. The caller frees it. */
+static bool
+take_text(
+	const struct load *ld, const char *key, const char *text, const char *fallback, char **out)
+{
+	if (!text && !fallback)
+		return config_fault(&ld->at, key, "missing");
+	*out = text ? config_expand(&ld->at, key, text) : strdup(fallback);
+	if (!*out)
+		return text ? false : config_fault(&ld->at, key, "memory is short");
+	return **out ? true : config_fault(&ld->at, key, "must not be empty");
+}
+
+/* A fault names the value as written, never what a variable in it stands for. */
+static bool
+take_option(const struct load *ld, const char *key, const struct config_option *opt,
+	const char *written, void *base)
+{
+	const char *group = *opt->section ? opt->section : key;
+	struct config_key full = config_key("%s%s%s", group, *group ? "." : "", opt->key);
+	struct error why;
+	char *text = NULL;
+	bool ok;
+
+	if (written && !(text = config_expand(&ld->at, full.text, written)))
+		return false;
+	ok = config_option_read(opt, text, base, &why);
+	free(text);
+	return ok || config_fault(&ld->at, full.text, "\"%.64s\" %s", written, why.text);
+}
+
+static bool
+take_path(
+	const struct load *ld, const char *key, const char *text, const char *fallback, char **out)
+{
+	char *given = NULL, *inner;
+	bool ok = take_text(ld, key, text, fallback, &given);
+
+	if (ok && *given == '/') {
+		*out = given;
+		return true;
+	}
+	inner = ok ? given : NULL;
+	while (inner && strncmp(inner, "./", 2) == 0)
+		inner += 2 + strspn(inner + 2, "/");
+	if (inner && asprintf(out, "%s/%s", ld->folder, inner) < 0)
+		*out = NULL;
+	free(given);
+	return ok && (*out || config_fault(&ld->at, key, "memory is short"));
+}
+
+/* "127.0.0.1:8080" or "[::1]:8080". */
+static bool
+split_listen(struct config *cfg)
+{
+	char *colon = strrchr(cfg->listen, ':');
+	bool brackets = cfg->listen[0] == '[' && colon && colon[-1] == ']';
+	struct in6_addr any;
+	char *end;
+
+	if (!colon || colon[1] < '0' || colon[1] > '9')
+		return false;
+	cfg->port = strtoul(colon + 1, &end, 10);
+	cfg->address = strndup(
+		cfg->listen + brackets, (size_t)(colon - cfg->listen) - 2 * (size_t)brackets);
+	return cfg->address && *end == '\0' && cfg->port >= 1 && cfg->port <= 65535 &&
+	       inet_pton(brackets ? AF_INET6 : AF_INET, cfg->address, &any) == 1;
+}
+
+static bool
+take_top(const struct load *ld)
+{
+	const struct config_file *file = ld->file;
+	struct config *cfg = ld->cfg;
+
+	if (!take_text(ld, "listen", file->listen, "127.0.0.1:8080", &cfg->listen) ||
+		!take_path(ld, "data_dir", file->data_dir, "./var", &cfg->data_dir))
+		return false;
+	if (!split_listen(cfg))
+		return config_fault(&ld->at, "listen",
+			"\"%.64s\" must be a numeric address and a port from 1 to 65535, such as "
+			"127.0.0.1:8080 or [::1]:8080",
+			file->listen);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (!take_option(ld, "", &config_options[i], file->options[i], cfg))
+			return false;
+	return true;
+}
+
+/* Options that are right one by one may not fit together. */
+static bool
+check_together(const struct load *ld)
+{
+	const struct config *cfg = ld->cfg;
+
+	if (cfg->limits.batch_bytes < cfg->limits.event_bytes)
+		return config_fault(&ld->at, "limits.batch_size", "less than limits.event_size");
+	if (cfg->limits.memory_bytes < cfg->limits.batch_bytes)
+		return config_fault(&ld->at, "limits.memory", "less than limits.batch_size");
+	return true;
+}
+
+static bool
+take_source_name(
+	const struct load *ld, const char *key, const char *text, struct config_source *src)
+{
+	struct config_key full = config_key("%s.name", key);
+
+	if (!take_text(ld, full.text, text, NULL, &src->name))
+		return false;
+	if (!is_name(src->name, NAME_MAX_))
+		return config_fault(&ld->at, full.text,
+			"\"%.64s\" must be 1 to %d characters of a-z, 0-9, - and _", text,
+			NAME_MAX_);
+	if (strcmp(src->name, "health") == 0)
+		return config_fault(&ld->at, full.text, "/webhooks/health is taken already");
+	for (const struct config_source *other = ld->cfg->sources; other < src; other++)
+		if (strcmp(other->name, src->name) == 0)
+			return config_fault(
+				&ld->at, full.text, "\"%.64s\" stands there twice", text);
+	return true;
+}
+
+static bool
+take_provider(const struct load *ld, const char *key, const char *text, struct config_source *src)
+{
+	struct config_key full = config_key("%s.provider", key);
+
+	if (!take_text(ld, full.text, text, "trotline", &src->provider))
+		return false;
+	return strcmp(src->provider, "trotline") == 0 ||
+	       config_fault(&ld->at, full.text, "\"%.64s\" is no provider; known: trotline", text);
+}
+
+static bool
+take_secrets(const struct load *ld, const char *key, const struct config_file_source *file,
+	struct config_source *src)
+{
+	struct config_key full = config_key("%s.secrets_file", key);
+
+	if (file->secrets_file &&
+		!take_path(ld, full.text, file->secrets_file, NULL, &src->secrets_file))
+		return false;
+	if (!file->secrets_file && file->secrets_count == 0)
+		return config_fault(
+			&ld->at, key, "has no secret; give `secrets` or `secrets_file`");
+	if (ld->mode == CONFIG_SECRETS)
+		return config_secrets_read(&ld->at, key, file, src);
+	return config_secrets_pass(&ld->at, key, file);
+}
+
+static bool
+take_source(const struct load *ld, size_t i)
+{
+	const struct config_file_source *file = &ld->file->sources[i];
+	struct config_source *src = &ld->cfg->sources[i];
+	struct config_key key;
+
+	key = config_key("sources[%zu]", i);
+	ld->cfg->sources_count = i + 1;
+	if (!take_source_name(ld, key.text, file->name, src) ||
+		!take_provider(ld, key.text, file->provider, src) ||
+		!take_secrets(ld, key.text, file, src))
+		return false;
+	for (size_t o = 0; o < SOURCE_OPTION_COUNT; o++)
+		if (!take_option(ld, key.text, &config_source_options[o], file->options[o], src))
+			return false;
+	return true;
+}
+
+static bool
+take_sources(const struct load *ld)
+{
+	if (ld->file->sources_count == 0)
+		return config_fault(&ld->at, "sources", "at least one is needed");
+	ld->cfg->sources = calloc(ld->file->sources_count, sizeof *ld->cfg->sources);
+	if (!ld->cfg->sources)
+		return config_fault(&ld->at, "sources", "memory is short");
+	for (size_t i = 0; i < ld->file->sources_count; i++)
+		if (!take_source(ld, i))
+			return false;
+	/* Only now: two sources may name the same variable. */
+	for (size_t i = 0; ld->mode == CONFIG_NO_SECRETS && i < ld->file->sources_count; i++)
+		config_secrets_wipe_environment(&ld->file->sources[i]);
+	return true;
+}
+
+static size_t
+handler_index(const struct config *cfg, const char *name)
+{
+	size_t i = 0;
+
+	while (i < cfg->handlers_count && strcmp(cfg->handlers[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* The row of that name, made with its defaults at first use. The table has room. */
+static struct config_handler *
+handler_row(struct config *cfg, const char *name)
+{
+	size_t i = handler_index(cfg, name);
+	struct config_handler *row = &cfg->handlers[i];
+
+	if (i < cfg->handlers_count)
+		return row;
+	for (size_t o = 0; o < HANDLER_OPTION_COUNT; o++)
+		config_option_read(&config_handler_options[o], NULL, row, NULL);
+	row->name = strdup(name);
+	cfg->handlers_count += row->name != NULL;
+	return row->name ? row : NULL;
+}
+
+/* No type may go to two handlers. */
+static bool
+type_is_taken(const struct config *cfg, const char *type)
+{
+	for (size_t i = 0; i < cfg->handlers_count; i++)
+		for (size_t t = 0; t < cfg->handlers[i].types_count; t++)
+			if (strcmp(cfg->handlers[i].types[t], type) == 0)
+				return true;
+	return false;
+}
+
+static bool
+take_type(const struct load *ld, const char *key, const char *text, struct config_handler *row)
+{
+	char *type = NULL;
+	bool ok = take_text(ld, key, text, NULL, &type);
+
+	if (ok && strlen(type) > TYPE_MAX)
+		ok = config_fault(&ld->at, key, "is longer than %d bytes", TYPE_MAX);
+	else if (ok && type_is_taken(ld->cfg, type))
+		ok = config_fault(&ld->at, key, "\"%.64s\" stands there twice", text);
+	if (ok)
+		row->types[row->types_count++] = type;
+	else
+		free(type);
+	return ok;
+}
+
+static bool
+take_types(const struct load *ld, const char *key, const struct config_file_handler *file,
+	struct config_handler *row)
+{
+	struct config_key entry;
+
+	row->types = calloc(file->types_count + 1, sizeof *row->types);
+	if (!row->types)
+		return config_fault(&ld->at, key, "memory is short");
+	for (size_t i = 0; i < file->types_count; i++) {
+		entry = config_key("%s.types[%zu]", key, i);
+		if (!take_type(ld, entry.text, file->types[i], row))
+			return false;
+	}
+	return true;
+}
+
+/* The row that a handler of the file changes or adds. NULL with the cause. */
+static struct config_handler *
+take_handler_row(const struct load *ld, const char *key, const struct config_file_handler *file)
+{
+	struct config_key full = config_key("%s.name", key);
+	struct config_handler *row = NULL;
+	char *name = NULL;
+
+	if (!take_text(ld, full.text, file->name, NULL, &name))
+		;
+	else if (!is_name(name, HANDLER_NAME_MAX))
+		config_fault(&ld->at, full.text,
+			"\"%.64s\" must be 1 to %d characters of a-z, 0-9, - and _", file->name,
+			HANDLER_NAME_MAX);
+	else if (handler_index(ld->cfg, name) == CONFIG_HANDLERS_MAX)
+		config_fault(&ld->at, key, "more than %d handlers, built-in ones included",
+			CONFIG_HANDLERS_MAX);
+	else if (!(row = handler_row(ld->cfg, name)))
+		config_fault(&ld->at, key, "memory is short");
+	else if (row->types) {
+		config_fault(&ld->at, full.text, "\"%.64s\" stands there twice", file->name);
+		row = NULL;
+	}
+	free(name);
+	return row;
+}
+
+static bool
+take_handler(const struct load *ld, size_t i)
+{
+	const struct config_file_handler *file = &ld->file->handlers[i];
+	size_t built_in = ld->cfg->handler_unknown;
+	struct config_handler *row;
+	struct config_key key;
+
+	key = config_key("handlers[%zu]", i);
+	row = take_handler_row(ld, key.text, file);
+	if (!row || !take_types(ld, key.text, file, row))
+		return false;
+	if (row->types_count == 0 && row > &ld->cfg->handlers[built_in])
+		return config_fault(&ld->at, key.text, "is not built in, so it needs `types`");
+	for (size_t o = 0; o < HANDLER_OPTION_COUNT; o++)
+		if (!take_option(ld, key.text, &config_handler_options[o], file->options[o], row))
+			return false;
+	return true;
+}
+
+static bool
+take_handlers(const struct load *ld)
+{
+	struct config *cfg = ld->cfg;
+
+	cfg->handlers = calloc(CONFIG_HANDLERS_MAX, sizeof *cfg->handlers);
+	if (!cfg->handlers)
+		return config_fault(&ld->at, "handlers", "memory is short");
+	for (size_t i = 0; i < event_types_count; i++)
+		if (!handler_row(cfg, event_types[i].handler))
+			return config_fault(&ld->at, "handlers", "memory is short");
+	cfg->handler_unknown = cfg->handlers_count - 1;
+	for (size_t i = 0; i < ld->file->handlers_count; i++)
+		if (!take_handler(ld, i))
+			return false;
+	return true;
+}
+
+static bool
+take_conversions(const struct load *ld)
+{
+	const struct config_file *file = ld->file;
+	struct config *cfg = ld->cfg;
+	struct config_key key;
+
+	cfg->conversions = calloc(file->conversions_count + 1, sizeof *cfg->conversions);
+	if (!cfg->conversions)
+		return config_fault(&ld->at, "conversions", "memory is short");
+	for (size_t i = 0; i < file->conversions_count; i++) {
+		struct config_conversion *row = &cfg->conversions[cfg->conversions_count++];
+
+		key = config_key("conversions[%zu].name", i);
+		if (!take_text(ld, key.text, file->conversions[i].name, NULL, &row->name))
+			return false;
+		key = config_key("conversions[%zu].url", i);
+		if (!take_text(ld, key.text, file->conversions[i].url, NULL, &row->url))
+			return false;
+	}
+	return true;
+}
+
+/* The longest socket path, <data_dir>/run/tap-handler-<name>.<instance>, must fit an address. */
+static bool
+check_socket_paths(const struct load *ld)
+{
+	struct sockaddr_un address;
+	size_t longest = 0, room = sizeof address.sun_path - sizeof "/run/tap-handler-.00";
+
+	for (size_t i = 0; i < ld->cfg->handlers_count; i++)
+		if (strlen(ld->cfg->handlers[i].name) > longest)
+			longest = strlen(ld->cfg->handlers[i].name);
+	if (strlen(ld->cfg->data_dir) + longest <= room)
+		return true;
+	return config_fault(&ld->at, "data_dir",
+		"%s is too long for the sockets in it; at most %zu bytes", ld->cfg->data_dir,
+		room - longest);
+}
+
+/* The folder of the file, and its absolute path. */
+static bool
+find_file(struct load *ld, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *named = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), *found;
+
+	found = named ? realpath(named, NULL) : NULL;
+	free(named);
+	if (!found)
+		return error_set(ld->at.why, "cannot read %s: %s", path, strerror(errno));
+	ld->folder = found;
+	if (asprintf(&ld->cfg->path, "%s/%s", found, slash ? slash + 1 : path) < 0)
+		ld->cfg->path = NULL;
+	return ld->cfg->path || error_set(ld->at.why, "memory is short");
+}
+
+/* The file's bytes into a buffer of FILE_MAX + 1; false with the cause. */
+static bool
+read_file(const char *path, char *buffer, size_t *n, struct error *why)
+{
+	FILE *f = fopen(path, "re");
+	bool ok;
+
+	if (!f)
+		return error_set(why, "cannot read %s: %s", path, strerror(errno));
+	setvbuf(f, NULL, _IONBF, 0);
+	errno = 0;
+	*n = fread(buffer, 1, FILE_MAX + 1, f);
+	ok = !ferror(f) || error_set(why, "cannot read %s: %s", path, strerror(errno));
+	fclose(f);
+	if (ok && *n > FILE_MAX)
+		return error_set(why, "%s is larger than %d bytes", path, FILE_MAX);
+	return ok;
+}
+
+static bool
+take_all(struct load *ld, const char *path)
+{
+	return find_file(ld, path) && take_top(ld) && check_together(ld) && take_sources(ld) &&
+	       take_handlers(ld) && take_conversions(ld) && check_socket_paths(ld);
+}
+
+struct config *
+config_load(const char *path, enum config_mode mode, struct error *why)
+{
+	struct load ld = {.at = {.path = path, .why = why}, .mode = mode};
+	struct config_file *file = NULL;
+	char *text = malloc(FILE_MAX + 1);
+	bool ok = false;
+
+	ld.cfg = calloc(1, sizeof *ld.cfg);
+	ld.at.text.p = text;
+	if (!text || !ld.cfg)
+		error_set(why, "memory is short");
+	else if (read_file(path, text, &ld.at.text.n, why))
+		file = config_file_load(&ld.at);
+	ld.file = file;
+	ok = file && take_all(&ld, path);
+	config_file_destroy(&file);
+	if (text)
+		explicit_bzero(text, ld.at.text.n);
+	free(text);
+	free(ld.folder);
+	if (!ok)
+		config_destroy(&ld.cfg);
+	return ld.cfg;
+}
+
+static void
+free_handler(struct config_handler *row)
+{
+	for (size_t i = 0; i < row->types_count; i++)
+		free(row->types[i]);
+	free(row->types);
+	free(row->name);
+}
+
+static void
+free_source(struct config_source *src)
+{
+	config_secrets_destroy(src);
+	free(src->secrets_file);
+	free(src->provider);
+	free(src->name);
+}
+
+void
+config_destroy(struct config **where)
+{
+	struct config *cfg = *where;
+
+	*where = NULL;
+	if (!cfg)
+		return;
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		free_source(&cfg->sources[i]);
+	for (size_t i = 0; i < cfg->handlers_count; i++)
+		free_handler(&cfg->handlers[i]);
+	for (size_t i = 0; i < cfg->conversions_count; i++) {
+		free(cfg->conversions[i].name);
+		free(cfg->conversions[i].url);
+	}
+	free(cfg->sources);
+	free(cfg->handlers);
+	free(cfg->conversions);
+	free(cfg->data_dir);
+	free(cfg->address);
+	free(cfg->listen);
+	free(cfg->path);
+	free(cfg);
+}
+
+size_t
+config_route(const struct config *cfg, struct slice type)
+{
+	const struct event_type *built_in = event_type_find(type);
+
+	for (size_t i = 0; i < cfg->handlers_count; i++)
+		for (size_t t = 0; t < cfg->handlers[i].types_count; t++)
+			if (slice_is(type, cfg->handlers[i].types[t]))
+				return i;
+	return built_in ? handler_index(cfg, built_in->handler) : cfg->handler_unknown;
+}
+
+const struct config_source *
+config_source_find(const struct config *cfg, struct slice name)
+{
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		if (slice_is(name, cfg->sources[i].name))
+			return &cfg->sources[i];
+	return NULL;
+}
