@@ -1,0 +1,196 @@
+/* answer - the HTTP status and JSON body for what a job has come to; pure. */
+#include <stdio.h>
+#include <time.h>
+
+#include "job.h"
+
+enum { RETRY_AFTER_S = 5 };
+
+static void
+put(msgpack_sbuffer *out, const char *text)
+{
+	msgpack_sbuffer_write(out, text, strlen(text));
+}
+
+static void
+put_number(msgpack_sbuffer *out, size_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%zu", number);
+	put(out, text);
+}
+
+static void
+put_id(msgpack_sbuffer *out, struct slice id)
+{
+	if (id.p)
+		json_quote(id, out);
+	else
+		put(out, "null");
+}
+
+static void
+put_time(msgpack_sbuffer *out, uint64_t ms)
+{
+	const time_t s = (time_t)(ms / 1000);
+	char text[40];
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(text, sizeof text, "\"%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof text - n, ".%03uZ\"", (unsigned)(ms % 1000));
+	put(out, text);
+}
+
+static void
+put_missing(msgpack_sbuffer *out, unsigned missing)
+{
+	const char *comma = "";
+
+	put(out, "[");
+	for (size_t i = 0; i < NATIVE_FIELDS; i++) {
+		if (!(missing & 1U << i))
+			continue;
+		put(out, comma);
+		json_quote(slice_of(native_names[i]), out);
+		comma = ",";
+	}
+	put(out, "]");
+}
+
+static const char *
+error_of(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_MISSING:
+		return "Missing required fields";
+	case OUTCOME_OLD:
+		return "Event too old";
+	case OUTCOME_FUTURE:
+		return "Event from the future";
+	case OUTCOME_BAD:
+		return "Not an object";
+	case OUTCOME_LARGE:
+		return "Event too large";
+	default:
+		return NULL;
+	}
+}
+
+static unsigned
+answer_single(const struct candidate *c, msgpack_sbuffer *out)
+{
+	switch (c->outcome) {
+	case OUTCOME_NEW:
+		put(out, "{\"status\":\"accepted\",\"event_id\":");
+		put_id(out, c->ev.id);
+		put(out, ",\"message\":\"Event queued for processing\"}");
+		return 202;
+	case OUTCOME_DUPLICATE:
+		put(out, "{\"status\":\"ignored\",\"reason\":\"duplicate\",\"event_id\":");
+		put_id(out, c->ev.id);
+		put(out, "}");
+		return 200;
+	default:
+		put(out, "{\"error\":");
+		json_quote(slice_of(error_of(c->outcome)), out);
+		if (c->outcome == OUTCOME_MISSING) {
+			put(out, ",\"fields\":");
+			put_missing(out, c->ev.missing);
+		}
+		put(out, "}");
+		return c->outcome == OUTCOME_LARGE ? 413 : 400;
+	}
+}
+
+static void
+put_result(msgpack_sbuffer *out, size_t index, const struct candidate *c)
+{
+	const char *error = error_of(c->outcome);
+
+	put(out, index ? ",{\"index\":" : "{\"index\":");
+	put_number(out, index);
+	put(out, ",\"event_id\":");
+	put_id(out, c->ev.id);
+	put(out, ",\"status\":");
+	put(out, error ? "\"invalid\"" : c->outcome == OUTCOME_NEW ? "\"queued\"" : "\"duplicate\"");
+	put(out, ",\"error\":");
+	if (error)
+		json_quote(slice_of(error), out);
+	else
+		put(out, "null");
+	if (c->outcome == OUTCOME_MISSING) {
+		put(out, ",\"fields\":");
+		put_missing(out, c->ev.missing);
+	}
+	put(out, "}");
+}
+
+static unsigned
+answer_batch(const struct job *job, uint64_t now_ms, msgpack_sbuffer *out)
+{
+	size_t queued = 0, duplicate = 0;
+
+	for (size_t i = 0; i < job->count; i++) {
+		queued += job->events[i].outcome == OUTCOME_NEW;
+		duplicate += job->events[i].outcome == OUTCOME_DUPLICATE;
+	}
+	put(out, "{\"status\":\"queued\",\"batch_result\":{\"batch_id\":");
+	json_quote(slice_of(job->batch), out);
+	put(out, ",\"queued_count\":");
+	put_number(out, queued);
+	put(out, ",\"duplicate_count\":");
+	put_number(out, duplicate);
+	put(out, ",\"invalid_count\":");
+	put_number(out, job->count - queued - duplicate);
+	put(out, ",\"results\":[");
+	for (size_t i = 0; i < job->count; i++)
+		put_result(out, i, &job->events[i]);
+	put(out, "]},\"processed_at\":");
+	put_time(out, now_ms);
+	put(out, "}");
+	return 202;
+}
+
+static unsigned
+answer_refusal(const struct job *job, msgpack_sbuffer *out)
+{
+	switch (job->refusal) {
+	case REFUSED_SIGNATURE:
+		put(out, "{\"error\":\"Invalid signature\"}");
+		return 401;
+	case REFUSED_JSON:
+	case REFUSED_NO_ARRAY:
+		put(out, "{\"error\":\"Invalid JSON\"}");
+		return 400;
+	case REFUSED_TOO_MANY:
+		put(out, "{\"error\":\"Too many events in one batch\"}");
+		return 413;
+	default:
+		put(out, "{\"error\":\"Service unavailable\"}");
+		return 503;
+	}
+}
+
+void
+job_answer_headers(const struct job *job, unsigned status, char *out, size_t size)
+{
+	int n = 0;
+
+	out[0] = 0;
+	if (status == 503)
+		n = snprintf(out, size, "Retry-After: %d\n", RETRY_AFTER_S);
+	if (job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE && job->why.text[0])
+		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", job->why.text);
+}
+
+unsigned
+job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body)
+{
+	if (job->refusal != REFUSED_NOT)
+		return answer_refusal(job, body);
+	return job->rq.batch ? answer_batch(job, now_ms, body)
+	                     : answer_single(&job->events[0], body);
+}

@@ -1,0 +1,201 @@
+/* group - see group.h. */
+#include "group.h"
+
+#include <stdio.h>
+
+#include "../proto/clock.h"
+
+/* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log. */
+enum { OVERHEAD = 160 };
+
+/* A job takes part when nothing has refused it and one of its events may enter. Asked once, before
+ * the transaction: a duplicate found in one that fails is none. */
+static bool
+may_enter(struct job *job)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < job->count; i++) {
+		job->events[i].seq = 0;
+		any |= job->events[i].outcome == OUTCOME_NEW;
+	}
+	return any && job->refusal == REFUSED_NOT;
+}
+
+/* Which request asks, and which event of it: the same after an ingress has sent it again. */
+static uint64_t
+request_mark(const struct request *rq, size_t index)
+{
+	uint64_t x = rq->boot ^ rq->request * 0x9e3779b97f4a7c15U ^ index * 0xc2b2ae3d27d4eb4fU;
+
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93U;
+	return x ^ x >> 32;
+}
+
+static bool
+pack_event(const struct job *job, struct candidate *c, struct slice journal, uint64_t seq,
+	msgpack_sbuffer *frames)
+{
+	const struct event ev = {
+		.seq = seq,
+		.journal = journal,
+		.source = job->rq.source,
+		.type = c->ev.type,
+		.id = c->ev.id,
+		.email = c->ev.email,
+		.ts = (uint64_t)c->ev.ts_ms,
+		.received = job->rq.received,
+		.batch = job->batch[0] ? slice_of(job->batch) : (struct slice){NULL, 0},
+		.data = c->ev.data,
+	};
+
+	c->seq = seq;
+	c->at = frames->size;
+	if (!frame_pack(&event_schema, &ev, frames))
+		return false;
+	c->n = frames->size - c->at;
+	return true;
+}
+
+/* The largest frame that a route carries; see wire.c. */
+static bool
+too_large(const struct config *cfg, size_t n)
+{
+	return n > 3 * cfg->limits.event_bytes;
+}
+
+static enum journal_rc
+enter_event(struct journal *journal, const struct config *cfg, struct job *job, size_t i,
+	msgpack_sbuffer *frames)
+{
+	struct candidate *c = &job->events[i];
+	const struct journal_key key = {
+		.hash = journal_hash(journal, job->rq.source, c->ev.id),
+		.request = request_mark(&job->rq, i),
+		.now_ms = clock_wall_ms(),
+		.window_ms = job->source->dedup_window_ms,
+	};
+	uint64_t seq;
+
+	switch (journal_seen(journal, &key, &seq)) {
+	case SEEN_DUPLICATE:
+		c->outcome = OUTCOME_DUPLICATE;
+		return JOURNAL_OK;
+	case SEEN_SAME:
+		c->seq = 0;
+		return JOURNAL_OK;
+	case SEEN_NEW:
+		break;
+	}
+	if (!pack_event(job, c, journal_id(journal), journal_next(journal), frames)) {
+		error_set(&job->why, "out of memory");
+		return JOURNAL_FAILED;
+	}
+	if (too_large(cfg, c->n)) {
+		c->outcome = OUTCOME_LARGE;
+		c->seq = 0;
+		frames->size = c->at;
+		return JOURNAL_OK;
+	}
+	return journal_append(journal, &key, (struct slice){frames->data + c->at, c->n},
+		job->rq.received, &job->why);
+}
+
+static enum journal_rc
+enter_job(struct journal *journal, const struct config *cfg, struct job *job,
+	msgpack_sbuffer *frames)
+{
+	enum journal_rc rc = JOURNAL_OK;
+
+	for (size_t i = 0; rc == JOURNAL_OK && i < job->count; i++)
+		if (job->events[i].outcome == OUTCOME_NEW)
+			rc = enter_event(journal, cfg, job, i, frames);
+	return rc;
+}
+
+/* Refuses what must not enter now that the lock is ours: too late, or no room for it. */
+static void
+refuse_at_the_door(struct journal *journal, struct job *job)
+{
+	if (clock_mono_ms() > job->rq.deadline) {
+		job->refusal = REFUSED_LATE;
+		error_set(&job->why, "no verdict in time");
+	} else if (journal_full(journal, job->rq.body.n + job->count * (uint64_t)OVERHEAD)) {
+		job->refusal = REFUSED_UNAVAILABLE;
+		error_set(&job->why, "journal full");
+	}
+}
+
+/* Nothing of the group was stored. */
+static void
+refuse_all(struct job *const *jobs, size_t n, const struct error *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!jobs[i]->enters)
+			continue;
+		jobs[i]->refusal = REFUSED_UNAVAILABLE;
+		jobs[i]->why = *why;
+		for (size_t k = 0; k < jobs[i]->count; k++)
+			jobs[i]->events[k].seq = 0;
+	}
+}
+
+static enum journal_rc
+enter_all(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
+	msgpack_sbuffer *frames, struct error *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		enum journal_rc rc;
+
+		if (!jobs[i]->enters)
+			continue;
+		refuse_at_the_door(journal, jobs[i]);
+		if (jobs[i]->refusal != REFUSED_NOT)
+			continue;
+		rc = enter_job(journal, cfg, jobs[i], frames);
+		if (rc != JOURNAL_OK) {
+			*why = jobs[i]->why;
+			return rc;
+		}
+	}
+	return JOURNAL_OK;
+}
+
+static size_t
+count_appended(struct job *const *jobs, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < jobs[i]->count; k++)
+			count += jobs[i]->refusal == REFUSED_NOT &&
+			         jobs[i]->events[k].outcome == OUTCOME_NEW && jobs[i]->events[k].seq;
+	return count;
+}
+
+size_t
+group_commit(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
+	msgpack_sbuffer *frames)
+{
+	struct error why = {"cannot store"};
+	enum journal_rc rc;
+	bool any = false;
+
+	msgpack_sbuffer_clear(frames);
+	for (size_t i = 0; i < n; i++)
+		any |= jobs[i]->enters = may_enter(jobs[i]);
+	if (!any)
+		return 0;
+	rc = journal_begin(journal, &why);
+	if (rc == JOURNAL_OK) {
+		rc = enter_all(journal, cfg, jobs, n, frames, &why);
+		if (rc == JOURNAL_OK)
+			rc = journal_commit(journal, &why);
+		else
+			journal_abort(journal);
+	}
+	if (rc != JOURNAL_OK)
+		refuse_all(jobs, n, &why);
+	return count_appended(jobs, n);
+}

@@ -1,0 +1,204 @@
+/* job - see job.h. */
+#include "job.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ZONE_BYTES = 16384, ROOM_KEPT = 64 };
+
+static const char *const outcome_names[] = {
+	[OUTCOME_NEW] = "accepted",
+	[OUTCOME_DUPLICATE] = "duplicate",
+	[OUTCOME_MISSING] = "invalid",
+	[OUTCOME_OLD] = "too_old",
+	[OUTCOME_FUTURE] = "future",
+	[OUTCOME_BAD] = "invalid",
+	[OUTCOME_LARGE] = "too_large",
+};
+
+static const char *const refusal_names[] = {
+	[REFUSED_NOT] = "none",
+	[REFUSED_SIGNATURE] = "signature",
+	[REFUSED_JSON] = "json",
+	[REFUSED_NO_ARRAY] = "json",
+	[REFUSED_TOO_MANY] = "too_many",
+	[REFUSED_SOURCE] = "source",
+	[REFUSED_LATE] = "late",
+	[REFUSED_UNAVAILABLE] = "unavailable",
+};
+
+const char *
+outcome_name(enum outcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+const char *
+refusal_name(enum refusal refusal)
+{
+	return refusal_names[refusal];
+}
+
+void
+job_init(struct job *job)
+{
+	*job = (struct job){0};
+	zmq_msg_init(&job->msg);
+	msgpack_zone_init(&job->zone, ZONE_BYTES);
+}
+
+void
+job_free(struct job *job)
+{
+	zmq_msg_close(&job->msg);
+	msgpack_zone_destroy(&job->zone);
+	free(job->events);
+}
+
+void
+job_reset(struct job *job)
+{
+	zmq_msg_close(&job->msg);
+	zmq_msg_init(&job->msg);
+	msgpack_zone_clear(&job->zone);
+	if (job->room > ROOM_KEPT) {
+		free(job->events);
+		job->events = NULL;
+		job->room = 0;
+	}
+	job->count = 0;
+	job->refusal = REFUSED_NOT;
+	job->enters = false;
+	job->why.text[0] = 0;
+	job->batch[0] = 0;
+	job->source = NULL;
+}
+
+bool
+job_open(struct job *job, struct error *why)
+{
+	return frame_unpack(&request_schema, zmq_msg_data(&job->msg), zmq_msg_size(&job->msg),
+		&job->zone, &job->rq, why);
+}
+
+static void
+refuse(struct job *job, enum refusal refusal)
+{
+	job->refusal = refusal;
+}
+
+static bool
+make_room(struct job *job, size_t count)
+{
+	struct candidate *more;
+
+	if (count <= job->room)
+		return true;
+	more = realloc(job->events, count * sizeof *more);
+	if (!more)
+		return false;
+	job->events = more;
+	job->room = count;
+	return true;
+}
+
+static enum outcome
+judge_event(const struct job *job, const msgpack_object *object, msgpack_zone *zone,
+	uint64_t now_ms, struct native_event *ev)
+{
+	if (object->type != MSGPACK_OBJECT_MAP) {
+		*ev = (struct native_event){0};
+		return OUTCOME_BAD;
+	}
+	if (!native_read(object, zone, ev))
+		return OUTCOME_MISSING;
+	switch (native_freshness(
+		ev->ts_ms, now_ms, job->source->max_age_ms, job->source->max_future_ms)) {
+	case TOO_OLD:
+		return OUTCOME_OLD;
+	case FROM_THE_FUTURE:
+		return OUTCOME_FUTURE;
+	default:
+		return OUTCOME_NEW;
+	}
+}
+
+/* A random UUID (RFC 9562, version 4). */
+static void
+name_batch(struct job *job)
+{
+	unsigned char b[16] = {0};
+
+	RAND_bytes(b, sizeof b);
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	snprintf(job->batch, sizeof job->batch,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+}
+
+static void
+judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
+{
+	if (root->type != MSGPACK_OBJECT_MAP) {
+		error_set(&job->why, "the body is no JSON object");
+		refuse(job, REFUSED_JSON);
+		return;
+	}
+	if (!make_room(job, 1)) {
+		refuse(job, REFUSED_UNAVAILABLE);
+		return;
+	}
+	job->count = 1;
+	job->events[0].outcome =
+		judge_event(job, root, &job->zone, now_ms, &job->events[0].ev);
+}
+
+static void
+judge_batch(struct job *job, const msgpack_object *root, const struct config *cfg, uint64_t now_ms)
+{
+	if (root->type != MSGPACK_OBJECT_ARRAY) {
+		error_set(&job->why, "the body is no JSON array");
+		refuse(job, REFUSED_NO_ARRAY);
+		return;
+	}
+	if (root->via.array.size > cfg->limits.batch_events) {
+		error_set(&job->why, "%u events, at most %llu", root->via.array.size,
+			(unsigned long long)cfg->limits.batch_events);
+		refuse(job, REFUSED_TOO_MANY);
+		return;
+	}
+	if (!make_room(job, root->via.array.size)) {
+		refuse(job, REFUSED_UNAVAILABLE);
+		return;
+	}
+	name_batch(job);
+	job->count = root->via.array.size;
+	for (size_t i = 0; i < job->count; i++)
+		job->events[i].outcome = judge_event(job, &root->via.array.ptr[i], &job->zone,
+			now_ms, &job->events[i].ev);
+}
+
+void
+job_judge(struct job *job, const struct config *cfg, struct signer *const *signers,
+	struct json_reader *json, uint64_t now_ms)
+{
+	msgpack_object root;
+
+	job->source = config_source_find(cfg, job->rq.source);
+	if (!job->source) {
+		error_set(&job->why, "no source of that name");
+		refuse(job, REFUSED_SOURCE);
+	} else if (!signer_verify(signers[job->source - cfg->sources], &job->rq.headers,
+			   job->rq.body, &job->why)) {
+		refuse(job, REFUSED_SIGNATURE);
+	} else if (!json_read(json, job->rq.body, &job->zone, &root, &job->why)) {
+		refuse(job, REFUSED_JSON);
+	} else if (job->rq.batch) {
+		judge_batch(job, &root, cfg, now_ms);
+	} else {
+		judge_single(job, &root, now_ms);
+	}
+}

@@ -1,0 +1,87 @@
+/* job - one request on its way through the validator, and the judgement of it that needs no disk.
+ *
+ * A job owns the request's message and everything made from it (one zone); it is kept and reused. */
+#ifndef TROTLINE_VALIDATOR_JOB_H
+#define TROTLINE_VALIDATOR_JOB_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <zmq.h>
+
+#include "../proto/config.h"
+#include "../proto/frame.h"
+#include "../proto/json.h"
+#include "native.h"
+#include "signature.h"
+
+/* What a candidate comes to. */
+enum outcome {
+	OUTCOME_NEW,       /* to be appended, then: accepted */
+	OUTCOME_DUPLICATE, /* remembered already */
+	OUTCOME_MISSING,   /* required fields missing or of the wrong type */
+	OUTCOME_OLD,
+	OUTCOME_FUTURE,
+	OUTCOME_BAD,  /* in a batch: no object */
+	OUTCOME_LARGE, /* in a batch: over the limit for one event */
+};
+
+/* One event of a request. */
+struct candidate {
+	struct native_event ev;
+	enum outcome outcome;
+	uint64_t seq;       /* once appended */
+	size_t at, n;       /* its frame in the group's buffer, once packed */
+};
+
+/* Why a request as a whole goes no further. */
+enum refusal {
+	REFUSED_NOT,
+	REFUSED_SIGNATURE,
+	REFUSED_JSON,
+	REFUSED_NO_ARRAY,
+	REFUSED_TOO_MANY,
+	REFUSED_SOURCE,      /* no such source: the files of two stages differ */
+	REFUSED_LATE,        /* its deadline is over: ingress has answered */
+	REFUSED_UNAVAILABLE, /* journal full, disk trouble: 503 */
+};
+
+struct job {
+	zmq_msg_t msg;
+	msgpack_zone zone;
+	struct request rq; /* points into msg and zone */
+	const struct config_source *source;
+	enum refusal refusal;
+	bool enters; /* takes part in the group's transaction */
+	struct error why; /* for the log, and in a 503's body */
+	struct candidate *events;
+	size_t count, room;
+	char batch[37];
+};
+
+void job_init(struct job *job);
+void job_free(struct job *job);
+
+/* Empties the job for the next request. */
+void job_reset(struct job *job);
+
+/* Reads the message as a request frame; false with why when it is none. */
+bool job_open(struct job *job, struct error *why);
+
+/* Verifies, parses and checks: sets refusal, or the candidates with OUTCOME_NEW for those that may
+ * enter. signers are in the order of cfg->sources. */
+void job_judge(struct job *job, const struct config *cfg, struct signer *const *signers,
+	struct json_reader *json, uint64_t now_ms);
+
+/* The status and JSON body for what the job has come to. */
+unsigned job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body);
+
+/* What stands beside the body: `Name: value` lines. Retry-After on 503; X-Error-Detail says more than
+ * the body's fixed text, but nothing about a wrong signature. */
+void job_answer_headers(const struct job *job, unsigned status, char *out, size_t size);
+
+/* "new", "duplicate", ...: for labels and the log. */
+const char *outcome_name(enum outcome outcome);
+const char *refusal_name(enum refusal refusal);
+
+#endif

@@ -1,0 +1,288 @@
+/* validator - the only stage that reads secrets: verifies, parses, checks, deduplicates, stores, answers.
+ *
+ * In: request frames from every ingress. Out: rows in the journal, then answer frames to the ingress
+ * that asked, then event frames to the routers. State: none but the journal. A kill before the
+ * commit leaves nothing (ingress asks another or answers 503), after it everything (ingress asks
+ * again and is told "accepted"; the retrier sends what the routers did not get). */
+#include <stdlib.h>
+
+#include "../proto/clock.h"
+#include "../proto/log.h"
+#include "../proto/stage.h"
+#include "../proto/types.h"
+#include "../proto/wire.h"
+#include "group.h"
+
+enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, SEQS_MAX = 4096 };
+
+struct validator {
+	struct stage *st;
+	struct journal *journal;
+	struct json_reader *json;
+	struct signer *signers[CONFIG_SOURCES_MAX];
+	zsock_t *requests, *events, *verdicts;
+	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
+	struct job jobs[GROUP_MAX];
+	struct job *group[GROUP_MAX];
+	size_t count;
+	msgpack_sbuffer frames, body, out;
+	uint64_t returned[SEQS_MAX]; /* what no router took, for the retrier */
+	size_t returned_count;
+};
+
+static void
+connect_all(struct validator *v)
+{
+	const struct config *cfg = v->st->cfg;
+	struct error why = {""};
+	bool good = true;
+
+	v->requests = wire_connect(cfg, WIRE_REQUESTS, ZMQ_PULL, NULL, 0, &why);
+	v->events = wire_connect(cfg, WIRE_EVENTS, ZMQ_PUSH, NULL, 0, &why);
+	v->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
+	if (!v->requests || !v->events || !v->verdicts)
+		stage_fail("cannot connect", &why);
+	for (size_t i = 1; i < cfg->processes.ingress; i++)
+		good &= wire_connect_more(v->requests, cfg, WIRE_REQUESTS, NULL, i, &why);
+	for (size_t i = 1; i < cfg->processes.router; i++)
+		good &= wire_connect_more(v->events, cfg, WIRE_EVENTS, NULL, i, &why);
+	for (size_t i = 0; i < cfg->processes.ingress; i++) {
+		v->answers[i] = wire_connect(cfg, WIRE_ANSWERS, ZMQ_PUSH, NULL, i, &why);
+		good &= v->answers[i] != NULL;
+	}
+	if (!good)
+		stage_fail("cannot connect", &why);
+}
+
+static struct validator *
+validator_new(struct stage *st)
+{
+	struct validator *v = calloc(1, sizeof *v);
+	struct error why = {"out of memory"};
+
+	if (!v)
+		stage_fail("cannot start", &why);
+	v->st = st;
+	for (size_t i = 0; i < GROUP_MAX; i++) {
+		job_init(&v->jobs[i]);
+		v->group[i] = &v->jobs[i];
+	}
+	msgpack_sbuffer_init(&v->frames);
+	msgpack_sbuffer_init(&v->body);
+	msgpack_sbuffer_init(&v->out);
+	for (size_t i = 0; i < st->cfg->sources_count; i++) {
+		v->signers[i] = signer_new(&st->cfg->sources[i], &why);
+		if (!v->signers[i])
+			stage_fail("cannot verify signatures", &why);
+	}
+	v->json = json_reader_new();
+	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
+	if (!v->journal)
+		stage_fail("cannot open the journal", &why);
+	connect_all(v);
+	return v;
+}
+
+static void
+validator_destroy(struct validator *v)
+{
+	for (size_t i = 0; i < GROUP_MAX; i++)
+		job_free(&v->jobs[i]);
+	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
+		zsock_destroy(&v->answers[i]);
+	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
+		signer_destroy(&v->signers[i]);
+	zsock_destroy(&v->requests);
+	zsock_destroy(&v->events);
+	zsock_destroy(&v->verdicts);
+	json_reader_destroy(&v->json);
+	journal_close(&v->journal);
+	msgpack_sbuffer_destroy(&v->frames);
+	msgpack_sbuffer_destroy(&v->body);
+	msgpack_sbuffer_destroy(&v->out);
+	free(v);
+}
+
+static void
+count_bad_frame(struct validator *v, const struct error *why)
+{
+	log_warn("bad frame", LF_TEXT("cause", why->text));
+	++*metric(v->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"validator\"");
+}
+
+/* Takes everything that has queued up meanwhile, within the group's limits. */
+static void
+gather(struct validator *v)
+{
+	size_t bytes = 0;
+	struct error why;
+
+	v->count = 0;
+	while (v->count < GROUP_MAX && bytes < GROUP_BYTES) {
+		struct job *job = &v->jobs[v->count];
+
+		job_reset(job);
+		if (zmq_msg_recv(&job->msg, zsock_resolve(v->requests), ZMQ_DONTWAIT) < 0)
+			return;
+		bytes += zmq_msg_size(&job->msg);
+		if (job_open(job, &why))
+			v->count++;
+		else
+			count_bad_frame(v, &why);
+	}
+}
+
+static void
+send_answer(struct validator *v, const struct job *job, uint64_t now_ms)
+{
+	struct answer answer = {.boot = job->rq.boot, .request = job->rq.request};
+	char headers[ERROR_TEXT_MAX + 64];
+
+	if (job->rq.ingress >= v->st->cfg->processes.ingress)
+		return;
+	msgpack_sbuffer_clear(&v->body);
+	msgpack_sbuffer_clear(&v->out);
+	answer.status = job_answer(job, now_ms, &v->body);
+	job_answer_headers(job, (unsigned)answer.status, headers, sizeof headers);
+	answer.headers = slice_of(headers);
+	answer.body = (struct slice){v->body.data, v->body.size};
+	if (!frame_pack(&answer_schema, &answer, &v->out) ||
+		!wire_send(v->answers[job->rq.ingress], v->out.data, v->out.size))
+		log_warn("answer lost", LF_UINT("ingress", job->rq.ingress),
+			LF_UINT("status", answer.status));
+}
+
+static const char *
+type_label(struct slice type)
+{
+	const struct event_type *row = type.p ? event_type_find(type) : NULL;
+
+	return row ? row->name : "other";
+}
+
+static void
+count_event(struct validator *v, const struct candidate *c)
+{
+	char labels[160];
+
+	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"", type_label(c->ev.type),
+		outcome_name(c->outcome));
+	++*metric(v->st->metrics, METRIC_FAMILY_EVENTS, labels);
+	if (c->outcome == OUTCOME_NEW || c->outcome == OUTCOME_DUPLICATE)
+		return;
+	snprintf(labels, sizeof labels, "error_type=\"%s\"", outcome_name(c->outcome));
+	++*metric(v->st->metrics, METRIC_FAMILY_ERRORS, labels);
+}
+
+static void
+report(struct validator *v, const struct job *job)
+{
+	char labels[80];
+
+	if (job->refusal != REFUSED_NOT) {
+		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
+		++*metric(v->st->metrics, METRIC_FAMILY_ERRORS, labels);
+		log_info("refused", LF_SLICE("source", job->rq.source),
+			LF_TEXT("as", refusal_name(job->refusal)), LF_TEXT("cause", job->why.text));
+		return;
+	}
+	for (size_t i = 0; i < job->count; i++) {
+		const struct candidate *c = &job->events[i];
+
+		count_event(v, c);
+		log_info(outcome_name(c->outcome), LF_UINT("seq", c->seq),
+			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->ev.id),
+			LF_SLICE("type", c->ev.type));
+	}
+}
+
+/* Tells the retrier what no router took, so that it need not wait for the lease. */
+static void
+flush_returned(struct validator *v)
+{
+	if (v->returned_count > 0)
+		stage_send_verdict(v->verdicts, journal_id(v->journal), v->returned,
+			v->returned_count, "returned", slice_of("no router has room"), v->st->name);
+	v->returned_count = 0;
+}
+
+static void
+pass_on(struct validator *v, const struct job *job)
+{
+	if (job->refusal != REFUSED_NOT)
+		return;
+	for (size_t i = 0; i < job->count; i++) {
+		const struct candidate *c = &job->events[i];
+
+		if (c->outcome != OUTCOME_NEW || !c->seq ||
+			wire_send(v->events, v->frames.data + c->at, c->n))
+			continue;
+		v->returned[v->returned_count++] = c->seq;
+		if (v->returned_count == SEQS_MAX)
+			flush_returned(v);
+	}
+}
+
+/* Keeps a buffer that one huge group has blown up from staying so. */
+static void
+shrink(msgpack_sbuffer *buffer)
+{
+	if (buffer->alloc <= 2 * (size_t)GROUP_BYTES)
+		return;
+	msgpack_sbuffer_destroy(buffer);
+	msgpack_sbuffer_init(buffer);
+}
+
+static void
+on_requests(void *arg)
+{
+	struct validator *v = arg;
+	struct metrics *m = v->st->metrics;
+	uint64_t start_us, now_ms;
+	size_t events;
+
+	gather(v);
+	if (v->count == 0)
+		return;
+	now_ms = clock_wall_ms();
+	for (size_t i = 0; i < v->count; i++)
+		job_judge(&v->jobs[i], v->st->cfg, v->signers, v->json, now_ms);
+	start_us = clock_mono_us();
+	events = group_commit(v->journal, v->st->cfg, v->group, v->count, &v->frames);
+	if (events > 0) {
+		metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"validator\"",
+			(double)(clock_mono_us() - start_us) / 1e6);
+		metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"validator\"", (double)events);
+	}
+	for (size_t i = 0; i < v->count; i++)
+		send_answer(v, &v->jobs[i], now_ms);
+	for (size_t i = 0; i < v->count; i++) {
+		pass_on(v, &v->jobs[i]);
+		report(v, &v->jobs[i]);
+	}
+	flush_returned(v);
+	shrink(&v->frames);
+}
+
+/* What ingress has sent already is answered before the end. */
+static void
+on_drain(void *arg)
+{
+	struct validator *v = arg;
+
+	on_requests(v);
+	stage_stop(v->st);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stage *st = stage_new("validator", CONFIG_SECRETS, argc, argv);
+	struct validator *v = validator_new(st);
+
+	stage_on_read(st, v->requests, on_requests, v);
+	stage_on_drain(st, on_drain, v);
+	stage_run(st);
+	validator_destroy(v);
+	return stage_destroy(&st);
+}
