@@ -13,7 +13,7 @@
 #include "../proto/wire.h"
 #include "group.h"
 
-enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, SEQS_MAX = 4096 };
+enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, SEQS_MAX = 4096, DRAIN_GROUPS = 64 };
 
 struct validator {
 	struct stage *st;
@@ -270,7 +270,8 @@ on_drain(void *arg)
 {
 	struct validator *v = arg;
 
-	on_requests(v);
+	for (int i = 0; i < DRAIN_GROUPS && (i == 0 || v->count > 0); i++)
+		on_requests(v);
 	stage_stop(v->st);
 }
 

@@ -1,0 +1,166 @@
+/* router - event type -> the handlers of that type.
+ *
+ * In: event frames from validators and the retrier. Out: the same frames, untouched, on the PUSH socket
+ * of the type's handler; what has no room there goes back to the retrier as "returned" and stays in
+ * the journal, so that no type ever waits for another. State: none. A kill loses what is in its
+ * sockets, which the retrier sends again after the lease. */
+#include <stdlib.h>
+
+#include "../proto/log.h"
+#include "../proto/stage.h"
+#include "../proto/wire.h"
+
+enum { BURST = 512, SEQS_MAX = BURST };
+
+/* What one handler's socket had no room for in this burst. */
+struct route {
+	zsock_t *sock;
+	uint64_t returned[SEQS_MAX];
+	size_t count;
+};
+
+struct router {
+	struct stage *st;
+	zsock_t *events, *verdicts;
+	struct route *routes; /* in the order of cfg->handlers */
+	char journal[17];     /* of the events in `returned` */
+	msgpack_zone zone;
+};
+
+static void
+open_routes(struct router *r)
+{
+	const struct config *cfg = r->st->cfg;
+	struct error why = {"out of memory"};
+
+	r->routes = calloc(cfg->handlers_count, sizeof *r->routes);
+	if (!r->routes)
+		stage_fail("cannot start", &why);
+	for (size_t i = 0; i < cfg->handlers_count; i++) {
+		r->routes[i].sock = wire_bind(cfg, WIRE_ROUTE, ZMQ_PUSH, cfg->handlers[i].name,
+			r->st->instance, &why);
+		if (!r->routes[i].sock)
+			stage_fail("cannot open a route", &why);
+	}
+}
+
+static struct router *
+router_new(struct stage *st)
+{
+	struct router *r = calloc(1, sizeof *r);
+	struct error why = {"out of memory"};
+
+	if (!r)
+		stage_fail("cannot start", &why);
+	r->st = st;
+	msgpack_zone_init(&r->zone, 8192);
+	open_routes(r);
+	r->events = wire_bind(st->cfg, WIRE_EVENTS, ZMQ_PULL, NULL, st->instance, &why);
+	r->verdicts = wire_connect(st->cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
+	if (!r->events || !r->verdicts)
+		stage_fail("cannot open sockets", &why);
+	return r;
+}
+
+static void
+router_destroy(struct router *r)
+{
+	for (size_t i = 0; i < r->st->cfg->handlers_count; i++)
+		zsock_destroy(&r->routes[i].sock);
+	zsock_destroy(&r->events);
+	zsock_destroy(&r->verdicts);
+	msgpack_zone_destroy(&r->zone);
+	free(r->routes);
+	free(r);
+}
+
+static void
+flush_returned(struct router *r, size_t i)
+{
+	struct route *route = &r->routes[i];
+
+	if (route->count > 0)
+		stage_send_verdict(r->verdicts, slice_of(r->journal), route->returned, route->count,
+			"returned", slice_of("no handler has room"), r->st->cfg->handlers[i].name);
+	route->count = 0;
+}
+
+static void
+flush_all(struct router *r)
+{
+	for (size_t i = 0; i < r->st->cfg->handlers_count; i++)
+		flush_returned(r, i);
+}
+
+static void
+give_back(struct router *r, size_t i, const struct event *ev)
+{
+	struct route *route = &r->routes[i];
+
+	if (!slice_is(ev->journal, r->journal)) {
+		flush_all(r);
+		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
+	}
+	route->returned[route->count++] = ev->seq;
+	if (route->count == SEQS_MAX)
+		flush_returned(r, i);
+}
+
+static void
+watch(struct router *r, const struct event *ev, zmq_msg_t *msg)
+{
+	if (tap_wanted(r->st->tap, "event"))
+		tap_send(r->st->tap, "event", ev->type, zmq_msg_data(msg), zmq_msg_size(msg));
+}
+
+/* Sends the message on, or gives the event back. The message is empty or still the caller's after. */
+static void
+route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
+{
+	const size_t i = config_route(r->st->cfg, ev->type);
+	const char *name = r->st->cfg->handlers[i].name;
+
+	watch(r, ev, msg);
+	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id), LF_SLICE("type", ev->type),
+		LF_TEXT("handler", name));
+	if (zmq_msg_send(msg, zsock_resolve(r->routes[i].sock), ZMQ_DONTWAIT) < 0)
+		give_back(r, i, ev);
+}
+
+static void
+on_events(void *arg)
+{
+	struct router *r = arg;
+	struct error why;
+	struct event ev;
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	for (int n = 0; n < BURST; n++) {
+		if (zmq_msg_recv(&msg, zsock_resolve(r->events), ZMQ_DONTWAIT) < 0)
+			break;
+		msgpack_zone_clear(&r->zone);
+		if (frame_unpack(&event_schema, zmq_msg_data(&msg), zmq_msg_size(&msg), &r->zone,
+			    &ev, &why)) {
+			route_event(r, &ev, &msg);
+			continue;
+		}
+		log_warn("bad frame", LF_TEXT("cause", why.text));
+		++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"router\"");
+	}
+	zmq_msg_close(&msg);
+	flush_all(r);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stage *st = stage_new("router", CONFIG_NO_SECRETS, argc, argv);
+	struct router *r = router_new(st);
+
+	stage_on_read(st, r->events, on_events, r);
+	stage_run(st);
+	on_events(r);
+	router_destroy(r);
+	return stage_destroy(&st);
+}
