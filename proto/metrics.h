@@ -49,15 +49,24 @@ struct metric_row {
 };
 extern const struct metric_row metric_table[METRIC_FAMILY_COUNT];
 
-/* The figures of one process. Each value is named by family and labels ("" or
- * `event_type="x",status="y"`; values are escaped by the caller or known to be plain). */
+/* The figures of one process. Each value is named by family and labels: "" or
+ * `event_type="x",status="y"`, at most METRIC_LABELS_MAX bytes, made by metric_label or known to be
+ * plain. */
 struct metrics;
+
+enum { METRIC_LABELS_MAX = 255 };
+
+/* Appends name="value", after a comma if labels is not empty; a quote and a backslash are escaped,
+ * what is not printable ASCII becomes '?'. False, with labels as they were, when size is too small.
+ */
+bool metric_label(char *labels, size_t size, const char *name, struct slice value);
 
 struct metrics *metrics_new(void);
 void metrics_destroy(struct metrics **m);
 
 /* The value's place, made at first use and valid until metrics_destroy; add to it or set it.
- * Past METRICS_MAX values all further ones share one place that is not published. */
+ * Past METRICS_MAX values (each published number of a histogram is one) all further ones, and
+ * labels that are too long, share one place that is not published. Not for histograms. */
 enum { METRICS_MAX = 2048 };
 double *metric(struct metrics *m, enum metric_family family, const char *labels);
 
@@ -74,7 +83,11 @@ void metrics_join(struct metrics *m, const msgpack_object *values);
 /* Prometheus text format 0.0.4. The caller frees it. */
 char *metrics_text(const struct metrics *m);
 
-/* Sum of all values of a family whose labels contain `part` ("" for all). */
+/* Sum of all values of a family whose labels contain `part` ("" for all); of a histogram the sum of
+ * all that was observed. */
 double metrics_sum(const struct metrics *m, enum metric_family family, const char *part);
+
+/* How many values a histogram family has observed, by the same rule. */
+double metrics_count(const struct metrics *m, enum metric_family family, const char *part);
 
 #endif

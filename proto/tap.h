@@ -14,14 +14,16 @@
 struct tap;
 
 /* Binds <run>/tap-<stage>.<instance>. */
-struct tap *tap_new(const struct config *cfg, const char *stage, size_t instance, struct error *why);
+struct tap *tap_new(
+	const struct config *cfg, const char *stage, size_t instance, struct error *why);
 void tap_destroy(struct tap **tap);
 
 /* Somebody subscribed to topics that begin like kind. */
 bool tap_wanted(struct tap *tap, const char *kind);
 void tap_send(struct tap *tap, const char *kind, struct slice detail, const void *frame, size_t n);
 
-/* The other end: a SUB socket that follows all stages of a configuration. Topics by zsock_set_subscribe. */
+/* The other end: a SUB socket that follows all stages of a configuration, which must outlive it.
+ * topic is the first subscription; more by zsock_set_subscribe. */
 struct tap_feed;
 struct tap_feed *tap_feed_new(const struct config *cfg, const char *topic, struct error *why);
 void tap_feed_destroy(struct tap_feed **feed);
