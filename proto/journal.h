@@ -98,13 +98,18 @@ struct journal_change {
 	uint64_t seq;
 	enum journal_move move;
 	uint64_t due_ms;       /* MOVE_RETRY: when */
+	uint64_t attempts_max; /* MOVE_RETRY: one more than so many becomes MOVE_DEAD */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
 	bool applied;          /* false: there was no such event in a state to move from */
-	uint64_t received_ms;  /* when the event was accepted */
+	uint64_t received_ms;  /* when the event was accepted; 0: it has an end already */
 	uint64_t attempts;     /* RETRY answers so far, this one included */
 };
+
+/* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now and
+ * then. */
+void journal_tidy(struct journal *j);
 
 /* Makes all the moves in one transaction that is durable but for the last instant before a power
  * cut; what is lost then is only done once more. */

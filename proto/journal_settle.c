@@ -114,7 +114,7 @@ fire(struct journal *j, uint64_t seq, struct journal_try last)
 }
 
 /* Which moves the state table allows: an event that is given up goes to the dlq only, and only what
- * is scheduled can fire. */
+ * is scheduled can fire. A second RETRY, from a second delivery, counts no attempt. */
 static bool
 allowed(enum journal_move move, bool tried, const struct journal_try *last)
 {
@@ -122,9 +122,10 @@ allowed(enum journal_move move, bool tried, const struct journal_try *last)
 
 	switch (move) {
 	case MOVE_DONE:
-	case MOVE_RETRY:
 	case MOVE_DEAD:
 		return !dead;
+	case MOVE_RETRY:
+		return !dead && !(tried && last->due);
 	case MOVE_BURIED:
 		return dead;
 	case MOVE_FIRE:
@@ -142,6 +143,7 @@ apply(struct journal *j, struct journal_change *c)
 	bool tried;
 
 	c->applied = false;
+	c->received_ms = 0;
 	if (rc != 0)
 		return no_matter_if_missing(rc);
 	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
@@ -149,6 +151,8 @@ apply(struct journal *j, struct journal_change *c)
 	if (!allowed(c->move, tried, &last))
 		return 0;
 	c->applied = true;
+	if (c->move == MOVE_RETRY && last.attempts >= c->attempts_max)
+		c->move = MOVE_DEAD;
 	c->attempts = last.attempts + (c->move == MOVE_RETRY);
 	switch (c->move) {
 	case MOVE_RETRY:
@@ -160,6 +164,13 @@ apply(struct journal *j, struct journal_change *c)
 	default:
 		return remove_event(j, c->seq, tried ? &last : NULL);
 	}
+}
+
+void
+journal_tidy(struct journal *j)
+{
+	if (j->env)
+		mdb_reader_check(j->env, NULL);
 }
 
 enum journal_rc

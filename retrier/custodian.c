@@ -1,0 +1,456 @@
+/* custodian - see custodian.h. */
+#include "custodian.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../proto/clock.h"
+#include "../proto/log.h"
+#include "ledger.h"
+#include "pace.h"
+
+enum {
+	CHANGES_MAX = 4096,
+	REASONS_BYTES = 1 << 20,
+	CHUNKS_MAX = 16384, /* 64 million events without an end; the rest waits in the journal */
+	OUT_MAX = 65536,
+	SAMPLES = 32,
+	SCAN_PER_TICK = 4096,
+	FIRE_PER_TICK = 256,
+};
+
+/* An event that the custodian has sent, in the order of sending. */
+struct sent {
+	uint64_t seq, at_ms;
+};
+
+/* The newest number in the journal at a time: all up to it were accepted before. */
+struct sample {
+	uint64_t at_ms, last_seq;
+};
+
+struct custodian {
+	const struct config *cfg;
+	struct journal *journal;
+	struct metrics *metrics;
+	custodian_send *send;
+	void *send_arg;
+	struct ledger *ledger;
+	struct pace paces[CONFIG_HANDLERS_MAX + 1]; /* the last one is the dlq's */
+	size_t dlq;
+	struct journal_change changes[CHANGES_MAX];
+	size_t changes_count;
+	char *reasons; /* texts of `changes` */
+	size_t reasons_used;
+	struct sent *out; /* ring */
+	size_t out_first, out_count;
+	struct sample samples[SAMPLES];
+	size_t samples_count;
+	uint64_t scanned; /* all up to here are in the ledger or have had their lease */
+	uint64_t horizon; /* all up to here have lost the lease of their first delivery */
+	msgpack_zone zone;
+};
+
+struct custodian *
+custodian_new(const struct config *cfg, struct journal *journal, struct metrics *metrics,
+	custodian_send *send, void *arg)
+{
+	struct custodian *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->cfg = cfg;
+	c->journal = journal;
+	c->metrics = metrics;
+	c->send = send;
+	c->send_arg = arg;
+	c->dlq = cfg->handlers_count;
+	c->ledger = ledger_new(CHUNKS_MAX);
+	c->reasons = malloc(REASONS_BYTES);
+	c->out = calloc(OUT_MAX, sizeof *c->out);
+	msgpack_zone_init(&c->zone, 8192);
+	for (size_t i = 0; i <= c->dlq; i++)
+		pace_init(&c->paces[i]);
+	if (!c->ledger || !c->reasons || !c->out)
+		custodian_destroy(&c);
+	return c;
+}
+
+void
+custodian_destroy(struct custodian **c)
+{
+	if (!*c)
+		return;
+	ledger_destroy(&(*c)->ledger);
+	msgpack_zone_destroy(&(*c)->zone);
+	free((*c)->reasons);
+	free((*c)->out);
+	free(*c);
+	*c = NULL;
+}
+
+/* ---- the ledger and the paces, always together ---- */
+
+static bool
+note(struct custodian *c, uint64_t seq, uint8_t state)
+{
+	const uint8_t was = ledger_get(c->ledger, seq);
+
+	if (!ledger_set(c->ledger, seq, state))
+		return false;
+	if (was & LEDGER_OUT)
+		pace_ended(&c->paces[was & LEDGER_ROUTE]);
+	if (state & LEDGER_OUT)
+		pace_sent(&c->paces[state & LEDGER_ROUTE]);
+	return true;
+}
+
+static uint8_t
+ready_on(size_t route)
+{
+	return (uint8_t)(LEDGER_READY | route);
+}
+
+/* The route of an event as it stands in the journal; a frame that cannot be read, or one that is
+ * given up, goes to the dlq. */
+static size_t
+route_of(struct custodian *c, const struct journal_event *ev)
+{
+	struct event frame;
+
+	if (ev->tried && ev->last.dead)
+		return c->dlq;
+	msgpack_zone_clear(&c->zone);
+	if (!frame_unpack(&event_schema, ev->frame.p, ev->frame.n, &c->zone, &frame, NULL))
+		return c->dlq;
+	return config_route(c->cfg, frame.type);
+}
+
+/* ---- verdicts ---- */
+
+static size_t
+route_named(const struct custodian *c, struct slice name)
+{
+	static const char PREFIX[] = "handler-";
+
+	if (slice_starts(name, PREFIX))
+		name = (struct slice){name.p + sizeof PREFIX - 1, name.n - sizeof PREFIX + 1};
+	for (size_t i = 0; i < c->cfg->handlers_count; i++)
+		if (slice_is(name, c->cfg->handlers[i].name))
+			return i;
+	return c->dlq;
+}
+
+static struct slice
+keep_text(struct custodian *c, struct slice text)
+{
+	char *at = c->reasons + c->reasons_used;
+
+	memcpy(at, text.p, text.n);
+	c->reasons_used += text.n;
+	return (struct slice){at, text.n};
+}
+
+static bool
+has_room(const struct custodian *c, const struct verdict *v)
+{
+	return c->changes_count + v->seqs.n <= CHANGES_MAX &&
+	       c->reasons_used + v->reason.n + v->handler.n <= REASONS_BYTES;
+}
+
+static bool
+move_of(struct slice verdict, enum journal_move *move)
+{
+	static const struct {
+		const char *name;
+		enum journal_move move;
+	} moves[] = {
+		{"done", MOVE_DONE},
+		{"retry", MOVE_RETRY},
+		{"dead", MOVE_DEAD},
+		{"buried", MOVE_BURIED},
+	};
+
+	for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+		if (!slice_is(verdict, moves[i].name))
+			continue;
+		*move = moves[i].move;
+		return true;
+	}
+	return false;
+}
+
+static void
+take_back_one(struct custodian *c, uint64_t seq, size_t route)
+{
+	const uint8_t state = ledger_get(c->ledger, seq);
+	struct journal_event ev;
+
+	if (state == LEDGER_WAIT || (state & LEDGER_READY))
+		return;
+	if (state & LEDGER_OUT)
+		route = state & LEDGER_ROUTE;
+	else if (route == c->dlq && !journal_event_at(c->journal, seq, &ev))
+		return;
+	else if (route == c->dlq)
+		route = route_of(c, &ev);
+	note(c, seq, ready_on(route));
+}
+
+/* Events that found no room: ready at once, but a route that refuses is left alone for a while. */
+static bool
+take_back(struct custodian *c, const struct verdict *v, struct error *why)
+{
+	const size_t route = route_named(c, v->handler);
+
+	if (!journal_read_begin(c->journal, why))
+		return false;
+	for (size_t i = 0; i < v->seqs.n; i++)
+		take_back_one(c, v->seqs.list[i], route);
+	journal_read_end(c->journal);
+	if (route != c->dlq)
+		pace_refused(&c->paces[route], clock_mono_ms());
+	return true;
+}
+
+bool
+custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
+{
+	struct journal_change change = {.attempts_max = c->cfg->retry.attempts};
+
+	if (!slice_eq(v->journal, journal_id(c->journal)))
+		return error_set(why, "a verdict for another journal, %.*s", SLICE_ARG(v->journal));
+	if (slice_is(v->verdict, "returned"))
+		return take_back(c, v, why);
+	if (!move_of(v->verdict, &change.move))
+		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
+	if (v->seqs.n > CHANGES_MAX)
+		return error_set(why, "more than %d events in one verdict", CHANGES_MAX);
+	if (!has_room(c, v) && !custodian_settle(c, why))
+		return false;
+	pace_alive(&c->paces[change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler)]);
+	change.reason = keep_text(c, v->reason);
+	change.handler = keep_text(c, v->handler);
+	change.due_ms = clock_wall_ms() + c->cfg->retry.delay_ms;
+	for (size_t i = 0; i < v->seqs.n; i++) {
+		change.seq = v->seqs.list[i];
+		c->changes[c->changes_count++] = change;
+	}
+	return true;
+}
+
+static void
+settled_one(struct custodian *c, const struct journal_change *change)
+{
+	uint8_t state = LEDGER_NONE;
+
+	if (!change->applied && change->received_ms != 0)
+		return; /* the event is there, but in a state that this move does not leave */
+	if (change->applied && change->move == MOVE_RETRY)
+		state = LEDGER_WAIT;
+	else if (change->applied && change->move == MOVE_DEAD)
+		state = ready_on(c->dlq);
+	if (change->move == MOVE_DONE && change->applied)
+		metric_observe(c->metrics, METRIC_FAMILY_DURATION, "",
+			(double)(int64_t)(clock_wall_ms() - change->received_ms) / 1e3);
+	note(c, change->seq, state);
+}
+
+static void
+log_settled(const struct journal_change *change)
+{
+	static const char *const names[] = {"done", "retry", "dead", "buried", "due"};
+
+	if (change->applied)
+		log_info(names[change->move], LF_UINT("seq", change->seq),
+			LF_UINT("attempts", change->attempts), LF_SLICE("reason", change->reason),
+			LF_SLICE("handler", change->handler));
+}
+
+bool
+custodian_settle(struct custodian *c, struct error *why)
+{
+	if (c->changes_count == 0)
+		return true;
+	if (journal_settle(c->journal, c->changes, c->changes_count, why) != JOURNAL_OK)
+		return false;
+	for (size_t i = 0; i < c->changes_count; i++) {
+		settled_one(c, &c->changes[i]);
+		log_settled(&c->changes[i]);
+	}
+	metric_observe(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"",
+		(double)c->changes_count);
+	c->changes_count = 0;
+	c->reasons_used = 0;
+	return true;
+}
+
+/* ---- what must be sent ---- */
+
+/* Takes into the ledger what has no end though its first delivery's lease is over. */
+static void
+scan(struct custodian *c)
+{
+	struct journal_event ev;
+
+	for (int n = 0; n < SCAN_PER_TICK && c->scanned < c->horizon; n++) {
+		uint8_t state;
+
+		if (!journal_event_from(c->journal, c->scanned + 1, &ev) || ev.seq > c->horizon) {
+			c->scanned = c->horizon;
+			return;
+		}
+		state = ev.tried && ev.last.due ? LEDGER_WAIT : ready_on(route_of(c, &ev));
+		if (ledger_get(c->ledger, ev.seq) == LEDGER_NONE && !note(c, ev.seq, state))
+			return;
+		c->scanned = ev.seq;
+	}
+}
+
+static void
+expire(struct custodian *c, uint64_t now_ms)
+{
+	while (c->out_count > 0) {
+		const struct sent *oldest = &c->out[c->out_first];
+		const uint8_t state = ledger_get(c->ledger, oldest->seq);
+
+		if (now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
+			return;
+		if (state & LEDGER_OUT)
+			note(c, oldest->seq, ready_on(state & LEDGER_ROUTE));
+		c->out_first = (c->out_first + 1) % OUT_MAX;
+		c->out_count--;
+	}
+}
+
+static bool
+send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
+{
+	struct journal_event ev;
+
+	if (!journal_event_at(c->journal, seq, &ev)) {
+		note(c, seq, LEDGER_NONE);
+		return true;
+	}
+	if (!c->send(c->send_arg, route, &ev))
+		return false;
+	note(c, seq, (uint8_t)(LEDGER_OUT | route));
+	c->out[(c->out_first + c->out_count++) % OUT_MAX] = (struct sent){seq, now_ms};
+	++*metric(c->metrics, METRIC_FAMILY_RESENT, "");
+	return true;
+}
+
+static bool
+send_ready(struct custodian *c, size_t route, uint64_t now_ms)
+{
+	uint64_t room = pace_room(&c->paces[route], now_ms);
+
+	while (room-- > 0 && c->out_count < OUT_MAX) {
+		const uint64_t seq = ledger_first(c->ledger, ready_on(route));
+
+		if (!seq)
+			return true;
+		if (!send_one(c, seq, route, now_ms))
+			return false;
+	}
+	return true;
+}
+
+/* Scheduled events whose time has come become ready, in one transaction. */
+static bool
+fire(struct custodian *c, struct error *why)
+{
+	struct journal_change changes[FIRE_PER_TICK] = {{0}};
+	uint64_t seqs[FIRE_PER_TICK];
+	size_t n;
+
+	if (!journal_read_begin(c->journal, why))
+		return false;
+	n = journal_due(c->journal, clock_wall_ms(), seqs, FIRE_PER_TICK);
+	journal_read_end(c->journal);
+	if (n == 0)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		changes[i] = (struct journal_change){.seq = seqs[i], .move = MOVE_FIRE};
+	if (journal_settle(c->journal, changes, n, why) != JOURNAL_OK)
+		return false;
+	if (!journal_read_begin(c->journal, why))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct journal_event ev;
+
+		if (journal_event_at(c->journal, seqs[i], &ev))
+			note(c, seqs[i], ready_on(route_of(c, &ev)));
+		log_settled(&changes[i]);
+	}
+	journal_read_end(c->journal);
+	return true;
+}
+
+bool
+custodian_tick(struct custodian *c, struct error *why)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	expire(c, now_ms);
+	if (!fire(c, why) || !journal_read_begin(c->journal, why))
+		return false;
+	scan(c);
+	for (size_t route = 0; route <= c->dlq; route++)
+		send_ready(c, route, now_ms);
+	journal_read_end(c->journal);
+	return true;
+}
+
+/* ---- once a second ---- */
+
+/* Remembers the newest number, and moves the horizon to the one of a lease ago. The first sample is
+ * the horizon at once: at start nothing is known to be on its way. */
+static void
+sample(struct custodian *c, uint64_t last_seq)
+{
+	const uint64_t now_ms = clock_mono_ms(), lease_ms = c->cfg->journal.lease_ms;
+	size_t old = 0;
+
+	if (c->samples_count == 0)
+		c->horizon = last_seq;
+	while (old < c->samples_count && now_ms - c->samples[old].at_ms >= lease_ms)
+		if (c->samples[old++].last_seq > c->horizon)
+			c->horizon = c->samples[old - 1].last_seq;
+	memmove(c->samples, c->samples + old, (c->samples_count - old) * sizeof *c->samples);
+	c->samples_count -= old;
+	if (c->samples_count == 0 ||
+		(c->samples_count < SAMPLES &&
+			now_ms - c->samples[c->samples_count - 1].at_ms >= lease_ms / (SAMPLES / 2)))
+		c->samples[c->samples_count++] = (struct sample){now_ms, last_seq};
+}
+
+static void
+publish(struct custodian *c, const struct journal_stat *st)
+{
+	const uint64_t now_ms = clock_wall_ms(), oldest = st->oldest_received_ms;
+	struct metrics *m = c->metrics;
+
+	*metric(m, METRIC_FAMILY_QUEUE, "") = (double)st->events;
+	*metric(m, METRIC_FAMILY_SCHEDULED, "") = (double)st->scheduled;
+	*metric(m, METRIC_FAMILY_REMEMBERED, "") = (double)st->remembered;
+	*metric(m, METRIC_FAMILY_JOURNAL_BYTES, "") = (double)st->used_bytes;
+	*metric(m, METRIC_FAMILY_JOURNAL_LIMIT, "") = (double)st->limit_bytes;
+	*metric(m, METRIC_FAMILY_OLDEST, "") =
+		oldest && oldest < now_ms ? (double)(now_ms - oldest) / 1e3 : 0;
+}
+
+bool
+custodian_survey(struct custodian *c, struct error *why)
+{
+	struct journal_stat st;
+
+	journal_tidy(c->journal);
+	if (!journal_read_begin(c->journal, why))
+		return false;
+	journal_stat(c->journal, &st);
+	journal_read_end(c->journal);
+	sample(c, st.last_seq);
+	publish(c, &st);
+	return true;
+}

@@ -1,0 +1,205 @@
+/* retrier - the custodian of the journal: removes what is done, schedules what must be tried again,
+ * sends what is due, sends again what lost its lease, hands to the dlq what is given up.
+ *
+ * In: verdict frames from handlers, routers, validators and the dlq. Out: event frames to the routers,
+ * dead frames to the dlq, moves in the journal. State: see custodian.h. A kill loses verdicts that
+ * were not settled: those events are delivered once more and found to be applied already. */
+#include <stdlib.h>
+
+#include "../proto/log.h"
+#include "../proto/stage.h"
+#include "../proto/wire.h"
+#include "custodian.h"
+
+enum { TICK_MS = 10, SURVEY_MS = 250, BURST = 1024 };
+
+struct retrier {
+	struct stage *st;
+	struct journal *journal;
+	struct custodian *custodian;
+	zsock_t *verdicts, *events, *dead;
+	msgpack_zone zone;
+	msgpack_sbuffer out;
+	bool troubled; /* said once until it is over */
+};
+
+static void
+open_sockets(struct retrier *r)
+{
+	const struct config *cfg = r->st->cfg;
+	struct error why = {""};
+
+	r->verdicts = wire_bind(cfg, WIRE_VERDICTS, ZMQ_PULL, NULL, 0, &why);
+	r->events = wire_connect(cfg, WIRE_EVENTS, ZMQ_PUSH, NULL, 0, &why);
+	r->dead = wire_connect(cfg, WIRE_DEAD, ZMQ_PUSH, NULL, 0, &why);
+	if (!r->verdicts || !r->events || !r->dead)
+		stage_fail("cannot open sockets", &why);
+	for (size_t i = 1; i < cfg->processes.router; i++)
+		if (!wire_connect_more(r->events, cfg, WIRE_EVENTS, NULL, i, &why))
+			stage_fail("cannot connect", &why);
+}
+
+/* The frame with the number of attempts so far in it; as it stands where there were none. */
+static struct slice
+with_attempts(struct retrier *r, const struct journal_event *ev)
+{
+	struct event frame;
+
+	if (!ev->tried || ev->last.attempts == 0)
+		return ev->frame;
+	msgpack_zone_clear(&r->zone);
+	msgpack_sbuffer_clear(&r->out);
+	if (!frame_unpack(&event_schema, ev->frame.p, ev->frame.n, &r->zone, &frame, NULL))
+		return ev->frame;
+	frame.attempt = ev->last.attempts;
+	if (!frame_pack(&event_schema, &frame, &r->out))
+		return ev->frame;
+	return (struct slice){r->out.data, r->out.size};
+}
+
+static bool
+send_dead(struct retrier *r, const struct journal_event *ev)
+{
+	const bool told = ev->tried && ev->last.dead;
+	const struct dead dead = {
+		.journal = journal_id(r->journal),
+		.seq = ev->seq,
+		.reason = told ? ev->last.reason : slice_of("the event frame cannot be read"),
+		.handler = told ? ev->last.handler : slice_of("retrier"),
+		.attempts = ev->tried ? ev->last.attempts : 0,
+		.failed_at = ev->tried ? ev->last.at : ev->received_ms,
+		.event = ev->frame,
+	};
+
+	msgpack_sbuffer_clear(&r->out);
+	return frame_pack(&dead_schema, &dead, &r->out) &&
+	       wire_send(r->dead, r->out.data, r->out.size);
+}
+
+static bool
+send_event(void *arg, size_t route, const struct journal_event *ev)
+{
+	struct retrier *r = arg;
+	struct slice frame;
+
+	if (route == r->st->cfg->handlers_count)
+		return send_dead(r, ev);
+	frame = with_attempts(r, ev);
+	log_info("resend", LF_UINT("seq", ev->seq),
+		LF_TEXT("handler", r->st->cfg->handlers[route].name));
+	return wire_send(r->events, frame.p, frame.n);
+}
+
+static struct retrier *
+retrier_new(struct stage *st)
+{
+	struct retrier *r = calloc(1, sizeof *r);
+	struct error why = {"out of memory"};
+
+	if (!r)
+		stage_fail("cannot start", &why);
+	r->st = st;
+	msgpack_zone_init(&r->zone, 8192);
+	msgpack_sbuffer_init(&r->out);
+	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
+	if (!r->journal)
+		stage_fail("cannot open the journal", &why);
+	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);
+	if (!r->custodian)
+		stage_fail("cannot start", &why);
+	open_sockets(r);
+	return r;
+}
+
+static void
+retrier_destroy(struct retrier *r)
+{
+	zsock_destroy(&r->verdicts);
+	zsock_destroy(&r->events);
+	zsock_destroy(&r->dead);
+	custodian_destroy(&r->custodian);
+	journal_close(&r->journal);
+	msgpack_zone_destroy(&r->zone);
+	msgpack_sbuffer_destroy(&r->out);
+	free(r);
+}
+
+/* Trouble with the journal is said once; the work goes on when it is over. */
+static void
+say_trouble(struct retrier *r, bool good, const struct error *why)
+{
+	if (!good && !r->troubled)
+		log_error("journal trouble", LF_TEXT("cause", why->text));
+	else if (good && r->troubled)
+		log_warn("journal well again", LF_UINT("instance", r->st->instance));
+	r->troubled = !good;
+}
+
+static void
+take(struct retrier *r, const void *bytes, size_t n)
+{
+	struct verdict verdict;
+	struct error why = {""};
+
+	msgpack_zone_clear(&r->zone);
+	if (frame_unpack(&verdict_schema, bytes, n, &r->zone, &verdict, &why) &&
+		custodian_take(r->custodian, &verdict, &why)) {
+		if (tap_wanted(r->st->tap, "verdict"))
+			tap_send(r->st->tap, "verdict", verdict.verdict, bytes, n);
+		return;
+	}
+	log_warn("bad frame", LF_TEXT("cause", why.text));
+	++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"retrier\"");
+}
+
+static void
+on_verdicts(void *arg)
+{
+	struct retrier *r = arg;
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	for (int n = 0; n < BURST; n++) {
+		if (zmq_msg_recv(&msg, zsock_resolve(r->verdicts), ZMQ_DONTWAIT) < 0)
+			break;
+		take(r, zmq_msg_data(&msg), zmq_msg_size(&msg));
+	}
+	zmq_msg_close(&msg);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct retrier *r = arg;
+	struct error why = {""};
+	bool good = custodian_settle(r->custodian, &why);
+
+	good = custodian_tick(r->custodian, &why) && good;
+	say_trouble(r, good, &why);
+}
+
+static void
+on_survey(void *arg)
+{
+	struct retrier *r = arg;
+	struct error why = {""};
+
+	if (!custodian_survey(r->custodian, &why))
+		say_trouble(r, false, &why);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stage *st = stage_new("retrier", CONFIG_NO_SECRETS, argc, argv);
+	struct retrier *r = retrier_new(st);
+
+	stage_on_read(st, r->verdicts, on_verdicts, r);
+	stage_every(st, TICK_MS, on_tick, r);
+	stage_every(st, SURVEY_MS, on_survey, r);
+	stage_run(st);
+	on_verdicts(r);
+	custodian_settle(r->custodian, NULL);
+	retrier_destroy(r);
+	return stage_destroy(&st);
+}
