@@ -1,0 +1,16 @@
+/* archive - events that are kept whole: their data as JSON text beside what they are found by. */
+#ifndef TROTLINE_HANDLERS_ARCHIVE_H
+#define TROTLINE_HANDLERS_ARCHIVE_H
+
+#include "../proto/frame.h"
+#include "state.h"
+
+/* Keeps an event in system_events or unknown_events. where: SQL_SYSTEM_ADD or SQL_UNKNOWN_ADD. */
+bool archive_event(
+	struct state *db, const struct event *ev, enum statement where, struct error *why);
+
+/* Keeps an event in verifications; email may be absent. */
+bool archive_verification(
+	struct state *db, const struct event *ev, struct slice email, struct error *why);
+
+#endif

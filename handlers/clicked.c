@@ -1,0 +1,26 @@
+/* clicked - the recipient followed a link, so the message arrived; some links are conversions.
+ * In: email_clicked.  Out: messages, recipients, engagements, interests, conversions. */
+#include "kit.h"
+#include "message.h"
+#include "recipient.h"
+
+static enum verdict_kind
+clicked(struct state *db, const struct event *ev, const struct config *cfg, struct error *why)
+{
+	struct input in;
+
+	if (!input_read(&in, ev, why))
+		return DEAD;
+	if (!message_is(db, &in, MESSAGE_CLICKED, why) ||
+		!recipient_count(db, &in, SQL_RECIPIENT_CLICKED, cfg->scores.clicked, why) ||
+		!engagement_add(db, &in, ENGAGEMENT_CLICK, why) ||
+		!conversions_add(db, &in, cfg, why))
+		return RETRY;
+	return DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	return handler_main(argc, argv, "clicked", clicked);
+}

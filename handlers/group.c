@@ -1,0 +1,156 @@
+/* group - see group.h. */
+#include "group.h"
+
+#include <stdlib.h>
+
+#include "../proto/clock.h"
+
+enum { ZONE_CHUNK = 64 * 1024 };
+
+const char *
+verdict_name(enum verdict_kind kind)
+{
+	static const char *const names[] = {[DONE] = "done", [RETRY] = "retry", [DEAD] = "dead"};
+
+	return names[kind];
+}
+
+struct event_group *
+group_new(void)
+{
+	struct event_group *g = calloc(1, sizeof *g);
+
+	if (g && !msgpack_zone_init(&g->zone, ZONE_CHUNK)) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void
+group_destroy(struct event_group **group)
+{
+	struct event_group *g = *group;
+
+	if (!g)
+		return;
+	group_clear(g);
+	msgpack_zone_destroy(&g->zone);
+	free(g);
+	*group = NULL;
+}
+
+void
+group_clear(struct event_group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		zmq_msg_close(&g->frames[i]);
+	msgpack_zone_clear(&g->zone);
+	g->n = 0;
+	g->bytes = 0;
+}
+
+bool
+group_open(const struct event_group *g)
+{
+	return g->n < GROUP_EVENTS && g->bytes < GROUP_BYTES;
+}
+
+bool
+group_add(struct event_group *g, zmq_msg_t *message, struct error *why)
+{
+	zmq_msg_t *frame = &g->frames[g->n];
+
+	zmq_msg_init(frame);
+	zmq_msg_move(frame, message);
+	zmq_msg_close(message);
+	if (!frame_unpack(&event_schema, zmq_msg_data(frame), zmq_msg_size(frame), &g->zone,
+		    &g->events[g->n], why)) {
+		zmq_msg_close(frame);
+		return false;
+	}
+	g->outcomes[g->n] = (struct outcome){.kind = RETRY};
+	g->bytes += zmq_msg_size(frame);
+	g->n++;
+	return true;
+}
+
+/* One event inside its savepoint. */
+static enum verdict_kind
+apply(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
+	struct error *why)
+{
+	enum verdict_kind kind;
+
+	switch (state_event_begin(db, ev->journal, ev->seq, clock_wall_ms(), why)) {
+	case STATE_FAILED:
+		return RETRY;
+	case STATE_APPLIED:
+		return DONE;
+	case STATE_NEW:
+		break;
+	}
+	kind = fn(db, ev, cfg, why);
+	if (kind == DONE && state_event_keep(db, why))
+		return DONE;
+	state_event_undo(db);
+	return kind == DONE ? RETRY : kind;
+}
+
+void
+group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg)
+{
+	for (size_t i = 0; i < g->n && !state_lost(db); i++)
+		g->outcomes[i].kind = apply(db, &g->events[i], fn, cfg, &g->outcomes[i].why);
+}
+
+void
+group_retry(struct event_group *g, const struct error *cause)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct outcome *o = &g->outcomes[i];
+
+		if (o->kind == DONE || (o->kind == RETRY && !o->why.text[0]))
+			*o = (struct outcome){RETRY, *cause};
+	}
+}
+
+static bool
+done_with(const struct event_group *g, size_t i, struct slice journal)
+{
+	return g->outcomes[i].kind == DONE && slice_eq(g->events[i].journal, journal);
+}
+
+size_t
+group_done(const struct event_group *g, size_t first, uint64_t *seqs)
+{
+	const struct slice journal = g->events[first].journal;
+	size_t n = 0;
+
+	if (g->outcomes[first].kind != DONE)
+		return 0;
+	for (size_t i = 0; i < first; i++)
+		if (done_with(g, i, journal))
+			return 0;
+	for (size_t i = first; i < g->n; i++)
+		if (done_with(g, i, journal))
+			seqs[n++] = g->events[i].seq;
+	return n;
+}
+
+/* An event is delivered again for as long as it stands in the journal, which is until the retrier
+ * has its verdict: a few leases, as long as both sides run. An entry must outlast that, and also
+ * any time that they do not run, in which the clock goes on: so entries go after 30 days, and only
+ * when this process has been up for an hour and for 20 leases: what was left in the journal has
+ * then been delivered once more and found its entry. What is not covered is a verdict that is lost
+ * by a handler type which then stays away for 30 days while others run. An entry takes about 20
+ * bytes, far less than the rows that its event has made. */
+uint64_t
+group_forget_before(uint64_t now_ms, uint64_t up_ms, uint64_t lease_ms)
+{
+	const uint64_t hour_ms = 3600000, keep_ms = 30 * 24 * hour_ms;
+
+	if (up_ms < hour_ms || up_ms / 20 < lease_ms || now_ms < keep_ms)
+		return 0;
+	return now_ms - keep_ms;
+}

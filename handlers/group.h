@@ -1,0 +1,61 @@
+/* group - events that share one transaction, and what became of each.
+ *
+ * In: event frames. Out: an outcome for each, true only once the commit is on disk. It knows no
+ * sockets but for the messages it holds; the events point into them. */
+#ifndef TROTLINE_HANDLERS_GROUP_H
+#define TROTLINE_HANDLERS_GROUP_H
+
+#include <zmq.h>
+
+#include "kit.h"
+
+enum { GROUP_EVENTS = 512, GROUP_BYTES = 8 << 20 };
+
+struct outcome {
+	enum verdict_kind kind;
+	struct error why; /* for RETRY and DEAD */
+};
+
+struct event_group {
+	size_t n, bytes;
+	zmq_msg_t frames[GROUP_EVENTS];
+	struct event events[GROUP_EVENTS];
+	struct outcome outcomes[GROUP_EVENTS];
+	msgpack_zone zone; /* what is nested in the events */
+};
+
+/* About half a megabyte. NULL when memory is short. */
+struct event_group *group_new(void);
+void group_destroy(struct event_group **group);
+
+/* Whether it takes one more: fewer than GROUP_EVENTS, and less than GROUP_BYTES so far (so the
+ * memory held is at most that and one frame more). */
+bool group_open(const struct event_group *group);
+
+/* Takes the message's bytes over, whatever comes of it. False with the reason when they are no
+ * event frame; it is dropped then. */
+bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why);
+
+/* Inside a transaction: calls fn for each event that is not applied yet, and sets the outcomes. An
+ * event's changes stay only when its outcome is DONE. */
+void group_apply(
+	struct event_group *group, struct state *db, handler_fn *fn, const struct config *cfg);
+
+/* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause. */
+void group_retry(struct event_group *group, const struct error *cause);
+
+/* The seqs of all that are DONE and of the same journal as events[first], into seqs, which has room
+ * for all; 0 when an earlier event is DONE and of that journal: then it was listed with it. */
+size_t group_done(const struct event_group *group, size_t first, uint64_t *seqs);
+
+/* Empties it for the next events. */
+void group_clear(struct event_group *group);
+
+/* Before when an applied event may be forgotten, or 0 for nothing yet; see the reasons in group.c.
+ * now_ms: wall clock; up_ms: since this process connected; lease_ms: the journal's. */
+uint64_t group_forget_before(uint64_t now_ms, uint64_t up_ms, uint64_t lease_ms);
+
+/* "done", "retry", "dead". */
+const char *verdict_name(enum verdict_kind kind);
+
+#endif

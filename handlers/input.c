@@ -1,0 +1,119 @@
+/* input - see input.h. */
+#include "input.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "../proto/field.h"
+
+static const int64_t TIME_MAX = 253402300799999; /* the last ms of the year 9999 */
+
+struct slice
+input_cut(struct slice text, size_t most)
+{
+	if (text.n <= most)
+		return text;
+	while (most > 0 && ((unsigned char)text.p[most] & 0xc0) == 0x80)
+		most--;
+	return (struct slice){text.p, most};
+}
+
+int64_t
+input_time(const struct event *ev)
+{
+	return ev->ts < (uint64_t)TIME_MAX ? (int64_t)ev->ts : TIME_MAX;
+}
+
+static struct slice
+absent_if_empty(struct slice text)
+{
+	return text.n > 0 ? text : (struct slice){NULL, 0};
+}
+
+struct slice
+input_text(const struct event *ev, const char *key, size_t most)
+{
+	return absent_if_empty(input_cut(field_str(&ev->data, key), most));
+}
+
+/* A text, or a whole number as its decimal text. */
+static struct slice
+id_text(struct input *in, const char *key)
+{
+	const msgpack_object *obj = field_get(&in->ev->data, key);
+	char *number;
+
+	if (!obj || (obj->type != MSGPACK_OBJECT_POSITIVE_INTEGER &&
+			    obj->type != MSGPACK_OBJECT_NEGATIVE_INTEGER))
+		return absent_if_empty(field_str(&in->ev->data, key));
+	number = in->numbers[in->numbers_used++];
+	if (obj->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+		snprintf(number, sizeof *in->numbers, "%" PRIu64, obj->via.u64);
+	else
+		snprintf(number, sizeof *in->numbers, "%" PRIi64, obj->via.i64);
+	return slice_of(number);
+}
+
+static bool
+plain(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+bool
+input_email(struct slice address, char out[INPUT_EMAIL_MAX], struct error *why)
+{
+	const char *at;
+
+	if (!address.p)
+		return error_set(why, "data.email is missing or is no text");
+	if (address.n > INPUT_EMAIL_MAX)
+		return error_set(why, "data.email is longer than %d bytes", INPUT_EMAIL_MAX);
+	at = memrchr(address.p, '@', address.n);
+	if (!at || at == address.p || at == address.p + address.n - 1 || !plain(address))
+		return error_set(why, "data.email is no e-mail address");
+	for (size_t i = 0; i < address.n; i++) {
+		const char c = address.p[i];
+
+		out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	return true;
+}
+
+static bool
+read_email(struct input *in, struct error *why)
+{
+	in->address = field_str(&in->ev->data, "email");
+	if (!in->address.p)
+		in->address = in->ev->email;
+	in->email = (struct slice){in->lower, in->address.n};
+	return input_email(in->address, in->lower, why);
+}
+
+static bool
+read_message_id(struct input *in, struct error *why)
+{
+	in->message_id = id_text(in, "message_id");
+	if (in->message_id.n > INPUT_MESSAGE_ID_MAX)
+		return error_set(
+			why, "data.message_id is longer than %d bytes", INPUT_MESSAGE_ID_MAX);
+	return true;
+}
+
+#define READ_ID(name, most) in->name = input_cut(id_text(in, #name), most);
+#define READ_TEXT(name, most) in->name = input_text(in->ev, #name, most);
+
+bool
+input_read(struct input *in, const struct event *ev, struct error *why)
+{
+	memset(in, 0, sizeof *in);
+	in->ev = ev;
+	in->at = input_time(ev);
+	INPUT_IDS(READ_ID)
+	INPUT_TEXTS(READ_TEXT)
+	in->has_smtp_code = field_int(&ev->data, "smtp_code", &in->smtp_code);
+	return read_email(in, why) && read_message_id(in, why);
+}

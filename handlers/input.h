@@ -1,0 +1,66 @@
+/* input - the fields that handlers read from an event's data, checked and bounded.
+ *
+ * In: an event. Out: texts that point into it, or into the input itself. Nothing is kept. Fields of
+ * the native format: email, message_id, campaign_id, user_id, reason, diagnostic, url, user_agent,
+ * ip, smtp_code. An id may be a number; it is read as its decimal text. What only describes is cut
+ * at its limit (at a whole UTF-8 character); what identifies must fit. */
+#ifndef TROTLINE_HANDLERS_INPUT_H
+#define TROTLINE_HANDLERS_INPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../proto/error.h"
+#include "../proto/frame.h"
+#include "../proto/slice.h"
+
+enum { INPUT_EMAIL_MAX = 320, INPUT_MESSAGE_ID_MAX = 998 };
+
+/* F(name in data and in the struct, most bytes) for what is cut: texts or numbers, then texts. */
+#define INPUT_IDS(F) F(campaign_id, 256) F(user_id, 256)
+#define INPUT_TEXTS(F)                                                                             \
+	F(reason, 1024)                                                                            \
+	F(diagnostic, 2048)                                                                        \
+	F(url, 4096)                                                                               \
+	F(user_agent, 1024)                                                                        \
+	F(ip, 64)
+
+#define INPUT_MEMBER(name, most) struct slice name;
+
+/* All texts are absent (p == NULL) when missing, empty or of another type. It points into itself:
+ * do not copy it. */
+struct input {
+	const struct event *ev;
+	struct slice email;   /* lower case */
+	struct slice address; /* the same as the sender wrote it */
+	struct slice message_id;
+	INPUT_IDS(INPUT_MEMBER)
+	INPUT_TEXTS(INPUT_MEMBER)
+	int64_t at; /* ev->ts, ms */
+	bool has_smtp_code;
+	int64_t smtp_code;
+
+	/* private: what the texts above may point to */
+	char lower[INPUT_EMAIL_MAX];
+	char numbers[3][24];
+	size_t numbers_used;
+};
+
+/* Reads an event that is about one recipient. False with the reason when it cannot be used: no
+ * usable address (data.email, else the frame's), or a message_id over its limit. */
+bool input_read(struct input *in, const struct event *ev, struct error *why);
+
+/* ev->ts as a database keeps it, ms: a time past the year 9999 becomes its end. */
+int64_t input_time(const struct event *ev);
+
+/* A text that a key of the event's data holds, cut at most bytes; absent as above. */
+struct slice input_text(const struct event *ev, const char *key, size_t most);
+
+/* The longest prefix of at most `most` bytes that does not end inside a UTF-8 character. */
+struct slice input_cut(struct slice text, size_t most);
+
+/* Writes the ASCII lower case of an address to out. False when it is none: empty, over the limit,
+ * without something on both sides of an @, or with a control character or space in it. */
+bool input_email(struct slice address, char out[INPUT_EMAIL_MAX], struct error *why);
+
+#endif

@@ -1,0 +1,210 @@
+/* kit - see kit.h.
+ *
+ * In: event frames from every router. Out: rows in the state database, then verdicts to the
+ * retrier. State: none but the group in hand. A kill before the commit loses nothing but time: the
+ * retrier sends those events again after their lease; after it too, and then they are found applied
+ * and reported done. */
+#include "kit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../proto/clock.h"
+#include "../proto/log.h"
+#include "../proto/stage.h"
+#include "../proto/wire.h"
+#include "group.h"
+
+struct kit {
+	struct stage *stage;
+	const char *name; /* of the handler, as in verdicts */
+	handler_fn *fn;
+	struct state *db;
+	struct event_group *group;
+	zsock_t *events, *verdicts;
+	uint64_t started_ms; /* monotonic */
+	char label[96];      /* of this stage's figures */
+};
+
+static void
+bad_frame(struct kit *k, const struct error *why)
+{
+	log_warn("bad frame dropped", LF_TEXT("cause", why->text));
+	*metric(k->stage->metrics, METRIC_FAMILY_BAD_FRAMES, k->label) += 1;
+}
+
+/* Takes what has come, up to a group's limit, without waiting. */
+static void
+gather(struct kit *k)
+{
+	void *sock = zsock_resolve(k->events);
+	struct error why = {""};
+	zmq_msg_t message;
+
+	while (group_open(k->group)) {
+		zmq_msg_init(&message);
+		if (zmq_msg_recv(&message, sock, ZMQ_DONTWAIT) < 0) {
+			zmq_msg_close(&message);
+			return;
+		}
+		if (!group_add(k->group, &message, &why))
+			bad_frame(k, &why);
+	}
+}
+
+static bool
+commit(struct kit *k, struct error *why)
+{
+	const uint64_t start_us = clock_mono_us();
+
+	if (!state_commit(k->db, why))
+		return false;
+	metric_observe(k->stage->metrics, METRIC_FAMILY_COMMIT, k->label,
+		(double)(clock_mono_us() - start_us) / 1e6);
+	metric_observe(k->stage->metrics, METRIC_FAMILY_GROUP, k->label, (double)k->group->n);
+	return true;
+}
+
+/* Twice as many as come in: the entries that may go are caught up with, at a bounded cost. */
+static bool
+forget(struct kit *k, struct error *why)
+{
+	const uint64_t before = group_forget_before(
+		clock_wall_ms(), clock_mono_ms() - k->started_ms, k->stage->cfg->journal.lease_ms);
+
+	return before == 0 || state_forget(k->db, before, 2 * k->group->n, why);
+}
+
+/* The whole group in one transaction. Waiting for the turn is time in which more has come. */
+static bool
+apply(struct kit *k, struct error *why)
+{
+	if (!state_begin(k->db, why))
+		return false;
+	gather(k);
+	group_apply(k->group, k->db, k->fn, k->stage->cfg);
+	if (state_lost(k->db) || !forget(k, why)) {
+		state_rollback(k->db);
+		return false;
+	}
+	return commit(k, why);
+}
+
+/* A verdict that cannot be sent is made again: the event comes back after its lease. */
+static void
+send_verdict(struct kit *k, struct slice journal, const uint64_t *seqs, size_t n,
+	const struct outcome *o)
+{
+	if (!stage_send_verdict(k->verdicts, journal, seqs, n, verdict_name(o->kind),
+		    slice_of(o->why.text), k->name))
+		log_warn("verdict not sent", LF_TEXT("verdict", verdict_name(o->kind)),
+			LF_UINT("events", n));
+}
+
+static void
+report(struct kit *k)
+{
+	const struct event_group *g = k->group;
+	uint64_t seqs[GROUP_EVENTS];
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct outcome *o = &g->outcomes[i];
+		size_t n;
+
+		if (o->kind != DONE)
+			send_verdict(k, g->events[i].journal, &g->events[i].seq, 1, o);
+		else if ((n = group_done(g, i, seqs)) > 0)
+			send_verdict(k, g->events[i].journal, seqs, n, o);
+	}
+}
+
+static void
+log_outcomes(const struct event_group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct event *ev = &g->events[i];
+		const struct outcome *o = &g->outcomes[i];
+
+		if (o->kind == DONE)
+			log_info("handled", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
+				LF_SLICE("type", ev->type), LF_TEXT("verdict", "done"));
+		else
+			log_info("handled", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
+				LF_SLICE("type", ev->type),
+				LF_TEXT("verdict", verdict_name(o->kind)),
+				LF_TEXT("reason", o->why.text));
+	}
+}
+
+/* One group a call: the loop must see signals and timers between two, however much comes in. */
+static void
+on_events(void *arg)
+{
+	struct kit *k = arg;
+	struct error why = {"the state database ended the transaction"};
+
+	gather(k);
+	if (k->group->n == 0)
+		return;
+	if (!apply(k, &why)) {
+		log_error("group not applied", LF_TEXT("cause", why.text),
+			LF_UINT("events", k->group->n));
+		group_retry(k->group, &why);
+	}
+	report(k);
+	log_outcomes(k->group);
+	group_clear(k->group);
+}
+
+static void
+connect_all(struct kit *k)
+{
+	const struct config *cfg = k->stage->cfg;
+	struct error why = {""};
+	bool good;
+
+	k->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
+	k->events = wire_connect(cfg, WIRE_ROUTE, ZMQ_PULL, k->name, 0, &why);
+	good = k->verdicts && k->events;
+	for (size_t i = 1; good && i < cfg->processes.router; i++)
+		good = wire_connect_more(k->events, cfg, WIRE_ROUTE, k->name, i, &why);
+	if (!good)
+		stage_fail("cannot connect", &why);
+	k->started_ms = clock_mono_ms();
+}
+
+static void
+open_state(struct kit *k)
+{
+	struct error why = {""};
+
+	k->db = state_open(k->stage->cfg->data_dir, &why);
+	if (!k->db)
+		stage_fail("cannot open the state database", &why);
+	k->group = group_new();
+	if (!k->group)
+		stage_fail("cannot start", &(struct error){"out of memory"});
+}
+
+int
+handler_main(int argc, char **argv, const char *name, handler_fn *fn)
+{
+	struct kit k = {.name = name, .fn = fn};
+	char stage_name[80];
+
+	snprintf(stage_name, sizeof stage_name, "handler-%s", name);
+	snprintf(k.label, sizeof k.label, "stage=\"%s\"", stage_name);
+	k.stage = stage_new(stage_name, CONFIG_NO_SECRETS, argc, argv);
+	open_state(&k);
+	connect_all(&k);
+	stage_on_read(k.stage, k.events, on_events, &k);
+	stage_run(k.stage);
+
+	/* SIGTERM stops the loop between two groups; what is still in the socket is only late. */
+	zsock_destroy(&k.events);
+	zsock_destroy(&k.verdicts);
+	group_destroy(&k.group);
+	state_close(&k.db);
+	return stage_destroy(&k.stage);
+}

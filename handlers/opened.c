@@ -1,0 +1,25 @@
+/* opened - the recipient opened the message, so it arrived.
+ * In: email_opened.  Out: messages, recipients, engagements, interests. */
+#include "kit.h"
+#include "message.h"
+#include "recipient.h"
+
+static enum verdict_kind
+opened(struct state *db, const struct event *ev, const struct config *cfg, struct error *why)
+{
+	struct input in;
+
+	if (!input_read(&in, ev, why))
+		return DEAD;
+	if (!message_is(db, &in, MESSAGE_OPENED, why) ||
+		!recipient_count(db, &in, SQL_RECIPIENT_OPENED, cfg->scores.opened, why) ||
+		!engagement_add(db, &in, ENGAGEMENT_OPEN, why))
+		return RETRY;
+	return DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	return handler_main(argc, argv, "opened", opened);
+}

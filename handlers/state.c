@@ -1,0 +1,432 @@
+/* state - see state.h.
+ *
+ * In: statements by name, from the one thread of a handler process. Out: <data_dir>/state.db (WAL,
+ * synchronous=FULL, so a commit is flushed before it returns). State: the connection, prepared
+ * statements, and the number of the journal met last. A kill here costs the open transaction, which
+ * nobody was told about.
+ *
+ * SQLite has one writer at a time and lets the others poll; with a dozen handler processes that
+ * starves some and wastes time for all. So each waits its turn at flock() on <data_dir>/state.lock,
+ * which the kernel hands on at once and frees when its holder dies. The busy time-out is for
+ * outsiders only, such as an operator's sqlite3 shell. */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "schema.h"
+
+enum { BUSY_MS = 5000, JOURNAL_ID_MAX = 16, PATH_BYTES = 4096 };
+
+struct state {
+	sqlite3 *sqlite;
+	sqlite3_stmt *prepared[SQL_COUNT]; /* made at first use */
+	int turn;                          /* state.lock */
+	bool began;
+	struct {
+		char name[JOURNAL_ID_MAX];
+		size_t n;
+		int64_t id; /* 0: none */
+	} journal;
+};
+
+#define STATEMENT_TEXT(name, text) [SQL_##name] = (text),
+#define RECIPIENT_TEXT(name, column) [SQL_##name] = RECIPIENT_SQL(column),
+static const char *const statement_texts[SQL_COUNT] = {
+	STATEMENTS(STATEMENT_TEXT) RECIPIENT_COUNTERS(RECIPIENT_TEXT)};
+
+#define STATEMENT_NAME(name, text) [SQL_##name] = #name,
+static const char *const statement_names[SQL_COUNT] = {
+	STATEMENTS(STATEMENT_NAME) RECIPIENT_COUNTERS(STATEMENT_NAME)};
+
+static bool
+fail(const struct state *db, const char *what, struct error *why)
+{
+	return error_set(why, "state database: %s: %s", what, sqlite3_errmsg(db->sqlite));
+}
+
+static sqlite3_stmt *
+prepare(struct state *db, enum statement which, struct error *why)
+{
+	sqlite3_stmt **stmt = &db->prepared[which];
+
+	if (!*stmt && sqlite3_prepare_v3(db->sqlite, statement_texts[which], -1,
+			      SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK)
+		fail(db, statement_names[which], why);
+	return *stmt;
+}
+
+/* The bytes stay the caller's: they outlive the run, and bindings are cleared after it. */
+static int
+bind(sqlite3_stmt *stmt, int place, const struct state_value *v)
+{
+	switch (v->kind) {
+	case STATE_INT:
+		return sqlite3_bind_int64(stmt, place, v->number);
+	case STATE_TEXT:
+		return sqlite3_bind_text64(
+			stmt, place, v->text.p, v->text.n, SQLITE_STATIC, SQLITE_UTF8);
+	case STATE_NULL:
+		break;
+	}
+	return sqlite3_bind_null(stmt, place);
+}
+
+/* A statement with its values, ready to step, or NULL. */
+static sqlite3_stmt *
+start(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	struct error *why)
+{
+	sqlite3_stmt *stmt = prepare(db, which, why);
+
+	if (!stmt)
+		return NULL;
+	if ((size_t)sqlite3_bind_parameter_count(stmt) != n) {
+		error_set(
+			why, "state database: %s: wrong number of values", statement_names[which]);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (bind(stmt, (int)i + 1, &values[i]) != SQLITE_OK) {
+			fail(db, statement_names[which], why);
+			sqlite3_clear_bindings(stmt);
+			return NULL;
+		}
+	return stmt;
+}
+
+static void
+finish(sqlite3_stmt *stmt)
+{
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+}
+
+bool
+state_run(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	struct error *why)
+{
+	sqlite3_stmt *stmt = start(db, which, values, n, why);
+	int rc;
+
+	if (!stmt)
+		return false;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_DONE)
+		fail(db, statement_names[which], why);
+	finish(stmt);
+	return rc == SQLITE_DONE;
+}
+
+static void
+read_cell(sqlite3_stmt *stmt, int column, struct state_cell *cell)
+{
+	const unsigned char *text;
+
+	*cell = (struct state_cell){.null = sqlite3_column_type(stmt, column) == SQLITE_NULL};
+	if (sqlite3_column_type(stmt, column) == SQLITE_TEXT) {
+		text = sqlite3_column_text(stmt, column);
+		snprintf(cell->text, sizeof cell->text, "%s", text ? (const char *)text : "");
+	} else {
+		cell->number = sqlite3_column_int64(stmt, column);
+	}
+}
+
+enum state_row
+state_get(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	struct state_cell *cells, size_t columns, struct error *why)
+{
+	sqlite3_stmt *stmt = start(db, which, values, n, why);
+	enum state_row row = STATE_NO_ROW;
+	int rc;
+
+	if (!stmt)
+		return STATE_ROW_FAILED;
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		row = STATE_ROW;
+		for (size_t i = 0; i < columns; i++)
+			read_cell(stmt, (int)i, &cells[i]);
+	} else if (rc != SQLITE_DONE) {
+		row = STATE_ROW_FAILED;
+		fail(db, statement_names[which], why);
+	}
+	finish(stmt);
+	return row;
+}
+
+static bool
+take_turn(struct state *db, struct error *why)
+{
+	while (flock(db->turn, LOCK_EX) != 0)
+		if (errno != EINTR)
+			return error_set(why, "cannot lock state.lock: %s", strerror(errno));
+	return true;
+}
+
+static void
+give_turn(struct state *db)
+{
+	flock(db->turn, LOCK_UN);
+}
+
+bool
+state_begin(struct state *db, struct error *why)
+{
+	if (!take_turn(db, why))
+		return false;
+	db->began = state_run(db, SQL_BEGIN, NULL, 0, why);
+	if (!db->began)
+		give_turn(db);
+	return db->began;
+}
+
+void
+state_rollback(struct state *db)
+{
+	if (!db->began)
+		return;
+	if (!state_lost(db))
+		state_run(db, SQL_ROLLBACK, NULL, 0, NULL);
+	db->journal.id = 0; /* its row may have gone too */
+	db->began = false;
+	give_turn(db);
+}
+
+bool
+state_commit(struct state *db, struct error *why)
+{
+	if (state_lost(db) || !state_run(db, SQL_COMMIT, NULL, 0, why)) {
+		state_rollback(db);
+		return false;
+	}
+	db->began = false;
+	give_turn(db);
+	return true;
+}
+
+bool
+state_lost(const struct state *db)
+{
+	return db->began && sqlite3_get_autocommit(db->sqlite);
+}
+
+static bool
+add_journal(struct state *db, struct slice journal, int64_t *id, struct error *why)
+{
+	if (!state_run(db, SQL_JOURNAL_ADD, STATE_VALUES(SV_TEXT(journal)), why))
+		return false;
+	*id = sqlite3_last_insert_rowid(db->sqlite);
+	return true;
+}
+
+/* The small number that stands for a journal's id here. */
+static bool
+find_journal(struct state *db, struct slice journal, int64_t *id, struct error *why)
+{
+	struct state_cell cell;
+
+	if (db->journal.id && slice_eq(journal, (struct slice){db->journal.name, db->journal.n})) {
+		*id = db->journal.id;
+		return true;
+	}
+	switch (state_get(db, SQL_JOURNAL_GET, STATE_VALUES(SV_TEXT(journal)), &cell, 1, why)) {
+	case STATE_ROW_FAILED:
+		return false;
+	case STATE_ROW:
+		*id = cell.number;
+		break;
+	case STATE_NO_ROW:
+		if (!add_journal(db, journal, id, why))
+			return false;
+	}
+	if (journal.n <= sizeof db->journal.name) {
+		memcpy(db->journal.name, journal.p, journal.n);
+		db->journal.n = journal.n;
+		db->journal.id = *id;
+	}
+	return true;
+}
+
+enum state_event
+state_event_begin(
+	struct state *db, struct slice journal, uint64_t seq, uint64_t now_ms, struct error *why)
+{
+	int64_t id = 0;
+
+	if (!find_journal(db, journal, &id, why) || !state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
+		return STATE_FAILED;
+	if (!state_run(db, SQL_APPLIED_ADD, STATE_VALUES(SV_INT(id), SV_INT(seq), SV_INT(now_ms)),
+		    why)) {
+		state_event_undo(db);
+		return STATE_FAILED;
+	}
+	if (sqlite3_changes(db->sqlite) > 0)
+		return STATE_NEW;
+	return state_event_keep(db, why) ? STATE_APPLIED : STATE_FAILED;
+}
+
+bool
+state_event_keep(struct state *db, struct error *why)
+{
+	return state_run(db, SQL_EVENT_KEEP, NULL, 0, why);
+}
+
+void
+state_event_undo(struct state *db)
+{
+	if (state_lost(db))
+		return;
+	state_run(db, SQL_EVENT_UNDO, NULL, 0, NULL);
+	state_run(db, SQL_EVENT_KEEP, NULL, 0, NULL);
+}
+
+bool
+state_forget(struct state *db, uint64_t before_ms, size_t limit, struct error *why)
+{
+	struct state_cell oldest;
+	enum state_row row = state_get(db, SQL_APPLIED_OLDEST, NULL, 0, &oldest, 1, why);
+
+	if (row != STATE_ROW || oldest.number >= (int64_t)before_ms)
+		return row != STATE_ROW_FAILED;
+	return state_run(
+		db, SQL_APPLIED_FORGET, STATE_VALUES(SV_INT(before_ms), SV_INT(limit)), why);
+}
+
+static int
+open_private(const char *data_dir, const char *name, struct error *why)
+{
+	char path[PATH_BYTES];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", data_dir, name);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		error_set(why, "cannot open %s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* Makes the file with its mode before SQLite would make it with another; -wal and -shm follow it.
+ * An existing one is never opened here: closing it would drop the locks of other connections. */
+static bool
+make_file(const char *path, struct error *why)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return close(fd) == 0;
+	if (errno == EEXIST && chmod(path, 0600) == 0)
+		return true;
+	return error_set(why, "cannot make %s: %s", path, strerror(errno));
+}
+
+static bool
+execute(struct state *db, const char *sql, struct error *why)
+{
+	return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ||
+	       fail(db, "preparing it", why);
+}
+
+static bool
+read_version(struct state *db, int *version, struct error *why)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &stmt, NULL) != SQLITE_OK)
+		return fail(db, "reading its version", why);
+	*version = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
+	return sqlite3_finalize(stmt) == SQLITE_OK || fail(db, "reading its version", why);
+}
+
+static bool
+upgrade(struct state *db, int version, struct error *why)
+{
+	char set_version[40];
+
+	snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", SCHEMA_VERSION);
+	if (!execute(db, "BEGIN IMMEDIATE", why))
+		return false;
+	for (; version < SCHEMA_VERSION; version++)
+		if (!execute(db, schema_steps[version], why))
+			return false;
+	return execute(db, set_version, why) && execute(db, "COMMIT", why);
+}
+
+/* Call it with the turn taken: several handlers start at once on a fresh database. */
+static bool
+prepare_file(struct state *db, struct error *why)
+{
+	int version = -1;
+
+	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	if (!execute(db,
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
+		    "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
+		    why) ||
+		!read_version(db, &version, why))
+		return false;
+	if (version < 0 || version > SCHEMA_VERSION)
+		return error_set(why, "state database: has version %d; this program knows %d",
+			version, SCHEMA_VERSION);
+	return version == SCHEMA_VERSION || upgrade(db, version, why);
+}
+
+static bool
+open_file(struct state *db, const char *data_dir, struct error *why)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof path, "%s/state.db", data_dir);
+	if (!make_file(path, why))
+		return false;
+	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK)
+		return error_set(why, "cannot open %s: %s", path,
+			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
+	return prepare_file(db, why);
+}
+
+struct state *
+state_open(const char *data_dir, struct error *why)
+{
+	struct state *db = calloc(1, sizeof *db);
+	bool good;
+
+	if (!db) {
+		error_set(why, "out of memory");
+		return NULL;
+	}
+	db->turn = open_private(data_dir, "state.lock", why);
+	good = db->turn >= 0 && take_turn(db, why);
+	if (good) {
+		good = open_file(db, data_dir, why);
+		give_turn(db);
+	}
+	if (!good)
+		state_close(&db);
+	return db;
+}
+
+void
+state_close(struct state **db_p)
+{
+	struct state *db = *db_p;
+
+	if (!db)
+		return;
+	state_rollback(db);
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(db->prepared[i]);
+	sqlite3_close(db->sqlite);
+	if (db->turn >= 0)
+		close(db->turn);
+	free(db);
+	*db_p = NULL;
+}

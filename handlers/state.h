@@ -1,0 +1,96 @@
+/* state - the database that handlers write: <data_dir>/state.db, one transaction a group of events.
+ *
+ * The narrow door to it: nothing outside state.c knows that it is SQLite. A transaction looks like
+ *
+ *	state_begin
+ *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo
+ *	state_commit
+ *
+ * An event that is kept is entered in `applied` by (journal, seq) in the same transaction as its
+ * effects, so both are there or neither is. */
+#ifndef TROTLINE_HANDLERS_STATE_H
+#define TROTLINE_HANDLERS_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../proto/error.h"
+#include "../proto/slice.h"
+#include "statements.h"
+
+struct state;
+
+/* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
+ * the cause. The caller closes it. */
+struct state *state_open(const char *data_dir, struct error *why);
+/* Rolls back what is open. */
+void state_close(struct state **db);
+
+/* Waits for its turn among all handler processes, then begins. At false nothing is held. */
+bool state_begin(struct state *db, struct error *why);
+
+/* Commits; at true everything is on disk. At false nothing of it is applied, as far as this process
+ * can know: the flush itself may have failed. Either way the turn is given on. */
+bool state_commit(struct state *db, struct error *why);
+void state_rollback(struct state *db);
+
+/* A serious error (disk full, I/O) has ended the transaction by itself; nothing of it is left. */
+bool state_lost(const struct state *db);
+
+enum state_event {
+	STATE_NEW,     /* go on, then keep or undo */
+	STATE_APPLIED, /* is in the database already; nothing is open */
+	STATE_FAILED,  /* nothing is open */
+};
+
+/* Begins one event's changes. now_ms: wall clock, kept with the entry. */
+enum state_event state_event_begin(
+	struct state *db, struct slice journal, uint64_t seq, uint64_t now_ms, struct error *why);
+bool state_event_keep(struct state *db, struct error *why);
+/* Takes back this event's changes alone. */
+void state_event_undo(struct state *db);
+
+/* Forgets up to about `limit` events that were applied before before_ms. An entry may go when its
+ * event can no longer be delivered; the caller knows when that is. Call it inside a transaction. */
+bool state_forget(struct state *db, uint64_t before_ms, size_t limit, struct error *why);
+
+/* A value for a statement. Text is copied while the statement runs; it may hold NUL. */
+struct state_value {
+	enum { STATE_NULL, STATE_INT, STATE_TEXT } kind;
+	int64_t number;
+	struct slice text;
+};
+
+#define SV_INT(n_) ((struct state_value){.kind = STATE_INT, .number = (int64_t)(n_)})
+#define SV_NULL ((struct state_value){.kind = STATE_NULL})
+/* An absent slice is NULL. */
+static inline struct state_value
+SV_TEXT(struct slice text) {
+	return (struct state_value){.kind = text.p ? STATE_TEXT : STATE_NULL, .text = text};
+}
+
+/* One statement's values, as the two arguments that state_run and state_get take. */
+#define STATE_VALUES(...)                                                                          \
+	(const struct state_value[]){__VA_ARGS__},                                                 \
+		sizeof((const struct state_value[]){__VA_ARGS__}) / sizeof(struct state_value)
+
+/* Runs a statement that gives no rows. */
+bool
+state_run(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	struct error *why);
+
+/* One column of a row: a number, or a text cut at 63 bytes. */
+struct state_cell {
+	bool null;
+	int64_t number;
+	char text[64];
+};
+
+enum state_row { STATE_ROW, STATE_NO_ROW, STATE_ROW_FAILED };
+
+/* Runs a query and fills `columns` cells from its first row. */
+enum state_row state_get(struct state *db, enum statement which, const struct state_value *values,
+	size_t n, struct state_cell *cells, size_t columns, struct error *why);
+
+#endif

@@ -1,0 +1,165 @@
+/* suppression - see suppression.h. */
+#include "suppression.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "../proto/json.h"
+
+#define CAUSE_NAME(cause, name) [CAUSE_##cause] = (name),
+static const char *const cause_names[CAUSE_COUNT] = {SUPPRESSION_CAUSES(CAUSE_NAME)};
+
+/* The words that senders use, in any case. */
+static const struct {
+	const char *word;
+	enum bounce_type type;
+} bounce_words[] = {
+	{"hard", BOUNCE_HARD},
+	{"permanent", BOUNCE_HARD},
+	{"soft", BOUNCE_SOFT},
+	{"temporary", BOUNCE_SOFT},
+	{"transient", BOUNCE_SOFT},
+	{"undetermined", BOUNCE_SOFT},
+};
+
+static bool
+find_word(struct slice text, enum bounce_type *type)
+{
+	for (size_t i = 0; i < sizeof bounce_words / sizeof *bounce_words; i++)
+		if (text.n == strlen(bounce_words[i].word) &&
+			strncasecmp(text.p, bounce_words[i].word, text.n) == 0) {
+			*type = bounce_words[i].type;
+			return true;
+		}
+	return false;
+}
+
+enum bounce_type
+bounce_type_of(struct slice type, struct slice class, int64_t smtp_code)
+{
+	enum bounce_type found;
+
+	if (find_word(type, &found) || find_word(class, &found))
+		return found;
+	return smtp_code >= 500 && smtp_code < 600 ? BOUNCE_HARD : BOUNCE_SOFT;
+}
+
+bool
+suppression_join(const struct suppression *now, struct suppression *next)
+{
+	if (next->until <= now->until)
+		return false;
+	if (next->until != SUPPRESSED_FOR_GOOD && next->since <= now->until &&
+		now->since < next->since)
+		next->since = now->since;
+	return true;
+}
+
+int64_t
+soft_bounce_floor(int64_t newest, int64_t period_ms, int64_t delivered_at)
+{
+	const int64_t old = newest - period_ms;
+
+	return old > delivered_at ? old : delivered_at;
+}
+
+static bool
+suppress(struct state *db, const struct input *in, const char *reason, struct suppression next,
+	struct error *why)
+{
+	struct state_cell row[2]; /* since, until */
+	struct suppression now;
+
+	switch (state_get(db, SQL_SUPPRESSION_GET, STATE_VALUES(SV_TEXT(in->email)), row, 2, why)) {
+	case STATE_ROW_FAILED:
+		return false;
+	case STATE_ROW:
+		now.since = row[0].number;
+		now.until = row[1].null ? SUPPRESSED_FOR_GOOD : row[1].number;
+		if (!suppression_join(&now, &next))
+			return true;
+		break;
+	case STATE_NO_ROW:
+		break;
+	}
+	return state_run(db, SQL_SUPPRESSION_SET,
+		STATE_VALUES(SV_TEXT(in->email), SV_TEXT(slice_of(reason)), SV_INT(next.since),
+			next.until == SUPPRESSED_FOR_GOOD ? SV_NULL : SV_INT(next.until),
+			SV_TEXT(in->ev->id)),
+		why);
+}
+
+static bool
+add_compliance(struct state *db, const struct input *in, const char *what, struct error *why)
+{
+	char *detail = json_write(&in->ev->data, false);
+	bool added;
+
+	if (!detail)
+		return error_set(why, "out of memory");
+	added = state_run(db, SQL_COMPLIANCE_ADD,
+		STATE_VALUES(SV_TEXT(in->email), SV_TEXT(slice_of(what)), SV_INT(in->at),
+			SV_TEXT(in->ev->source), SV_TEXT(in->ev->id), SV_TEXT(slice_of(detail))),
+		why);
+	free(detail);
+	return added;
+}
+
+bool
+suppression_for_good(
+	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why)
+{
+	return add_compliance(db, in, cause_names[cause], why) &&
+	       suppress(db, in, cause_names[cause],
+		       (struct suppression){in->at, SUPPRESSED_FOR_GOOD}, why);
+}
+
+static bool
+forget_soft_bounces(struct state *db, const struct input *in, int64_t floor, struct error *why)
+{
+	return state_run(
+		db, SQL_SOFT_BOUNCE_FORGET, STATE_VALUES(SV_TEXT(in->email), SV_INT(floor)), why);
+}
+
+/* Enters this one, drops those that no longer count, and counts the rest. */
+static bool
+count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, int64_t *newest,
+	int64_t *count, struct error *why)
+{
+	struct state_cell cells[2]; /* newest, last_delivered_at */
+
+	if (!state_run(db, SQL_SOFT_BOUNCE_ADD,
+		    STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at), SV_TEXT(in->ev->id)), why) ||
+		state_get(db, SQL_SOFT_BOUNCE_NEWEST, STATE_VALUES(SV_TEXT(in->email)), cells, 2,
+			why) == STATE_ROW_FAILED)
+		return false;
+	*newest = cells[0].number;
+	if (!forget_soft_bounces(
+		    db, in, soft_bounce_floor(*newest, period_ms, cells[1].number), why) ||
+		state_get(db, SQL_SOFT_BOUNCE_COUNT, STATE_VALUES(SV_TEXT(in->email)), cells, 1,
+			why) == STATE_ROW_FAILED)
+		return false;
+	*count = cells[0].number;
+	return true;
+}
+
+bool
+suppression_soft_bounce(
+	struct state *db, const struct input *in, const struct config *cfg, struct error *why)
+{
+	const int64_t period_ms = (int64_t)cfg->suppression.soft_bounce_period_ms;
+	int64_t newest, count;
+
+	if (!count_soft_bounces(db, in, period_ms, &newest, &count, why))
+		return false;
+	if ((uint64_t)count < cfg->suppression.soft_bounces)
+		return true;
+	return suppress(
+		db, in, "soft_bounces", (struct suppression){newest, newest + period_ms}, why);
+}
+
+bool
+suppression_delivered(struct state *db, const struct input *in, struct error *why)
+{
+	return forget_soft_bounces(db, in, in->at, why);
+}

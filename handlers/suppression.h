@@ -1,0 +1,51 @@
+/* suppression - addresses that must not be written to, and the log that proves why. */
+#ifndef TROTLINE_HANDLERS_SUPPRESSION_H
+#define TROTLINE_HANDLERS_SUPPRESSION_H
+
+#include "../proto/config.h"
+#include "input.h"
+#include "state.h"
+
+enum bounce_type { BOUNCE_HARD, BOUNCE_SOFT };
+
+/* Hard or soft by data.bounce_type, else data.bounce_class; where neither says, by the SMTP code
+ * (0: none). What cannot be told is soft: that takes several to suppress, and passes. */
+enum bounce_type bounce_type_of(struct slice type, struct slice class, int64_t smtp_code);
+
+#define SUPPRESSED_FOR_GOOD INT64_MAX
+
+/* ms; from `since` until before `until`. */
+struct suppression {
+	int64_t since, until;
+};
+
+/* Joins a new suppression to the one there is: the one that lasts longer stays, so that a permanent
+ * one is never weakened; two temporary ones that overlap become one. False: nothing changes. */
+bool suppression_join(const struct suppression *now, struct suppression *next);
+
+/* Soft bounces up to this time no longer count: older than the period before the newest one, or not
+ * newer than the last delivery. */
+int64_t soft_bounce_floor(int64_t newest, int64_t period_ms, int64_t delivered_at);
+
+/* X(what is logged, why the address is suppressed): causes that suppress for good at once. */
+#define SUPPRESSION_CAUSES(X)                                                                      \
+	X(HARD_BOUNCE, "hard_bounce")                                                              \
+	X(COMPLAINT, "complaint")                                                                  \
+	X(UNSUBSCRIBE, "unsubscribe")
+
+#define SUPPRESSION_CAUSE_ENUM(cause, name) CAUSE_##cause,
+enum suppression_cause { SUPPRESSION_CAUSES(SUPPRESSION_CAUSE_ENUM) CAUSE_COUNT };
+
+/* Suppresses the address for good and enters the event, with all its data, in the compliance log.
+ */
+bool suppression_for_good(
+	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why);
+
+/* Counts a soft bounce; the last one that is allowed within the period suppresses for a period. */
+bool suppression_soft_bounce(
+	struct state *db, const struct input *in, const struct config *cfg, struct error *why);
+
+/* The address took a message: its soft bounces up to then no longer count. */
+bool suppression_delivered(struct state *db, const struct input *in, struct error *why);
+
+#endif

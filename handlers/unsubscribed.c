@@ -1,0 +1,28 @@
+/* unsubscribed - the recipient wants no more: never write there again. The message that it came
+ * from has arrived.
+ * In: email_unsubscribed.  Out: messages, recipients, suppressions, compliance_log. */
+#include "kit.h"
+#include "message.h"
+#include "recipient.h"
+#include "suppression.h"
+
+static enum verdict_kind
+unsubscribed(struct state *db, const struct event *ev, const struct config *cfg, struct error *why)
+{
+	struct input in;
+
+	(void)cfg;
+	if (!input_read(&in, ev, why))
+		return DEAD;
+	if (!message_was(db, &in, MESSAGE_DELIVERED, why) ||
+		!recipient_count(db, &in, SQL_RECIPIENT_UNSUBSCRIBED, 0, why) ||
+		!suppression_for_good(db, &in, CAUSE_UNSUBSCRIBE, why))
+		return RETRY;
+	return DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	return handler_main(argc, argv, "unsubscribed", unsubscribed);
+}

@@ -1,0 +1,112 @@
+/* test_handlers - what the tests of the handlers share: a database in a folder of its own, events
+ * from JSON text, and a second connection that looks at the rows. Each test runs in its own
+ * process. */
+#ifndef TROTLINE_TEST_HANDLERS_H
+#define TROTLINE_TEST_HANDLERS_H
+
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../handlers/input.h"
+#include "../../handlers/state.h"
+#include "../../proto/frame.h"
+#include "../../proto/json.h"
+
+struct bench {
+	char folder[64], path[96];
+	struct state *db;
+	msgpack_zone zone;
+	struct json_reader *reader;
+	struct error why;
+	uint64_t seq;
+};
+
+static inline void
+bench_open(struct bench *b)
+{
+	*b = (struct bench){.folder = "/tmp/trotline-test-XXXXXX"};
+	cr_assert(mkdtemp(b->folder));
+	snprintf(b->path, sizeof b->path, "%s/state.db", b->folder);
+	msgpack_zone_init(&b->zone, 8192);
+	b->reader = json_reader_new();
+	b->db = state_open(b->folder, &b->why);
+	cr_assert(b->db, "%s", b->why.text);
+}
+
+static inline void
+bench_close(struct bench *b)
+{
+	static const char *const files[] = {
+		"state.db", "state.db-wal", "state.db-shm", "state.lock"};
+	char path[128];
+
+	state_close(&b->db);
+	json_reader_destroy(&b->reader);
+	msgpack_zone_destroy(&b->zone);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		snprintf(path, sizeof path, "%s/%s", b->folder, files[i]);
+		remove(path);
+	}
+	cr_expect(remove(b->folder) == 0, "something else is left in %s", b->folder);
+}
+
+/* An event of its own seq and of that time, with data from JSON text. */
+static inline struct event
+bench_event(struct bench *b, uint64_t ts, const char *json)
+{
+	struct event ev = {
+		.seq = ++b->seq,
+		.journal = slice_of("0123456789abcdef"),
+		.source = slice_of("email"),
+		.type = slice_of("email_test"),
+		.id = slice_of("evt_1"),
+		.ts = ts,
+		.received = ts,
+	};
+
+	cr_assert(json_read(b->reader, slice_of(json), &b->zone, &ev.data, &b->why), "%s",
+		b->why.text);
+	return ev;
+}
+
+static inline void
+bench_input(struct bench *b, struct input *in, struct event *ev)
+{
+	cr_assert(input_read(in, ev, &b->why), "%s", b->why.text);
+}
+
+/* First row of a query as text, columns joined by '|', "-" for NULL; "" for no row. Valid until the
+ * next call. */
+static inline const char *
+bench_row(struct bench *b, const char *sql)
+{
+	static char out[4096];
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	size_t n = 0;
+
+	out[0] = '\0';
+	cr_assert_eq(sqlite3_open_v2(b->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	cr_assert_eq(
+		sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+			const char *text = (const char *)sqlite3_column_text(stmt, i);
+
+			n += (size_t)snprintf(
+				out + n, sizeof out - n, "%s%s", i ? "|" : "", text ? text : "-");
+		}
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return out;
+}
+
+#define expect_row(b_, sql_, text_)                                                                \
+	do {                                                                                       \
+		const char *row_ = bench_row(b_, sql_);                                            \
+		cr_expect_str_eq(row_, text_, "%s gives %s", sql_, row_);                          \
+	} while (0)
+
+#endif

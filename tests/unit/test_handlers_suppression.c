@@ -1,0 +1,237 @@
+/* Who must not be written to, since when and until when. */
+#include "../../handlers/recipient.h"
+#include "../../handlers/suppression.h"
+#include "test_handlers.h"
+
+static struct bench b;
+static const struct config cfg = {
+	.suppression = {.soft_bounces = 5, .soft_bounce_period_ms = 1000}};
+
+static void
+open_bench(void)
+{
+	bench_open(&b);
+	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
+}
+
+static void
+close_bench(void)
+{
+	bench_close(&b);
+}
+
+TestSuite(handlers_suppression, .init = open_bench, .fini = close_bench);
+
+Test(handlers_suppression, a_bounce_is_hard_or_soft_by_its_words_first)
+{
+	const struct slice none = {NULL, 0};
+
+	cr_expect_eq(bounce_type_of(slice_of("hard"), none, 0), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(slice_of("Permanent"), none, 450), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(slice_of("SOFT"), none, 550), BOUNCE_SOFT);
+	cr_expect_eq(bounce_type_of(slice_of("Transient"), slice_of("hard"), 0), BOUNCE_SOFT);
+	cr_expect_eq(bounce_type_of(none, slice_of("hard"), 0), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(slice_of("other"), slice_of("hard"), 0), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(slice_of("hardly"), none, 0), BOUNCE_SOFT);
+}
+
+Test(handlers_suppression, without_words_the_smtp_code_tells_and_without_one_it_is_soft)
+{
+	const struct slice none = {NULL, 0};
+
+	cr_expect_eq(bounce_type_of(none, none, 550), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(slice_of("other"), none, 599), BOUNCE_HARD);
+	cr_expect_eq(bounce_type_of(none, none, 450), BOUNCE_SOFT);
+	cr_expect_eq(bounce_type_of(none, none, 600), BOUNCE_SOFT);
+	cr_expect_eq(bounce_type_of(none, none, 0), BOUNCE_SOFT);
+}
+
+Test(handlers_suppression, a_permanent_one_is_never_weakened)
+{
+	const struct suppression for_good = {100, SUPPRESSED_FOR_GOOD};
+	struct suppression next = {200, 5000};
+
+	cr_expect_not(suppression_join(&for_good, &next));
+	next = (struct suppression){50, SUPPRESSED_FOR_GOOD};
+	cr_expect_not(suppression_join(&for_good, &next));
+}
+
+Test(handlers_suppression, a_temporary_one_yields_to_a_longer_one)
+{
+	const struct suppression now = {100, 1100};
+	struct suppression next = {900, 1900};
+
+	cr_expect(suppression_join(&now, &next));
+	cr_expect_eq(next.since, 100, "they overlap, so they are one");
+	next = (struct suppression){5000, 6000};
+	cr_expect(suppression_join(&now, &next));
+	cr_expect_eq(next.since, 5000);
+	next = (struct suppression){200, SUPPRESSED_FOR_GOOD};
+	cr_expect(suppression_join(&now, &next));
+	cr_expect_eq(next.since, 200);
+	next = (struct suppression){50, 1050};
+	cr_expect_not(suppression_join(&now, &next));
+}
+
+Test(handlers_suppression, soft_bounces_count_back_to_the_period_or_the_last_delivery)
+{
+	cr_expect_eq(soft_bounce_floor(5000, 1000, 0), 4000);
+	cr_expect_eq(soft_bounce_floor(5000, 1000, 4500), 4500);
+	cr_expect_eq(soft_bounce_floor(500, 1000, 0), 0);
+}
+
+static struct event
+of_ann(uint64_t ts, const char *id)
+{
+	struct event ev = bench_event(&b, ts, "{\"email\":\"ann@example.com\",\"a\":\"\\u0000\"}");
+
+	ev.id = slice_of(id);
+	return ev;
+}
+
+static void
+bounce_softly(uint64_t ts, const char *id)
+{
+	struct event ev = of_ann(ts, id);
+	struct input in;
+
+	bench_input(&b, &in, &ev);
+	cr_assert(suppression_soft_bounce(b.db, &in, &cfg, &b.why), "%s", b.why.text);
+}
+
+static void
+suppress_for_good(uint64_t ts, enum suppression_cause cause)
+{
+	struct event ev = of_ann(ts, "evt_1");
+	struct input in;
+
+	bench_input(&b, &in, &ev);
+	cr_assert(suppression_for_good(b.db, &in, cause, &b.why), "%s", b.why.text);
+}
+
+static void
+deliver(uint64_t ts)
+{
+	struct event ev = of_ann(ts, "evt_1");
+	struct input in;
+
+	bench_input(&b, &in, &ev);
+	cr_assert(recipient_count(b.db, &in, SQL_RECIPIENT_DELIVERED, 0, &b.why));
+	cr_assert(suppression_delivered(b.db, &in, &b.why), "%s", b.why.text);
+}
+
+/* Commits, looks, and begins again. */
+static void
+expect_committed(const char *sql, const char *row)
+{
+	cr_assert(state_commit(b.db, &b.why), "%s", b.why.text);
+	expect_row(&b, sql, row);
+	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
+}
+
+static void
+expect_suppression(const char *row)
+{
+	expect_committed("SELECT reason, since, until FROM suppressions", row);
+}
+
+Test(handlers_suppression, the_fifth_soft_bounce_within_the_period_suppresses_for_a_period)
+{
+	bounce_softly(100, "e1");
+	bounce_softly(200, "e2");
+	bounce_softly(300, "e3");
+	bounce_softly(400, "e4");
+	expect_suppression("");
+	bounce_softly(500, "e5");
+	expect_suppression("soft_bounces|500|1500");
+	bounce_softly(600, "e6");
+	expect_suppression("soft_bounces|500|1600");
+}
+
+Test(handlers_suppression, soft_bounces_that_are_too_far_apart_do_not_suppress)
+{
+	bounce_softly(100, "e1");
+	bounce_softly(400, "e2");
+	bounce_softly(700, "e3");
+	bounce_softly(1000, "e4");
+	bounce_softly(1100, "e5");
+	expect_suppression("");
+	expect_row(&b, "SELECT count(*), min(at) FROM soft_bounces", "4|400");
+	bounce_softly(1399, "e6");
+	expect_suppression("soft_bounces|1399|2399");
+}
+
+Test(handlers_suppression, soft_bounces_count_in_whatever_order_they_come)
+{
+	bounce_softly(500, "e5");
+	bounce_softly(100, "e1");
+	bounce_softly(300, "e3");
+	bounce_softly(200, "e2");
+	expect_suppression("");
+	bounce_softly(400, "e4");
+	expect_suppression("soft_bounces|500|1500");
+}
+
+Test(handlers_suppression, five_soft_bounces_of_the_same_instant_are_five)
+{
+	bounce_softly(100, "e1");
+	bounce_softly(100, "e2");
+	bounce_softly(100, "e3");
+	bounce_softly(100, "e4");
+	expect_suppression("");
+	bounce_softly(100, "e5");
+	expect_suppression("soft_bounces|100|1100");
+}
+
+Test(handlers_suppression, a_delivery_begins_the_count_again)
+{
+	bounce_softly(100, "e1");
+	bounce_softly(200, "e2");
+	bounce_softly(300, "e3");
+	bounce_softly(400, "e4");
+	deliver(450);
+	expect_committed("SELECT count(*) FROM soft_bounces", "0");
+	bounce_softly(500, "e5");
+	expect_suppression("");
+	bounce_softly(350, "e6");
+	expect_committed("SELECT count(*), min(at) FROM soft_bounces", "1|500");
+}
+
+Test(handlers_suppression, a_late_delivery_forgives_only_what_was_before_it)
+{
+	bounce_softly(100, "e1");
+	bounce_softly(300, "e3");
+	deliver(200);
+	expect_suppression("");
+	expect_row(&b, "SELECT count(*), min(at) FROM soft_bounces", "1|300");
+}
+
+Test(handlers_suppression, a_complaint_lasts_whatever_comes_after_it)
+{
+	suppress_for_good(100, CAUSE_COMPLAINT);
+	suppress_for_good(200, CAUSE_HARD_BOUNCE);
+	for (int i = 0; i < 5; i++)
+		bounce_softly(300, (const char *[]){"a", "b", "c", "d", "e"}[i]);
+	deliver(400);
+	expect_suppression("complaint|100|-");
+}
+
+Test(handlers_suppression, an_unsubscribe_makes_a_temporary_one_permanent)
+{
+	for (int i = 0; i < 5; i++)
+		bounce_softly(300, (const char *[]){"a", "b", "c", "d", "e"}[i]);
+	suppress_for_good(350, CAUSE_UNSUBSCRIBE);
+	expect_suppression("unsubscribe|350|-");
+}
+
+Test(handlers_suppression, the_compliance_log_has_every_cause_with_all_its_data)
+{
+	suppress_for_good(100, CAUSE_COMPLAINT);
+	suppress_for_good(200, CAUSE_HARD_BOUNCE);
+	suppress_for_good(300, CAUSE_UNSUBSCRIBE);
+	expect_suppression("complaint|100|-");
+	expect_row(&b, "SELECT group_concat(what || ' ' || at) FROM compliance_log",
+		"complaint 100,hard_bounce 200,unsubscribe 300");
+	expect_row(&b, "SELECT email, source, event_id, detail FROM compliance_log",
+		"ann@example.com|email|evt_1|{\"email\":\"ann@example.com\",\"a\":\"\\u0000\"}");
+}
