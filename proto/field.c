@@ -66,9 +66,10 @@ parse_int(struct slice s, int64_t *value)
 			__builtin_sub_overflow(n, s.p[i] - '0', &n))
 			return false;
 	}
-	if (negative)
-		*value = n;
-	return negative || !__builtin_sub_overflow(0, n, value);
+	if (!negative && n == INT64_MIN)
+		return false;
+	*value = negative ? n : -n;
+	return true;
 }
 
 bool
