@@ -1,0 +1,35 @@
+/* board - what all processes last said of themselves, and what follows for the pipeline's health.
+ *
+ * In: stats frames from the tap. Out: one set of joined figures, the health answer. Pure but for the
+ * memory it holds: one entry a process, bounded. */
+#ifndef TROTLINE_INGRESS_BOARD_H
+#define TROTLINE_INGRESS_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../proto/config.h"
+#include "../proto/frame.h"
+#include "../proto/metrics.h"
+
+struct board;
+
+struct board *board_new(const struct config *cfg);
+void board_destroy(struct board **b);
+
+/* Takes a stats frame's bytes (copied). */
+void board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms);
+
+/* All processes' figures, joined; `own` are those of this process, which are not heard. The caller
+ * destroys it. */
+struct metrics *board_join(const struct board *b, const struct metrics *own, uint64_t now_ms);
+
+/* Keeps the joined figures of now, from which the health of the last minute is told. Once a second
+ * or so. */
+void board_sample(struct board *b, const struct metrics *joined, uint64_t now_ms);
+
+/* The health answer as JSON, which the caller frees; *status is 200, or 503 when critical. */
+char *board_health(
+	struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status);
+
+#endif

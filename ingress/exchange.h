@@ -1,0 +1,69 @@
+/* exchange - one HTTP request from its first header to its answer, and the table of those under way.
+ *
+ * Pure: knows no HTTP library and no socket. An exchange is named towards the validator by its place
+ * in the table and a generation, so that an answer that comes too late finds nobody. */
+#ifndef TROTLINE_INGRESS_EXCHANGE_H
+#define TROTLINE_INGRESS_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../proto/config.h"
+
+enum exchange_state {
+	EXCHANGE_FREE,
+	EXCHANGE_READING, /* the body is coming in */
+	EXCHANGE_UNSENT,  /* complete, no validator has taken it yet (or the one that had is gone) */
+	EXCHANGE_SENT,    /* with a validator; the connection is suspended */
+	EXCHANGE_ANSWERED,
+};
+
+struct exchange {
+	enum exchange_state state;
+	uint32_t slot, generation;
+	void *connection; /* the HTTP library's */
+	const struct config_source *source;
+	bool batch;
+	unsigned refused; /* status to answer once the body has come in, 0: none */
+	char *body;
+	size_t n, room, limit;
+	uint64_t since_ms;   /* monotonic: when it began */
+	uint64_t give_up_ms; /* monotonic: answered 503 without a verdict; set when complete */
+	unsigned status;     /* the answer */
+	char *answer;        /* its body, malloc'd; handed to the HTTP library */
+	size_t answer_n;
+	char *headers;       /* `Name: value` lines, malloc'd, or NULL */
+};
+
+struct exchanges;
+
+/* At most `most` at a time, their bodies at most memory bytes together. NULL: memory is short. */
+struct exchanges *exchanges_new(size_t most, size_t memory);
+void exchanges_destroy(struct exchanges **t);
+
+/* A new one in EXCHANGE_READING, or NULL when the table is full. */
+struct exchange *exchange_open(struct exchanges *t, void *connection, uint64_t now_ms);
+/* Frees what it holds and its place. */
+void exchange_close(struct exchanges *t, struct exchange *x);
+
+/* Adds bytes of the body. EXCHANGE_BODY_LARGE: over x->limit; EXCHANGE_BODY_MEMORY: over the table's
+ * memory, or memory is short. `expected` is the announced length, or 0. */
+enum exchange_body { EXCHANGE_BODY_OK, EXCHANGE_BODY_LARGE, EXCHANGE_BODY_MEMORY };
+enum exchange_body exchange_add(
+	struct exchanges *t, struct exchange *x, const char *bytes, size_t n, size_t expected);
+
+/* Gives the body back: it is not needed any more. */
+void exchange_drop_body(struct exchanges *t, struct exchange *x);
+
+/* The number that travels with the request, and the exchange that waits for it, or NULL. */
+uint64_t exchange_number(const struct exchange *x);
+struct exchange *exchange_waiting(struct exchanges *t, uint64_t number);
+
+/* Walks all places; state EXCHANGE_FREE ones too. */
+size_t exchanges_places(const struct exchanges *t);
+struct exchange *exchange_place(struct exchanges *t, size_t i);
+
+size_t exchanges_live(const struct exchanges *t);
+
+#endif

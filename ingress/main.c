@@ -1,0 +1,368 @@
+/* ingress - takes HTTP requests, holds no secret, answers what the validator found.
+ *
+ * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators; HTTP answers;
+ * /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
+ * connections: what the validator had stored by then is known as a duplicate when it is sent again. */
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../proto/clock.h"
+#include "../proto/log.h"
+#include "../proto/stage.h"
+#include "../proto/wire.h"
+#include "board.h"
+#include "exchange.h"
+#include "http.h"
+
+enum { TICK_MS = 50, SECOND_MS = 1000, HTTP_RUNS = 64, BURST = 512, DRAIN_MORE_MS = 1000 };
+
+struct ingress {
+	struct stage *st;
+	struct exchanges *table;
+	struct http *http;
+	struct board *board;
+	struct tap_feed *feed;
+	zsock_t *requests, *answers;
+	zactor_t *monitor; /* tells when a validator goes away */
+	uint64_t boot;
+	int again; /* eventfd: HTTP has more to do though its descriptor is silent */
+	uint64_t *unsent; /* ring of exchange numbers, in the order of their coming */
+	size_t unsent_first, unsent_count, unsent_room;
+	uint64_t drain_until_ms;
+	msgpack_zone zone;
+	msgpack_sbuffer out;
+};
+
+/* ---- towards the validators ---- */
+
+static void
+remember_unsent(struct ingress *in, const struct exchange *x)
+{
+	if (in->unsent_count == in->unsent_room)
+		return; /* cannot be: the ring has a place for each exchange, twice */
+	in->unsent[(in->unsent_first + in->unsent_count++) % in->unsent_room] = exchange_number(x);
+}
+
+/* Wall and monotonic clock of the moment the request was complete. */
+static bool
+send_request(struct ingress *in, struct exchange *x)
+{
+	const uint64_t timeout = in->st->cfg->limits.answer_timeout_ms, now_ms = clock_mono_ms();
+	struct request rq = {
+		.boot = in->boot,
+		.ingress = in->st->instance,
+		.request = exchange_number(x),
+		.source = slice_of(x->source->name),
+		.batch = x->batch,
+		.received = clock_wall_ms() - (now_ms + timeout - x->give_up_ms),
+		.deadline = x->give_up_ms - timeout / 3,
+		.body = {x->body ? x->body : "", x->n},
+	};
+
+	msgpack_zone_clear(&in->zone);
+	msgpack_sbuffer_clear(&in->out);
+	return http_headers(x, &in->zone, &rq.headers) &&
+	       frame_pack(&request_schema, &rq, &in->out) &&
+	       wire_send(in->requests, in->out.data, in->out.size);
+}
+
+/* Sends what waits, oldest first, until no validator has room. */
+static void
+send_unsent(struct ingress *in)
+{
+	while (in->unsent_count > 0) {
+		struct exchange *x = exchange_waiting(in->table, in->unsent[in->unsent_first]);
+
+		if (x && x->state == EXCHANGE_UNSENT) {
+			if (!send_request(in, x))
+				return;
+			x->state = EXCHANGE_SENT;
+		}
+		in->unsent_first = (in->unsent_first + 1) % in->unsent_room;
+		in->unsent_count--;
+	}
+}
+
+static void
+on_request(void *arg, struct exchange *x)
+{
+	remember_unsent(arg, x);
+	send_unsent(arg);
+}
+
+/* A validator is gone and, it may be, some requests or answers with it: all that have none are asked
+ * again. The validators know a request that they have committed by its number. */
+static void
+on_monitor(void *arg)
+{
+	struct ingress *in = arg;
+	zmsg_t *msg = zmsg_recv(in->monitor);
+
+	zmsg_destroy(&msg);
+	for (size_t i = 0; i < exchanges_places(in->table); i++) {
+		struct exchange *x = exchange_place(in->table, i);
+
+		if (x->state != EXCHANGE_SENT)
+			continue;
+		x->state = EXCHANGE_UNSENT;
+		remember_unsent(in, x);
+	}
+	send_unsent(in);
+}
+
+static void
+take_answer(struct ingress *in, const void *bytes, size_t n)
+{
+	struct answer answer;
+	struct exchange *x;
+	struct error why;
+	char *body;
+
+	msgpack_zone_clear(&in->zone);
+	if (!frame_unpack(&answer_schema, bytes, n, &in->zone, &answer, &why)) {
+		log_warn("bad frame", LF_TEXT("cause", why.text));
+		++*metric(in->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"ingress\"");
+		return;
+	}
+	x = answer.boot == in->boot ? exchange_waiting(in->table, answer.request) : NULL;
+	if (!x)
+		return;
+	body = malloc(answer.body.n + 1);
+	if (body)
+		memcpy(body, answer.body.p, answer.body.n);
+	http_answer(in->http, x, (unsigned)answer.status, body, body ? answer.body.n : 0,
+		answer.headers);
+}
+
+static bool
+take_answers(struct ingress *in)
+{
+	zmq_msg_t msg;
+	int n = 0;
+
+	zmq_msg_init(&msg);
+	while (n < BURST && zmq_msg_recv(&msg, zsock_resolve(in->answers), ZMQ_DONTWAIT) >= 0) {
+		take_answer(in, zmq_msg_data(&msg), zmq_msg_size(&msg));
+		n++;
+	}
+	zmq_msg_close(&msg);
+	return n > 0;
+}
+
+/* ---- towards HTTP ---- */
+
+/* The epoll descriptor tells of new events only, so the library runs until it has no more to do. */
+static void
+run_http(void *arg)
+{
+	struct ingress *in = arg;
+	bool more = true;
+
+	for (int i = 0; more && i < HTTP_RUNS; i++) {
+		more = http_run(in->http);
+		more |= take_answers(in);
+	}
+	if (more)
+		eventfd_write(in->again, 1);
+}
+
+/* Others have had their turn. */
+static void
+on_again(void *arg)
+{
+	struct ingress *in = arg;
+	eventfd_t count;
+
+	eventfd_read(in->again, &count);
+	run_http(in);
+}
+
+static void
+on_answers(void *arg)
+{
+	take_answers(arg);
+	run_http(arg);
+}
+
+static void
+give_up_late(struct ingress *in, uint64_t now_ms)
+{
+	for (size_t i = 0; i < exchanges_places(in->table); i++) {
+		struct exchange *x = exchange_place(in->table, i);
+
+		if ((x->state != EXCHANGE_SENT && x->state != EXCHANGE_UNSENT) ||
+			now_ms < x->give_up_ms)
+			continue;
+		++*metric(in->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"no_verdict\"");
+		log_warn("no verdict in time", LF_TEXT("source", x->source->name));
+		http_answer_error(in->http, x, 503, "No verdict in time");
+	}
+}
+
+static void
+on_tick(void *arg)
+{
+	struct ingress *in = arg;
+	const uint64_t now_ms = clock_mono_ms();
+
+	send_unsent(in);
+	give_up_late(in, now_ms);
+	http_sweep(in->http, now_ms);
+	run_http(in);
+	if (in->st->draining &&
+		(exchanges_live(in->table) == 0 || now_ms > in->drain_until_ms))
+		stage_stop(in->st);
+}
+
+/* ---- health ---- */
+
+static void
+on_feed(void *arg)
+{
+	struct ingress *in = arg;
+	void *sock = zsock_resolve(tap_feed_sock(in->feed));
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	for (int n = 0; n < BURST && zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) >= 0; n++)
+		if (!zmq_msg_more(&msg))
+			board_hear(in->board, zmq_msg_data(&msg), zmq_msg_size(&msg),
+				clock_mono_ms());
+	zmq_msg_close(&msg);
+}
+
+static void
+on_second(void *arg)
+{
+	struct ingress *in = arg;
+	struct metrics *all = board_join(in->board, in->st->metrics, clock_mono_ms());
+
+	tap_feed_refresh(in->feed);
+	if (all)
+		board_sample(in->board, all, clock_mono_ms());
+	metrics_destroy(&all);
+}
+
+static char *
+page(void *arg, enum target_kind kind, unsigned *status)
+{
+	struct ingress *in = arg;
+	struct metrics *all = board_join(in->board, in->st->metrics, clock_mono_ms());
+	char *text;
+
+	if (!all)
+		return NULL;
+	if (kind == TARGET_METRICS)
+		text = metrics_text(all);
+	else
+		text = board_health(in->board, all, clock_mono_ms(), status);
+	metrics_destroy(&all);
+	return text;
+}
+
+/* ---- life ---- */
+
+static void
+open_monitor(struct ingress *in)
+{
+	in->monitor = zactor_new(zmonitor, in->requests);
+	if (!in->monitor)
+		stage_fail("cannot start", &(struct error){"cannot watch the validators"});
+	zstr_sendx(in->monitor, "LISTEN", "DISCONNECTED", NULL);
+	zstr_send(in->monitor, "START");
+	zsock_wait(in->monitor);
+}
+
+static void
+open_sockets(struct ingress *in)
+{
+	const struct config *cfg = in->st->cfg;
+	const size_t i = in->st->instance;
+	struct error why = {""};
+
+	if (i >= cfg->processes.ingress)
+		stage_fail("cannot start",
+			&(struct error){"instance number beyond processes.ingress"});
+	in->requests = wire_bind(cfg, WIRE_REQUESTS, ZMQ_PUSH, NULL, i, &why);
+	in->answers = wire_bind(cfg, WIRE_ANSWERS, ZMQ_PULL, NULL, i, &why);
+	in->feed = tap_feed_new(cfg, "stats", &why);
+	if (!in->requests || !in->answers || !in->feed)
+		stage_fail("cannot open sockets", &why);
+	open_monitor(in);
+}
+
+static struct ingress *
+ingress_new(struct stage *st)
+{
+	const struct config *cfg = st->cfg;
+	struct ingress *in = calloc(1, sizeof *in);
+	const struct http_calls calls = {in, on_request, page};
+	struct error why = {"out of memory"};
+
+	if (!in || RAND_bytes((unsigned char *)&in->boot, sizeof in->boot) != 1)
+		stage_fail("cannot start", &why);
+	in->st = st;
+	in->unsent_room = 2 * cfg->limits.connections;
+	in->unsent = calloc(in->unsent_room, sizeof *in->unsent);
+	in->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);
+	in->board = board_new(cfg);
+	msgpack_zone_init(&in->zone, 16384);
+	msgpack_sbuffer_init(&in->out);
+	if (in->again < 0 || !in->unsent || !in->table || !in->board)
+		stage_fail("cannot start", &why);
+	open_sockets(in);
+	in->http = http_new(cfg, in->table, st->metrics, &calls, &why);
+	if (!in->http)
+		stage_fail("cannot listen", &why);
+	return in;
+}
+
+static void
+ingress_destroy(struct ingress *in)
+{
+	http_destroy(&in->http);
+	zactor_destroy(&in->monitor);
+	zsock_destroy(&in->requests);
+	zsock_destroy(&in->answers);
+	tap_feed_destroy(&in->feed);
+	board_destroy(&in->board);
+	exchanges_destroy(&in->table);
+	msgpack_zone_destroy(&in->zone);
+	msgpack_sbuffer_destroy(&in->out);
+	close(in->again);
+	free(in->unsent);
+	free(in);
+}
+
+/* New requests are refused; those under way get their answers, within a bound. */
+static void
+on_drain(void *arg)
+{
+	struct ingress *in = arg;
+
+	http_drain(in->http);
+	in->drain_until_ms =
+		clock_mono_ms() + in->st->cfg->limits.answer_timeout_ms + DRAIN_MORE_MS;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stage *st = stage_new("ingress", CONFIG_NO_SECRETS, argc, argv);
+	struct ingress *in = ingress_new(st);
+
+	stage_on_fd(st, http_fd(in->http), run_http, in);
+	stage_on_fd(st, in->again, on_again, in);
+	stage_on_read(st, in->answers, on_answers, in);
+	stage_on_read(st, zactor_sock(in->monitor), on_monitor, in);
+	stage_on_read(st, tap_feed_sock(in->feed), on_feed, in);
+	stage_every(st, TICK_MS, on_tick, in);
+	stage_every(st, SECOND_MS, on_second, in);
+	stage_on_drain(st, on_drain, in);
+	stage_run(st);
+	ingress_destroy(in);
+	return stage_destroy(&st);
+}

@@ -1,0 +1,28 @@
+/* target - what a request line asks for; pure. */
+#ifndef TROTLINE_INGRESS_TARGET_H
+#define TROTLINE_INGRESS_TARGET_H
+
+#include <stdbool.h>
+
+#include "../proto/config.h"
+
+enum target_kind {
+	TARGET_POST,    /* an event or a batch for a source */
+	TARGET_PROBE,   /* GET or HEAD on a source's path */
+	TARGET_HEALTH,  /* GET /webhooks/health */
+	TARGET_METRICS, /* GET /metrics */
+	TARGET_REFUSED,
+};
+
+struct target {
+	enum target_kind kind;
+	const struct config_source *source;
+	bool batch;
+	unsigned status;   /* TARGET_REFUSED: 404 or 405 */
+	const char *allow; /* 405: the methods that are allowed */
+};
+
+/* path: without the query. */
+struct target target_of(const struct config *cfg, const char *method, const char *path);
+
+#endif
