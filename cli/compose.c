@@ -1,0 +1,142 @@
+/* compose - see compose.h. */
+#include "compose.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../proto/field.h"
+#include "../proto/json.h"
+#include "object.h"
+
+static bool
+add_data(struct object *to, const char *text, msgpack_zone *zone, struct error *why)
+{
+	struct json_reader *reader = json_reader_new();
+	msgpack_object data;
+	bool ok = reader && json_read(reader, slice_of(text), zone, &data, why);
+
+	json_reader_destroy(&reader);
+	if (!ok)
+		return error_wrap(why, "--data");
+	if (data.type != MSGPACK_OBJECT_MAP)
+		return error_set(why, "--data must be a JSON object");
+	for (uint32_t i = 0; i < data.via.map.size; i++)
+		object_set(to, object_str(&data.via.map.ptr[i].key), data.via.map.ptr[i].val);
+	return true;
+}
+
+static bool
+add_fields(struct object *to, const struct draft *draft, struct error *why)
+{
+	for (size_t i = 0; i < draft->fields_count; i++) {
+		const char *field = draft->fields[i], *equals = strchr(field, '=');
+		struct slice key = {field, equals ? (size_t)(equals - field) : 0};
+		msgpack_object value = {.type = MSGPACK_OBJECT_STR};
+
+		if (key.n == 0)
+			return error_set(why, "--field takes KEY=TEXT, not \"%s\"", field);
+		value.via.str.ptr = equals + 1;
+		value.via.str.size = (uint32_t)strlen(equals + 1);
+		object_set(to, key, value);
+	}
+	return true;
+}
+
+static bool
+fill_data(struct object *to, const struct draft *draft, msgpack_zone *zone, struct error *why)
+{
+	bool mail = strncmp(draft->type, "email_", 6) == 0;
+
+	if (draft->email || mail)
+		object_text(
+			to, "email", slice_of(draft->email ? draft->email : "someone@example.com"));
+	if (mail)
+		object_text(to, "message_id", slice_of(draft->id));
+	if (draft->data && !add_data(to, draft->data, zone, why))
+		return false;
+	return add_fields(to, draft, why);
+}
+
+static void
+add_time(struct object *to, const char *text)
+{
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+
+	if (*text >= '0' && *text <= '9' && !*end)
+		object_uint(to, "timestamp", number);
+	else
+		object_text(to, "timestamp", slice_of(text));
+}
+
+static char *
+whole_event(const struct draft *draft, const struct object *data)
+{
+	struct object event = {0};
+	char *text;
+
+	object_text(&event, "event_type", slice_of(draft->type));
+	object_text(&event, "event_id", slice_of(draft->id));
+	add_time(&event, draft->timestamp);
+	object_set(&event, slice_of("data"), object_of(data));
+	text = data->short_of_memory ? NULL : object_line(&event);
+	object_clear(&event);
+	return text;
+}
+
+char *
+compose_event(const struct draft *draft, struct error *why)
+{
+	struct object data = {0};
+	msgpack_zone zone;
+	char *text = NULL;
+
+	msgpack_zone_init(&zone, 8192);
+	if (fill_data(&data, draft, &zone, why) && !(text = whole_event(draft, &data)))
+		error_set(why, "memory is short");
+	object_clear(&data);
+	msgpack_zone_destroy(&zone);
+	return text;
+}
+
+bool
+compose_signature(struct slice secret, struct slice body, char *out)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (!HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)body.p, body.n, mac,
+		    &n))
+		return false;
+	out += sprintf(out, "X-Signature: sha256=");
+	for (unsigned i = 0; i < n; i++)
+		out += sprintf(out, "%02x", mac[i]);
+	return true;
+}
+
+bool
+compose_id(const char *prefix, char *out, size_t n)
+{
+	uint64_t number;
+
+	if (RAND_bytes((unsigned char *)&number, sizeof number) != 1)
+		return false;
+	snprintf(out, n, "%s%016llx", prefix, (unsigned long long)number);
+	return true;
+}
+
+void
+compose_time(uint64_t ms, char out[32])
+{
+	time_t second = (time_t)(ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&second, &tm);
+	n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, 32 - n, ".%03uZ", (unsigned)(ms % 1000));
+}

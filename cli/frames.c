@@ -1,0 +1,43 @@
+/* frames - the document of what travels between the stages, from the tables of frame.h. */
+#include <stdio.h>
+
+#include "../proto/frame.h"
+#include "cli.h"
+
+static const char *const kind_names[] = {
+	[FIELD_UINT] = "unsigned integer",
+	[FIELD_STR] = "text",
+	[FIELD_NSTR] = "text or nil",
+	[FIELD_BIN] = "bytes",
+	[FIELD_OBJ] = "any value",
+	[FIELD_SEQS] = "array of unsigned integers",
+};
+
+static void
+print_schema(const struct frame_schema *schema)
+{
+	printf("%s\n", schema->name);
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct frame_field *f = &schema->fields[i];
+		char max[32] = "";
+
+		if (f->max)
+			snprintf(max, sizeof max, ", at most %zu", f->max);
+		printf("  %-10s %s (%s%s)\n", f->name, f->doc, kind_names[f->kind], max);
+	}
+}
+
+int
+cli_frames(void)
+{
+	static const struct frame_schema *const schemas[] = {&event_schema, &verdict_schema,
+		&request_schema, &answer_schema, &dead_schema, &stats_schema};
+
+	printf("Each frame is one msgpack map; its first key is `v`, the version: %d.\n",
+		FRAME_VERSION);
+	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+		putchar('\n');
+		print_schema(schemas[i]);
+	}
+	return CLI_DONE;
+}

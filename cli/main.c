@@ -1,0 +1,60 @@
+/* main - bin/trotline: finds the verb and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+const char *cli_program;
+
+static const struct verb *const verbs[] = {&verb_up, &verb_send, &verb_tap, &verb_event};
+enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < VERBS_COUNT; i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+static int
+help(FILE *to)
+{
+	fprintf(to, "usage: trotline VERB [flags]\n\n"
+		    "Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies "
+		    "them.\n\n");
+	for (size_t i = 0; i < VERBS_COUNT; i++)
+		fprintf(to, "  %-6s %-3s %s\n", verbs[i]->name, verbs[i]->arguments,
+			verbs[i]->summary);
+	fprintf(to,
+		"\n`trotline VERB --help` tells more; `trotline --version` prints the version, "
+		"and\n"
+		"`trotline --frames` the fields of all that travels between the stages.\n"
+		"Every verb takes -c FILE (else $TROTLINE_CONFIG, else ./trotline.yaml).\n"
+		"Exit status: 0 done, 1 failed or refused, 2 wrong use, 100 bad configuration.\n");
+	return to == stdout ? CLI_DONE : CLI_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	cli_program = argv[0];
+	if (argc < 2)
+		return help(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(stdout);
+	if (strcmp(argv[1], "--version") == 0)
+		return printf("trotline %s\n", TROTLINE_VERSION) < 0;
+	if (strcmp(argv[1], "--frames") == 0)
+		return cli_frames();
+	verb = find_verb(argv[1]);
+	if (!verb) {
+		fprintf(stderr, "trotline: unknown %s \"%s\"\nTry `trotline --help`.\n",
+			argv[1][0] == '-' ? "flag" : "verb", argv[1]);
+		return CLI_USAGE;
+	}
+	return verb->run(verb, argc - 1, argv + 1);
+}

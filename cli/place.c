@@ -1,0 +1,148 @@
+/* place - see place.h. */
+#include "place.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool
+make_folder(const char *path, struct error *why)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return true;
+	return error_set(why, "cannot make folder %s: %s", path, strerror(errno));
+}
+
+/* Every folder on the way to a path; what follows the last slash is not made. */
+static bool
+make_way(const char *path, struct error *why)
+{
+	char *way = strdup(path);
+	bool ok = way || error_set(why, "memory is short");
+
+	for (char *slash = way ? strchr(way + 1, '/') : NULL; ok && slash;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		ok = make_folder(way, why);
+		*slash = '/';
+	}
+	free(way);
+	return ok;
+}
+
+bool
+place_folders(const struct config *cfg, struct error *why)
+{
+	static const char *const names[] = {"run", "log"};
+	char path[4096];
+
+	if (!make_way(cfg->data_dir, why) || !make_folder(cfg->data_dir, why))
+		return false;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", cfg->data_dir, names[i]);
+		if (!make_folder(path, why))
+			return false;
+	}
+	return true;
+}
+
+int
+place_lock(const struct config *cfg, struct error *why)
+{
+	char path[4096], owner[32] = "";
+	int fd;
+
+	snprintf(path, sizeof path, "%s/run/up.lock", cfg->data_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+			error_set(why, "cannot write %s: %s", path, strerror(errno));
+		return fd;
+	}
+	if (fd >= 0 && errno == EWOULDBLOCK && pread(fd, owner, sizeof owner - 1, 0) >= 0)
+		error_set(why, "the pipeline of %s is up already, under process %.*s",
+			cfg->data_dir, (int)strcspn(owner, "\n"), owner);
+	else
+		error_set(why, "cannot lock %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool
+write_secret(int fd)
+{
+	unsigned char bytes[32];
+	char text[2 * sizeof bytes + 2];
+	bool ok = RAND_bytes(bytes, sizeof bytes) == 1;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	text[sizeof text - 2] = '\n';
+	ok = ok && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(fd) == 0;
+	OPENSSL_cleanse(bytes, sizeof bytes);
+	OPENSSL_cleanse(text, sizeof text);
+	return ok;
+}
+
+static bool
+make_secret(const struct config_source *src, struct error *why)
+{
+	int fd;
+	bool ok;
+
+	if (!make_way(src->secrets_file, why))
+		return false;
+	fd = open(src->secrets_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ||
+		       error_set(why, "cannot make %s: %s", src->secrets_file, strerror(errno));
+	ok = write_secret(fd);
+	close(fd);
+	if (!ok) {
+		unlink(src->secrets_file);
+		return error_set(why, "cannot write %s", src->secrets_file);
+	}
+	printf("Made a random secret for source %s: %s\n", src->name, src->secrets_file);
+	return true;
+}
+
+bool
+place_secrets(const struct config *cfg, struct error *why)
+{
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		if (cfg->sources[i].secrets_file && !make_secret(&cfg->sources[i], why))
+			return false;
+	return true;
+}
+
+bool
+place_port(const struct config *cfg, struct error *why)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)cfg->port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4.sin_port};
+	bool six = strchr(cfg->address, ':') != NULL;
+	int on = 1, fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return error_set(why, "no socket for %s: %s", cfg->listen, strerror(errno));
+	inet_pton(six ? AF_INET6 : AF_INET, cfg->address,
+		six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	rc = six ? bind(fd, (struct sockaddr *)&v6, sizeof v6)
+		 : bind(fd, (struct sockaddr *)&v4, sizeof v4);
+	if (rc != 0)
+		error_set(why, "cannot listen on %s: %s", cfg->listen, strerror(errno));
+	close(fd);
+	return rc == 0;
+}

@@ -1,0 +1,23 @@
+/* place - what must be there before the first stage starts: folders, secrets, a free port. */
+#ifndef TROTLINE_CLI_PLACE_H
+#define TROTLINE_CLI_PLACE_H
+
+#include <stdbool.h>
+
+#include "../proto/config.h"
+
+/* Makes data_dir, run/ and log/ with mode 0700. */
+bool place_folders(const struct config *cfg, struct error *why);
+
+/* Takes the lock of this data_dir for as long as the descriptor, or a copy of it, is open.
+ * -1 with the cause, which names the process that has it. */
+int place_lock(const struct config *cfg, struct error *why);
+
+/* Gives each source whose secrets_file does not exist one with a random secret, mode 0600, and says
+ * so on stdout. */
+bool place_secrets(const struct config *cfg, struct error *why);
+
+/* Can the address be listened on? */
+bool place_port(const struct config *cfg, struct error *why);
+
+#endif

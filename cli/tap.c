@@ -1,0 +1,221 @@
+/* tap - follows the PUB feeds of all stages: one JSON object a line.
+ *
+ * In: frames of one kind. Out: lines on stdout, each written at once; on stderr whether the
+ * pipeline is heard. Keeps nothing; what passes before it is connected is not seen. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../proto/clock.h"
+#include "../proto/frame.h"
+#include "../proto/json.h"
+#include "../proto/tap.h"
+#include "cli.h"
+
+enum { REFRESH_MS = 500, SILENCE_MS = 5000 };
+
+struct kind {
+	const char *name;
+	const struct frame_schema *schema;
+	const char *heartbeat; /* topic whose first message proves that the feed is connected */
+};
+
+static const struct kind kinds[] = {
+	{"event", &event_schema, "stats.router"},
+	{"verdict", &verdict_schema, "stats.retrier"},
+	{"stats", &stats_schema, "stats."},
+};
+
+union any_frame {
+	struct event event;
+	struct verdict verdict;
+	struct stats stats;
+};
+
+struct tapping {
+	const struct kind *kind;
+	char topic[256]; /* what is printed: all that begins so, or exactly that */
+	bool exact;
+	uint64_t left; /* lines to print; 0: no end */
+	struct tap_feed *feed;
+	zsock_t *sock;
+	bool heard;                   /* a heartbeat has come */
+	uint64_t refresh_at, warn_at; /* CLOCK_MONOTONIC ms; UINT64_MAX: never again */
+	msgpack_zone zone;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void
+on_signal(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+/* CZMQ's own handlers would only end its loops, and a closed pipe is an end like any other. */
+static void
+catch_signals(void)
+{
+	struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+
+	zsys_handler_set(NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static const struct kind *
+find_kind(const char *name)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static void
+print_frame(struct tapping *t, const void *bytes, size_t n)
+{
+	union any_frame frame;
+	struct error why;
+	msgpack_object obj;
+	char *line = NULL;
+
+	if (!frame_unpack(t->kind->schema, bytes, n, &t->zone, &frame, &why))
+		fprintf(stderr, "trotline tap: bad %s frame: %s\n", t->kind->name, why.text);
+	else if (frame_object(t->kind->schema, &frame, &t->zone, &obj))
+		line = json_write(&obj, false);
+	if (line) {
+		stopped |= puts(line) < 0 || fflush(stdout) != 0;
+		stopped |= t->left && --t->left == 0;
+	}
+	free(line);
+	msgpack_zone_clear(&t->zone);
+}
+
+/* The first sign of life: from here on every frame that is published comes. */
+static void
+on_heartbeat(struct tapping *t)
+{
+	t->heard = true;
+	t->warn_at = UINT64_MAX;
+	if (strcmp(t->kind->name, "stats") != 0)
+		zsock_set_unsubscribe(t->sock, t->kind->heartbeat);
+	fputs("connected\n", stderr);
+}
+
+/* One message of two parts, topic and frame. */
+static void
+take_message(struct tapping *t)
+{
+	zframe_t *head = zframe_recv(t->sock);
+	zframe_t *body = head && zframe_more(head) ? zframe_recv(t->sock) : NULL;
+	struct slice topic = {NULL, 0};
+
+	if (body)
+		topic = (struct slice){(const char *)zframe_data(head), zframe_size(head)};
+	if (!t->heard && slice_starts(topic, t->kind->heartbeat))
+		on_heartbeat(t);
+	if (topic.p && (t->exact ? slice_is(topic, t->topic) : slice_starts(topic, t->topic)))
+		print_frame(t, zframe_data(body), zframe_size(body));
+	zframe_destroy(&head);
+	zframe_destroy(&body);
+}
+
+/* Looks for stages that have appeared, and says once when none is heard. */
+static void
+refresh(struct tapping *t)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (now >= t->refresh_at) {
+		tap_feed_refresh(t->feed);
+		t->refresh_at = now + REFRESH_MS;
+	}
+	if (now >= t->warn_at) {
+		fputs("trotline tap: no stage is heard; is the pipeline up?\n", stderr);
+		t->warn_at = UINT64_MAX;
+	}
+}
+
+static void
+follow(struct tapping *t)
+{
+	while (!stopped) {
+		zmq_pollitem_t items[] = {
+			{zsock_resolve(t->sock), 0, ZMQ_POLLIN, 0},
+			{NULL, STDOUT_FILENO, ZMQ_POLLERR, 0},
+		};
+		int n = zmq_poll(items, 2, REFRESH_MS);
+
+		if (n > 0 && items[1].revents & ZMQ_POLLERR)
+			break;
+		if (n > 0 && items[0].revents & ZMQ_POLLIN)
+			take_message(t);
+		refresh(t);
+	}
+}
+
+static int
+tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
+{
+	struct error why = {""};
+
+	catch_signals();
+	t->feed = tap_feed_new(cfg, t->topic, &why);
+	if (!t->feed)
+		return cli_failed(verb, &why);
+	t->sock = tap_feed_sock(t->feed);
+	zsock_set_subscribe(t->sock, t->kind->heartbeat);
+	t->warn_at = clock_mono_ms() + SILENCE_MS;
+	msgpack_zone_init(&t->zone, 8192);
+	follow(t);
+	msgpack_zone_destroy(&t->zone);
+	tap_feed_destroy(&t->feed);
+	return CLI_DONE;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	const char *config = NULL, *kind = "event", *type = NULL;
+	struct tapping t = {0};
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"type", 't', FLAG_TEXT, "TYPE", "only events of this type", &type},
+		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict or stats", &kind},
+		{"count", 'n', FLAG_NUMBER, "N", "end after so many lines", &t.left},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	t.kind = find_kind(kind);
+	if (!t.kind)
+		return cli_wrong_use(verb, "--kind is event, verdict or stats, not \"%s\"", kind);
+	if (type && strcmp(kind, "event") != 0)
+		return cli_wrong_use(verb, "--type goes with --kind event only");
+	t.exact = type != NULL;
+	snprintf(t.topic, sizeof t.topic, "%s.%s", kind, type ? type : "");
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	status = tap(verb, cfg, &t);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_tap = {
+	"tap",
+	"",
+	"Follow what goes through the pipeline, one JSON object a line",
+	"Says `connected` on stderr once it hears the pipeline. For watching only: a tap that "
+	"does\n"
+	"not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed pipe ends "
+	"it.\n",
+	run,
+};

@@ -1,0 +1,291 @@
+/* up - the pipeline in the foreground: prepares its place, starts all stages under supervisord,
+ * says when events are taken and how to send one, and drains and stops all on SIGTERM.
+ *
+ * In: the configuration and signals. Out: what a person needs to know on stdout; the stages' logs
+ * go to files. State: none that matters; a kill here stops the pipeline as SIGTERM does. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../proto/clock.h"
+#include "../proto/json.h"
+#include "cli.h"
+#include "compose.h"
+#include "http.h"
+#include "place.h"
+#include "readiness.h"
+#include "supervise.h"
+
+enum { READY_MS = 30000, PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
+
+struct up {
+	const struct verb *verb;
+	const char *given; /* -c's argument, or NULL */
+	const struct config *cfg;
+	sigset_t signals;
+	pid_t supervisord; /* 0: has ended */
+	struct http *http;
+	struct json_reader *reader;
+	char *health; /* URL */
+};
+
+/* Secrets are there now, so the whole file must hold. */
+static bool
+check_secrets(const struct config *cfg, struct error *why)
+{
+	struct config *whole = config_load(cfg->path, CONFIG_SECRETS, why);
+
+	if (!whole)
+		return false;
+	for (size_t i = 0; i < whole->sources_count; i++)
+		if (whole->sources[i].weak_secrets)
+			fprintf(stderr,
+				"trotline up: warning: a secret of source %s is shorter than 16 "
+				"characters\n",
+				whole->sources[i].name);
+	config_destroy(&whole);
+	return true;
+}
+
+/* Waits up to ms for a signal; the number of SIGTERM or SIGINT, or 0. Takes note of supervisord's
+ * end on the way. */
+static int
+wait_signal(struct up *up, long ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+	int signal = sigtimedwait(&up->signals, NULL, &t);
+
+	if (signal == SIGCHLD && waitpid(up->supervisord, NULL, WNOHANG) == up->supervisord)
+		up->supervisord = 0;
+	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP ? signal : 0;
+}
+
+/* Drains and stops all stages, from front to back, and waits for the end of the last one. */
+static void
+stop_all(struct up *up)
+{
+	if (up->supervisord)
+		kill(up->supervisord, SIGTERM);
+	while (up->supervisord) {
+		supervise_nudge(up->cfg);
+		wait_signal(up, PROBE_MS);
+	}
+}
+
+static bool
+probe(struct up *up, struct readiness *r)
+{
+	struct http_answer answer;
+	struct error why = {""};
+	msgpack_object health;
+	msgpack_zone zone;
+	bool ready;
+
+	msgpack_zone_init(&zone, 8192);
+	if (http_get(up->http, up->health, &answer, &why) &&
+		json_read(up->reader, answer.body, &zone, &health, &why))
+		ready = readiness_judge(answer.status, &health, r);
+	else
+		ready = readiness_silent(&why, r);
+	msgpack_zone_destroy(&zone);
+	return ready;
+}
+
+/* The last line of a stage's log, which says best why it does not run. */
+static void
+print_last_line(const char *path)
+{
+	char line[1024] = "", last[1024] = "";
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof line, f))
+		if (*line != '\n')
+			memcpy(last, line, sizeof last);
+	if (f)
+		fclose(f);
+	if (*last)
+		fprintf(stderr, "  %s%s", last, strchr(last, '\n') ? "" : "\n");
+}
+
+static int
+give_up(struct up *up, const struct readiness *r)
+{
+	char log[4096];
+
+	fprintf(stderr, "trotline up: not ready after %d s: %s\n", READY_MS / 1000, r->why.text);
+	snprintf(log, sizeof log, "%s/log/%s.0.log", up->cfg->data_dir, r->stage);
+	if (access(log, R_OK) != 0)
+		snprintf(log, sizeof log, "%s/log/supervisord.log", up->cfg->data_dir);
+	fprintf(stderr, "See %s, which ends with\n", log);
+	print_last_line(log);
+	stop_all(up);
+	return CLI_FAILED;
+}
+
+static int
+report_end(struct up *up)
+{
+	fprintf(stderr, "trotline up: supervisord has ended; see %s/log/supervisord.log\n",
+		up->cfg->data_dir);
+	return CLI_FAILED;
+}
+
+static int
+report_stop(struct up *up)
+{
+	puts("stopping: what is under way is finished or kept in the journal");
+	fflush(stdout);
+	stop_all(up);
+	puts("stopped");
+	return CLI_DONE;
+}
+
+/* A word of a command line that a shell takes as it is. */
+static void
+print_word(const char *word)
+{
+	bool plain = *word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					   "0123456789_-./:@%+=,") == strlen(word);
+
+	printf(plain ? " %s" : " '%s'", word);
+}
+
+static void
+print_command(const struct up *up, const char *verb)
+{
+	printf("\n ");
+	print_word(cli_program);
+	printf(" %s", verb);
+	if (strcmp(config_path(up->given), "./trotline.yaml") != 0) {
+		printf(" -c");
+		print_word(config_path(up->given));
+	}
+}
+
+static void
+say_ready(const struct up *up)
+{
+	char id[64];
+
+	compose_id("evt_", id, sizeof id);
+	puts("ready");
+	printf("\nPOST http://%s/webhooks/%s is open; logs are in %s/log.\nSend a first event:\n",
+		up->cfg->listen, up->cfg->sources[0].name, up->cfg->data_dir);
+	print_command(up, "send");
+	printf(" --type email_opened --email jo@example.com --id %s\n\n", id);
+	printf("See what became of it:\n");
+	print_command(up, "event");
+	printf(" %s\n\nCtrl-C drains and stops all.\n", id);
+	fflush(stdout);
+}
+
+static int
+watch(struct up *up)
+{
+	uint64_t until = clock_mono_ms() + READY_MS;
+	struct readiness r = {.stage = "ingress"};
+	bool ready = false;
+	int signal = 0;
+
+	while (!signal && up->supervisord) {
+		if (!ready && (ready = probe(up, &r)))
+			say_ready(up);
+		if (!ready && clock_mono_ms() > until)
+			return give_up(up, &r);
+		if (!ready)
+			supervise_nudge(up->cfg);
+		signal = wait_signal(up, ready ? 3600000 : PROBE_MS);
+	}
+	return up->supervisord ? report_stop(up) : report_end(up);
+}
+
+/* SIGHUP only where nobody (nohup) has it ignored: blocked, it would come all the same. */
+static void
+take_signals(sigset_t *signals)
+{
+	struct sigaction hup;
+
+	sigaction(SIGHUP, NULL, &hup);
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGCHLD);
+	if (hup.sa_handler != SIG_IGN)
+		sigaddset(signals, SIGHUP);
+}
+
+static bool
+prepare(struct up *up, int *lock, struct error *why)
+{
+	*lock = -1;
+	if (!place_folders(up->cfg, why) || (*lock = place_lock(up->cfg, why)) < 0 ||
+		!place_port(up->cfg, why) || !supervise_prepare(up->cfg, why))
+		return false;
+	up->health = http_url(up->cfg, "/webhooks/health", "", "");
+	up->http = http_new(PROBE_TIMEOUT_MS, why);
+	up->reader = json_reader_new();
+	return up->health && up->http && up->reader;
+}
+
+static int
+run_up(struct up *up)
+{
+	struct error why = {""};
+	int lock, status = CLI_FAILED;
+
+	printf("Starting the pipeline of %s ...\n", up->cfg->path);
+	sigprocmask(SIG_BLOCK, &up->signals, NULL);
+	if (prepare(up, &lock, &why) && (up->supervisord = supervise_start(lock, &why)) > 0)
+		status = watch(up);
+	else
+		cli_failed(up->verb, &why);
+	if (lock >= 0)
+		close(lock);
+	json_reader_destroy(&up->reader);
+	http_destroy(&up->http);
+	free(up->health);
+	return status;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct up up = {.verb = verb};
+	const struct flag flags[] = {FLAG_CONFIG(&up.given)};
+	struct error why = {""};
+	struct arguments rest;
+	struct config *cfg;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, up.given, CONFIG_LOOK);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	up.cfg = cfg;
+	take_signals(&up.signals);
+	if (!place_secrets(cfg, &why))
+		status = cli_failed(verb, &why);
+	else if (!check_secrets(cfg, &why)) {
+		cli_failed(verb, &why);
+		status = CLI_BAD_CONFIG;
+	} else
+		status = run_up(&up);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_up = {
+	"up",
+	"",
+	"Start the pipeline in the foreground; SIGTERM drains and stops it",
+	"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it.\n"
+	"Prints the line `ready` once events are taken. The stages run under supervisord, one log\n"
+	"file each in data_dir/log.\n",
+	run,
+};
