@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules
 
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
 	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev libcyaml-dev \
-	libcurl4-openssl-dev supervisor
+	libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
@@ -81,6 +81,20 @@ $(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c)) $(PURE_OBJ) $B/libtrot
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+# Installs what is missing, builds, and starts the pipeline in the foreground.
+run: deps
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) all
+	@test -e trotline.yaml || { cp deploy/trotline.yaml . && \
+		echo "Made trotline.yaml, a copy of deploy/trotline.yaml"; }
+	@exec $(BIN)/trotline up
+
+deps:
+	@deploy/need-packages $(BUILD_PACKAGES)
+test-deps:
+	@deploy/need-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+lint-deps:
+	@deploy/need-packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
 
 clean:
 	rm -rf build bin
