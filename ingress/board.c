@@ -24,6 +24,7 @@ struct sample {
 
 struct board {
 	const struct config *cfg;
+	uint64_t ignored; /* instance of ingress */
 	struct process processes[PROCESSES_MAX];
 	size_t count;
 	struct sample samples[SAMPLES]; /* ring */
@@ -47,9 +48,17 @@ board_new(const struct config *cfg)
 {
 	struct board *b = calloc(1, sizeof *b);
 
-	if (b)
-		b->cfg = cfg;
+	if (!b)
+		return NULL;
+	b->cfg = cfg;
+	b->ignored = UINT64_MAX;
 	return b;
+}
+
+void
+board_ignore(struct board *b, uint64_t instance)
+{
+	b->ignored = instance;
 }
 
 void
@@ -68,6 +77,8 @@ process_of(struct board *b, struct slice stage, uint64_t instance)
 {
 	struct process *p;
 
+	if (instance == b->ignored && slice_is(stage, "ingress"))
+		return NULL;
 	for (size_t i = 0; i < b->count; i++)
 		if (b->processes[i].instance == instance && slice_is(stage, b->processes[i].stage))
 			return &b->processes[i];

@@ -17,6 +17,9 @@ struct board;
 struct board *board_new(const struct config *cfg);
 void board_destroy(struct board **b);
 
+/* Passes over what the ingress of this number says: it is this very process. */
+void board_ignore(struct board *b, uint64_t instance);
+
 /* Takes a stats frame's bytes (copied). */
 void board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms);
 

@@ -313,6 +313,7 @@ ingress_new(struct stage *st)
 	msgpack_sbuffer_init(&in->out);
 	if (in->again < 0 || !in->unsent || !in->table || !in->board)
 		stage_fail("cannot start", &why);
+	board_ignore(in->board, st->instance);
 	open_sockets(in);
 	in->http = http_new(cfg, in->table, st->metrics, &calls, &why);
 	if (!in->http)

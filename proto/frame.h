@@ -95,7 +95,7 @@ enum field_kind {
 	F(UINT, failed_at, 0, "ms since 1970")                                                     \
 	F(BIN, event, 0, "the event frame as it stands in the journal")
 
-/* A process's figures, once a second on the tap. */
+/* A process's figures, twice a second on the tap. */
 #define STATS_FIELDS(F)                                                                            \
 	F(STR, stage, 64, "stage name, such as validator or handler-bounced")                      \
 	F(UINT, instance, 0, "number of the process within its stage")                             \

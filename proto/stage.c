@@ -38,7 +38,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { STATS_MS = 1000 };
+enum { STATS_MS = 500 };
 
 void
 stage_fail(const char *what, const struct error *why)

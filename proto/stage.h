@@ -1,7 +1,7 @@
 /* stage - the body that every process of the pipeline shares.
  *
  * Options (-c FILE, -i INSTANCE, -n check only, -h), configuration, log, the folder and lock of
- * this instance, the event loop with SIGTERM as a drain, the tap and the figures once a second.
+ * this instance, the event loop with SIGTERM as a drain, the tap and the figures twice a second.
  * A stage runs in the foreground, logs to stderr, says `ready`, and ends 0 after a drain, 100 on
  * wrong use or configuration (do not restart), 111 on trouble with the system (restart). */
 #ifndef TROTLINE_STAGE_H

@@ -160,6 +160,25 @@ type_label(struct slice type)
 	return row ? row->name : "other";
 }
 
+/* All series stand from the start at 0, so that a rate can be told from the first event on. */
+static void
+open_counters(struct metrics *m)
+{
+	char labels[160];
+
+	for (size_t i = 0; i < event_types_count; i++)
+		for (int o = OUTCOME_NEW; o <= OUTCOME_DUPLICATE; o++) {
+			snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"",
+				event_types[i].name, outcome_name((enum outcome)o));
+			metric(m, METRIC_FAMILY_EVENTS, labels);
+		}
+	for (int r = REFUSED_SIGNATURE; r <= REFUSED_UNAVAILABLE; r++) {
+		snprintf(labels, sizeof labels, "error_type=\"%s\"",
+			refusal_name((enum refusal)r));
+		metric(m, METRIC_FAMILY_ERRORS, labels);
+	}
+}
+
 static void
 count_event(struct validator *v, const struct candidate *c)
 {
@@ -281,6 +300,7 @@ main(int argc, char **argv)
 	struct stage *st = stage_new("validator", CONFIG_SECRETS, argc, argv);
 	struct validator *v = validator_new(st);
 
+	open_counters(st->metrics);
 	stage_on_read(st, v->requests, on_requests, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);
