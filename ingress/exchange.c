@@ -9,6 +9,10 @@ enum { FIRST_ROOM = 1024 };
 struct exchanges {
 	size_t most, used, live; /* places; places ever used; exchanges now */
 	size_t memory, memory_used;
+	struct {
+		size_t live, memory;
+	} shares[CONFIG_SOURCES_MAX + 1];
+	bool shared; /* more than one source */
 	uint32_t *unused; /* stack of free places below `used` */
 	size_t unused_count;
 	struct exchange places[];
@@ -65,10 +69,22 @@ exchange_open(struct exchanges *t, void *connection, uint64_t now_ms)
 	return x;
 }
 
+bool
+exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t sources)
+{
+	t->shared = sources > 1;
+	if (t->shared && t->shares[source + 1].live >= t->most / 2)
+		return false;
+	x->share = source + 1;
+	t->shares[x->share].live++;
+	return true;
+}
+
 void
 exchange_drop_body(struct exchanges *t, struct exchange *x)
 {
 	t->memory_used -= x->room;
+	t->shares[x->share].memory -= x->room;
 	free(x->body);
 	x->body = NULL;
 	x->n = x->room = 0;
@@ -82,8 +98,17 @@ exchange_close(struct exchanges *t, struct exchange *x)
 	free(x->headers);
 	x->answer = x->headers = NULL;
 	x->state = EXCHANGE_FREE;
+	if (x->share > 0)
+		t->shares[x->share].live--;
 	t->unused[t->unused_count++] = x->slot;
 	t->live--;
+}
+
+static bool
+has_memory(const struct exchanges *t, const struct exchange *x, size_t more)
+{
+	return t->memory_used + more <= t->memory &&
+	       (!t->shared || t->shares[x->share].memory + more <= t->memory / 2);
 }
 
 static bool
@@ -94,12 +119,13 @@ grow(struct exchanges *t, struct exchange *x, size_t need)
 
 	while (room < need)
 		room *= 2;
-	if (t->memory_used - x->room + room > t->memory)
+	if (!has_memory(t, x, room - x->room))
 		return false;
 	body = realloc(x->body, room);
 	if (!body)
 		return false;
 	t->memory_used += room - x->room;
+	t->shares[x->share].memory += room - x->room;
 	x->body = body;
 	x->room = room;
 	return true;

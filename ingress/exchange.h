@@ -24,6 +24,7 @@ struct exchange {
 	uint32_t slot, generation;
 	void *connection; /* the HTTP library's */
 	const struct config_source *source;
+	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
 	unsigned refused; /* status to answer once the body has come in, 0: none */
 	char *body;
@@ -44,6 +45,10 @@ void exchanges_destroy(struct exchanges **t);
 
 /* A new one in EXCHANGE_READING, or NULL when the table is full. */
 struct exchange *exchange_open(struct exchanges *t, void *connection, uint64_t now_ms);
+/* Counts it against a source. No source may hold more than half of the places or of the memory when
+ * there are others, so that a flood from one leaves room for them. False: it has its half. */
+bool exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t sources);
+
 /* Frees what it holds and its place. */
 void exchange_close(struct exchanges *t, struct exchange *x);
 

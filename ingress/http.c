@@ -218,6 +218,9 @@ begin(struct http *h, struct MHD_Connection *c, const char *method, const char *
 	x->source = t.source;
 	x->batch = t.batch;
 	x->limit = t.batch ? h->cfg->limits.batch_bytes : h->cfg->limits.event_bytes;
+	if (t.source && !exchange_claim(h->table, x, (size_t)(t.source - h->cfg->sources),
+				h->cfg->sources_count))
+		return respond_error(h, c, method, 503, NULL);
 	if (announced(c) > x->limit)
 		return respond_error(h, c, method, 413, NULL);
 	return MHD_YES;

@@ -17,6 +17,7 @@ enum {
 	SAMPLES = 32,
 	SCAN_PER_TICK = 4096,
 	FIRE_PER_TICK = 256,
+	RESCAN_MS = 60000,
 };
 
 /* An event that the custodian has sent, in the order of sending. */
@@ -47,6 +48,7 @@ struct custodian {
 	struct sample samples[SAMPLES];
 	size_t samples_count;
 	uint64_t scanned; /* all up to here are in the ledger or have had their lease */
+	uint64_t scan_began_ms;
 	uint64_t horizon; /* all up to here have lost the lease of their first delivery */
 	msgpack_zone zone;
 };
@@ -404,6 +406,19 @@ custodian_tick(struct custodian *c, struct error *why)
 
 /* ---- once a second ---- */
 
+/* From time to time the whole journal is looked through again: whatever the ledger has missed is found,
+ * late but surely. */
+static void
+begin_scan(struct custodian *c)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (c->scanned < c->horizon || now_ms - c->scan_began_ms < RESCAN_MS)
+		return;
+	c->scan_began_ms = now_ms;
+	c->scanned = 0;
+}
+
 /* Remembers the newest number, and moves the horizon to the one of a lease ago. The first sample is
  * the horizon at once: at start nothing is known to be on its way. */
 static void
@@ -451,6 +466,7 @@ custodian_survey(struct custodian *c, struct error *why)
 	journal_stat(c->journal, &st);
 	journal_read_end(c->journal);
 	sample(c, st.last_seq);
+	begin_scan(c);
 	publish(c, &st);
 	return true;
 }
