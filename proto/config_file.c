@@ -206,14 +206,45 @@ cyaml_settings(struct fault *f)
 	};
 }
 
+/* Wipes what small blocks freed a moment ago still hold: the C library keeps up to CACHED of each
+ * size, so taking as many and wiping them reaches all. */
+static void
+wipe_cached_blocks(void)
+{
+	enum { CACHED = 8, STEP = 16, LARGEST = 1024 };
+	void *blocks[CACHED];
+
+	for (size_t size = STEP; size <= LARGEST; size += STEP) {
+		for (size_t i = 0; i < CACHED; i++)
+			if ((blocks[i] = malloc(size)))
+				explicit_bzero(blocks[i], size);
+		for (size_t i = 0; i < CACHED; i++)
+			free(blocks[i]);
+	}
+}
+
+/* libyaml frees its copies of the text as they are, and there may be secrets in it. So meanwhile
+ * the C library overwrites what is freed, all but the blocks that it keeps at hand. */
+static cyaml_err_t
+load_wiping(const struct config_place *at, const cyaml_config_t *settings, cyaml_data_t **file)
+{
+	cyaml_err_t err;
+
+	mallopt(M_PERTURB, 0x5a);
+	err = cyaml_load_data(
+		(const uint8_t *)at->text.p, at->text.n, settings, &file_schema, file, NULL);
+	mallopt(M_PERTURB, 0);
+	wipe_cached_blocks();
+	return err;
+}
+
 struct config_file *
 config_file_load(const struct config_place *at)
 {
 	struct fault f = {0};
 	cyaml_config_t settings = cyaml_settings(&f);
 	cyaml_data_t *file = NULL;
-	cyaml_err_t err = cyaml_load_data(
-		(const uint8_t *)at->text.p, at->text.n, &settings, &file_schema, &file, NULL);
+	cyaml_err_t err = load_wiping(at, &settings, &file);
 
 	if (err == CYAML_OK && !*f.message && file)
 		return file;
