@@ -13,6 +13,10 @@
 
 enum { PREFIXES_MAX = 64, TOPIC_MAX = 255, PEERS_MAX = 1024, STAGE_NAME_MAX = 80 };
 
+/* With no linger at all, libzmq 4.3.4 aborts when a watcher leaves in the middle of a message of
+ * two parts just while the socket is being closed. */
+enum { CLOSE_LINGER_MS = 100 };
+
 struct prefix {
 	size_t n;
 	char text[TOPIC_MAX];
@@ -43,8 +47,10 @@ tap_new(const struct config *cfg, const char *stage, size_t instance, struct err
 void
 tap_destroy(struct tap **tap)
 {
-	if (*tap)
+	if (*tap && (*tap)->sock) {
+		zsock_set_linger((*tap)->sock, CLOSE_LINGER_MS);
 		zsock_destroy(&(*tap)->sock);
+	}
 	free(*tap);
 	*tap = NULL;
 }
