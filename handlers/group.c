@@ -51,9 +51,19 @@ group_clear(struct event_group *g)
 }
 
 bool
-group_open(const struct event_group *g)
+group_open(const struct event_group *g, size_t limit)
 {
-	return g->n < GROUP_EVENTS && g->bytes < GROUP_BYTES;
+	return g->n < limit && g->n < GROUP_EVENTS && g->bytes < GROUP_BYTES;
+}
+
+size_t
+group_limit(size_t limit, uint64_t took_ms)
+{
+	if (took_ms > GROUP_TURN_MS)
+		return limit > 1 ? limit / 2 : 1;
+	if (took_ms <= GROUP_TURN_MS / 2 && limit < GROUP_EVENTS)
+		return limit * 2;
+	return limit;
 }
 
 bool
@@ -98,10 +108,14 @@ apply(struct state *db, const struct event *ev, handler_fn *fn, const struct con
 }
 
 void
-group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg)
+group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg,
+	struct hand *hand)
 {
-	for (size_t i = 0; i < g->n && !state_lost(db); i++)
+	for (size_t i = 0; i < g->n && !state_lost(db); i++) {
+		hand_take(hand, g->events[i].journal, g->events[i].seq);
 		g->outcomes[i].kind = apply(db, &g->events[i], fn, cfg, &g->outcomes[i].why);
+		hand_put(hand);
+	}
 }
 
 void
@@ -148,7 +162,7 @@ group_done(const struct event_group *g, size_t first, uint64_t *seqs)
 uint64_t
 group_forget_before(uint64_t now_ms, uint64_t up_ms, uint64_t lease_ms)
 {
-	const uint64_t hour_ms = 3600000, keep_ms = 30 * 24 * hour_ms;
+	const uint64_t hour_ms = 3600000, keep_ms = 720 * hour_ms;
 
 	if (up_ms < hour_ms || up_ms / 20 < lease_ms || now_ms < keep_ms)
 		return 0;

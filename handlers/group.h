@@ -7,6 +7,7 @@
 
 #include <zmq.h>
 
+#include "hand.h"
 #include "kit.h"
 
 enum { GROUP_EVENTS = 512, GROUP_BYTES = 8 << 20 };
@@ -28,18 +29,24 @@ struct event_group {
 struct event_group *group_new(void);
 void group_destroy(struct event_group **group);
 
-/* Whether it takes one more: fewer than GROUP_EVENTS, and less than GROUP_BYTES so far (so the
- * memory held is at most that and one frame more). */
-bool group_open(const struct event_group *group);
+/* Whether it takes one more: fewer than limit and GROUP_EVENTS, and less than GROUP_BYTES so far
+ * (so the memory held is at most that and one frame more). */
+bool group_open(const struct event_group *group, size_t limit);
+
+/* How many events the next group may have, from the limit of the last one and how long it held its
+ * turn, on which all handlers wait: twice as many or half as many, so that a group takes about
+ * GROUP_TURN_MS. A handler starts with 1. */
+enum { GROUP_TURN_MS = 250 };
+size_t group_limit(size_t limit, uint64_t took_ms);
 
 /* Takes the message's bytes over, whatever comes of it. False with the reason when they are no
  * event frame; it is dropped then. */
 bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why);
 
 /* Inside a transaction: calls fn for each event that is not applied yet, and sets the outcomes. An
- * event's changes stay only when its outcome is DONE. */
-void group_apply(
-	struct event_group *group, struct state *db, handler_fn *fn, const struct config *cfg);
+ * event's changes stay only when its outcome is DONE. Each is in the hand meanwhile. */
+void group_apply(struct event_group *group, struct state *db, handler_fn *fn,
+	const struct config *cfg, struct hand *hand);
 
 /* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause. */
 void group_retry(struct event_group *group, const struct error *cause);

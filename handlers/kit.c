@@ -1,9 +1,10 @@
 /* kit - see kit.h.
  *
  * In: event frames from every router. Out: rows in the state database, then verdicts to the
- * retrier. State: none but the group in hand. A kill before the commit loses nothing but time: the
- * retrier sends those events again after their lease; after it too, and then they are found applied
- * and reported done. */
+ * retrier. State: none but the group under way. A kill before the commit loses nothing but time:
+ * the retrier sends those events again after their lease; after it too, and then they are found
+ * applied and reported done. The one event that was in hand is reported as RETRY by the next
+ * process. */
 #include "kit.h"
 
 #include <errno.h>
@@ -16,12 +17,16 @@
 #include "../proto/wire.h"
 #include "group.h"
 
+enum { REPORT_MS = 100 };
+
 struct kit {
 	struct stage *stage;
 	const char *name; /* of the handler, as in verdicts */
 	handler_fn *fn;
 	struct state *db;
 	struct event_group *group;
+	size_t limit; /* events in a group */
+	struct hand *hand;
 	zsock_t *events, *verdicts;
 	uint64_t started_ms; /* monotonic */
 	char label[96];      /* of this stage's figures */
@@ -42,7 +47,7 @@ gather(struct kit *k)
 	struct error why = {""};
 	zmq_msg_t message;
 
-	while (group_open(k->group)) {
+	while (group_open(k->group, k->limit)) {
 		zmq_msg_init(&message);
 		if (zmq_msg_recv(&message, sock, ZMQ_DONTWAIT) < 0) {
 			zmq_msg_close(&message);
@@ -78,12 +83,13 @@ forget(struct kit *k, struct error *why)
 
 /* The whole group in one transaction. Waiting for the turn is time in which more has come. */
 static bool
-apply(struct kit *k, struct error *why)
+apply(struct kit *k, uint64_t *began_ms, struct error *why)
 {
 	if (!state_begin(k->db, why))
 		return false;
+	*began_ms = clock_mono_ms();
 	gather(k);
-	group_apply(k->group, k->db, k->fn, k->stage->cfg);
+	group_apply(k->group, k->db, k->fn, k->stage->cfg, k->hand);
 	if (state_lost(k->db) || !forget(k, why)) {
 		state_rollback(k->db);
 		return false;
@@ -143,18 +149,37 @@ on_events(void *arg)
 {
 	struct kit *k = arg;
 	struct error why = {"the state database ended the transaction"};
+	uint64_t began_ms = clock_mono_ms();
 
 	gather(k);
 	if (k->group->n == 0)
 		return;
-	if (!apply(k, &why)) {
+	if (!apply(k, &began_ms, &why)) {
 		log_error("group not applied", LF_TEXT("cause", why.text),
 			LF_UINT("events", k->group->n));
 		group_retry(k->group, &why);
 	}
+	k->limit = group_limit(k->limit, clock_mono_ms() - began_ms);
 	report(k);
 	log_outcomes(k->group);
 	group_clear(k->group);
+}
+
+/* Until the retrier has been reached: what the process before had in hand when it ended. */
+static void
+report_left(void *arg)
+{
+	static const char reason[] = "the handler ended or ran out of time while it had this event";
+	struct kit *k = arg;
+	struct slice journal;
+	uint64_t seq;
+
+	if (!hand_left(k->hand, &journal, &seq) ||
+		!stage_send_verdict(k->verdicts, journal, &seq, 1, verdict_name(RETRY),
+			slice_of(reason), k->name))
+		return;
+	hand_reported(k->hand);
+	log_warn(reason, LF_UINT("seq", seq), LF_TEXT("verdict", verdict_name(RETRY)));
 }
 
 static void
@@ -177,8 +202,15 @@ connect_all(struct kit *k)
 static void
 open_state(struct kit *k)
 {
+	const struct stage *st = k->stage;
 	struct error why = {""};
+	char path[4096];
 
+	snprintf(
+		path, sizeof path, "%s/run/%s.%zu.hand", st->cfg->data_dir, st->name, st->instance);
+	k->hand = hand_open(path, &why);
+	if (!k->hand)
+		stage_fail("cannot start", &why);
 	k->db = state_open(k->stage->cfg->data_dir, &why);
 	if (!k->db)
 		stage_fail("cannot open the state database", &why);
@@ -190,7 +222,7 @@ open_state(struct kit *k)
 int
 handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 {
-	struct kit k = {.name = name, .fn = fn};
+	struct kit k = {.name = name, .fn = fn, .limit = 1};
 	char stage_name[80];
 
 	snprintf(stage_name, sizeof stage_name, "handler-%s", name);
@@ -199,12 +231,14 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	open_state(&k);
 	connect_all(&k);
 	stage_on_read(k.stage, k.events, on_events, &k);
+	stage_every(k.stage, REPORT_MS, report_left, &k);
 	stage_run(k.stage);
 
 	/* SIGTERM stops the loop between two groups; what is still in the socket is only late. */
 	zsock_destroy(&k.events);
 	zsock_destroy(&k.verdicts);
 	group_destroy(&k.group);
+	hand_close(&k.hand);
 	state_close(&k.db);
 	return stage_destroy(&k.stage);
 }

@@ -20,7 +20,9 @@ enum verdict_kind {
 };
 
 /* Handles one event inside the open transaction. Why is set for RETRY and DEAD; then all that this
- * call changed in the database is rolled back. */
+ * call changed in the database is rolled back. It must be quick, for all handlers wait for the
+ * transaction to end: no network, no waiting. A process that needs more than 10 s for one event is
+ * ended, and that event is a RETRY. */
 typedef enum verdict_kind handler_fn(
 	struct state *db, const struct event *ev, const struct config *cfg, struct error *why);
 

@@ -74,7 +74,7 @@ static void
 apply(void)
 {
 	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
-	group_apply(g, b.db, obey, NULL);
+	group_apply(g, b.db, obey, NULL, NULL);
 }
 
 #define J1 "0123456789abcdef"
@@ -184,18 +184,18 @@ Test(handlers_group, it_is_full_by_number_or_by_bytes)
 
 	cr_assert(n < sizeof big);
 	for (uint64_t seq = 1; seq <= GROUP_EVENTS; seq++) {
-		cr_assert(group_open(g));
+		cr_assert(group_open(g, GROUP_EVENTS));
 		add(J1, seq, "\"a\"");
 	}
-	cr_expect_not(group_open(g));
+	cr_expect_not(group_open(g, GROUP_EVENTS));
 	group_clear(g);
 	add(J1, 1, big);
 	add(J1, 2, big);
-	cr_expect(group_open(g));
+	cr_expect(group_open(g, GROUP_EVENTS));
 	add(J1, 3, big);
-	cr_expect_not(group_open(g));
+	cr_expect_not(group_open(g, GROUP_EVENTS));
 	group_clear(g);
-	cr_expect(group_open(g));
+	cr_expect(group_open(g, GROUP_EVENTS));
 }
 
 Test(handlers_group, nothing_is_forgotten_before_what_was_left_has_been_delivered_again)
@@ -207,4 +207,24 @@ Test(handlers_group, nothing_is_forgotten_before_what_was_left_has_been_delivere
 	cr_expect_eq(group_forget_before(now, hour, hour), 0, "20 leases are longer");
 	cr_expect_eq(group_forget_before(now, 20 * hour, hour), now - 30 * day);
 	cr_expect_eq(group_forget_before(day, hour, 30000), 0, "a clock that is not set");
+}
+
+Test(handlers_group, it_takes_no_more_than_the_limit_of_the_moment)
+{
+	cr_expect(group_open(g, 1));
+	add(J1, 1, "\"a\"");
+	cr_expect_not(group_open(g, 1));
+	cr_expect(group_open(g, 2));
+}
+
+Test(handlers_group, groups_grow_while_turns_are_short_and_shrink_when_they_are_long)
+{
+	size_t limit = 1;
+
+	for (int i = 0; i < 20; i++)
+		limit = group_limit(limit, 1);
+	cr_expect_eq(limit, GROUP_EVENTS);
+	cr_expect_eq(group_limit(64, GROUP_TURN_MS), 64, "neither short nor long");
+	cr_expect_eq(group_limit(64, GROUP_TURN_MS + 1), 32);
+	cr_expect_eq(group_limit(1, 5000), 1);
 }

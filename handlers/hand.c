@@ -1,0 +1,118 @@
+/* hand - see hand.h. */
+#include "hand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { JOURNAL_BYTES = 16 };
+
+struct record {
+	char journal[JOURNAL_BYTES];
+	uint64_t journal_n;
+	uint64_t full; /* 0: nothing in hand; set last, cleared first */
+	uint64_t seq;
+};
+
+struct hand {
+	struct record *record; /* mapped */
+	struct record left;    /* as it was found */
+};
+
+/* The file's bytes exist before they are mapped: a store to a hole of a full disk is a SIGBUS. */
+static struct record *
+map(const char *path, struct error *why)
+{
+	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	void *at = MAP_FAILED;
+	int failure;
+
+	if (fd < 0) {
+		error_set(why, "cannot open %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	failure = posix_fallocate(fd, 0, sizeof(struct record));
+	if (failure == 0) {
+		at = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		failure = errno;
+	}
+	close(fd);
+	if (at != MAP_FAILED)
+		return at;
+	error_set(why, "cannot map %s: %s", path, strerror(failure));
+	return NULL;
+}
+
+struct hand *
+hand_open(const char *path, struct error *why)
+{
+	struct hand *h = calloc(1, sizeof *h);
+
+	if (!h || !(h->record = map(path, why))) {
+		if (!h)
+			error_set(why, "out of memory");
+		free(h);
+		return NULL;
+	}
+	h->left = *h->record;
+	if (h->left.journal_n > JOURNAL_BYTES)
+		h->left.full = 0;
+	h->record->full = 0;
+	signal(SIGALRM, SIG_DFL);
+	return h;
+}
+
+void
+hand_close(struct hand **hand)
+{
+	if (!*hand)
+		return;
+	munmap((*hand)->record, sizeof *(*hand)->record);
+	free(*hand);
+	*hand = NULL;
+}
+
+bool
+hand_left(const struct hand *h, struct slice *journal, uint64_t *seq)
+{
+	*journal = (struct slice){h->left.journal, h->left.journal_n};
+	*seq = h->left.seq;
+	return h->left.full;
+}
+
+void
+hand_reported(struct hand *h)
+{
+	h->left.full = 0;
+}
+
+/* Orders the stores as a later process sees them: this one may end between any two. */
+static void
+set_full(struct hand *h, uint64_t full)
+{
+	__atomic_store_n(&h->record->full, full, __ATOMIC_SEQ_CST);
+}
+
+void
+hand_take(struct hand *h, struct slice journal, uint64_t seq)
+{
+	if (!h || journal.n > JOURNAL_BYTES)
+		return;
+	memcpy(h->record->journal, journal.p, journal.n);
+	h->record->journal_n = journal.n;
+	h->record->seq = seq;
+	set_full(h, 1);
+	alarm(HAND_SECONDS);
+}
+
+void
+hand_put(struct hand *h)
+{
+	if (!h)
+		return;
+	set_full(h, 0);
+	alarm(0);
+}
