@@ -205,7 +205,7 @@ walk_value(struct cursor *c, size_t depth_max)
 {
 	uint64_t left[DEPTH_MAX + 1] = {1};
 	size_t depth = 0;
-	struct head h;
+	struct head h = {NONE, 0};
 
 	for (;;) {
 		while (left[depth] == 0)
@@ -268,7 +268,7 @@ read_text(struct unpacker *u, const struct frame_field *f, enum type wanted, con
 static bool
 read_seqs(struct unpacker *u, const struct frame_field *f, const struct head *h)
 {
-	struct head item;
+	struct head item = {NONE, 0};
 	uint64_t *list;
 
 	if (h->type != ARRAY)
@@ -312,7 +312,7 @@ read_object(struct unpacker *u, const struct frame_field *f)
 static bool
 read_value(struct unpacker *u, const struct frame_field *f)
 {
-	struct head h;
+	struct head h = {NONE, 0};
 
 	if (f->kind == FIELD_OBJ)
 		return read_object(u, f);
@@ -331,7 +331,7 @@ read_value(struct unpacker *u, const struct frame_field *f)
 static bool
 read_key(struct unpacker *u, struct slice *key)
 {
-	struct head h;
+	struct head h = {NONE, 0};
 
 	if (!read_head(&u->in, &h))
 		return refuse(u, "a key", "the frame ends within it, or it is no msgpack");
@@ -372,8 +372,8 @@ refuse_key(const struct unpacker *u, struct slice key, const char *what)
 static bool
 check_version(struct unpacker *u)
 {
-	struct slice key;
-	struct head h;
+	struct slice key = {"", 0};
+	struct head h = {NONE, 0};
 
 	if (!read_key(u, &key))
 		return false;
@@ -406,8 +406,8 @@ frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n, msg
 	const uint8_t *start = bytes;
 	struct unpacker u = {schema, {start, start + n}, zone, frame, why};
 	uint32_t seen = 0;
-	struct slice key;
-	struct head map;
+	struct slice key = {"", 0};
+	struct head map = {NONE, 0};
 
 	if (n == 0 || !read_head(&u.in, &map) || map.type != MAP || map.n == 0)
 		return error_set(why, "%s frame: no msgpack map", schema->name);

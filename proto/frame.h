@@ -153,7 +153,7 @@ bool frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n
 	msgpack_zone *zone, void *frame, struct error *why);
 
 /* The frame as a msgpack map in the zone, for printing as JSON. */
-bool frame_object(
-	const struct frame_schema *schema, const void *frame, msgpack_zone *zone, msgpack_object *out);
+bool frame_object(const struct frame_schema *schema, const void *frame, msgpack_zone *zone,
+	msgpack_object *out);
 
 #endif

@@ -118,7 +118,7 @@ metric_label(char *labels, size_t size, const char *name, struct slice value)
 
 		if (is_escaped(c))
 			*to++ = '\\';
-		*to++ = c >= ' ' && c <= '~' ? c : '?';
+		*to++ = (char)(c >= ' ' && c <= '~' ? c : '?');
 	}
 	memcpy(to, "\"", 2);
 	return true;
