@@ -1,0 +1,64 @@
+"""Fixtures of the end-to-end tests, and the stages' logs beside every failure."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from pipeline import Pipeline  # noqa: E402  (needs the path above)
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "plain: measures, or is traced or interposed: not for the sanitizer build")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """While the pipelines still stand: what their stages said last."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and call.when in ("setup", "call"):
+        for pipeline in Pipeline.live:
+            report.sections.append(("the stages' logs", pipeline.logs()))
+
+
+@pytest.fixture
+def start():
+    """start(...) gives a running Pipeline; all are stopped and checked at the end of the test."""
+    pipelines = []
+
+    def make(*args, **options):
+        pipelines.append(Pipeline(*args, **options))
+        return pipelines[-1].start()
+
+    yield make
+    close_all(pipelines)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One pipeline for a file's tests that leave nothing behind which another would see."""
+    pipeline = Pipeline()
+    yield pipeline.start()
+    close_all([pipeline])
+
+
+@pytest.fixture
+def client(shared):
+    """A connection to the shared pipeline."""
+    with shared.client() as connection:
+        yield connection
+
+
+def close_all(pipelines):
+    faults = []
+    for pipeline in pipelines:
+        try:
+            pipeline.close()
+        except Exception as fault:  # the others must be stopped too
+            faults.append(fault)
+    if faults:
+        raise faults[0]
