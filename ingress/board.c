@@ -169,7 +169,7 @@ totals(const struct metrics *m, uint64_t now_ms)
 	return (struct sample){
 		.at_ms = now_ms,
 		.requests = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\""),
-		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "status=\"5") +
+		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"5") +
 	                  metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"dead\""),
 		.duration_sum = metrics_sum(m, METRIC_FAMILY_DURATION, ""),
 		.duration_count = metrics_count(m, METRIC_FAMILY_DURATION, ""),
