@@ -6,11 +6,15 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
 
 static bool
 make_folder(const char *path, struct error *why)
@@ -55,26 +59,47 @@ place_folders(const struct config *cfg, struct error *why)
 	return true;
 }
 
+/* The process id in a lock file, 0 when there is none. */
+static pid_t
+lock_owner(int fd)
+{
+	char text[32] = "";
+
+	return pread(fd, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+}
+
+/* A lock whose owner is dead is held by what that one started and what is about to stop. */
+static bool
+wait_lock(int fd)
+{
+	const struct timespec step = {0, STOPPING_STEP_MS * 1000000L};
+	int left = STOPPING_MS / STOPPING_STEP_MS;
+	bool taken;
+
+	while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK && left-- > 0 &&
+		kill(lock_owner(fd), 0) != 0 && errno == ESRCH)
+		nanosleep(&step, NULL);
+	return taken;
+}
+
 int
 place_lock(const struct config *cfg, struct error *why)
 {
-	char path[4096], owner[32] = "";
+	char path[4096];
 	int fd;
 
 	snprintf(path, sizeof path, "%s/run/up.lock", cfg->data_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
-			error_set(why, "cannot write %s: %s", path, strerror(errno));
-		return fd;
-	}
-	if (fd >= 0 && errno == EWOULDBLOCK && pread(fd, owner, sizeof owner - 1, 0) >= 0)
-		error_set(why, "the pipeline of %s is up already, under process %.*s",
-			cfg->data_dir, (int)strcspn(owner, "\n"), owner);
+	if (fd < 0)
+		return error_set(why, "cannot open %s: %s", path, strerror(errno)), -1;
+	if (!wait_lock(fd))
+		error_set(why, "the pipeline of %s is up already, under process %d", cfg->data_dir,
+			(int)lock_owner(fd));
+	else if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+		error_set(why, "cannot write %s: %s", path, strerror(errno));
 	else
-		error_set(why, "cannot lock %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+		return fd;
+	close(fd);
 	return -1;
 }
 

@@ -10,7 +10,8 @@
 bool place_folders(const struct config *cfg, struct error *why);
 
 /* Takes the lock of this data_dir for as long as the descriptor, or a copy of it, is open.
- * -1 with the cause, which names the process that has it. */
+ * Waits up to a minute for what a killed `up` has left to stop. -1 with the cause, which names the
+ * process that has the lock. */
 int place_lock(const struct config *cfg, struct error *why);
 
 /* Gives each source whose secrets_file does not exist one with a random secret, mode 0600, and says

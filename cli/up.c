@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,11 +22,12 @@
 #include "readiness.h"
 #include "supervise.h"
 
-enum { READY_MS = 30000, PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
+enum { READY_S = 30, PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
 
 struct up {
 	const struct verb *verb;
 	const char *given; /* -c's argument, or NULL */
+	uint64_t patience_s;
 	const struct config *cfg;
 	sigset_t signals;
 	pid_t supervisord; /* 0: has ended */
@@ -117,7 +119,8 @@ give_up(struct up *up, const struct readiness *r)
 {
 	char log[4096];
 
-	fprintf(stderr, "trotline up: not ready after %d s: %s\n", READY_MS / 1000, r->why.text);
+	fprintf(stderr, "trotline up: not ready after %llu s: %s\n",
+		(unsigned long long)up->patience_s, r->why.text);
 	snprintf(log, sizeof log, "%s/log/%s.0.log", up->cfg->data_dir, r->stage);
 	if (access(log, R_OK) != 0)
 		snprintf(log, sizeof log, "%s/log/supervisord.log", up->cfg->data_dir);
@@ -139,7 +142,6 @@ static int
 report_stop(struct up *up)
 {
 	puts("stopping: what is under way is finished or kept in the journal");
-	fflush(stdout);
 	stop_all(up);
 	puts("stopped");
 	return CLI_DONE;
@@ -181,13 +183,12 @@ say_ready(const struct up *up)
 	printf("See what became of it:\n");
 	print_command(up, "event");
 	printf(" %s\n\nCtrl-C drains and stops all.\n", id);
-	fflush(stdout);
 }
 
 static int
 watch(struct up *up)
 {
-	uint64_t until = clock_mono_ms() + READY_MS;
+	uint64_t until = clock_mono_ms() + up->patience_s * 1000;
 	struct readiness r = {.stage = "ingress"};
 	bool ready = false;
 	int signal = 0;
@@ -255,8 +256,12 @@ run_up(struct up *up)
 static int
 run(const struct verb *verb, int argc, char **argv)
 {
-	struct up up = {.verb = verb};
-	const struct flag flags[] = {FLAG_CONFIG(&up.given)};
+	struct up up = {.verb = verb, .patience_s = READY_S};
+	const struct flag flags[] = {
+		FLAG_CONFIG(&up.given),
+		{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then (30)",
+			&up.patience_s},
+	};
 	struct error why = {""};
 	struct arguments rest;
 	struct config *cfg;
@@ -269,6 +274,8 @@ run(const struct verb *verb, int argc, char **argv)
 		return CLI_BAD_CONFIG;
 	up.cfg = cfg;
 	take_signals(&up.signals);
+	umask(077);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!place_secrets(cfg, &why))
 		status = cli_failed(verb, &why);
 	else if (!check_secrets(cfg, &why)) {

@@ -1,0 +1,138 @@
+"""The configuration as the real programs take it: checked with -n, refused with status 100, and
+secrets in no process but those that need them."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+from pipeline import BIN, DEADLINE_S, wait_for
+
+STAGES = ["ingress", "validator", "router", "retrier", "dlq"]
+IN_FILE = "zebra-that-stands-in-the-file"
+IN_ENVIRONMENT = "giraffe-from-the-environment"
+
+CONFIG = f"""\
+listen: 127.0.0.1:1
+data_dir: ./var
+sources:
+  - name: email
+    secrets: ["{IN_FILE}", "${{TROTLINE_SECRET}}"]
+"""
+
+
+@pytest.fixture
+def folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    (path / "trotline.yaml").write_text(CONFIG)
+    yield path
+    shutil.rmtree(path)
+
+
+def environment(**changes):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TROTLINE_")}
+    return {**env, **changes}
+
+
+def check(stage, *args, **env):
+    """Runs `trotline-<stage> -n` with the arguments."""
+    return subprocess.run(
+        [BIN / f"trotline-{stage}", "-n", *args],
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "handler-opened"])
+def test_every_stage_checks_the_file_and_exits(stage, folder):
+    done = check(stage, "-c", folder / "trotline.yaml", TROTLINE_SECRET="x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder / "var").exists()
+
+
+def test_the_file_is_found_through_the_environment_too(folder):
+    file = folder / "trotline.yaml"
+    assert check("router", TROTLINE_CONFIG=str(file)).returncode == 0
+    file.write_text(CONFIG + "lisen: 1\n")
+    assert check("router", TROTLINE_CONFIG=str(file)).returncode == 100
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "handler-opened"])
+def test_an_unknown_key_is_refused_with_its_line(stage, folder):
+    file = folder / "trotline.yaml"
+    file.write_text(CONFIG + "    max_agee: 10m\n")
+    done = check(stage, "-c", file, TROTLINE_SECRET="x")
+    assert done.returncode == 100
+    assert done.stderr == (
+        f"trotline-{stage}: {file} line 6: sources[0].max_agee: unknown key\n"
+    )
+
+
+def test_only_the_validator_needs_the_variable_of_a_secret(folder):
+    file = folder / "trotline.yaml"
+    done = check("validator", "-c", file)
+    assert done.returncode == 100
+    assert "line 5: sources[0].secrets[1]: environment variable TROTLINE_SECRET is not set" in (
+        done.stderr
+    )
+    assert check("ingress", "-c", file).returncode == 0
+
+
+@pytest.mark.parametrize("args", [["-x"], ["-c"], ["-i", "many"], ["extra"]])
+def test_wrong_use_of_a_stage_is_100(args):
+    assert check("router", *args).returncode == 100
+
+
+def memory(pid):
+    """All that the process has in memory that it can change, its environment included."""
+    whole = b""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            start, end, mode = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
+            if mode.startswith("rw"):
+                try:
+                    mem.seek(int(start, 16))
+                    whole += mem.read(int(end, 16) - int(start, 16))
+                except OSError:
+                    pass  # a guard page
+    return whole
+
+
+@pytest.mark.plain  # the sanitizer keeps what is freed
+@pytest.mark.parametrize(
+    "stage, holds",
+    [
+        ("ingress", False),
+        ("router", False),
+        ("retrier", False),
+        ("dlq", False),
+        ("handler-opened", False),
+        ("validator", True),
+    ],
+)
+def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
+    file = folder / "trotline.yaml"
+    file.write_text(CONFIG.replace("127.0.0.1:1", "127.0.0.2:18999"))
+    log = folder / "log"
+    with open(log, "w") as stderr:
+        process = subprocess.Popen(
+            [BIN / f"trotline-{stage}", "-c", file],
+            env=environment(TROTLINE_SECRET=IN_ENVIRONMENT),
+            stderr=stderr,
+        )
+    try:
+        wait_for("ready", lambda: "msg=ready" in log.read_text() or process.poll() is not None)
+        found = memory(process.pid)
+        environ = pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+    assert (IN_FILE.encode() in found) == holds
+    assert (IN_ENVIRONMENT.encode() in found) == holds
+    assert (IN_ENVIRONMENT.encode() in environ) == holds
+    assert IN_FILE not in log.read_text() and IN_ENVIRONMENT not in log.read_text()
