@@ -107,15 +107,21 @@ apply(struct state *db, const struct event *ev, handler_fn *fn, const struct con
 	return kind == DONE ? RETRY : kind;
 }
 
-void
+bool
 group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg,
-	struct hand *hand)
+	struct hand *hand, struct error *why)
 {
-	for (size_t i = 0; i < g->n && !state_lost(db); i++) {
+	for (size_t i = 0; i < g->n; i++) {
+		struct outcome *o = &g->outcomes[i];
+
 		hand_take(hand, g->events[i].journal, g->events[i].seq);
-		g->outcomes[i].kind = apply(db, &g->events[i], fn, cfg, &g->outcomes[i].why);
+		o->kind = apply(db, &g->events[i], fn, cfg, &o->why);
 		hand_put(hand);
+		if (state_lost(db))
+			return error_set(why, "%s",
+				o->why.text[0] ? o->why.text : "the transaction was ended early");
 	}
+	return true;
 }
 
 void

@@ -33,9 +33,9 @@ void group_destroy(struct event_group **group);
  * (so the memory held is at most that and one frame more). */
 bool group_open(const struct event_group *group, size_t limit);
 
-/* How many events the next group may have, from the limit of the last one and how long it held its
- * turn, on which all handlers wait: twice as many or half as many, so that a group takes about
- * GROUP_TURN_MS. A handler starts with 1. */
+/* How many events the next group may have, from the limit of the last one and how long its handler
+ * functions took, with all other processes waiting for the turn: twice or half as many, so that it
+ * is about GROUP_TURN_MS. A process starts with 1. */
 enum { GROUP_TURN_MS = 250 };
 size_t group_limit(size_t limit, uint64_t took_ms);
 
@@ -44,9 +44,10 @@ size_t group_limit(size_t limit, uint64_t took_ms);
 bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why);
 
 /* Inside a transaction: calls fn for each event that is not applied yet, and sets the outcomes. An
- * event's changes stay only when its outcome is DONE. Each is in the hand meanwhile. */
-void group_apply(struct event_group *group, struct state *db, handler_fn *fn,
-	const struct config *cfg, struct hand *hand);
+ * event's changes stay only when its outcome is DONE. Each is in the hand meanwhile. False with the
+ * cause when the transaction has ended by itself; the caller rolls back. */
+bool group_apply(struct event_group *group, struct state *db, handler_fn *fn,
+	const struct config *cfg, struct hand *hand, struct error *why);
 
 /* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause. */
 void group_retry(struct event_group *group, const struct error *cause);

@@ -47,7 +47,7 @@ gather(struct kit *k)
 	struct error why = {""};
 	zmq_msg_t message;
 
-	while (group_open(k->group, k->limit)) {
+	for (int taken = 0; taken < GROUP_EVENTS && group_open(k->group, k->limit); taken++) {
 		zmq_msg_init(&message);
 		if (zmq_msg_recv(&message, sock, ZMQ_DONTWAIT) < 0) {
 			zmq_msg_close(&message);
@@ -83,18 +83,21 @@ forget(struct kit *k, struct error *why)
 
 /* The whole group in one transaction. Waiting for the turn is time in which more has come. */
 static bool
-apply(struct kit *k, uint64_t *began_ms, struct error *why)
+apply(struct kit *k, struct error *why)
 {
+	uint64_t start_ms;
+	bool good;
+
 	if (!state_begin(k->db, why))
 		return false;
-	*began_ms = clock_mono_ms();
 	gather(k);
-	group_apply(k->group, k->db, k->fn, k->stage->cfg, k->hand);
-	if (state_lost(k->db) || !forget(k, why)) {
-		state_rollback(k->db);
-		return false;
-	}
-	return commit(k, why);
+	start_ms = clock_mono_ms();
+	good = group_apply(k->group, k->db, k->fn, k->stage->cfg, k->hand, why);
+	k->limit = group_limit(k->limit, clock_mono_ms() - start_ms);
+	if (good && forget(k, why))
+		return commit(k, why);
+	state_rollback(k->db);
+	return false;
 }
 
 /* A verdict that cannot be sent is made again: the event comes back after its lease. */
@@ -148,18 +151,16 @@ static void
 on_events(void *arg)
 {
 	struct kit *k = arg;
-	struct error why = {"the state database ended the transaction"};
-	uint64_t began_ms = clock_mono_ms();
+	struct error why = {""};
 
 	gather(k);
 	if (k->group->n == 0)
 		return;
-	if (!apply(k, &began_ms, &why)) {
+	if (!apply(k, &why)) {
 		log_error("group not applied", LF_TEXT("cause", why.text),
 			LF_UINT("events", k->group->n));
 		group_retry(k->group, &why);
 	}
-	k->limit = group_limit(k->limit, clock_mono_ms() - began_ms);
 	report(k);
 	log_outcomes(k->group);
 	group_clear(k->group);
@@ -179,7 +180,8 @@ report_left(void *arg)
 			slice_of(reason), k->name))
 		return;
 	hand_reported(k->hand);
-	log_warn(reason, LF_UINT("seq", seq), LF_TEXT("verdict", verdict_name(RETRY)));
+	log_warn("event left in hand", LF_UINT("seq", seq), LF_TEXT("verdict", verdict_name(RETRY)),
+		LF_TEXT("reason", reason));
 }
 
 static void
@@ -231,7 +233,8 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	open_state(&k);
 	connect_all(&k);
 	stage_on_read(k.stage, k.events, on_events, &k);
-	stage_every(k.stage, REPORT_MS, report_left, &k);
+	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
+		stage_every(k.stage, REPORT_MS, report_left, &k);
 	stage_run(k.stage);
 
 	/* SIGTERM stops the loop between two groups; what is still in the socket is only late. */

@@ -1,92 +1,16 @@
-/* schema - the tables of the state database, one text a version; only state.c includes it.
- *
- * schema_steps[n] takes a database from version n (PRAGMA user_version) to n + 1. A step that was
- * released is never changed; a new need is a new step. Times are ms since 1970, e-mail addresses
- * lower case, `event_id` the sender's id of the event that the row comes from. */
+/* schema - the tables of the state database, and the settings of a connection to it. Only state.c
+ * includes this. */
 #ifndef TROTLINE_HANDLERS_SCHEMA_H
 #define TROTLINE_HANDLERS_SCHEMA_H
 
-#include "statements.h"
+#include <sqlite3.h>
+#include <stdbool.h>
 
-#define SCHEMA_COUNTER(statement, column)                                                          \
-	", " column " INTEGER NOT NULL DEFAULT 0, last_" column "_at INTEGER"
+#include "../proto/error.h"
 
-static const char *const schema_steps[] = {
-	/* Which events are in, so that each applies once. */
-	"CREATE TABLE IF NOT EXISTS journals("
-	" id INTEGER PRIMARY KEY, journal TEXT NOT NULL UNIQUE) STRICT;"
-	"CREATE TABLE IF NOT EXISTS applied("
-	" journal INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
-	" PRIMARY KEY(journal, seq)) STRICT, WITHOUT ROWID;"
-
-	/* A message may have several recipients, each with a fate of its own. */
-	"CREATE TABLE IF NOT EXISTS messages("
-	" message_id TEXT NOT NULL, email TEXT NOT NULL, campaign_id TEXT, user_id TEXT,"
-	" status TEXT NOT NULL, status_at INTEGER NOT NULL,"
-	" detail TEXT, smtp_code INTEGER, bounce_type TEXT, event_id TEXT NOT NULL,"
-	" PRIMARY KEY(message_id, email)) STRICT;"
-
-	"CREATE TABLE IF NOT EXISTS recipients("
-	" email TEXT PRIMARY KEY NOT NULL, address TEXT NOT NULL,"
-	" score INTEGER NOT NULL DEFAULT 0" RECIPIENT_COUNTERS(
-		SCHEMA_COUNTER) ") STRICT, WITHOUT ROWID;"
-
-				"CREATE TABLE IF NOT EXISTS engagements("
-				" id INTEGER PRIMARY KEY, kind TEXT NOT NULL, email TEXT NOT NULL,"
-				" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT, "
-				"user_agent TEXT, ip TEXT,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL) STRICT;"
-
-				/* user: user_id, else the address. kind: campaign or content. */
-				"CREATE TABLE IF NOT EXISTS interests("
-				" user TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
-				" weight INTEGER NOT NULL, last_at INTEGER NOT NULL,"
-				" PRIMARY KEY(user, kind, key)) STRICT, WITHOUT ROWID;"
-
-				"CREATE TABLE IF NOT EXISTS conversions("
-				" id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL,"
-				" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT NOT "
-				"NULL,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL) STRICT;"
-
-				/* until NULL: for good. */
-				"CREATE TABLE IF NOT EXISTS suppressions("
-				" email TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL,"
-				" since INTEGER NOT NULL, until INTEGER, event_id TEXT NOT NULL) "
-				"STRICT, WITHOUT ROWID;"
-
-				/* The soft bounces that still count: none older than the period, or
-				   than a delivery. */
-				"CREATE TABLE IF NOT EXISTS soft_bounces("
-				" email TEXT NOT NULL, at INTEGER NOT NULL, event_id TEXT NOT NULL,"
-				" PRIMARY KEY(email, at, event_id)) STRICT, WITHOUT ROWID;"
-
-				"CREATE TABLE IF NOT EXISTS compliance_log("
-				" id INTEGER PRIMARY KEY, email TEXT NOT NULL, what TEXT NOT NULL, "
-				"at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, detail TEXT NOT "
-				"NULL) STRICT;"
-
-				"CREATE TABLE IF NOT EXISTS verifications("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, email TEXT, result "
-				"TEXT,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL,"
-				" data TEXT NOT NULL) STRICT;"
-
-				"CREATE TABLE IF NOT EXISTS system_events("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
-				"NULL) STRICT;"
-
-				"CREATE TABLE IF NOT EXISTS unknown_events("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
-				"NULL) STRICT;",
-};
-
-enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
+/* Sets up a fresh connection: a log before the file (WAL) that is flushed at each commit, and all
+ * tables, made or upgraded in one transaction. No other process may do the same meanwhile. False
+ * with the cause; a database of a newer version is left alone. */
+bool schema_prepare(sqlite3 *db, struct error *why);
 
 #endif

@@ -327,58 +327,6 @@ make_file(const char *path, struct error *why)
 }
 
 static bool
-execute(struct state *db, const char *sql, struct error *why)
-{
-	return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ||
-	       fail(db, "preparing it", why);
-}
-
-static bool
-read_version(struct state *db, int *version, struct error *why)
-{
-	sqlite3_stmt *stmt;
-
-	if (sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &stmt, NULL) != SQLITE_OK)
-		return fail(db, "reading its version", why);
-	*version = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
-	return sqlite3_finalize(stmt) == SQLITE_OK || fail(db, "reading its version", why);
-}
-
-static bool
-upgrade(struct state *db, int version, struct error *why)
-{
-	char set_version[40];
-
-	snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", SCHEMA_VERSION);
-	if (!execute(db, "BEGIN IMMEDIATE", why))
-		return false;
-	for (; version < SCHEMA_VERSION; version++)
-		if (!execute(db, schema_steps[version], why))
-			return false;
-	return execute(db, set_version, why) && execute(db, "COMMIT", why);
-}
-
-/* Call it with the turn taken: several handlers start at once on a fresh database. */
-static bool
-prepare_file(struct state *db, struct error *why)
-{
-	int version = -1;
-
-	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-	if (!execute(db,
-		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
-		    "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
-		    why) ||
-		!read_version(db, &version, why))
-		return false;
-	if (version < 0 || version > SCHEMA_VERSION)
-		return error_set(why, "state database: has version %d; this program knows %d",
-			version, SCHEMA_VERSION);
-	return version == SCHEMA_VERSION || upgrade(db, version, why);
-}
-
-static bool
 open_file(struct state *db, const char *data_dir, struct error *why)
 {
 	char path[PATH_BYTES];
@@ -390,9 +338,11 @@ open_file(struct state *db, const char *data_dir, struct error *why)
 		SQLITE_OK)
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
-	return prepare_file(db, why);
+	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	return schema_prepare(db->sqlite, why);
 }
 
+/* The file is opened with the turn taken: several handlers start at once on a fresh database. */
 struct state *
 state_open(const char *data_dir, struct error *why)
 {

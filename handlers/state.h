@@ -1,6 +1,7 @@
 /* state - the database that handlers write: <data_dir>/state.db, one transaction a group of events.
  *
- * The narrow door to it: nothing outside state.c knows that it is SQLite. A transaction looks like
+ * The narrow door to it: nothing but state.c and schema.c knows that it is SQLite. A transaction
+ *looks like
  *
  *	state_begin
  *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo

@@ -1,10 +1,15 @@
 /* A group of events: one transaction, and an outcome for each. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "../../handlers/group.h"
 #include "test_handlers.h"
 
 static struct bench b;
 static struct event_group *g;
 static int calls;
+static bool lost;
 
 static void
 open_bench(void)
@@ -65,6 +70,8 @@ obey(struct state *db, const struct event *ev, const struct config *cfg, struct 
 		return error_set(why, "of no use"), DEAD;
 	if (slice_is(order, "retry"))
 		return error_set(why, "not now"), RETRY;
+	if (slice_is(order, "die"))
+		raise(SIGSEGV);
 	if (slice_is(order, "end"))
 		state_run(db, SQL_ROLLBACK, NULL, 0, NULL);
 	return DONE;
@@ -74,7 +81,7 @@ static void
 apply(void)
 {
 	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
-	group_apply(g, b.db, obey, NULL, NULL);
+	lost = !group_apply(g, b.db, obey, NULL, NULL, &b.why);
 }
 
 #define J1 "0123456789abcdef"
@@ -138,7 +145,7 @@ Test(handlers_group, a_transaction_that_ends_midway_stops_the_group)
 	add(J1, 2, "\"end\"");
 	add(J1, 3, "\"b\"");
 	apply();
-	cr_expect(state_lost(b.db));
+	cr_expect(lost && state_lost(b.db));
 	cr_expect_eq(calls, 2);
 	state_rollback(b.db);
 	group_retry(g, &cause);
@@ -227,4 +234,35 @@ Test(handlers_group, groups_grow_while_turns_are_short_and_shrink_when_they_are_
 	cr_expect_eq(group_limit(64, GROUP_TURN_MS), 64, "neither short nor long");
 	cr_expect_eq(group_limit(64, GROUP_TURN_MS + 1), 32);
 	cr_expect_eq(group_limit(1, 5000), 1);
+}
+
+Test(handlers_group, an_event_that_kills_its_handler_is_known_to_the_next_process)
+{
+	char path[128];
+	struct slice journal;
+	struct hand *hand;
+	uint64_t seq;
+	pid_t child;
+
+	snprintf(path, sizeof path, "%s/test.hand", b.folder);
+	add(J1, 1, "\"a\"");
+	add(J2, 2, "\"die\"");
+	add(J1, 3, "\"b\"");
+	child = fork();
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		b.db = state_open(b.folder, NULL);
+		hand = hand_open(path, NULL);
+		state_begin(b.db, NULL);
+		group_apply(g, b.db, obey, NULL, hand, NULL);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	hand = hand_open(path, &b.why);
+	cr_assert(hand, "%s", b.why.text);
+	cr_expect(hand_left(hand, &journal, &seq));
+	cr_expect(slice_is(journal, J2) && seq == 2);
+	hand_close(&hand);
+	remove(path);
+	expect_row(&b, "SELECT count(*) FROM applied", "0");
 }
