@@ -95,20 +95,71 @@ take_path(
 
 /* "127.0.0.1:8080" or "[::1]:8080". */
 static bool
-split_listen(struct config *cfg)
+split_listen(const char *listen, char **address, uint64_t *port)
 {
-	char *colon = strrchr(cfg->listen, ':');
-	bool brackets = cfg->listen[0] == '[' && colon && colon[-1] == ']';
+	const char *colon = strrchr(listen, ':');
+	bool brackets = listen[0] == '[' && colon && colon[-1] == ']';
 	struct in6_addr any;
 	char *end;
 
 	if (!colon || colon[1] < '0' || colon[1] > '9')
 		return false;
-	cfg->port = strtoul(colon + 1, &end, 10);
-	cfg->address = strndup(
-		cfg->listen + brackets, (size_t)(colon - cfg->listen) - 2 * (size_t)brackets);
-	return cfg->address && *end == '\0' && cfg->port >= 1 && cfg->port <= 65535 &&
-	       inet_pton(brackets ? AF_INET6 : AF_INET, cfg->address, &any) == 1;
+	*port = strtoul(colon + 1, &end, 10);
+	*address = strndup(listen + brackets, (size_t)(colon - listen) - 2 * (size_t)brackets);
+	return *address && *end == '\0' && *port >= 1 && *port <= 65535 &&
+	       inet_pton(brackets ? AF_INET6 : AF_INET, *address, &any) == 1;
+}
+
+/* An address and a port under a key, expanded. */
+static bool
+take_listen(const struct load *ld, const char *key, const char *text, const char *fallback,
+	char **listen, char **address, uint64_t *port)
+{
+	if (!take_text(ld, key, text, fallback, listen))
+		return false;
+	return split_listen(*listen, address, port) ||
+	       config_fault(&ld->at, key,
+		       "\"%.64s\" must be a numeric address and a port from 1 to 65535, such as "
+		       "127.0.0.1:8080 or [::1]:8080",
+		       text ? text : fallback);
+}
+
+/* A text that may be absent: NULL then. */
+static bool
+take_optional(const struct load *ld, const char *key, const char *text, char **out)
+{
+	return !text || take_text(ld, key, text, NULL, out);
+}
+
+static bool
+is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* The port after that of `listen` on loopback unless told otherwise; "off" for none; with a token where
+ * others can reach it. */
+static bool
+take_admin(const struct load *ld)
+{
+	const struct config_file *file = ld->file;
+	struct config *cfg = ld->cfg;
+	char fallback[32];
+
+	snprintf(fallback, sizeof fallback, "127.0.0.1:%u",
+		(unsigned)(cfg->port < 65535 ? cfg->port + 1 : 8081));
+	if (file->admin_listen && strcmp(file->admin_listen, "off") == 0)
+		return true;
+	if (!take_listen(ld, "admin.listen", file->admin_listen, fallback,
+		    &cfg->admin.listen, &cfg->admin.address, &cfg->admin.port))
+		return false;
+	if (file->admin_token_file && !take_path(ld, "admin.token_file", file->admin_token_file,
+					      NULL, &cfg->admin.token_file))
+		return false;
+	return cfg->admin.token_file || is_loopback(cfg->admin.address) ||
+	       config_fault(&ld->at, "admin.listen",
+		       "\"%.64s\" is not loopback, so admin.token_file is needed",
+		       file->admin_listen);
 }
 
 static bool
@@ -117,14 +168,13 @@ take_top(const struct load *ld)
 	const struct config_file *file = ld->file;
 	struct config *cfg = ld->cfg;
 
-	if (!take_text(ld, "listen", file->listen, "127.0.0.1:8080", &cfg->listen) ||
-		!take_path(ld, "data_dir", file->data_dir, "./var", &cfg->data_dir))
+	if (!take_listen(ld, "listen", file->listen, "127.0.0.1:8080", &cfg->listen, &cfg->address,
+		    &cfg->port) ||
+		!take_path(ld, "data_dir", file->data_dir, "./var", &cfg->data_dir) ||
+		!take_optional(ld, "notify.command", file->notify_command, &cfg->notify.command) ||
+		!take_optional(ld, "notify.url", file->notify_url, &cfg->notify.url) ||
+		!take_admin(ld))
 		return false;
-	if (!split_listen(cfg))
-		return config_fault(&ld->at, "listen",
-			"\"%.64s\" must be a numeric address and a port from 1 to 65535, such as "
-			"127.0.0.1:8080 or [::1]:8080",
-			file->listen);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (!take_option(ld, "", &config_options[i], file->options[i], cfg))
 			return false;
@@ -141,6 +191,8 @@ check_together(const struct load *ld)
 		return config_fault(&ld->at, "limits.batch_size", "less than limits.event_size");
 	if (cfg->limits.memory_bytes < cfg->limits.batch_bytes)
 		return config_fault(&ld->at, "limits.memory", "less than limits.batch_size");
+	if (cfg->retry.max_delay_ms < cfg->retry.delay_ms)
+		return config_fault(&ld->at, "retry.max_delay", "less than retry.delay");
 	return true;
 }
 
@@ -176,6 +228,13 @@ take_provider(const struct load *ld, const char *key, const char *text, struct c
 	       config_fault(&ld->at, full.text, "\"%.64s\" is no provider; known: trotline", text);
 }
 
+/* Amazon signs with a certificate of its own. */
+static bool
+needs_secret(const char *provider)
+{
+	return strcmp(provider, "ses") != 0;
+}
+
 static bool
 take_secrets(const struct load *ld, const char *key, const struct config_file_source *file,
 	struct config_source *src)
@@ -185,12 +244,57 @@ take_secrets(const struct load *ld, const char *key, const struct config_file_so
 	if (file->secrets_file &&
 		!take_path(ld, full.text, file->secrets_file, NULL, &src->secrets_file))
 		return false;
-	if (!file->secrets_file && file->secrets_count == 0)
+	if (!file->secrets_file && file->secrets_count == 0 && needs_secret(src->provider))
 		return config_fault(
 			&ld->at, key, "has no secret; give `secrets` or `secrets_file`");
 	if (ld->mode == CONFIG_SECRETS)
 		return config_secrets_read(&ld->at, key, file, src);
 	return config_secrets_pass(&ld->at, key, file);
+}
+
+static bool
+take_topics(const struct load *ld, const char *key, const struct config_file_source *file,
+	struct config_source *src)
+{
+	struct config_key entry;
+
+	src->topics = calloc(file->topics_count + 1, sizeof *src->topics);
+	if (!src->topics)
+		return config_fault(&ld->at, key, "memory is short");
+	for (size_t i = 0; i < file->topics_count; i++) {
+		entry = config_key("%s.topics[%zu]", key, i);
+		if (!take_text(ld, entry.text, file->topics[i], NULL, &src->topics[i]))
+			return false;
+		src->topics_count++;
+	}
+	return true;
+}
+
+/* What says how the provider's requests prove themselves. */
+static bool
+take_scheme(const struct load *ld, const char *key, const struct config_file_source *file,
+	struct config_source *src)
+{
+	struct config_key scheme = config_key("%s.scheme", key);
+	struct config_key header = config_key("%s.header", key);
+	struct config_key url = config_key("%s.url", key);
+
+	return take_optional(ld, scheme.text, file->scheme, &src->scheme) &&
+	       take_optional(ld, header.text, file->header, &src->header) &&
+	       take_optional(ld, url.text, file->url, &src->url) &&
+	       take_topics(ld, key, file, src);
+}
+
+/* Only the native format has an age of its own; the others' lie with the provider. */
+static void
+leave_ages_to_provider(const struct config_file_source *file, struct config_source *src)
+{
+	if (strcmp(src->provider, "trotline") == 0)
+		return;
+	if (!file->options[SOURCE_OPTION_MAX_AGE])
+		src->max_age_ms = 0;
+	if (!file->options[SOURCE_OPTION_MAX_FUTURE])
+		src->max_future_ms = 0;
 }
 
 static bool
@@ -204,11 +308,13 @@ take_source(const struct load *ld, size_t i)
 	ld->cfg->sources_count = i + 1;
 	if (!take_source_name(ld, key.text, file->name, src) ||
 		!take_provider(ld, key.text, file->provider, src) ||
-		!take_secrets(ld, key.text, file, src))
+		!take_secrets(ld, key.text, file, src) ||
+		!take_scheme(ld, key.text, file, src))
 		return false;
 	for (size_t o = 0; o < SOURCE_OPTION_COUNT; o++)
 		if (!take_option(ld, key.text, &config_source_options[o], file->options[o], src))
 			return false;
+	leave_ages_to_provider(file, src);
 	return true;
 }
 
@@ -388,6 +494,38 @@ take_conversions(const struct load *ld)
 	return true;
 }
 
+static bool
+take_retry_type(const struct load *ld, size_t i)
+{
+	const struct config_file_retry *file = &ld->file->retries[i];
+	struct config_retry_type *row = &ld->cfg->retry_types[i];
+	struct config_key key = config_key("retry.types[%zu]", i);
+	struct config_key full = config_key("%s.type", key.text);
+
+	row->retry = ld->cfg->retry;
+	if (!take_text(ld, full.text, file->type, NULL, &row->type))
+		return false;
+	ld->cfg->retry_types_count = i + 1;
+	for (size_t o = 0; o < RETRY_OPTION_COUNT; o++)
+		if (file->options[o] && !take_option(ld, key.text, &config_retry_options[o],
+						file->options[o], row))
+			return false;
+	return row->retry.max_delay_ms >= row->retry.delay_ms ||
+	       config_fault(&ld->at, key.text, "max_delay is less than delay");
+}
+
+static bool
+take_retry_types(const struct load *ld)
+{
+	ld->cfg->retry_types = calloc(ld->file->retries_count + 1, sizeof *ld->cfg->retry_types);
+	if (!ld->cfg->retry_types)
+		return config_fault(&ld->at, "retry.types", "memory is short");
+	for (size_t i = 0; i < ld->file->retries_count; i++)
+		if (!take_retry_type(ld, i))
+			return false;
+	return true;
+}
+
 /* The longest socket path, <data_dir>/run/tap-handler-<name>.<instance>, must fit an address. */
 static bool
 check_socket_paths(const struct load *ld)
@@ -445,7 +583,8 @@ static bool
 take_all(struct load *ld, const char *path)
 {
 	return find_file(ld, path) && take_top(ld) && check_together(ld) && take_sources(ld) &&
-	       take_handlers(ld) && take_conversions(ld) && check_socket_paths(ld);
+	       take_handlers(ld) && take_conversions(ld) && take_retry_types(ld) &&
+	       check_socket_paths(ld);
 }
 
 struct config *
@@ -487,6 +626,12 @@ static void
 free_source(struct config_source *src)
 {
 	config_secrets_destroy(src);
+	for (size_t i = 0; i < src->topics_count; i++)
+		free(src->topics[i]);
+	free(src->topics);
+	free(src->scheme);
+	free(src->header);
+	free(src->url);
 	free(src->secrets_file);
 	free(src->provider);
 	free(src->name);
@@ -508,6 +653,14 @@ config_destroy(struct config **where)
 		free(cfg->conversions[i].name);
 		free(cfg->conversions[i].url);
 	}
+	for (size_t i = 0; i < cfg->retry_types_count; i++)
+		free(cfg->retry_types[i].type);
+	free(cfg->retry_types);
+	free(cfg->notify.command);
+	free(cfg->notify.url);
+	free(cfg->admin.listen);
+	free(cfg->admin.address);
+	free(cfg->admin.token_file);
 	free(cfg->sources);
 	free(cfg->handlers);
 	free(cfg->conversions);
@@ -528,6 +681,15 @@ config_route(const struct config *cfg, struct slice type)
 			if (slice_is(type, cfg->handlers[i].types[t]))
 				return i;
 	return built_in ? handler_index(cfg, built_in->handler) : cfg->handler_unknown;
+}
+
+const struct config_retry *
+config_retry_of(const struct config *cfg, struct slice type)
+{
+	for (size_t i = 0; i < cfg->retry_types_count; i++)
+		if (slice_is(type, cfg->retry_types[i].type))
+			return &cfg->retry_types[i].retry;
+	return &cfg->retry;
 }
 
 const struct config_source *

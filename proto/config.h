@@ -20,7 +20,13 @@ struct config_source {
 	size_t secrets_count;
 	char *secrets_file; /* absolute path or NULL; one secret a line */
 	size_t weak_secrets; /* how many of them have fewer than 16 bytes */
-	uint64_t max_age_ms, max_future_ms, dedup_window_ms;
+	uint64_t max_age_ms, max_future_ms, dedup_window_ms; /* ages 0: the provider's default */
+	uint64_t silent_after_ms; /* nothing accepted for so long is an alert; 0: never */
+	char *scheme, *header, *url; /* NULL: the provider's default; see providers/provider.h */
+	char **topics;               /* SNS: TopicArn allow-list */
+	size_t topics_count;
+	uint64_t allow_raw;  /* SNS: unsigned raw delivery is taken */
+	uint64_t quarantine; /* on_bad_signature: 0 reject, 1 quarantine */
 };
 
 struct config_handler {
@@ -28,6 +34,18 @@ struct config_handler {
 	char **types; /* more event types that go to it, before the built-in table */
 	size_t types_count;
 	uint64_t processes; /* how many `up` starts; 0 for one that is started by hand */
+};
+
+/* The n-th try waits delay * 2^(n-1), at most max_delay, spread by +-jitter; after `attempts` tries
+ * the event is given up. */
+struct config_retry {
+	uint64_t delay_ms, max_delay_ms, attempts;
+	double jitter_percent;
+};
+
+struct config_retry_type {
+	char *type;
+	struct config_retry retry; /* what its row leaves out is as in the general one */
 };
 
 struct config_conversion {
@@ -61,14 +79,36 @@ struct config {
 		uint64_t lease_ms; /* without a verdict for so long: sent again */
 	} journal;
 
-	struct {
-		uint64_t delay_ms, attempts;
-	} retry;
+	struct config_retry retry; /* for the types that have no row of their own */
+	struct config_retry_type *retry_types;
+	size_t retry_types_count;
 
 	struct {
 		double error_rate_percent;
 		uint64_t processing_time_ms, queue_size;
+		uint64_t oldest_age_ms;    /* of an event without an end */
+		double disk_free_percent;  /* less than this is an alert */
 	} health;
+
+	struct {
+		uint64_t max_bytes; /* of the dead letters' store */
+	} dlq;
+
+	struct {
+		uint64_t max_bytes, max_age_ms;
+	} quarantine;
+
+	struct { /* who is told of dead letters; NULL: nobody */
+		char *command; /* run by sh -c with the summary as JSON on stdin */
+		char *url;     /* the same, POSTed */
+		uint64_t interval_ms; /* at most one summary in so long */
+	} notify;
+
+	struct {
+		char *listen, *address; /* NULL: no admin listener */
+		uint64_t port;
+		char *token_file; /* bearer token; needed when not loopback */
+	} admin;
 
 	struct {
 		int64_t opened, clicked;
@@ -111,6 +151,9 @@ bool config_parse_size(const char *text, uint64_t *bytes);
 
 /* Route number of an event type: the file's own rows first, then the built-in table, then unknown. */
 size_t config_route(const struct config *cfg, struct slice type);
+
+/* How an event type is tried again. */
+const struct config_retry *config_retry_of(const struct config *cfg, struct slice type);
 
 /* The source of that name, or NULL. */
 const struct config_source *config_source_find(const struct config *cfg, struct slice name);

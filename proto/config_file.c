@@ -25,6 +25,8 @@
 	TEXT_FIELD(key_, struct config_file, options[OPTION_##id]),
 #define SOURCE_FIELD(id, section_, key_, ...)                                                      \
 	TEXT_FIELD(key_, struct config_file_source, options[SOURCE_OPTION_##id]),
+#define RETRY_FIELD(id, section_, key_, ...)                                                       \
+	TEXT_FIELD(key_, struct config_file_retry, options[RETRY_OPTION_##id]),
 #define HANDLER_FIELD(id, section_, key_, ...)                                                     \
 	TEXT_FIELD(key_, struct config_file_handler, options[HANDLER_OPTION_##id]),
 
@@ -43,8 +45,6 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CONFIG_OPTIONS_LIMITS(OPTION_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t journal_fields[] = {
 	CONFIG_OPTIONS_JOURNAL(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t retry_fields[] = {
-	CONFIG_OPTIONS_RETRY(OPTION_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t health_fields[] = {
 	CONFIG_OPTIONS_HEALTH(OPTION_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t scores_fields[] = {
@@ -52,13 +52,42 @@ static const cyaml_schema_field_t scores_fields[] = {
 static const cyaml_schema_field_t suppression_fields[] = {
 	CONFIG_OPTIONS_SUPPRESSION(OPTION_FIELD) CYAML_FIELD_END};
 
+static const cyaml_schema_field_t dlq_fields[] = {CONFIG_OPTIONS_DLQ(OPTION_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t quarantine_fields[] = {
+	CONFIG_OPTIONS_QUARANTINE(OPTION_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t notify_fields[] = {
+	TEXT_FIELD("command", struct config_file, notify_command),
+	TEXT_FIELD("url", struct config_file, notify_url),
+	CONFIG_OPTIONS_NOTIFY(OPTION_FIELD) CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t admin_fields[] = {
+	TEXT_FIELD("listen", struct config_file, admin_listen),
+	TEXT_FIELD("token_file", struct config_file, admin_token_file),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t text_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+
+static const cyaml_schema_field_t retry_type_fields[] = {
+	TEXT_FIELD("type", struct config_file_retry, type),
+	CONFIG_RETRY_OPTIONS(RETRY_FIELD) CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t retry_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_retry, retry_type_fields)};
+static const cyaml_schema_field_t retry_fields[] = {
+	LIST_FIELD("types", struct config_file, retries, &retry_entry, CONFIG_TYPES_MAX),
+	CONFIG_OPTIONS_RETRY(OPTION_FIELD) CYAML_FIELD_END,
+};
 
 static const cyaml_schema_field_t source_fields[] = {
 	TEXT_FIELD("name", struct config_file_source, name),
 	TEXT_FIELD("provider", struct config_file_source, provider),
 	TEXT_FIELD("secrets_file", struct config_file_source, secrets_file),
+	TEXT_FIELD("scheme", struct config_file_source, scheme),
+	TEXT_FIELD("header", struct config_file_source, header),
+	TEXT_FIELD("url", struct config_file_source, url),
+	LIST_FIELD("topics", struct config_file_source, topics, &text_entry, CONFIG_TYPES_MAX),
 	LIST_FIELD("secrets", struct config_file_source, secrets, &text_entry, CONFIG_SECRETS_MAX),
 	CONFIG_SOURCE_OPTIONS(SOURCE_FIELD) CYAML_FIELD_END,
 };
@@ -90,6 +119,10 @@ static const cyaml_schema_field_t file_fields[] = {
 	SECTION(health),
 	SECTION(scores),
 	SECTION(suppression),
+	SECTION(dlq),
+	SECTION(quarantine),
+	SECTION(notify),
+	SECTION(admin),
 	LIST_FIELD("sources", struct config_file, sources, &source_entry, CONFIG_SOURCES_MAX),
 	LIST_FIELD("handlers", struct config_file, handlers, &handler_entry, CONFIG_HANDLERS_MAX),
 	LIST_FIELD("conversions", struct config_file, conversions, &conversion_entry, 1000),

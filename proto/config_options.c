@@ -13,12 +13,15 @@
 #define CONFIG_ROW(id, ...) ROW(struct config, __VA_ARGS__)
 #define SOURCE_ROW(id, ...) ROW(struct config_source, __VA_ARGS__)
 #define HANDLER_ROW(id, ...) ROW(struct config_handler, __VA_ARGS__)
+#define RETRY_ROW(id, ...) ROW(struct config_retry_type, __VA_ARGS__)
 
 const struct config_option config_options[OPTION_COUNT] = {CONFIG_OPTIONS(CONFIG_ROW)};
 const struct config_option config_source_options[SOURCE_OPTION_COUNT] = {
 	CONFIG_SOURCE_OPTIONS(SOURCE_ROW)};
 const struct config_option config_handler_options[HANDLER_OPTION_COUNT] = {
 	CONFIG_HANDLER_OPTIONS(HANDLER_ROW)};
+const struct config_option config_retry_options[RETRY_OPTION_COUNT] = {
+	CONFIG_RETRY_OPTIONS(RETRY_ROW)};
 
 struct suffix {
 	const char *text;
@@ -103,6 +106,14 @@ parse_level(const char *text, uint64_t *value)
 	return true;
 }
 
+/* One of two words, the second of which is 1. */
+static bool
+parse_choice(const char *text, const char *no, const char *yes, uint64_t *value)
+{
+	*value = strcmp(text, yes) == 0;
+	return *value || strcmp(text, no) == 0;
+}
+
 union value {
 	uint64_t u;
 	int64_t i;
@@ -125,6 +136,10 @@ parse_unit(enum config_unit unit, const char *text, union value *v)
 		return config_parse_size(text, &v->u);
 	case UNIT_LEVEL:
 		return parse_level(text, &v->u);
+	case UNIT_BOOL:
+		return parse_choice(text, "false", "true", &v->u);
+	case UNIT_BAD_SIGNATURE:
+		return parse_choice(text, "reject", "quarantine", &v->u);
 	}
 	return false;
 }
@@ -150,6 +165,8 @@ static const char *const unit_hints[] = {
 	[UNIT_DURATION] = "a duration such as 250ms, 30s, 10m, 24h or 30d",
 	[UNIT_SIZE] = "a size such as 64KiB, 10MiB, 2GiB or plain bytes",
 	[UNIT_LEVEL] = "one of debug, info, warn, error",
+	[UNIT_BOOL] = "true or false",
+	[UNIT_BAD_SIGNATURE] = "reject or quarantine",
 };
 
 bool

@@ -31,14 +31,28 @@
 	X(MAX_SIZE, "journal", "max_size", journal.max_bytes, SIZE, "2GiB", "1MiB", "16384GiB")    \
 	X(LEASE, "journal", "lease", journal.lease_ms, DURATION, "30s", "100ms", "1h")
 #define CONFIG_OPTIONS_RETRY(X)                                                                    \
-	X(DELAY, "retry", "delay", retry.delay_ms, DURATION, "10s", "10ms", "1d")                  \
+	X(DELAY, "retry", "delay", retry.delay_ms, DURATION, "2s", "10ms", "1d")                   \
+	X(MAX_DELAY, "retry", "max_delay", retry.max_delay_ms, DURATION, "300s", "10ms", "30d")    \
+	X(JITTER, "retry", "jitter_percent", retry.jitter_percent, PERCENT, "10", "0", "100")      \
 	X(ATTEMPTS, "retry", "attempts", retry.attempts, COUNT, "5", "0", "1000")
 #define CONFIG_OPTIONS_HEALTH(X)                                                                   \
 	X(ERROR_RATE, "health", "error_rate_percent", health.error_rate_percent, PERCENT, "5",     \
 		"0", "100")                                                                        \
 	X(PROCESSING_TIME, "health", "processing_time", health.processing_time_ms, DURATION, "2s", \
 		"1ms", "1h")                                                                       \
-	X(QUEUE_SIZE, "health", "queue_size", health.queue_size, COUNT, "1000", "1", "1000000000")
+	X(QUEUE_SIZE, "health", "queue_size", health.queue_size, COUNT, "1000", "1", "1000000000") \
+	X(OLDEST_AGE, "health", "oldest_age", health.oldest_age_ms, DURATION, "5m", "1s", "365d")  \
+	X(DISK_FREE, "health", "disk_free_percent", health.disk_free_percent, PERCENT, "5", "0",   \
+		"100")
+#define CONFIG_OPTIONS_DLQ(X)                                                                      \
+	X(DLQ_SIZE, "dlq", "max_size", dlq.max_bytes, SIZE, "1GiB", "1MiB", "1024GiB")
+#define CONFIG_OPTIONS_QUARANTINE(X)                                                               \
+	X(QUARANTINE_SIZE, "quarantine", "max_size", quarantine.max_bytes, SIZE, "256MiB", "1MiB", \
+		"64GiB")                                                                           \
+	X(QUARANTINE_AGE, "quarantine", "max_age", quarantine.max_age_ms, DURATION, "7d", "1m",    \
+		"365d")
+#define CONFIG_OPTIONS_NOTIFY(X)                                                                   \
+	X(NOTIFY_INTERVAL, "notify", "interval", notify.interval_ms, DURATION, "60s", "1s", "30d")
 #define CONFIG_OPTIONS_SCORES(X)                                                                   \
 	X(OPENED, "scores", "opened", scores.opened, NUMBER, "10", "-1000000", "1000000")          \
 	X(CLICKED, "scores", "clicked", scores.clicked, NUMBER, "25", "-1000000", "1000000")
@@ -55,6 +69,9 @@
 	CONFIG_OPTIONS_JOURNAL(X)                                                                  \
 	CONFIG_OPTIONS_RETRY(X)                                                                    \
 	CONFIG_OPTIONS_HEALTH(X)                                                                   \
+	CONFIG_OPTIONS_DLQ(X)                                                                      \
+	CONFIG_OPTIONS_QUARANTINE(X)                                                               \
+	CONFIG_OPTIONS_NOTIFY(X)                                                                   \
 	CONFIG_OPTIONS_SCORES(X)                                                                   \
 	CONFIG_OPTIONS_SUPPRESSION(X)
 
@@ -62,7 +79,16 @@
 #define CONFIG_SOURCE_OPTIONS(X)                                                                   \
 	X(MAX_AGE, "", "max_age", max_age_ms, DURATION, "10m", "1s", "3650d")                      \
 	X(MAX_FUTURE, "", "max_future", max_future_ms, DURATION, "5m", "0s", "3650d")              \
-	X(DEDUP_WINDOW, "", "dedup_window", dedup_window_ms, DURATION, "24h", "1s", "365d")
+	X(DEDUP_WINDOW, "", "dedup_window", dedup_window_ms, DURATION, "24h", "1s", "365d")        \
+	X(SILENT_AFTER, "", "silent_after", silent_after_ms, DURATION, "0s", "0s", "365d")         \
+	X(ALLOW_RAW, "", "allow_raw", allow_raw, BOOL, "false", "", "")                            \
+	X(ON_BAD_SIGNATURE, "", "on_bad_signature", quarantine, BAD_SIGNATURE, "reject", "", "")
+/* What a row of retry.types leaves out is as in `retry` itself. */
+#define CONFIG_RETRY_OPTIONS(X)                                                                    \
+	X(DELAY, "", "delay", retry.delay_ms, DURATION, "2s", "10ms", "1d")                        \
+	X(MAX_DELAY, "", "max_delay", retry.max_delay_ms, DURATION, "300s", "10ms", "30d")         \
+	X(JITTER, "", "jitter_percent", retry.jitter_percent, PERCENT, "10", "0", "100")           \
+	X(ATTEMPTS, "", "attempts", retry.attempts, COUNT, "5", "0", "1000")
 #define CONFIG_HANDLER_OPTIONS(X) X(PROCESSES, "", "processes", processes, COUNT, "1", "0", "32")
 
 _Static_assert(CONFIG_PROCESSES_MAX == 32, "the tables above say 32");
@@ -70,6 +96,7 @@ _Static_assert(CONFIG_PROCESSES_MAX == 32, "the tables above say 32");
 #define CONFIG_OPTION_ENUM(id, ...) OPTION_##id,
 #define CONFIG_SOURCE_OPTION_ENUM(id, ...) SOURCE_OPTION_##id,
 #define CONFIG_HANDLER_OPTION_ENUM(id, ...) HANDLER_OPTION_##id,
+#define CONFIG_RETRY_OPTION_ENUM(id, ...) RETRY_OPTION_##id,
 enum config_option_id { CONFIG_OPTIONS(CONFIG_OPTION_ENUM) OPTION_COUNT };
 enum config_source_option_id {
 	CONFIG_SOURCE_OPTIONS(CONFIG_SOURCE_OPTION_ENUM) SOURCE_OPTION_COUNT
@@ -77,6 +104,7 @@ enum config_source_option_id {
 enum config_handler_option_id {
 	CONFIG_HANDLER_OPTIONS(CONFIG_HANDLER_OPTION_ENUM) HANDLER_OPTION_COUNT
 };
+enum config_retry_option_id { CONFIG_RETRY_OPTIONS(CONFIG_RETRY_OPTION_ENUM) RETRY_OPTION_COUNT };
 
 enum config_unit {
 	UNIT_COUNT,    /* uint64_t */
@@ -85,6 +113,8 @@ enum config_unit {
 	UNIT_DURATION, /* uint64_t, ms */
 	UNIT_SIZE,     /* uint64_t, bytes */
 	UNIT_LEVEL,    /* uint64_t, enum log_level */
+	UNIT_BOOL,     /* uint64_t, true or false */
+	UNIT_BAD_SIGNATURE, /* uint64_t: reject 0, quarantine 1 */
 };
 
 struct config_option {
@@ -95,7 +125,8 @@ struct config_option {
 };
 
 extern const struct config_option config_options[OPTION_COUNT],
-	config_source_options[SOURCE_OPTION_COUNT], config_handler_options[HANDLER_OPTION_COUNT];
+	config_source_options[SOURCE_OPTION_COUNT], config_handler_options[HANDLER_OPTION_COUNT],
+	config_retry_options[RETRY_OPTION_COUNT];
 
 /* Reads text (NULL: the default) into the option's member of the struct at base. False when it is
  * no value of that unit or out of bounds; then why says what is allowed, without the key. */
@@ -105,9 +136,9 @@ bool config_option_read(
 /* The file as written: every scalar a text, NULL where it is absent; freed by config_file_destroy.
  */
 struct config_file_source {
-	char *name, *provider, *secrets_file;
-	char **secrets;
-	unsigned secrets_count;
+	char *name, *provider, *secrets_file, *scheme, *header, *url;
+	char **secrets, **topics;
+	unsigned secrets_count, topics_count;
 	char *options[SOURCE_OPTION_COUNT];
 };
 struct config_file_handler {
@@ -119,13 +150,18 @@ struct config_file_handler {
 struct config_file_conversion {
 	char *name, *url;
 };
+struct config_file_retry {
+	char *type;
+	char *options[RETRY_OPTION_COUNT];
+};
 struct config_file {
-	char *listen, *data_dir;
+	char *listen, *data_dir, *notify_command, *notify_url, *admin_listen, *admin_token_file;
 	char *options[OPTION_COUNT];
 	struct config_file_source *sources;
 	struct config_file_handler *handlers;
 	struct config_file_conversion *conversions;
-	unsigned sources_count, handlers_count, conversions_count;
+	struct config_file_retry *retries;
+	unsigned sources_count, handlers_count, conversions_count, retries_count;
 };
 
 enum { CONFIG_SECRETS_MAX = 16, CONFIG_TYPES_MAX = 64 };

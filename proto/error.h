@@ -2,6 +2,12 @@
 #ifndef TROTLINE_ERROR_H
 #define TROTLINE_ERROR_H
 
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { ERROR_TEXT_MAX = 512 };
 
 struct error {
@@ -10,9 +16,13 @@ struct error {
 
 /* Writes the cause; what does not fit is cut. err may be NULL. Always returns false, so that a
  * function can end with `return error_set(err, ...)`. */
-__attribute__((format(printf, 2, 3))) _Bool error_set(struct error *err, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) bool error_set(struct error *err, const char *fmt, ...);
 
 /* Puts "<context>: " before the cause that is there already. Always returns false. */
-__attribute__((format(printf, 2, 3))) _Bool error_wrap(struct error *err, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) bool error_wrap(struct error *err, const char *fmt, ...);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

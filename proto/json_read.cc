@@ -7,11 +7,7 @@
  * a key at its first NUL, so two readers of one event could see different events, and the tree does
  * not show it any more. And this is the dearest step of the accept path: a 460-byte event takes
  * json-c (strict, UTF-8 checked) 4.4 us to a msgpack tree, this file 0.57 us: 7.7 times less. */
-#include <stdbool.h> /* _Bool, for error.h */
-
-extern "C" {
 #include "error.h"
-}
 #include "json.h"
 
 #include <algorithm>

@@ -21,7 +21,7 @@
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
-	X(TAP, "tap-%s.%zu", "every stage PUB", "trotline tap, ingress SUB", "event, verdict, stats", \
+	X(TAP, "tap-%s.%zu", "every stage XPUB", "trotline tap, ingress SUB", "event, verdict, stats", \
 		1000)
 
 #define WIRE_ENUM(name, file, binds, connects, frames, hwm) WIRE_##name,
