@@ -61,7 +61,7 @@ enum field_kind {
 #define VERDICT_FIELDS(F)                                                                          \
 	F(STR, journal, 16, "the journal that the events belong to")                               \
 	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
-	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, buried")               \
+	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, gone, buried")               \
 	F(STR, reason, 512, "why, for retry and dead; empty otherwise")                            \
 	F(STR, handler, 64, "who says so")
 

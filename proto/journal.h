@@ -92,13 +92,14 @@ enum journal_move {
 	MOVE_DEAD,   /* accepted -> given up, to be handed to the dlq */
 	MOVE_BURIED, /* given up -> gone: the dlq's store has it */
 	MOVE_FIRE,   /* scheduled -> accepted: its time has come */
+	MOVE_LOST,   /* accepted -> accepted: its handler went away without an answer */
 };
 
 struct journal_change {
 	uint64_t seq;
 	enum journal_move move;
 	uint64_t due_ms;       /* MOVE_RETRY: when */
-	uint64_t attempts_max; /* MOVE_RETRY: one more than so many becomes MOVE_DEAD */
+	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it becomes MOVE_DEAD */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
@@ -122,6 +123,7 @@ enum journal_rc journal_settle(
 #define TRY_FIELDS(F)                                                                              \
 	F(UINT, attempts, 0, "deliveries answered with RETRY")                                     \
 	F(UINT, due, 0, "when it is due, ms since 1970; 0: not scheduled")                         \
+	F(UINT, lost, 0, "handlers that went away while they had it")                              \
 	F(UINT, dead, 0, "1: given up")                                                            \
 	F(UINT, at, 0, "when it was last answered, ms since 1970")                                 \
 	F(STR, reason, 512, "the last reason")                                                     \
@@ -149,6 +151,10 @@ bool journal_event_from(struct journal *j, uint64_t seq, struct journal_event *e
 
 /* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many. */
 size_t journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max);
+
+/* The same for those whose time is after late_ms, latest first: a clock that was wrong has put them
+ * there. */
+size_t journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t max);
 
 struct journal_stat {
 	uint64_t events, scheduled, remembered;

@@ -62,8 +62,9 @@ journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev)
 	return found;
 }
 
-size_t
-journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max)
+/* Walks `due` from one end while the rows are within (early) or beyond (late) the limit. */
+static size_t
+walk_due(struct journal *j, bool late, uint64_t limit_ms, uint64_t *seqs, size_t max)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
@@ -73,16 +74,28 @@ journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max)
 
 	if (mdb_cursor_open(j->read, j->due, &cursor) != 0)
 		return 0;
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	rc = mdb_cursor_get(cursor, &key, &value, late ? MDB_LAST : MDB_FIRST);
 	while (rc == 0 && n < max) {
 		memcpy(&due, key.mv_data, sizeof due);
-		if (due.due_ms > now_ms)
+		if (late ? due.due_ms <= limit_ms : due.due_ms > limit_ms)
 			break;
 		seqs[n++] = due.seq;
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+		rc = mdb_cursor_get(cursor, &key, &value, late ? MDB_PREV : MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
 	return n;
+}
+
+size_t
+journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max)
+{
+	return walk_due(j, false, now_ms, seqs, max);
+}
+
+size_t
+journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t max)
+{
+	return walk_due(j, true, late_ms, seqs, max);
 }
 
 static uint64_t

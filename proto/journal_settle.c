@@ -76,6 +76,7 @@ schedule(struct journal *j, const struct journal_change *c, struct journal_try l
 	const struct journal_try next = {
 		.attempts = last.attempts + 1,
 		.due = c->due_ms,
+		.lost = last.lost,
 		.at = clock_wall_ms(),
 		.reason = c->reason.p ? c->reason : slice_of(""),
 		.handler = c->handler.p ? c->handler : slice_of(""),
@@ -102,6 +103,15 @@ give_up(struct journal *j, const struct journal_change *c, struct journal_try la
 	return rc || !tried ? rc : remove_due(j, due, c->seq);
 }
 
+/* Counts a delivery that ended with its handler; the attempts are for answers only. */
+static int
+count_lost(struct journal *j, uint64_t seq, struct journal_try last)
+{
+	last.lost++;
+	last.at = clock_wall_ms();
+	return put_try(j, seq, &last);
+}
+
 static int
 fire(struct journal *j, uint64_t seq, struct journal_try last)
 {
@@ -125,6 +135,7 @@ allowed(enum journal_move move, bool tried, const struct journal_try *last)
 	case MOVE_DEAD:
 		return !dead;
 	case MOVE_RETRY:
+	case MOVE_LOST:
 		return !dead && !(tried && last->due);
 	case MOVE_BURIED:
 		return dead;
@@ -151,7 +162,8 @@ apply(struct journal *j, struct journal_change *c)
 	if (!allowed(c->move, tried, &last))
 		return 0;
 	c->applied = true;
-	if (c->move == MOVE_RETRY && last.attempts >= c->attempts_max)
+	if ((c->move == MOVE_RETRY && last.attempts >= c->attempts_max) ||
+		(c->move == MOVE_LOST && last.lost + 1 >= c->attempts_max))
 		c->move = MOVE_DEAD;
 	c->attempts = last.attempts + (c->move == MOVE_RETRY);
 	switch (c->move) {
@@ -161,6 +173,8 @@ apply(struct journal *j, struct journal_change *c)
 		return give_up(j, c, last, tried);
 	case MOVE_FIRE:
 		return fire(j, c->seq, last);
+	case MOVE_LOST:
+		return count_lost(j, c->seq, last);
 	default:
 		return remove_event(j, c->seq, tried ? &last : NULL);
 	}

@@ -1,11 +1,13 @@
 /* custodian - see custodian.h. */
 #include "custodian.h"
 
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../proto/clock.h"
 #include "../proto/log.h"
+#include "backoff.h"
 #include "ledger.h"
 #include "pace.h"
 
@@ -18,6 +20,7 @@ enum {
 	SCAN_PER_TICK = 4096,
 	FIRE_PER_TICK = 256,
 	RESCAN_MS = 60000,
+	LOST_MAX = 3, /* handlers that may go away with an event before it is given up */
 };
 
 /* An event that the custodian has sent, in the order of sending. */
@@ -38,6 +41,9 @@ struct custodian {
 	void *send_arg;
 	struct ledger *ledger;
 	struct pace paces[CONFIG_HANDLERS_MAX + 1]; /* the last one is the dlq's */
+	uint64_t gone_ms[CONFIG_HANDLERS_MAX + 1];  /* monotonic: when a handler last went away */
+	uint64_t alone[CONFIG_HANDLERS_MAX + 1];    /* the suspect that is out, or 0 */
+	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
 	size_t dlq;
 	struct journal_change changes[CHANGES_MAX];
 	size_t changes_count;
@@ -67,6 +73,7 @@ custodian_new(const struct config *cfg, struct journal *journal, struct metrics 
 	c->send = send;
 	c->send_arg = arg;
 	c->dlq = cfg->handlers_count;
+	c->clock_offset_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
 	c->ledger = ledger_new(CHUNKS_MAX);
 	c->reasons = malloc(REASONS_BYTES);
 	c->out = calloc(OUT_MAX, sizeof *c->out);
@@ -91,6 +98,13 @@ custodian_destroy(struct custodian **c)
 	*c = NULL;
 }
 
+/* The clock of the schedule: wall clock at start, then monotonic. */
+static uint64_t
+schedule_ms(const struct custodian *c)
+{
+	return clock_mono_ms() + (uint64_t)c->clock_offset_ms;
+}
+
 /* ---- the ledger and the paces, always together ---- */
 
 static bool
@@ -100,8 +114,11 @@ note(struct custodian *c, uint64_t seq, uint8_t state)
 
 	if (!ledger_set(c->ledger, seq, state))
 		return false;
-	if (was & LEDGER_OUT)
+	if (was & LEDGER_OUT) {
 		pace_ended(&c->paces[was & LEDGER_ROUTE]);
+		if (c->alone[was & LEDGER_ROUTE] == seq)
+			c->alone[was & LEDGER_ROUTE] = 0;
+	}
 	if (state & LEDGER_OUT)
 		pace_sent(&c->paces[state & LEDGER_ROUTE]);
 	return true;
@@ -218,12 +235,16 @@ take_back(struct custodian *c, const struct verdict *v, struct error *why)
 bool
 custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 {
-	struct journal_change change = {.attempts_max = c->cfg->retry.attempts};
+	struct journal_change change = {0};
 
 	if (!slice_eq(v->journal, journal_id(c->journal)))
 		return error_set(why, "a verdict for another journal, %.*s", SLICE_ARG(v->journal));
 	if (slice_is(v->verdict, "returned"))
 		return take_back(c, v, why);
+	if (slice_is(v->verdict, "gone")) {
+		c->gone_ms[route_named(c, v->handler)] = clock_mono_ms();
+		return true;
+	}
 	if (!move_of(v->verdict, &change.move))
 		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
 	if (v->seqs.n > CHANGES_MAX)
@@ -233,11 +254,57 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 	pace_alive(&c->paces[change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler)]);
 	change.reason = keep_text(c, v->reason);
 	change.handler = keep_text(c, v->handler);
-	change.due_ms = clock_wall_ms() + c->cfg->retry.delay_ms;
 	for (size_t i = 0; i < v->seqs.n; i++) {
 		change.seq = v->seqs.list[i];
 		c->changes[c->changes_count++] = change;
 	}
+	return true;
+}
+
+static uint64_t
+random_bits(void)
+{
+	uint64_t bits = 0;
+
+	RAND_bytes((unsigned char *)&bits, sizeof bits);
+	return bits;
+}
+
+/* When the event is tried again, by its type's rule and the tries it has had. */
+static void
+plan_retry(struct custodian *c, struct journal_change *change)
+{
+	const struct config_retry *rule = &c->cfg->retry;
+	struct journal_event ev;
+	struct event frame;
+	uint64_t attempts = 1;
+
+	if (journal_event_at(c->journal, change->seq, &ev)) {
+		msgpack_zone_clear(&c->zone);
+		if (ev.tried)
+			attempts += ev.last.attempts;
+		if (frame_unpack(&event_schema, ev.frame.p, ev.frame.n, &c->zone, &frame, NULL))
+			rule = config_retry_of(c->cfg, frame.type);
+	}
+	change->attempts_max = rule->attempts;
+	change->due_ms = schedule_ms(c) + backoff_ms(rule, attempts, random_bits());
+}
+
+static bool
+plan_retries(struct custodian *c, struct error *why)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->changes_count; i++)
+		any |= c->changes[i].move == MOVE_RETRY;
+	if (!any)
+		return true;
+	if (!journal_read_begin(c->journal, why))
+		return false;
+	for (size_t i = 0; i < c->changes_count; i++)
+		if (c->changes[i].move == MOVE_RETRY)
+			plan_retry(c, &c->changes[i]);
+	journal_read_end(c->journal);
 	return true;
 }
 
@@ -246,6 +313,8 @@ settled_one(struct custodian *c, const struct journal_change *change)
 {
 	uint8_t state = LEDGER_NONE;
 
+	if (change->applied && change->move == MOVE_LOST)
+		return; /* it is ready already */
 	if (!change->applied && change->received_ms != 0)
 		return; /* the event is there, but in a state that this move does not leave */
 	if (change->applied && change->move == MOVE_RETRY)
@@ -261,7 +330,8 @@ settled_one(struct custodian *c, const struct journal_change *change)
 static void
 log_settled(const struct journal_change *change)
 {
-	static const char *const names[] = {"done", "retry", "dead", "buried", "due"};
+	static const char *const names[] = {
+		"done", "retry", "dead", "buried", "due", "lost"};
 
 	if (change->applied)
 		log_info(names[change->move], LF_UINT("seq", change->seq),
@@ -274,6 +344,8 @@ custodian_settle(struct custodian *c, struct error *why)
 {
 	if (c->changes_count == 0)
 		return true;
+	if (!plan_retries(c, why))
+		return false;
 	if (journal_settle(c->journal, c->changes, c->changes_count, why) != JOURNAL_OK)
 		return false;
 	for (size_t i = 0; i < c->changes_count; i++) {
@@ -289,10 +361,37 @@ custodian_settle(struct custodian *c, struct error *why)
 
 /* ---- what must be sent ---- */
 
+/* An event whose handler went away while it may have had it: the handler's end is counted against it,
+ * and from then on it is sent alone, so that one that kills its handler takes no others along. */
+static void
+suspect(struct custodian *c, uint64_t seq, size_t route)
+{
+	static const char REASON[] = "its handler went away three times while it had this event";
+
+	if (c->changes_count == CHANGES_MAX)
+		return;
+	c->changes[c->changes_count++] = (struct journal_change){
+		.seq = seq,
+		.move = MOVE_LOST,
+		.attempts_max = LOST_MAX,
+		.reason = {REASON, sizeof REASON - 1},
+		.handler = slice_of(c->cfg->handlers[route].name),
+	};
+}
+
+/* A handler of the route has gone since then. */
+static bool
+gone_since(const struct custodian *c, size_t route, uint64_t at_ms)
+{
+	return route != c->dlq && c->gone_ms[route] != 0 && c->gone_ms[route] >= at_ms;
+}
+
 /* Takes into the ledger what has no end though its first delivery's lease is over. */
 static void
 scan(struct custodian *c)
 {
+	const uint64_t now_ms = clock_mono_ms(), lease_ms = c->cfg->journal.lease_ms;
+	const uint64_t first_sent_ms = now_ms > 2 * lease_ms ? now_ms - 2 * lease_ms : 0;
 	struct journal_event ev;
 
 	for (int n = 0; n < SCAN_PER_TICK && c->scanned < c->horizon; n++) {
@@ -302,10 +401,16 @@ scan(struct custodian *c)
 			c->scanned = c->horizon;
 			return;
 		}
-		state = ev.tried && ev.last.due ? LEDGER_WAIT : ready_on(route_of(c, &ev));
-		if (ledger_get(c->ledger, ev.seq) == LEDGER_NONE && !note(c, ev.seq, state))
-			return;
 		c->scanned = ev.seq;
+		if (ledger_get(c->ledger, ev.seq) != LEDGER_NONE)
+			continue;
+		state = ev.tried && ev.last.due ? LEDGER_WAIT : ready_on(route_of(c, &ev));
+		if (!note(c, ev.seq, state)) {
+			c->scanned = ev.seq - 1;
+			return;
+		}
+		if ((state & LEDGER_READY) && gone_since(c, state & LEDGER_ROUTE, first_sent_ms))
+			suspect(c, ev.seq, state & LEDGER_ROUTE);
 	}
 }
 
@@ -318,24 +423,34 @@ expire(struct custodian *c, uint64_t now_ms)
 
 		if (now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
 			return;
-		if (state & LEDGER_OUT)
+		if (state & LEDGER_OUT) {
 			note(c, oldest->seq, ready_on(state & LEDGER_ROUTE));
+			if (gone_since(c, state & LEDGER_ROUTE, oldest->at_ms))
+				suspect(c, oldest->seq, state & LEDGER_ROUTE);
+		}
 		c->out_first = (c->out_first + 1) % OUT_MAX;
 		c->out_count--;
 	}
 }
 
+/* False: no more on this route for now. */
 static bool
 send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 {
 	struct journal_event ev;
+	bool by_itself;
 
 	if (!journal_event_at(c->journal, seq, &ev)) {
 		note(c, seq, LEDGER_NONE);
 		return true;
 	}
+	by_itself = route != c->dlq && ev.tried && ev.last.lost > 0;
+	if (by_itself && c->paces[route].out > 0)
+		return false;
 	if (!c->send(c->send_arg, route, &ev))
 		return false;
+	if (by_itself)
+		c->alone[route] = seq;
 	note(c, seq, (uint8_t)(LEDGER_OUT | route));
 	c->out[(c->out_first + c->out_count++) % OUT_MAX] = (struct sent){seq, now_ms};
 	++*metric(c->metrics, METRIC_FAMILY_RESENT, "");
@@ -347,7 +462,7 @@ send_ready(struct custodian *c, size_t route, uint64_t now_ms)
 {
 	uint64_t room = pace_room(&c->paces[route], now_ms);
 
-	while (room-- > 0 && c->out_count < OUT_MAX) {
+	while (room-- > 0 && c->out_count < OUT_MAX && !c->alone[route]) {
 		const uint64_t seq = ledger_first(c->ledger, ready_on(route));
 
 		if (!seq)
@@ -363,12 +478,16 @@ static bool
 fire(struct custodian *c, struct error *why)
 {
 	struct journal_change changes[FIRE_PER_TICK] = {{0}};
+	const uint64_t now_ms = schedule_ms(c);
 	uint64_t seqs[FIRE_PER_TICK];
 	size_t n;
 
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	n = journal_due(c->journal, clock_wall_ms(), seqs, FIRE_PER_TICK);
+	n = journal_due(c->journal, now_ms, seqs, FIRE_PER_TICK);
+	if (n == 0)
+		n = journal_due_after(c->journal, now_ms + backoff_longest_ms(c->cfg), seqs,
+			FIRE_PER_TICK);
 	journal_read_end(c->journal);
 	if (n == 0)
 		return true;
@@ -398,6 +517,9 @@ custodian_tick(struct custodian *c, struct error *why)
 	if (!fire(c, why) || !journal_read_begin(c->journal, why))
 		return false;
 	scan(c);
+	journal_read_end(c->journal);
+	if (!custodian_settle(c, why) || !journal_read_begin(c->journal, why))
+		return false;
 	for (size_t route = 0; route <= c->dlq; route++)
 		send_ready(c, route, now_ms);
 	journal_read_end(c->journal);

@@ -14,7 +14,10 @@ enum { BURST = 512, SEQS_MAX = BURST };
 
 /* What one handler's socket had no room for in this burst. */
 struct route {
+	struct router *router;
+	size_t number;
 	zsock_t *sock;
+	zsock_t *monitor; /* tells when a handler goes away */
 	uint64_t returned[SEQS_MAX];
 	size_t count;
 };
@@ -23,9 +26,37 @@ struct router {
 	struct stage *st;
 	zsock_t *events, *verdicts;
 	struct route *routes; /* in the order of cfg->handlers */
-	char journal[17];     /* of the events in `returned` */
+	char journal[17];     /* of the events met last, those in `returned` among them */
 	msgpack_zone zone;
 };
+
+/* A handler has gone: the retrier counts it against the events that were out. */
+static void
+on_monitor(void *arg)
+{
+	const struct route *route = arg;
+	struct router *r = route->router;
+	zmsg_t *msg = zmsg_recv(route->monitor);
+
+	zmsg_destroy(&msg);
+	if (r->journal[0])
+		stage_send_verdict(r->verdicts, slice_of(r->journal), NULL, 0, "gone",
+			slice_of(""), r->st->cfg->handlers[route->number].name);
+}
+
+static void
+open_monitor(struct route *route)
+{
+	char at[64];
+
+	snprintf(at, sizeof at, "inproc://route-%zu", route->number);
+	route->monitor = zsock_new(ZMQ_PAIR);
+	if (!route->monitor ||
+		zmq_socket_monitor(zsock_resolve(route->sock), at, ZMQ_EVENT_DISCONNECTED) != 0 ||
+		zsock_connect(route->monitor, "%s", at) != 0)
+		stage_fail("cannot start", &(struct error){"cannot watch the handlers"});
+	stage_on_read(route->router->st, route->monitor, on_monitor, route);
+}
 
 static void
 open_routes(struct router *r)
@@ -41,6 +72,9 @@ open_routes(struct router *r)
 			r->st->instance, &why);
 		if (!r->routes[i].sock)
 			stage_fail("cannot open a route", &why);
+		r->routes[i].router = r;
+		r->routes[i].number = i;
+		open_monitor(&r->routes[i]);
 	}
 }
 
@@ -65,8 +99,11 @@ router_new(struct stage *st)
 static void
 router_destroy(struct router *r)
 {
-	for (size_t i = 0; i < r->st->cfg->handlers_count; i++)
+	for (size_t i = 0; i < r->st->cfg->handlers_count; i++) {
+		zmq_socket_monitor(zsock_resolve(r->routes[i].sock), NULL, 0);
+		zsock_destroy(&r->routes[i].monitor);
 		zsock_destroy(&r->routes[i].sock);
+	}
 	zsock_destroy(&r->events);
 	zsock_destroy(&r->verdicts);
 	msgpack_zone_destroy(&r->zone);
@@ -97,10 +134,6 @@ give_back(struct router *r, size_t i, const struct event *ev)
 {
 	struct route *route = &r->routes[i];
 
-	if (!slice_is(ev->journal, r->journal)) {
-		flush_all(r);
-		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
-	}
 	route->returned[route->count++] = ev->seq;
 	if (route->count == SEQS_MAX)
 		flush_returned(r, i);
@@ -120,6 +153,10 @@ route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
 	const size_t i = config_route(r->st->cfg, ev->type);
 	const char *name = r->st->cfg->handlers[i].name;
 
+	if (!slice_is(ev->journal, r->journal)) {
+		flush_all(r);
+		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
+	}
 	watch(r, ev, msg);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id), LF_SLICE("type", ev->type),
 		LF_TEXT("handler", name));
