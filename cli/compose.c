@@ -108,13 +108,14 @@ compose_signature(struct slice secret, struct slice body, char *out)
 {
 	unsigned char mac[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
+	size_t at;
 
 	if (!HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)body.p, body.n, mac,
 		    &n))
 		return false;
-	out += sprintf(out, "X-Signature: sha256=");
-	for (unsigned i = 0; i < n; i++)
-		out += sprintf(out, "%02x", mac[i]);
+	at = (size_t)snprintf(out, SIGNATURE_MAX, "X-Signature: sha256=");
+	for (unsigned i = 0; i < n; i++, at += 2)
+		snprintf(out + at, SIGNATURE_MAX - at, "%02x", mac[i]);
 	return true;
 }
 

@@ -5,6 +5,7 @@
  * so that the validator finds the variables that secrets name. */
 #include "supervise.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -125,7 +126,7 @@ export_count(const char *kind, const char *name, uint64_t count)
 
 	snprintf(key, sizeof key, "TROTLINE_N_%s%s", kind, name);
 	for (char *p = key; *p; p++)
-		*p = *p == '-' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 	snprintf(value, sizeof value, "%llu", (unsigned long long)count);
 	setenv(key, value, 1);
 }

@@ -116,7 +116,7 @@ take_message(struct tapping *t)
 
 	if (body)
 		topic = (struct slice){(const char *)zframe_data(head), zframe_size(head)};
-	if (!t->heard && slice_starts(topic, t->kind->heartbeat))
+	if (topic.p && !t->heard && slice_starts(topic, t->kind->heartbeat))
 		on_heartbeat(t);
 	if (topic.p && (t->exact ? slice_is(topic, t->topic) : slice_starts(topic, t->topic)))
 		print_frame(t, zframe_data(body), zframe_size(body));

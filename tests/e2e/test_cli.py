@@ -18,7 +18,7 @@ import tempfile
 import threading
 
 import pytest
-from pipeline import BIN, DEADLINE_S, REPO, free_port, wait_for
+from pipeline import BIN, DEADLINE_S, REPO, SANITIZER, free_port, wait_for
 
 TROTLINE = BIN / "trotline"
 VERBS = ["up", "send", "tap", "event"]
@@ -276,6 +276,8 @@ class Up:
             self.process.send_signal(signum)
         self.process.wait(60)
         wait_for("all stages ended", lambda: not self.stages(), 60)
+        for log in (self.folder / "var/log").iterdir():
+            assert not SANITIZER.search(log.read_text()), log.read_text()
         return self.process.returncode
 
 
@@ -335,6 +337,22 @@ def test_event_tells_what_became_of_it(up):
     assert (done.returncode, done.stdout) == (1, "")
     assert "never-sent: not found" in done.stderr
     assert trotline("event", "told", "-s", "other", folder=up.folder).returncode == 2
+
+
+def test_event_tells_why_an_event_is_dead(up):
+    args = ["--id", "lost", "--type", "email_bounced", "--data", '{"email": null}']
+    assert trotline("send", *args, folder=up.folder).returncode == 0
+
+    def told():
+        return json.loads(trotline("event", "lost", "--json", folder=up.folder).stdout)
+
+    wait_for("the event is dead", lambda: told()["status"] == "dead")
+    wait_for("its letter is stored", lambda: told()["failed_at"])
+    letter = told()
+    assert (letter["event_type"], letter["handler"]) == ("email_bounced", "bounced")
+    assert "email" in letter["error"]
+    text = trotline("event", "lost", folder=up.folder).stdout
+    assert text.startswith("lost: dead\n") and letter["error"] in text
 
 
 def start_tap(up, *args):
