@@ -109,6 +109,15 @@ wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, const
 	return true;
 }
 
+/* Where the other end is the only one there is, frames wait for its connection instead of being
+ * refused: after a restart the requests' socket may be there before the answers', and an answer that
+ * is refused would be a 503 for an event that is stored. */
+static bool
+keeps(enum wire wire)
+{
+	return wire == WIRE_ANSWERS || wire == WIRE_VERDICTS;
+}
+
 zsock_t *
 wire_connect(const struct config *cfg, enum wire wire, int type, const char *name, size_t instance,
 	struct error *why)
@@ -119,7 +128,7 @@ wire_connect(const struct config *cfg, enum wire wire, int type, const char *nam
 		error_set(why, "cannot open a socket: %s", zmq_strerror(errno));
 		return NULL;
 	}
-	zsock_set_immediate(sock, 1);
+	zsock_set_immediate(sock, !keeps(wire));
 	zsock_set_reconnect_ivl(sock, 50);
 	zsock_set_reconnect_ivl_max(sock, 500);
 	if (!wire_connect_more(sock, cfg, wire, name, instance, why))

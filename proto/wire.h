@@ -2,7 +2,8 @@
  *
  * Sockets carry work, the journal carries truth: whatever is lost in one is only late. All are ipc
  * sockets in <data_dir>/run (0700), with small high-water marks, bounded LINGER, MAXMSGSIZE, and
- * ZMQ_IMMEDIATE on the connecting side. */
+ * ZMQ_IMMEDIATE on the connecting side (but for answers and verdicts, which have one place to go:
+ * they wait for it). */
 #ifndef TROTLINE_WIRE_H
 #define TROTLINE_WIRE_H
 
