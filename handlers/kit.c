@@ -17,7 +17,7 @@
 #include "../proto/wire.h"
 #include "group.h"
 
-enum { REPORT_MS = 100 };
+enum { REPORT_MS = 100, DRAIN_MS = 1000 };
 
 struct kit {
 	struct stage *stage;
@@ -146,16 +146,15 @@ log_outcomes(const struct event_group *g)
 	}
 }
 
-/* One group a call: the loop must see signals and timers between two, however much comes in. */
-static void
-on_events(void *arg)
+/* False when nothing has come. */
+static bool
+handle_group(struct kit *k)
 {
-	struct kit *k = arg;
 	struct error why = {""};
 
 	gather(k);
 	if (k->group->n == 0)
-		return;
+		return false;
 	if (!apply(k, &why)) {
 		log_error("group not applied", LF_TEXT("cause", why.text),
 			LF_UINT("events", k->group->n));
@@ -164,6 +163,26 @@ on_events(void *arg)
 	report(k);
 	log_outcomes(k->group);
 	group_clear(k->group);
+	return true;
+}
+
+/* One group a call: the loop must see signals and timers between two, however much comes in. */
+static void
+on_events(void *arg)
+{
+	handle_group(arg);
+}
+
+/* What has come already is handled, for a while; the rest comes back to another process, late. */
+static void
+on_drain(void *arg)
+{
+	const uint64_t end_ms = clock_mono_ms() + DRAIN_MS;
+	struct kit *k = arg;
+
+	while (clock_mono_ms() < end_ms && handle_group(k))
+		;
+	stage_stop(k->stage);
 }
 
 /* Until the retrier has been reached: what the process before had in hand when it ended. */
@@ -235,9 +254,9 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	stage_on_read(k.stage, k.events, on_events, &k);
 	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
 		stage_every(k.stage, REPORT_MS, report_left, &k);
+	stage_on_drain(k.stage, on_drain, &k);
 	stage_run(k.stage);
 
-	/* SIGTERM stops the loop between two groups; what is still in the socket is only late. */
 	zsock_destroy(&k.events);
 	zsock_destroy(&k.verdicts);
 	group_destroy(&k.group);
