@@ -61,7 +61,7 @@ enum field_kind {
 #define VERDICT_FIELDS(F)                                                                          \
 	F(STR, journal, 16, "the journal that the events belong to")                               \
 	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
-	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, gone, buried")               \
+	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, gone, buried")         \
 	F(STR, reason, 512, "why, for retry and dead; empty otherwise")                            \
 	F(STR, handler, 64, "who says so")
 
@@ -71,7 +71,7 @@ enum field_kind {
 	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
 	F(UINT, request, 0, "number of the request within that process")                           \
 	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
-	F(UINT, batch, 0, "1: came to the batch path")                                             \
+	F(UINT, batch, 0, "0 an event, 1 a batch, 2 a question: what became of batch <body>")      \
 	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
 	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
 	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
@@ -92,6 +92,8 @@ enum field_kind {
 	F(STR, reason, 512, "why it is dead")                                                      \
 	F(STR, handler, 64, "who gave it up")                                                      \
 	F(UINT, attempts, 0, "deliveries that ended in RETRY")                                     \
+	F(UINT, death, 0,                                                                          \
+		"1 verdict dead, 2 out of tries, 3 its handlers went away, 4 unreadable")          \
 	F(UINT, failed_at, 0, "ms since 1970")                                                     \
 	F(BIN, event, 0, "the event frame as it stands in the journal")
 

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "journal_private.h"
 
-enum { TABLES = 5, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, KEPT_FREE_PERCENT = 10 };
+enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, KEPT_FREE_PERCENT = 10 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id";
 
@@ -25,8 +25,7 @@ static const char KEY_FORMAT[] = "format", KEY_ID[] = "id";
 		.max = (max_),                                                                     \
 		.doc = (doc_)},
 static const struct frame_field try_fields[] = {TRY_FIELDS(TRY_ROW)};
-const struct frame_schema try_schema = {
-	"try", try_fields, sizeof try_fields / sizeof *try_fields};
+const struct frame_schema try_schema = {"try", try_fields, sizeof try_fields / sizeof *try_fields};
 
 enum journal_rc
 journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
@@ -45,14 +44,14 @@ journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
 uint64_t
 journal_used(const struct journal *j, MDB_txn *txn)
 {
-	const MDB_dbi tables[TABLES] = {j->events, j->tries, j->due, j->seen, j->meta};
+	const MDB_dbi tables[TABLES] = {j->events, j->tries, j->due, j->seen, j->batches, j->meta};
 	uint64_t bytes = 0;
 	MDB_stat st;
 
 	for (size_t i = 0; i < TABLES; i++)
 		if (mdb_stat(txn, tables[i], &st) == 0)
 			bytes += (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
-			         (uint64_t)st.ms_psize;
+				 (uint64_t)st.ms_psize;
 	return bytes;
 }
 
@@ -96,6 +95,7 @@ open_tables(struct journal *j, MDB_txn *txn)
 		{"tries", MDB_INTEGERKEY, &j->tries},
 		{"due", 0, &j->due},
 		{"seen", MDB_INTEGERKEY, &j->seen},
+		{"batches", MDB_INTEGERKEY, &j->batches},
 		{"meta", 0, &j->meta},
 	};
 	int rc = 0;
@@ -180,7 +180,8 @@ open_all(struct journal *j, struct error *why)
 
 	if (rc != 0) {
 		close_env(j);
-		return error_set(why, "cannot open the journal in %s: %s", j->dir, mdb_strerror(rc));
+		return error_set(
+			why, "cannot open the journal in %s: %s", j->dir, mdb_strerror(rc));
 	}
 	mdb_env_info(j->env, &info);
 	j->limit_bytes = info.me_mapsize / 100 * (100 - KEPT_FREE_PERCENT);

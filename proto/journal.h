@@ -1,12 +1,13 @@
 /* journal - the durable truth between acceptance and an event's end (LMDB, in <data_dir>/journal).
  *
- * | table  | key         | value                                | meaning                              |
+ * | table  | key         | value                                | meaning |
  * |--------|-------------|--------------------------------------|--------------------------------------|
- * | events | seq         | received (8 bytes, ms), event frame  | accepted, has no end yet             |
- * | tries  | seq         | try frame                            | has been answered RETRY, or DEAD     |
- * | due    | (time, seq) | nothing                              | waits for that time (scheduled)      |
- * | seen   | seq         | hash, time, request                  | remembered for deduplication         |
- * | meta   | name        |                                      | format, the journal's random id      |
+ * | events | seq         | received (8 bytes, ms), event frame  | accepted, has no end yet | |
+ * tries  | seq         | try frame                            | has been answered RETRY, or DEAD |
+ * | due    | (time, seq) | nothing                              | waits for that time (scheduled) |
+ * | seen   | seq         | hash, time, request                  | remembered for deduplication | |
+ * batches| number      | batch frame                          | what came in one request | | meta
+ * | name        |                                      | format, the journal's random id      |
  *
  * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
  * hint on `seen`. Sequence numbers start at 1 and are never used twice: the newest row of `seen`
@@ -80,6 +81,29 @@ uint64_t journal_next(const struct journal *j);
 enum journal_rc journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
 	uint64_t received_ms, struct error *why);
 
+/* What a batch came to when it was accepted. Its id is a UUID that begins with its number, so that
+ * it is found without an index. */
+#define BATCH_FIELDS(F)                                                                            \
+	F(STR, id, 36, "the batch's id, as answered")                                              \
+	F(STR, source, 64, "where it came to")                                                     \
+	F(UINT, at, 0, "when, ms since 1970")                                                      \
+	F(UINT, first, 0, "place of its first event in the journal")                               \
+	F(UINT, queued, 0, "events from there on")                                                 \
+	F(UINT, duplicates, 0, "events that were known already")                                   \
+	F(UINT, invalid, 0, "events that were refused")                                            \
+	F(OBJ, errors, 0, "array of [index, event id or nil, error] of those")
+
+struct journal_batch {
+	BATCH_FIELDS(FRAME_MEMBER)
+};
+
+/* Inside journal_begin: writes the id of the next batch into id, from 8 random bytes. */
+void journal_batch_id(struct journal *j, const unsigned char random[8], char id[37]);
+
+/* Appends the batch whose id that was. */
+enum journal_rc journal_append_batch(
+	struct journal *j, const struct journal_batch *batch, struct error *why);
+
 /* Commits and flushes to disk; JOURNAL_OK means durable. Trims what no window remembers. */
 enum journal_rc journal_commit(struct journal *j, struct error *why);
 void journal_abort(struct journal *j);
@@ -95,6 +119,9 @@ enum journal_move {
 	MOVE_LOST,   /* accepted -> accepted: its handler went away without an answer */
 };
 
+/* Why an event is given up: in `tries` and in its dead letter. */
+enum journal_death { DEATH_NOT, DEATH_VERDICT, DEATH_TRIES, DEATH_LOST };
+
 struct journal_change {
 	uint64_t seq;
 	enum journal_move move;
@@ -103,19 +130,29 @@ struct journal_change {
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
-	bool applied;          /* false: there was no such event in a state to move from */
-	uint64_t received_ms;  /* when the event was accepted; 0: it has an end already */
-	uint64_t attempts;     /* RETRY answers so far, this one included */
+	bool applied;         /* false: there was no such event in a state to move from */
+	uint64_t received_ms; /* when the event was accepted; 0: it has an end already */
+	uint64_t attempts;    /* RETRY answers so far, this one included */
 };
 
-/* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now and
- * then. */
+/* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now
+ * and then. */
 void journal_tidy(struct journal *j);
 
 /* Makes all the moves in one transaction that is durable but for the last instant before a power
  * cut; what is lost then is only done once more. */
 enum journal_rc journal_settle(
 	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
+
+/* Puts an event that was given up back among the accepted ones, under its own number, so that its
+ * effects stay exactly once; a deletion of its letter may follow once this is JOURNAL_OK. */
+enum journal_rc journal_revive(
+	struct journal *j, uint64_t seq, struct slice frame, struct error *why);
+
+/* Makes up to max scheduled events due at once: from the earliest, or only the one of seq when it
+ * is not 0. *count receives how many. */
+enum journal_rc journal_hasten(
+	struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why);
 
 /* ---- reading: short snapshots; never kept over a wait ---- */
 
@@ -124,7 +161,7 @@ enum journal_rc journal_settle(
 	F(UINT, attempts, 0, "deliveries answered with RETRY")                                     \
 	F(UINT, due, 0, "when it is due, ms since 1970; 0: not scheduled")                         \
 	F(UINT, lost, 0, "handlers that went away while they had it")                              \
-	F(UINT, dead, 0, "1: given up")                                                            \
+	F(UINT, dead, 0, "given up: 0 not, 1 verdict dead, 2 out of tries, 3 handlers went away")  \
 	F(UINT, at, 0, "when it was last answered, ms since 1970")                                 \
 	F(STR, reason, 512, "the last reason")                                                     \
 	F(STR, handler, 64, "who gave it")
@@ -149,7 +186,8 @@ bool journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev)
 /* The first event at or after seq; false at the end. */
 bool journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev);
 
-/* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many. */
+/* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many.
+ */
 size_t journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max);
 
 /* The same for those whose time is after late_ms, latest first: a clock that was wrong has put them
@@ -163,6 +201,9 @@ struct journal_stat {
 	uint64_t oldest_received_ms; /* of the oldest event without an end; 0: none */
 };
 bool journal_stat(struct journal *j, struct journal_stat *st);
+
+/* The batch of that id; it lives until journal_read_end or the next look-up. */
+bool journal_find_batch(struct journal *j, struct slice id, struct journal_batch *batch);
 
 /* What became of a source's event id. */
 struct journal_found {

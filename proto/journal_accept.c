@@ -98,6 +98,7 @@ journal_begin(struct journal *j, struct error *why)
 		return JOURNAL_FAILED;
 	}
 	j->next_seq = journal_last(j->write, j->seen) + 1;
+	j->next_batch = journal_last(j->write, j->batches) + 1;
 	j->used_bytes = journal_used(j, j->write);
 	j->group = 0;
 	return JOURNAL_OK;
@@ -207,13 +208,43 @@ trim(struct journal *j, uint64_t now_ms)
 	}
 }
 
+/* The same for batches; the newest row holds the next batch's number. */
+static void
+trim_batches(struct journal *j, uint64_t now_ms)
+{
+	struct journal_batch batch;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+
+	if (mdb_cursor_open(j->write, j->batches, &cursor) != 0)
+		return;
+	for (int n = 0; n < TRIM_MORE; n++) {
+		uint64_t number;
+
+		if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) != 0)
+			break;
+		memcpy(&number, key.mv_data, sizeof number);
+		msgpack_zone_clear(&j->zone);
+		if (number + 1 >= j->next_batch ||
+			(frame_unpack(&batch_schema, value.mv_data, value.mv_size, &j->zone, &batch,
+				 NULL) &&
+				batch.at + j->window_ms > now_ms))
+			break;
+		if (mdb_cursor_del(cursor, 0) != 0)
+			break;
+	}
+	mdb_cursor_close(cursor);
+}
+
 enum journal_rc
 journal_commit(struct journal *j, struct error *why)
 {
 	int rc;
 
-	if (j->group > 0)
+	if (j->group > 0) {
 		trim(j, clock_wall_ms());
+		trim_batches(j, clock_wall_ms());
+	}
 	mdb_cursor_close(j->seen_cursor);
 	j->seen_cursor = NULL;
 	rc = mdb_txn_commit(j->write);

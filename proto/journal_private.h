@@ -21,7 +21,7 @@ struct due_key {
 
 struct journal {
 	MDB_env *env;
-	MDB_dbi events, tries, due, seen, meta;
+	MDB_dbi events, tries, due, seen, batches, meta;
 	MDB_txn *write;  /* open write transaction, or NULL */
 	MDB_txn *read;   /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
@@ -30,6 +30,7 @@ struct journal {
 	bool broken; /* after a failed commit: opened anew by the next begin */
 	uint64_t broken_at_ms;
 	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group;
+	uint64_t next_batch;
 	EVP_MD_CTX *digest;
 	EVP_MD *sha256;
 	msgpack_zone zone; /* of the try last read */
@@ -39,7 +40,7 @@ struct journal {
 	uint64_t max_bytes;
 };
 
-extern const struct frame_schema try_schema;
+extern const struct frame_schema try_schema, batch_schema;
 
 /* Names the cause and says of which kind it is. */
 enum journal_rc journal_trouble(struct journal *j, int rc, const char *what, struct error *why);

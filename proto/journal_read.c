@@ -57,7 +57,7 @@ journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev)
 	if (mdb_cursor_open(j->read, j->events, &cursor) != 0)
 		return false;
 	found = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) == 0 &&
-	        fill(j, &key, &value, ev);
+		fill(j, &key, &value, ev);
 	mdb_cursor_close(cursor);
 	return found;
 }

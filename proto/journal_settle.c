@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "journal_private.h"
 
+enum { HASTEN_MAX = 4096 };
+
 bool
 journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
 {
@@ -89,13 +91,14 @@ schedule(struct journal *j, const struct journal_change *c, struct journal_try l
 }
 
 static int
-give_up(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried)
+give_up(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried,
+	enum journal_death death)
 {
 	const uint64_t due = last.due;
 	int rc;
 
 	last.due = 0;
-	last.dead = 1;
+	last.dead = death;
 	last.at = clock_wall_ms();
 	last.reason = c->reason.p ? c->reason : slice_of("");
 	last.handler = c->handler.p ? c->handler : slice_of("");
@@ -145,12 +148,25 @@ allowed(enum journal_move move, bool tried, const struct journal_try *last)
 	return false;
 }
 
+static enum journal_death
+death_by(const struct journal_change *c, const struct journal_try *last)
+{
+	if (c->move == MOVE_DEAD)
+		return DEATH_VERDICT;
+	if (c->move == MOVE_RETRY && last->attempts >= c->attempts_max)
+		return DEATH_TRIES;
+	if (c->move == MOVE_LOST && last->lost + 1 >= c->attempts_max)
+		return DEATH_LOST;
+	return DEATH_NOT;
+}
+
 static int
 apply(struct journal *j, struct journal_change *c)
 {
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
 	MDB_val key = journal_val(&c->seq, sizeof c->seq), value;
 	int rc = mdb_get(j->write, j->events, &key, &value);
+	enum journal_death death;
 	bool tried;
 
 	c->applied = false;
@@ -162,15 +178,15 @@ apply(struct journal *j, struct journal_change *c)
 	if (!allowed(c->move, tried, &last))
 		return 0;
 	c->applied = true;
-	if ((c->move == MOVE_RETRY && last.attempts >= c->attempts_max) ||
-		(c->move == MOVE_LOST && last.lost + 1 >= c->attempts_max))
+	death = death_by(c, &last);
+	if (death != DEATH_NOT)
 		c->move = MOVE_DEAD;
 	c->attempts = last.attempts + (c->move == MOVE_RETRY);
 	switch (c->move) {
 	case MOVE_RETRY:
 		return schedule(j, c, last, tried);
 	case MOVE_DEAD:
-		return give_up(j, c, last, tried);
+		return give_up(j, c, last, tried, death);
 	case MOVE_FIRE:
 		return fire(j, c->seq, last);
 	case MOVE_LOST:
@@ -178,6 +194,102 @@ apply(struct journal *j, struct journal_change *c)
 	default:
 		return remove_event(j, c->seq, tried ? &last : NULL);
 	}
+}
+
+/* Commits when rc is 0, else gives everything up. */
+static enum journal_rc
+end(struct journal *j, int rc, const char *what, struct error *why)
+{
+	if (rc == 0) {
+		rc = mdb_txn_commit(j->write);
+		j->write = NULL;
+	}
+	journal_abort(j);
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, what, why);
+}
+
+enum journal_rc
+journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error *why)
+{
+	const uint64_t received_ms = clock_wall_ms();
+	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val value = {sizeof received_ms + frame.n, NULL};
+	enum journal_rc status = journal_lock(j, 0, why);
+	int rc;
+
+	if (status != JOURNAL_OK)
+		return status;
+	rc = mdb_put(j->write, j->events, &key, &value, MDB_RESERVE | MDB_NOOVERWRITE);
+	if (rc == 0) {
+		memcpy(value.mv_data, &received_ms, sizeof received_ms);
+		memcpy((char *)value.mv_data + sizeof received_ms, frame.p, frame.n);
+	}
+	if (rc == 0 || rc == MDB_KEYEXIST) {
+		key = journal_val(&seq, sizeof seq);
+		rc = no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
+	}
+	return end(j, rc, "cannot put an event back", why);
+}
+
+/* The seqs of the earliest scheduled events, before anything is changed. */
+static size_t
+earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct due_key due;
+	size_t n = 0;
+
+	if (only) {
+		*seqs = only;
+		return 1;
+	}
+	if (mdb_cursor_open(j->write, j->due, &cursor) != 0)
+		return 0;
+	while (n < max && mdb_cursor_get(cursor, &key, &value, n ? MDB_NEXT : MDB_FIRST) == 0) {
+		memcpy(&due, key.mv_data, sizeof due);
+		seqs[n++] = due.seq;
+	}
+	mdb_cursor_close(cursor);
+	return n;
+}
+
+/* Due at 1 ms after 1970: the retrier fires it with the next tick. */
+static int
+hasten_one(struct journal *j, uint64_t seq, size_t *count)
+{
+	struct journal_try last;
+	uint64_t due;
+	int rc;
+
+	if (!journal_try_at(j, j->write, seq, &last) || last.dead || !last.due)
+		return 0;
+	due = last.due;
+	last.due = 1;
+	rc = put_try(j, seq, &last);
+	if (rc == 0)
+		rc = remove_due(j, due, seq);
+	if (rc == 0)
+		rc = put_due(j, 1, seq);
+	*count += rc == 0;
+	return rc;
+}
+
+enum journal_rc
+journal_hasten(struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why)
+{
+	uint64_t seqs[HASTEN_MAX];
+	enum journal_rc status = journal_lock(j, 0, why);
+	int rc = 0;
+	size_t n;
+
+	*count = 0;
+	if (status != JOURNAL_OK)
+		return status;
+	n = earliest(j, seq, seqs, max < HASTEN_MAX ? max : HASTEN_MAX);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = hasten_one(j, seqs[i], count);
+	return end(j, rc, "cannot hasten", why);
 }
 
 void
@@ -197,12 +309,5 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 		return status;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
-	if (rc != 0) {
-		status = journal_trouble(j, rc, "cannot settle verdicts", why);
-		journal_abort(j);
-		return status;
-	}
-	rc = mdb_txn_commit(j->write);
-	j->write = NULL;
-	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
+	return end(j, rc, "cannot settle verdicts", why);
 }

@@ -330,8 +330,7 @@ settled_one(struct custodian *c, const struct journal_change *change)
 static void
 log_settled(const struct journal_change *change)
 {
-	static const char *const names[] = {
-		"done", "retry", "dead", "buried", "due", "lost"};
+	static const char *const names[] = {"done", "retry", "dead", "buried", "due", "lost"};
 
 	if (change->applied)
 		log_info(names[change->move], LF_UINT("seq", change->seq),
@@ -352,8 +351,8 @@ custodian_settle(struct custodian *c, struct error *why)
 		settled_one(c, &c->changes[i]);
 		log_settled(&c->changes[i]);
 	}
-	metric_observe(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"",
-		(double)c->changes_count);
+	metric_observe(
+		c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"", (double)c->changes_count);
 	c->changes_count = 0;
 	c->reasons_used = 0;
 	return true;
@@ -361,8 +360,9 @@ custodian_settle(struct custodian *c, struct error *why)
 
 /* ---- what must be sent ---- */
 
-/* An event whose handler went away while it may have had it: the handler's end is counted against it,
- * and from then on it is sent alone, so that one that kills its handler takes no others along. */
+/* An event whose handler went away while it may have had it: the handler's end is counted against
+ * it, and from then on it is sent alone, so that one that kills its handler takes no others along.
+ */
 static void
 suspect(struct custodian *c, uint64_t seq, size_t route)
 {
@@ -486,8 +486,8 @@ fire(struct custodian *c, struct error *why)
 		return false;
 	n = journal_due(c->journal, now_ms, seqs, FIRE_PER_TICK);
 	if (n == 0)
-		n = journal_due_after(c->journal, now_ms + backoff_longest_ms(c->cfg), seqs,
-			FIRE_PER_TICK);
+		n = journal_due_after(
+			c->journal, now_ms + backoff_longest_ms(c->cfg), seqs, FIRE_PER_TICK);
 	journal_read_end(c->journal);
 	if (n == 0)
 		return true;
@@ -528,8 +528,8 @@ custodian_tick(struct custodian *c, struct error *why)
 
 /* ---- once a second ---- */
 
-/* From time to time the whole journal is looked through again: whatever the ledger has missed is found,
- * late but surely. */
+/* From time to time the whole journal is looked through again: whatever the ledger has missed is
+ * found, late but surely. */
 static void
 begin_scan(struct custodian *c)
 {
@@ -557,8 +557,8 @@ sample(struct custodian *c, uint64_t last_seq)
 	memmove(c->samples, c->samples + old, (c->samples_count - old) * sizeof *c->samples);
 	c->samples_count -= old;
 	if (c->samples_count == 0 ||
-		(c->samples_count < SAMPLES &&
-			now_ms - c->samples[c->samples_count - 1].at_ms >= lease_ms / (SAMPLES / 2)))
+		(c->samples_count < SAMPLES && now_ms - c->samples[c->samples_count - 1].at_ms >=
+						       lease_ms / (SAMPLES / 2)))
 		c->samples[c->samples_count++] = (struct sample){now_ms, last_seq};
 }
 

@@ -1,5 +1,5 @@
-/* custodian - who looks after the journal: settles verdicts, fires what is due, and knows which events
- * must be sent (again).
+/* custodian - who looks after the journal: settles verdicts, fires what is due, and knows which
+ * events must be sent (again).
  *
  * In: verdict frames, the clock, the journal. Out: moves in the journal, and events handed to the
  * caller for sending. State: the ledger, the list of what is out, the routes' paces; all in memory
@@ -17,16 +17,16 @@
 
 struct custodian;
 
-/* Sends one event on its route (the dlq's has the number cfg->handlers_count). False when the socket
- * has no room: it stays ready. */
+/* Sends one event on its route (the dlq's has the number cfg->handlers_count). False when the
+ * socket has no room: it stays ready. */
 typedef bool custodian_send(void *arg, size_t route, const struct journal_event *ev);
 
 struct custodian *custodian_new(const struct config *cfg, struct journal *journal,
 	struct metrics *metrics, custodian_send *send, void *arg);
 void custodian_destroy(struct custodian **c);
 
-/* Takes the verdicts of a frame in; false with why when it is none of ours, or when there is no room
- * because the journal is in trouble (the events' leases bring them back). */
+/* Takes the verdicts of a frame in; false with why when it is none of ours, or when there is no
+ * room because the journal is in trouble (the events' leases bring them back). */
 bool custodian_take(struct custodian *c, const struct verdict *verdict, struct error *why);
 
 /* Moves in the journal what has been taken. On trouble everything is kept for the next call. */

@@ -12,7 +12,8 @@ struct chunk {
 };
 
 struct ledger {
-	struct chunk **chunks; /* chunks[i] holds the events from (first + i) * CHUNK on; may be NULL */
+	struct chunk *
+		*chunks; /* chunks[i] holds the events from (first + i) * CHUNK on; may be NULL */
 	size_t length, room;
 	uint64_t first;
 	size_t live, max;

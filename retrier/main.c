@@ -1,9 +1,10 @@
 /* retrier - the custodian of the journal: removes what is done, schedules what must be tried again,
  * sends what is due, sends again what lost its lease, hands to the dlq what is given up.
  *
- * In: verdict frames from handlers, routers, validators and the dlq. Out: event frames to the routers,
- * dead frames to the dlq, moves in the journal. State: see custodian.h. A kill loses verdicts that
- * were not settled: those events are delivered once more and found to be applied already. */
+ * In: verdict frames from handlers, routers, validators and the dlq. Out: event frames to the
+ * routers, dead frames to the dlq, moves in the journal. State: see custodian.h. A kill loses
+ * verdicts that were not settled: those events are delivered once more and found to be applied
+ * already. */
 #include <stdlib.h>
 
 #include "../proto/log.h"
@@ -11,7 +12,7 @@
 #include "../proto/wire.h"
 #include "custodian.h"
 
-enum { TICK_MS = 10, SURVEY_MS = 250, BURST = 1024 };
+enum { TICK_MS = 10, SURVEY_MS = 250, BURST = 1024, DEATH_UNREADABLE = 4 };
 
 struct retrier {
 	struct stage *st;
@@ -67,6 +68,7 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 		.reason = told ? ev->last.reason : slice_of("the event frame cannot be read"),
 		.handler = told ? ev->last.handler : slice_of("retrier"),
 		.attempts = ev->tried ? ev->last.attempts : 0,
+		.death = told ? ev->last.dead : DEATH_UNREADABLE,
 		.failed_at = ev->tried ? ev->last.at : ev->received_ms,
 		.event = ev->frame,
 	};

@@ -1,8 +1,8 @@
 /* pace - how many events the retrier may have out on each route; pure.
  *
- * A route begins with one event out, doubles with each verdict up to PACE_MOST, and falls back to one
- * with a pause when the router says that no handler has room: the pause doubles from 50 ms to 1 s.
- * So a missing handler costs one probe a second, and one that comes back gets all at once. */
+ * A route begins with one event out, doubles with each verdict up to PACE_MOST, and falls back to
+ * one with a pause when the router says that no handler has room: the pause doubles from 50 ms to 1
+ * s. So a missing handler costs one probe a second, and one that comes back gets all at once. */
 #ifndef TROTLINE_RETRIER_PACE_H
 #define TROTLINE_RETRIER_PACE_H
 
@@ -12,8 +12,8 @@
 enum { PACE_MOST = 512, PACE_PAUSE_MS = 50, PACE_PAUSE_MOST_MS = 1000 };
 
 struct pace {
-	uint64_t window; /* events that may be out */
-	uint64_t out;    /* events that are */
+	uint64_t window;             /* events that may be out */
+	uint64_t out;                /* events that are */
 	uint64_t pause_ms, until_ms; /* monotonic */
 };
 

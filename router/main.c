@@ -1,9 +1,9 @@
 /* router - event type -> the handlers of that type.
  *
- * In: event frames from validators and the retrier. Out: the same frames, untouched, on the PUSH socket
- * of the type's handler; what has no room there goes back to the retrier as "returned" and stays in
- * the journal, so that no type ever waits for another. State: none. A kill loses what is in its
- * sockets, which the retrier sends again after the lease. */
+ * In: event frames from validators and the retrier. Out: the same frames, untouched, on the PUSH
+ * socket of the type's handler; what has no room there goes back to the retrier as "returned" and
+ * stays in the journal, so that no type ever waits for another. State: none. A kill loses what is
+ * in its sockets, which the retrier sends again after the lease. */
 #include <stdlib.h>
 
 #include "../proto/log.h"
@@ -40,8 +40,8 @@ on_monitor(void *arg)
 
 	zmsg_destroy(&msg);
 	if (r->journal[0])
-		stage_send_verdict(r->verdicts, slice_of(r->journal), NULL, 0, "gone",
-			slice_of(""), r->st->cfg->handlers[route->number].name);
+		stage_send_verdict(r->verdicts, slice_of(r->journal), NULL, 0, "gone", slice_of(""),
+			r->st->cfg->handlers[route->number].name);
 }
 
 static void
@@ -68,8 +68,8 @@ open_routes(struct router *r)
 	if (!r->routes)
 		stage_fail("cannot start", &why);
 	for (size_t i = 0; i < cfg->handlers_count; i++) {
-		r->routes[i].sock = wire_bind(cfg, WIRE_ROUTE, ZMQ_PUSH, cfg->handlers[i].name,
-			r->st->instance, &why);
+		r->routes[i].sock = wire_bind(
+			cfg, WIRE_ROUTE, ZMQ_PUSH, cfg->handlers[i].name, r->st->instance, &why);
 		if (!r->routes[i].sock)
 			stage_fail("cannot open a route", &why);
 		r->routes[i].router = r;
@@ -146,7 +146,8 @@ watch(struct router *r, const struct event *ev, zmq_msg_t *msg)
 		tap_send(r->st->tap, "event", ev->type, zmq_msg_data(msg), zmq_msg_size(msg));
 }
 
-/* Sends the message on, or gives the event back. The message is empty or still the caller's after. */
+/* Sends the message on, or gives the event back. The message is empty or still the caller's after.
+ */
 static void
 route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
 {
@@ -158,8 +159,8 @@ route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
 		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
 	}
 	watch(r, ev, msg);
-	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id), LF_SLICE("type", ev->type),
-		LF_TEXT("handler", name));
+	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
+		LF_SLICE("type", ev->type), LF_TEXT("handler", name));
 	if (zmq_msg_send(msg, zsock_resolve(r->routes[i].sock), ZMQ_DONTWAIT) < 0)
 		give_back(r, i, ev);
 }
