@@ -60,8 +60,8 @@ put_missing(msgpack_sbuffer *out, unsigned missing)
 	put(out, "]");
 }
 
-static const char *
-error_of(enum outcome outcome)
+const char *
+outcome_error(enum outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_MISSING:
@@ -95,7 +95,7 @@ answer_single(const struct candidate *c, msgpack_sbuffer *out)
 		return 200;
 	default:
 		put(out, "{\"error\":");
-		json_quote(slice_of(error_of(c->outcome)), out);
+		json_quote(slice_of(outcome_error(c->outcome)), out);
 		if (c->outcome == OUTCOME_MISSING) {
 			put(out, ",\"fields\":");
 			put_missing(out, c->ev.missing);
@@ -108,14 +108,16 @@ answer_single(const struct candidate *c, msgpack_sbuffer *out)
 static void
 put_result(msgpack_sbuffer *out, size_t index, const struct candidate *c)
 {
-	const char *error = error_of(c->outcome);
+	const char *error = outcome_error(c->outcome);
 
 	put(out, index ? ",{\"index\":" : "{\"index\":");
 	put_number(out, index);
 	put(out, ",\"event_id\":");
 	put_id(out, c->ev.id);
 	put(out, ",\"status\":");
-	put(out, error ? "\"invalid\"" : c->outcome == OUTCOME_NEW ? "\"queued\"" : "\"duplicate\"");
+	put(out, error                       ? "\"invalid\""
+		 : c->outcome == OUTCOME_NEW ? "\"queued\""
+					     : "\"duplicate\"");
 	put(out, ",\"error\":");
 	if (error)
 		json_quote(slice_of(error), out);
@@ -165,6 +167,9 @@ answer_refusal(const struct job *job, msgpack_sbuffer *out)
 	case REFUSED_NO_ARRAY:
 		put(out, "{\"error\":\"Invalid JSON\"}");
 		return 400;
+	case REFUSED_NO_BATCH:
+		put(out, "{\"error\":\"Not found\"}");
+		return 404;
 	case REFUSED_TOO_MANY:
 		put(out, "{\"error\":\"Too many events in one batch\"}");
 		return 413;
@@ -192,5 +197,5 @@ job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body)
 	if (job->refusal != REFUSED_NOT)
 		return answer_refusal(job, body);
 	return job->rq.batch ? answer_batch(job, now_ms, body)
-	                     : answer_single(&job->events[0], body);
+			     : answer_single(&job->events[0], body);
 }

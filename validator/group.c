@@ -1,19 +1,22 @@
 /* group - see group.h. */
 #include "group.h"
 
+#include <openssl/rand.h>
 #include <stdio.h>
 
 #include "../proto/clock.h"
 
-/* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log. */
+/* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log.
+ */
 enum { OVERHEAD = 160 };
 
-/* A job takes part when nothing has refused it and one of its events may enter. Asked once, before
- * the transaction: a duplicate found in one that fails is none. */
+/* A job takes part when nothing has refused it and one of its events may enter, or it is a batch,
+ * which is remembered whatever is in it. Asked once, before the transaction: a duplicate found in
+ * one that fails is none. */
 static bool
 may_enter(struct job *job)
 {
-	bool any = false;
+	bool any = job->rq.batch == 1;
 
 	for (size_t i = 0; i < job->count; i++) {
 		job->events[i].seq = 0;
@@ -102,15 +105,81 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 		job->rq.received, &job->why);
 }
 
-static enum journal_rc
-enter_job(struct journal *journal, const struct config *cfg, struct job *job,
-	msgpack_sbuffer *frames)
+static void
+name_batch(struct journal *journal, struct job *job)
 {
+	unsigned char chance[8] = {0};
+
+	RAND_bytes(chance, sizeof chance);
+	journal_batch_id(journal, chance, job->batch);
+}
+
+static msgpack_object
+text_object(struct slice s)
+{
+	if (!s.p)
+		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.p}};
+}
+
+/* [index, event id or nil, error] for each event that was refused, in the job's zone. */
+static bool
+list_errors(struct job *job, struct journal_batch *batch)
+{
+	msgpack_object *list = msgpack_zone_malloc(&job->zone, (job->count + 1) * sizeof *list);
+	uint32_t n = 0;
+
+	for (size_t i = 0; list && i < job->count; i++) {
+		const struct candidate *c = &job->events[i];
+		msgpack_object *row;
+
+		batch->duplicates += c->outcome == OUTCOME_DUPLICATE;
+		if (!outcome_error(c->outcome))
+			continue;
+		row = msgpack_zone_malloc(&job->zone, 3 * sizeof *row);
+		if (!row)
+			return false;
+		row[0] = (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = i};
+		row[1] = text_object(c->ev.id);
+		row[2] = text_object(slice_of(outcome_error(c->outcome)));
+		list[n++] = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {3, row}};
+	}
+	batch->invalid = n;
+	batch->errors = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {n, list}};
+	return list != NULL;
+}
+
+static enum journal_rc
+enter_batch(struct journal *journal, struct job *job, uint64_t first)
+{
+	struct journal_batch batch = {
+		.id = slice_of(job->batch),
+		.source = job->rq.source,
+		.at = clock_wall_ms(),
+		.first = first,
+		.queued = journal_next(journal) - first,
+	};
+
+	if (list_errors(job, &batch))
+		return journal_append_batch(journal, &batch, &job->why);
+	error_set(&job->why, "out of memory");
+	return JOURNAL_FAILED;
+}
+
+static enum journal_rc
+enter_job(
+	struct journal *journal, const struct config *cfg, struct job *job, msgpack_sbuffer *frames)
+{
+	const uint64_t first = journal_next(journal);
 	enum journal_rc rc = JOURNAL_OK;
 
+	if (job->rq.batch)
+		name_batch(journal, job);
 	for (size_t i = 0; rc == JOURNAL_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
 			rc = enter_event(journal, cfg, job, i, frames);
+	if (rc == JOURNAL_OK && job->rq.batch)
+		rc = enter_batch(journal, job, first);
 	return rc;
 }
 
@@ -170,7 +239,8 @@ count_appended(struct job *const *jobs, size_t n)
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < jobs[i]->count; k++)
 			count += jobs[i]->refusal == REFUSED_NOT &&
-			         jobs[i]->events[k].outcome == OUTCOME_NEW && jobs[i]->events[k].seq;
+				 jobs[i]->events[k].outcome == OUTCOME_NEW &&
+				 jobs[i]->events[k].seq;
 	return count;
 }
 

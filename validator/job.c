@@ -1,7 +1,6 @@
 /* job - see job.h. */
 #include "job.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,6 +25,7 @@ static const char *const refusal_names[] = {
 	[REFUSED_SOURCE] = "source",
 	[REFUSED_LATE] = "late",
 	[REFUSED_UNAVAILABLE] = "unavailable",
+	[REFUSED_NO_BATCH] = "no_batch",
 };
 
 const char *
@@ -124,21 +124,6 @@ judge_event(const struct job *job, const msgpack_object *object, msgpack_zone *z
 	}
 }
 
-/* A random UUID (RFC 9562, version 4). */
-static void
-name_batch(struct job *job)
-{
-	unsigned char b[16] = {0};
-
-	RAND_bytes(b, sizeof b);
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	snprintf(job->batch, sizeof job->batch,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
-}
-
 static void
 judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
 {
@@ -152,8 +137,7 @@ judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
 		return;
 	}
 	job->count = 1;
-	job->events[0].outcome =
-		judge_event(job, root, &job->zone, now_ms, &job->events[0].ev);
+	job->events[0].outcome = judge_event(job, root, &job->zone, now_ms, &job->events[0].ev);
 }
 
 static void
@@ -174,11 +158,10 @@ judge_batch(struct job *job, const msgpack_object *root, const struct config *cf
 		refuse(job, REFUSED_UNAVAILABLE);
 		return;
 	}
-	name_batch(job);
 	job->count = root->via.array.size;
 	for (size_t i = 0; i < job->count; i++)
-		job->events[i].outcome = judge_event(job, &root->via.array.ptr[i], &job->zone,
-			now_ms, &job->events[i].ev);
+		job->events[i].outcome = judge_event(
+			job, &root->via.array.ptr[i], &job->zone, now_ms, &job->events[i].ev);
 }
 
 void

@@ -1,6 +1,7 @@
 /* job - one request on its way through the validator, and the judgement of it that needs no disk.
  *
- * A job owns the request's message and everything made from it (one zone); it is kept and reused. */
+ * A job owns the request's message and everything made from it (one zone); it is kept and reused.
+ */
 #ifndef TROTLINE_VALIDATOR_JOB_H
 #define TROTLINE_VALIDATOR_JOB_H
 
@@ -22,7 +23,7 @@ enum outcome {
 	OUTCOME_MISSING,   /* required fields missing or of the wrong type */
 	OUTCOME_OLD,
 	OUTCOME_FUTURE,
-	OUTCOME_BAD,  /* in a batch: no object */
+	OUTCOME_BAD,   /* in a batch: no object */
 	OUTCOME_LARGE, /* in a batch: over the limit for one event */
 };
 
@@ -30,8 +31,8 @@ enum outcome {
 struct candidate {
 	struct native_event ev;
 	enum outcome outcome;
-	uint64_t seq;       /* once appended */
-	size_t at, n;       /* its frame in the group's buffer, once packed */
+	uint64_t seq; /* once appended */
+	size_t at, n; /* its frame in the group's buffer, once packed */
 };
 
 /* Why a request as a whole goes no further. */
@@ -44,6 +45,7 @@ enum refusal {
 	REFUSED_SOURCE,      /* no such source: the files of two stages differ */
 	REFUSED_LATE,        /* its deadline is over: ingress has answered */
 	REFUSED_UNAVAILABLE, /* journal full, disk trouble: 503 */
+	REFUSED_NO_BATCH,    /* asked for a batch that is not known */
 };
 
 struct job {
@@ -52,11 +54,11 @@ struct job {
 	struct request rq; /* points into msg and zone */
 	const struct config_source *source;
 	enum refusal refusal;
-	bool enters; /* takes part in the group's transaction */
+	bool enters;      /* takes part in the group's transaction */
 	struct error why; /* for the log, and in a 503's body */
 	struct candidate *events;
 	size_t count, room;
-	char batch[37];
+	char batch[37]; /* its id, once it has entered */
 };
 
 void job_init(struct job *job);
@@ -76,8 +78,11 @@ void job_judge(struct job *job, const struct config *cfg, struct signer *const *
 /* The status and JSON body for what the job has come to. */
 unsigned job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body);
 
-/* What stands beside the body: `Name: value` lines. Retry-After on 503; X-Error-Detail says more than
- * the body's fixed text, but nothing about a wrong signature. */
+/* The error text of an outcome, NULL for OUTCOME_NEW and OUTCOME_DUPLICATE. */
+const char *outcome_error(enum outcome outcome);
+
+/* What stands beside the body: `Name: value` lines. Retry-After on 503; X-Error-Detail says more
+ * than the body's fixed text, but nothing about a wrong signature. */
 void job_answer_headers(const struct job *job, unsigned status, char *out, size_t size);
 
 /* "new", "duplicate", ...: for labels and the log. */

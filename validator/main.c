@@ -1,9 +1,10 @@
-/* validator - the only stage that reads secrets: verifies, parses, checks, deduplicates, stores, answers.
+/* validator - the only stage that reads secrets: verifies, parses, checks, deduplicates, stores,
+ * answers.
  *
- * In: request frames from every ingress. Out: rows in the journal, then answer frames to the ingress
- * that asked, then event frames to the routers. State: none but the journal. A kill before the
- * commit leaves nothing (ingress asks another or answers 503), after it everything (ingress asks
- * again and is told "accepted"; the retrier sends what the routers did not get). */
+ * In: request frames from every ingress. Out: rows in the journal, then answer frames to the
+ * ingress that asked, then event frames to the routers. State: none but the journal. A kill before
+ * the commit leaves nothing (ingress asks another or answers 503), after it everything (ingress
+ * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
 #include "../proto/clock.h"
@@ -173,8 +174,7 @@ open_counters(struct metrics *m)
 			metric(m, METRIC_FAMILY_EVENTS, labels);
 		}
 	for (int r = REFUSED_SIGNATURE; r <= REFUSED_UNAVAILABLE; r++) {
-		snprintf(labels, sizeof labels, "error_type=\"%s\"",
-			refusal_name((enum refusal)r));
+		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name((enum refusal)r));
 		metric(m, METRIC_FAMILY_ERRORS, labels);
 	}
 }

@@ -110,8 +110,8 @@ is_native_name(struct slice key)
 
 /* What stands beside the four keys, as a map; data itself when there is nothing. */
 static bool
-complete_data(
-	const msgpack_object *object, const msgpack_object *data, msgpack_zone *zone, msgpack_object *out)
+complete_data(const msgpack_object *object, const msgpack_object *data, msgpack_zone *zone,
+	msgpack_object *out)
 {
 	const msgpack_object_map *outer = &object->via.map, *inner = &data->via.map;
 	msgpack_object_kv *more, *all;
@@ -129,10 +129,9 @@ complete_data(
 			more[n++] = outer->ptr[i];
 	if (inner->size)
 		memcpy(all, inner->ptr, inner->size * sizeof *all);
-	all[inner->size].key = (msgpack_object){.type = MSGPACK_OBJECT_STR,
-		.via.str = {sizeof ENVELOPE - 1, ENVELOPE}};
-	all[inner->size].val =
-		(msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {n, more}};
+	all[inner->size].key = (msgpack_object){
+		.type = MSGPACK_OBJECT_STR, .via.str = {sizeof ENVELOPE - 1, ENVELOPE}};
+	all[inner->size].val = (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {n, more}};
 	out->via.map = (msgpack_object_map){inner->size + 1, all};
 	return true;
 }

@@ -49,7 +49,8 @@ signer_new(const struct config_source *source, struct error *why)
 	for (size_t i = 0; i < source->secrets_count; i++) {
 		signer->contexts[i] = keyed_context(source->secrets[i]);
 		if (!signer->contexts[i]) {
-			error_set(why, "OpenSSL cannot make HMAC-SHA256 for source %s", source->name);
+			error_set(
+				why, "OpenSSL cannot make HMAC-SHA256 for source %s", source->name);
 			signer_destroy(&signer);
 			return NULL;
 		}
@@ -150,8 +151,8 @@ signer_verify(
 	if (!value.p)
 		return false;
 	if (!parse_mac(value, given))
-		return error_set(why, "header %s is not %s and %d hex digits", HEADER, PREFIX,
-			2 * MAC_LEN);
+		return error_set(
+			why, "header %s is not %s and %d hex digits", HEADER, PREFIX, 2 * MAC_LEN);
 	for (size_t i = 0; i < signer->count; i++)
 		good |= matches(signer->contexts[i], body, given);
 	return good || error_set(why, "no live secret gives this signature over the body");
