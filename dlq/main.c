@@ -1,20 +1,21 @@
 /* dlq - keeps events that were given up, for good, until an operator acts.
  *
- * In: dead frames from the retrier. Out: rows in the store; "buried" verdicts, which leave only after
- * the store's commit: then the retrier takes the event out of the journal. State: the store. A kill
- * before the answer leaves the letter in the journal as given up; it is handed over again. */
+ * In: dead frames from the retrier. Out: rows in the store; "buried" verdicts, which leave only
+ * after the store's commit: then the retrier takes the event out of the journal. State: the store.
+ * A kill before the answer leaves the letter in the journal as given up; it is handed over again.
+ */
 #include <stdlib.h>
 
+#include "../proto/letters.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
-#include "store.h"
 
 enum { GROUP_MAX = 64, COUNT_MS = 1000 };
 
 struct dlq {
 	struct stage *st;
-	struct store *store;
+	struct letters *store;
 	zsock_t *dead, *verdicts;
 	zmq_msg_t msgs[GROUP_MAX];
 	struct dead letters[GROUP_MAX];
@@ -34,7 +35,7 @@ dlq_new(struct stage *st)
 	msgpack_zone_init(&d->zone, 8192);
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		zmq_msg_init(&d->msgs[i]);
-	d->store = store_open(st->cfg, &why);
+	d->store = letters_open(st->cfg, LETTERS_KEEP, &why);
 	if (!d->store)
 		stage_fail("cannot open the store", &why);
 	d->dead = wire_bind(st->cfg, WIRE_DEAD, ZMQ_PULL, NULL, 0, &why);
@@ -51,7 +52,7 @@ dlq_destroy(struct dlq *d)
 		zmq_msg_close(&d->msgs[i]);
 	zsock_destroy(&d->dead);
 	zsock_destroy(&d->verdicts);
-	store_close(&d->store);
+	letters_close(&d->store);
 	msgpack_zone_destroy(&d->zone);
 	free(d);
 }
@@ -81,15 +82,15 @@ gather(struct dlq *d)
 static bool
 store_all(struct dlq *d, struct error *why)
 {
-	if (!store_begin(d->store, why))
+	if (!letters_begin(d->store, why))
 		return false;
 	for (size_t i = 0; i < d->count; i++) {
 		const struct slice frame = {zmq_msg_data(&d->msgs[i]), zmq_msg_size(&d->msgs[i])};
 
-		if (!store_put(d->store, &d->letters[i], frame, why))
+		if (!letters_put(d->store, &d->letters[i], frame, why))
 			return false;
 	}
-	return store_commit(d->store, why);
+	return letters_commit(d->store, why);
 }
 
 static void
@@ -120,8 +121,10 @@ static void
 on_count(void *arg)
 {
 	struct dlq *d = arg;
+	struct letters_stat st;
 
-	*metric(d->st->metrics, METRIC_FAMILY_DEAD, "") = (double)store_count(d->store);
+	if (letters_stat(d->store, &st))
+		*metric(d->st->metrics, METRIC_FAMILY_DEAD, "") = (double)st.count;
 }
 
 int
