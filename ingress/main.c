@@ -16,7 +16,7 @@
 #include "exchange.h"
 #include "http.h"
 
-enum { TICK_MS = 50, SECOND_MS = 1000, HTTP_RUNS = 64, BURST = 512, DRAIN_MORE_MS = 1000 };
+enum { TICK_MS = 50, SECOND_MS = 1000, HTTP_RUNS = 64, BURST = 512, DRAIN_MORE_MS = 1000, ASK_AGAIN_MS = 150 };
 
 struct ingress {
 	struct stage *st;
@@ -26,6 +26,7 @@ struct ingress {
 	struct tap_feed *feed;
 	zsock_t *requests, *answers;
 	zactor_t *monitor; /* tells when a validator goes away */
+	uint64_t ask_again_ms; /* monotonic; 0: not due */
 	uint64_t boot;
 	int again; /* eventfd: HTTP has more to do though its descriptor is silent */
 	uint64_t *unsent; /* ring of exchange numbers, in the order of their coming */
@@ -92,15 +93,11 @@ on_request(void *arg, struct exchange *x)
 	send_unsent(arg);
 }
 
-/* A validator is gone and, it may be, some requests or answers with it: all that have none are asked
- * again. The validators know a request that they have committed by its number. */
+/* All requests without an answer are sent once more. The validators know one that they have committed
+ * by its number. */
 static void
-on_monitor(void *arg)
+ask_again(struct ingress *in)
 {
-	struct ingress *in = arg;
-	zmsg_t *msg = zmsg_recv(in->monitor);
-
-	zmsg_destroy(&msg);
 	for (size_t i = 0; i < exchanges_places(in->table); i++) {
 		struct exchange *x = exchange_place(in->table, i);
 
@@ -110,6 +107,20 @@ on_monitor(void *arg)
 		remember_unsent(in, x);
 	}
 	send_unsent(in);
+}
+
+/* A validator is gone and, it may be, some requests or answers with it. The socket learns of it a
+ * moment later than the monitor does, and loses what it is given in between: so it is asked again
+ * at once, and once more when that moment is surely over. */
+static void
+on_monitor(void *arg)
+{
+	struct ingress *in = arg;
+	zmsg_t *msg = zmsg_recv(in->monitor);
+
+	zmsg_destroy(&msg);
+	ask_again(in);
+	in->ask_again_ms = clock_mono_ms() + ASK_AGAIN_MS;
 }
 
 static void
@@ -207,6 +218,10 @@ on_tick(void *arg)
 	struct ingress *in = arg;
 	const uint64_t now_ms = clock_mono_ms();
 
+	if (in->ask_again_ms && now_ms >= in->ask_again_ms) {
+		in->ask_again_ms = 0;
+		ask_again(in);
+	}
 	send_unsent(in);
 	give_up_late(in, now_ms);
 	http_sweep(in->http, now_ms);
