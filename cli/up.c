@@ -26,7 +26,7 @@ enum { READY_S = 30, PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
 
 struct up {
 	const struct verb *verb;
-	const char *given; /* -c's argument, or NULL */
+	const char *path; /* of the configuration, as the caller names it */
 	uint64_t patience_s;
 	const struct config *cfg;
 	sigset_t signals;
@@ -163,9 +163,9 @@ print_command(const struct up *up, const char *verb)
 	printf("\n ");
 	print_word(cli_program);
 	printf(" %s", verb);
-	if (strcmp(config_path(up->given), "./trotline.yaml") != 0) {
+	if (strcmp(up->path, "./trotline.yaml") != 0) {
 		printf(" -c");
-		print_word(config_path(up->given));
+		print_word(up->path);
 	}
 }
 
@@ -258,7 +258,7 @@ run(const struct verb *verb, int argc, char **argv)
 {
 	struct up up = {.verb = verb, .patience_s = READY_S};
 	const struct flag flags[] = {
-		FLAG_CONFIG(&up.given),
+		FLAG_CONFIG(&up.path),
 		{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then (30)",
 			&up.patience_s},
 	};
@@ -269,7 +269,8 @@ run(const struct verb *verb, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	cfg = cli_config(verb, up.given, CONFIG_LOOK);
+	up.path = config_path(up.path);
+	cfg = cli_config(verb, up.path, CONFIG_LOOK);
 	if (!cfg)
 		return CLI_BAD_CONFIG;
 	up.cfg = cfg;

@@ -307,6 +307,7 @@ def test_nothing_in_the_data_folder_is_open_to_others(up):
 
 def test_the_commands_that_up_prints_work_as_they_are(up):
     send, event = [line for line in up.text().splitlines() if line.startswith("  ")]
+    assert " -c " not in send + event  # the folder's own trotline.yaml needs no mention
     sent = subprocess.run(
         shlex.split(send), cwd=up.folder, env=environment(), capture_output=True, text=True
     )
@@ -505,9 +506,9 @@ def test_a_folder_with_blanks_in_its_name_is_as_good_as_any(folder):
     inner = folder / "my data [1]"
     inner.mkdir()
     write_config(inner, free_port())
-    up = Up(inner)
+    up = Up(inner, "-c", str(inner / "trotline.yaml"))
     send = next(line for line in up.text().splitlines() if " send " in line)
-    assert shlex.split(send)[1] == "send"
+    assert shlex.split(send)[1:4] == ["send", "-c", str(inner / "trotline.yaml")]
     assert up.stop() == 0
 
 
