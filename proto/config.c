@@ -137,8 +137,8 @@ is_loopback(const char *address)
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
-/* The port after that of `listen` on loopback unless told otherwise; "off" for none; with a token where
- * others can reach it. */
+/* The port after that of `listen` on loopback unless told otherwise; "off" for none; with a token
+ * where others can reach it. */
 static bool
 take_admin(const struct load *ld)
 {
@@ -150,8 +150,8 @@ take_admin(const struct load *ld)
 		(unsigned)(cfg->port < 65535 ? cfg->port + 1 : 8081));
 	if (file->admin_listen && strcmp(file->admin_listen, "off") == 0)
 		return true;
-	if (!take_listen(ld, "admin.listen", file->admin_listen, fallback,
-		    &cfg->admin.listen, &cfg->admin.address, &cfg->admin.port))
+	if (!take_listen(ld, "admin.listen", file->admin_listen, fallback, &cfg->admin.listen,
+		    &cfg->admin.address, &cfg->admin.port))
 		return false;
 	if (file->admin_token_file && !take_path(ld, "admin.token_file", file->admin_token_file,
 					      NULL, &cfg->admin.token_file))
@@ -281,8 +281,7 @@ take_scheme(const struct load *ld, const char *key, const struct config_file_sou
 
 	return take_optional(ld, scheme.text, file->scheme, &src->scheme) &&
 	       take_optional(ld, header.text, file->header, &src->header) &&
-	       take_optional(ld, url.text, file->url, &src->url) &&
-	       take_topics(ld, key, file, src);
+	       take_optional(ld, url.text, file->url, &src->url) && take_topics(ld, key, file, src);
 }
 
 /* Only the native format has an age of its own; the others' lie with the provider. */
@@ -308,8 +307,7 @@ take_source(const struct load *ld, size_t i)
 	ld->cfg->sources_count = i + 1;
 	if (!take_source_name(ld, key.text, file->name, src) ||
 		!take_provider(ld, key.text, file->provider, src) ||
-		!take_secrets(ld, key.text, file, src) ||
-		!take_scheme(ld, key.text, file, src))
+		!take_secrets(ld, key.text, file, src) || !take_scheme(ld, key.text, file, src))
 		return false;
 	for (size_t o = 0; o < SOURCE_OPTION_COUNT; o++)
 		if (!take_option(ld, key.text, &config_source_options[o], file->options[o], src))
@@ -507,8 +505,8 @@ take_retry_type(const struct load *ld, size_t i)
 		return false;
 	ld->cfg->retry_types_count = i + 1;
 	for (size_t o = 0; o < RETRY_OPTION_COUNT; o++)
-		if (file->options[o] && !take_option(ld, key.text, &config_retry_options[o],
-						file->options[o], row))
+		if (file->options[o] &&
+			!take_option(ld, key.text, &config_retry_options[o], file->options[o], row))
 			return false;
 	return row->retry.max_delay_ms >= row->retry.delay_ms ||
 	       config_fault(&ld->at, key.text, "max_delay is less than delay");
@@ -613,6 +611,105 @@ config_load(const char *path, enum config_mode mode, struct error *why)
 	return ld.cfg;
 }
 
+/* Plain members that a running pipeline keeps: X(key, member). */
+#define CONFIG_FIXED(X)                                                                            \
+	X("processes.ingress", processes.ingress)                                                  \
+	X("processes.validator", processes.validator)                                              \
+	X("processes.router", processes.router)                                                    \
+	X("limits.connections", limits.connections)                                                \
+	X("limits.memory", limits.memory_bytes)                                                    \
+	X("limits.header_size", limits.header_bytes)                                               \
+	X("limits.event_size", limits.event_bytes)                                                 \
+	X("limits.batch_size", limits.batch_bytes)                                                 \
+	X("limits.idle_timeout", limits.idle_timeout_ms)                                           \
+	X("journal.max_size", journal.max_bytes)                                                   \
+	X("dlq.max_size", dlq.max_bytes)                                                           \
+	X("port of listen", port)                                                                  \
+	X("port of admin.listen", admin.port)
+
+static void
+keep(struct error *kept, const char *key)
+{
+	const size_t n = strlen(kept->text);
+
+	snprintf(kept->text + n, sizeof kept->text - n, "%s%s", n ? ", " : "", key);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void
+keep_text(struct error *kept, const char *key, char **live, char **next)
+{
+	char *text = *next;
+
+	if (same_text(*live, *next))
+		return;
+	keep(kept, key);
+	*next = *live;
+	*live = text;
+}
+
+static bool
+same_handlers(const struct config *a, const struct config *b)
+{
+	if (a->handlers_count != b->handlers_count)
+		return false;
+	for (size_t i = 0; i < a->handlers_count; i++) {
+		const struct config_handler *x = &a->handlers[i], *y = &b->handlers[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->types_count != y->types_count ||
+			x->processes != y->processes)
+			return false;
+		for (size_t t = 0; t < x->types_count; t++)
+			if (strcmp(x->types[t], y->types[t]) != 0)
+				return false;
+	}
+	return true;
+}
+
+static void
+keep_handlers(struct error *kept, struct config *live, struct config *next)
+{
+	struct config_handler *rows = next->handlers;
+	const size_t count = next->handlers_count;
+
+	if (same_handlers(live, next))
+		return;
+	keep(kept, "handlers");
+	next->handlers = live->handlers;
+	next->handlers_count = live->handlers_count;
+	live->handlers = rows;
+	live->handlers_count = count;
+}
+
+void
+config_replace(struct config *live, struct config *next, struct error *kept)
+{
+	struct config *retired = live->retired, old;
+
+	kept->text[0] = 0;
+#define KEEP_MEMBER(key_, member_)                                                                 \
+	if (next->member_ != live->member_) {                                                      \
+		keep(kept, key_);                                                                  \
+		next->member_ = live->member_;                                                     \
+	}
+	CONFIG_FIXED(KEEP_MEMBER)
+#undef KEEP_MEMBER
+	keep_text(kept, "listen", &live->listen, &next->listen);
+	keep_text(kept, "data_dir", &live->data_dir, &next->data_dir);
+	keep_text(kept, "admin.listen", &live->admin.listen, &next->admin.listen);
+	keep_handlers(kept, live, next);
+	old = *live;
+	*live = *next;
+	*next = old;
+	next->retired = retired;
+	live->retired = next;
+}
+
 static void
 free_handler(struct config_handler *row)
 {
@@ -668,6 +765,7 @@ config_destroy(struct config **where)
 	free(cfg->address);
 	free(cfg->listen);
 	free(cfg->path);
+	config_destroy(&cfg->retired);
 	free(cfg);
 }
 

@@ -126,6 +126,8 @@ struct config {
 	struct config_handler *handlers;
 	size_t handlers_count;
 	size_t handler_unknown; /* index of the one that takes the rest */
+
+	struct config *retired; /* what earlier reloads have put out of use; freed with this one */
 };
 
 enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX = 32 };
@@ -141,6 +143,11 @@ enum config_mode {
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
 struct config *config_load(const char *path, enum config_mode mode, struct error *why);
 void config_destroy(struct config **cfg);
+
+/* Puts next's contents into live, which takes next over: live's address and all texts that it ever held
+ * stay valid. What cannot change while running (listen, data_dir, processes, the handlers' names and
+ * types, connections, memory, sizes on disk) stays as it was; its keys are listed in kept, or "". */
+void config_replace(struct config *live, struct config *next, struct error *kept);
 
 /* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
 const char *config_path(const char *given);

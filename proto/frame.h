@@ -61,7 +61,10 @@ enum field_kind {
 #define VERDICT_FIELDS(F)                                                                          \
 	F(STR, journal, 16, "the journal that the events belong to")                               \
 	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
-	F(STR, verdict, 16, "done, retry, dead; from stages also: returned, gone, buried")         \
+	F(STR, verdict, 16,                                                                        \
+		"done, retry, dead; later: a retry that the event is not to blame for; from "      \
+		"stages also: "                                                                    \
+		"returned, gone, buried")                                                          \
 	F(STR, reason, 512, "why, for retry and dead; empty otherwise")                            \
 	F(STR, handler, 64, "who says so")
 
@@ -103,6 +106,7 @@ enum field_kind {
 	F(UINT, instance, 0, "number of the process within its stage")                             \
 	F(UINT, pid, 0, "process id")                                                              \
 	F(UINT, at, 0, "ms since 1970")                                                            \
+	F(UINT, loaded, 0, "when its configuration was taken, ms since 1970")                      \
 	F(UINT, draining, 0, "1: stopping")                                                        \
 	F(OBJ, metrics, 0, "array of [family, labels, value]")
 

@@ -191,13 +191,20 @@ open_all(struct journal *j, struct error *why)
 	return true;
 }
 
+void
+journal_set_windows(struct journal *j, const struct config *cfg)
+{
+	j->window_ms = 0;
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		if (cfg->sources[i].dedup_window_ms > j->window_ms)
+			j->window_ms = cfg->sources[i].dedup_window_ms;
+}
+
 static bool
 prepare(struct journal *j, const struct config *cfg, struct error *why)
 {
 	j->max_bytes = cfg->journal.max_bytes & ~(uint64_t)0xffff;
-	for (size_t i = 0; i < cfg->sources_count; i++)
-		if (cfg->sources[i].dedup_window_ms > j->window_ms)
-			j->window_ms = cfg->sources[i].dedup_window_ms;
+	journal_set_windows(j, cfg);
 	j->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	j->digest = EVP_MD_CTX_new();
 	if (!j->sha256 || !j->digest)

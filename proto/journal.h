@@ -44,6 +44,10 @@ enum journal_use {
 struct journal *journal_open(const struct config *cfg, enum journal_use use, struct error *why);
 void journal_close(struct journal **j);
 
+/* Takes the deduplication windows of a configuration: rows of `seen` stay as long as the longest.
+ */
+void journal_set_windows(struct journal *j, const struct config *cfg);
+
 /* The random id: 16 hex digits, lives as long as j. */
 struct slice journal_id(const struct journal *j);
 
@@ -126,6 +130,7 @@ struct journal_change {
 	uint64_t seq;
 	enum journal_move move;
 	uint64_t due_ms;       /* MOVE_RETRY: when */
+	bool free;             /* MOVE_RETRY: costs no attempt, the event is not to blame */
 	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it becomes MOVE_DEAD */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */

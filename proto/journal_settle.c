@@ -76,7 +76,7 @@ static int
 schedule(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried)
 {
 	const struct journal_try next = {
-		.attempts = last.attempts + 1,
+		.attempts = last.attempts + !c->free,
 		.due = c->due_ms,
 		.lost = last.lost,
 		.at = clock_wall_ms(),
@@ -153,7 +153,7 @@ death_by(const struct journal_change *c, const struct journal_try *last)
 {
 	if (c->move == MOVE_DEAD)
 		return DEATH_VERDICT;
-	if (c->move == MOVE_RETRY && last->attempts >= c->attempts_max)
+	if (c->move == MOVE_RETRY && !c->free && last->attempts >= c->attempts_max)
 		return DEATH_TRIES;
 	if (c->move == MOVE_LOST && last->lost + 1 >= c->attempts_max)
 		return DEATH_LOST;
@@ -181,7 +181,7 @@ apply(struct journal *j, struct journal_change *c)
 	death = death_by(c, &last);
 	if (death != DEATH_NOT)
 		c->move = MOVE_DEAD;
-	c->attempts = last.attempts + (c->move == MOVE_RETRY);
+	c->attempts = last.attempts + (c->move == MOVE_RETRY && !c->free);
 	switch (c->move) {
 	case MOVE_RETRY:
 		return schedule(j, c, last, tried);

@@ -28,6 +28,10 @@ struct stage_private {
 	struct hook *hooks;
 	stage_reader *drain;
 	void *drain_arg;
+	stage_reload *reload;
+	void *reload_arg;
+	enum config_mode mode;
+	uint64_t loaded_ms; /* when the configuration was taken */
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 };
@@ -122,8 +126,8 @@ make_folder(const char *path, struct error *why)
 	return true;
 }
 
-/* Makes data_dir and run/, and takes this instance's lock: two processes of one number would take
- * each other's sockets. Returns the lock's descriptor or -1. */
+/* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
+ * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
 static int
 take_place(const struct stage *st, struct error *why)
 {
@@ -133,10 +137,14 @@ take_place(const struct stage *st, struct error *why)
 	snprintf(path, sizeof path, "%s/run", st->cfg->data_dir);
 	if (!make_folder(st->cfg->data_dir, why) || !make_folder(path, why))
 		return -1;
-	snprintf(path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
+	snprintf(
+		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		if (ftruncate(fd, 0) == 0)
+			dprintf(fd, "%d\n", (int)getpid());
 		return fd;
+	}
 	if (fd >= 0 && errno == EWOULDBLOCK)
 		error_set(why, "%s instance %zu runs already on %s", st->name, st->instance,
 			st->cfg->data_dir);
@@ -236,14 +244,34 @@ stage_stop(struct stage *st)
 	zloop_timer(st->loop, 0, 1, on_stop, NULL);
 }
 
-static void
-on_signal(void *arg)
+void
+stage_on_reload(struct stage *st, stage_reload *fn, void *arg)
 {
-	struct stage *st = arg;
-	struct signalfd_siginfo info;
+	st->priv->reload = fn;
+	st->priv->reload_arg = arg;
+}
 
-	while (read(st->priv->signals, &info, sizeof info) == (ssize_t)sizeof info)
-		;
+/* A bad file is refused whole; the old configuration stays. */
+static void
+reload(struct stage *st)
+{
+	struct error why = {""};
+	struct config *next = config_load(st->cfg->path, st->priv->mode, &why);
+
+	if (!next || (st->priv->reload && !st->priv->reload(st->priv->reload_arg, next, &why))) {
+		config_destroy(&next);
+		log_error("configuration refused; the old one stays", LF_TEXT("cause", why.text));
+		return;
+	}
+	config_replace(st->cfg, next, &why);
+	log_set_level((enum log_level)st->cfg->log_level);
+	st->priv->loaded_ms = clock_wall_ms();
+	log_warn("configuration reloaded", LF_TEXT("needs_restart", why.text));
+}
+
+static void
+drain(struct stage *st)
+{
 	if (st->draining)
 		return;
 	st->draining = true;
@@ -254,7 +282,22 @@ on_signal(void *arg)
 		stage_stop(st);
 }
 
-/* SIGTERM and SIGINT are blocked, before any thread starts, and read from a descriptor instead. */
+static void
+on_signal(void *arg)
+{
+	struct stage *st = arg;
+	struct signalfd_siginfo info;
+
+	while (read(st->priv->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP)
+			reload(st);
+		else
+			drain(st);
+	}
+}
+
+/* SIGTERM, SIGINT and SIGHUP are blocked, before any thread starts, and read from a descriptor
+ * instead. */
 static int
 open_signals(void)
 {
@@ -263,6 +306,7 @@ open_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -279,6 +323,7 @@ publish_stats(void *arg)
 		.pid = (uint64_t)getpid(),
 		.at = clock_wall_ms(),
 		.draining = st->draining,
+		.loaded = st->priv->loaded_ms,
 	};
 
 	if (!tap_wanted(st->tap, "stats"))
@@ -321,6 +366,8 @@ stage_new(const char *name, enum config_mode mode, int argc, char **argv)
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
 	st->cfg = load_config(&options, name, mode);
+	st->priv->mode = mode;
+	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);
 	st->priv->signals = open_signals();
 	st->priv->lock = take_place(st, &why);

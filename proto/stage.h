@@ -1,9 +1,10 @@
 /* stage - the body that every process of the pipeline shares.
  *
  * Options (-c FILE, -i INSTANCE, -n check only, -h), configuration, log, the folder and lock of
- * this instance, the event loop with SIGTERM as a drain, the tap and the figures twice a second.
- * A stage runs in the foreground, logs to stderr, says `ready`, and ends 0 after a drain, 100 on
- * wrong use or configuration (do not restart), 111 on trouble with the system (restart). */
+ * this instance, the event loop with SIGTERM as a drain and SIGHUP as a reload, the tap and the
+ * figures twice a second. A stage runs in the foreground, logs to stderr, says `ready`, and ends 0
+ * after a drain, 100 on wrong use or configuration (do not restart), 111 on trouble with the system
+ * (restart). */
 #ifndef TROTLINE_STAGE_H
 #define TROTLINE_STAGE_H
 
@@ -45,6 +46,13 @@ void stage_every(struct stage *st, size_t ms, stage_reader *fn, void *arg);
  * loop) ends the loop with stage_stop. Without one, the signal stops the loop at once. */
 void stage_on_drain(struct stage *st, stage_reader *fn, void *arg);
 void stage_stop(struct stage *st);
+
+/* Calls fn when SIGHUP comes and the file is good: it makes ready what it needs from next, or
+ * refuses with the cause; then the old configuration stays whole. After true, st->cfg (the same
+ * pointer) holds what next held, but for what needs a restart; texts of the old one stay valid
+ * until the end. */
+typedef bool stage_reload(void *arg, const struct config *next, struct error *why);
+void stage_on_reload(struct stage *st, stage_reload *fn, void *arg);
 
 /* Says that the stage is ready, then runs the loop until it is stopped. */
 void stage_run(struct stage *st);

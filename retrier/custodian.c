@@ -186,6 +186,7 @@ move_of(struct slice verdict, enum journal_move *move)
 	} moves[] = {
 		{"done", MOVE_DONE},
 		{"retry", MOVE_RETRY},
+		{"later", MOVE_RETRY},
 		{"dead", MOVE_DEAD},
 		{"buried", MOVE_BURIED},
 	};
@@ -251,6 +252,7 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 		return error_set(why, "more than %d events in one verdict", CHANGES_MAX);
 	if (!has_room(c, v) && !custodian_settle(c, why))
 		return false;
+	change.free = slice_is(v->verdict, "later");
 	pace_alive(&c->paces[change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler)]);
 	change.reason = keep_text(c, v->reason);
 	change.handler = keep_text(c, v->handler);

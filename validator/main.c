@@ -20,7 +20,7 @@ struct validator {
 	struct stage *st;
 	struct journal *journal;
 	struct json_reader *json;
-	struct signer *signers[CONFIG_SOURCES_MAX];
+	struct signer *signers[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	zsock_t *requests, *events, *verdicts;
 	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
 	struct job jobs[GROUP_MAX];
@@ -55,6 +55,41 @@ connect_all(struct validator *v)
 		stage_fail("cannot connect", &why);
 }
 
+static void
+drop_signers(struct signer **signers)
+{
+	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
+		signer_destroy(&signers[i]);
+}
+
+static bool
+make_signers(const struct config *cfg, struct signer **signers, struct error *why)
+{
+	for (size_t i = 0; i < cfg->sources_count; i++) {
+		signers[i] = signer_new(&cfg->sources[i], why);
+		if (!signers[i]) {
+			drop_signers(signers);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The loop calls it between two groups, so every request meets one set of secrets. */
+static bool
+on_reload(void *arg, const struct config *next, struct error *why)
+{
+	struct validator *v = arg;
+	struct signer *signers[CONFIG_SOURCES_MAX] = {NULL};
+
+	if (!make_signers(next, signers, why))
+		return false;
+	drop_signers(v->signers);
+	memcpy(v->signers, signers, sizeof signers);
+	journal_set_windows(v->journal, next);
+	return true;
+}
+
 static struct validator *
 validator_new(struct stage *st)
 {
@@ -71,11 +106,8 @@ validator_new(struct stage *st)
 	msgpack_sbuffer_init(&v->frames);
 	msgpack_sbuffer_init(&v->body);
 	msgpack_sbuffer_init(&v->out);
-	for (size_t i = 0; i < st->cfg->sources_count; i++) {
-		v->signers[i] = signer_new(&st->cfg->sources[i], &why);
-		if (!v->signers[i])
-			stage_fail("cannot verify signatures", &why);
-	}
+	if (!make_signers(st->cfg, v->signers, &why))
+		stage_fail("cannot verify signatures", &why);
 	v->json = json_reader_new();
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
 	if (!v->journal)
@@ -91,8 +123,7 @@ validator_destroy(struct validator *v)
 		job_free(&v->jobs[i]);
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		zsock_destroy(&v->answers[i]);
-	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
-		signer_destroy(&v->signers[i]);
+	drop_signers(v->signers);
 	zsock_destroy(&v->requests);
 	zsock_destroy(&v->events);
 	zsock_destroy(&v->verdicts);
@@ -302,6 +333,7 @@ main(int argc, char **argv)
 
 	open_counters(st->metrics);
 	stage_on_read(st, v->requests, on_requests, v);
+	stage_on_reload(st, on_reload, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);
 	validator_destroy(v);
