@@ -131,7 +131,8 @@ group_retry(struct event_group *g, const struct error *cause)
 		struct outcome *o = &g->outcomes[i];
 
 		if (o->kind == DONE || (o->kind == RETRY && !o->why.text[0]))
-			*o = (struct outcome){RETRY, *cause};
+			*o = (struct outcome){RETRY, *cause, true};
+		o->later = o->kind == RETRY;
 	}
 }
 

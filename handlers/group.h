@@ -15,6 +15,7 @@ enum { GROUP_EVENTS = 512, GROUP_BYTES = 8 << 20 };
 struct outcome {
 	enum verdict_kind kind;
 	struct error why; /* for RETRY and DEAD */
+	bool later;       /* RETRY for trouble with the database: the event is not to blame */
 };
 
 struct event_group {
@@ -49,7 +50,8 @@ bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why)
 bool group_apply(struct event_group *group, struct state *db, handler_fn *fn,
 	const struct config *cfg, struct hand *hand, struct error *why);
 
-/* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause. */
+/* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause, and no RETRY counts
+ * against its event. */
 void group_retry(struct event_group *group, const struct error *cause);
 
 /* The seqs of all that are DONE and of the same journal as events[first], into seqs, which has room

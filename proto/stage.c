@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,11 +45,20 @@ struct stage_options {
 
 enum { STATS_MS = 500 };
 
+static bool
+supervised(void)
+{
+	return getenv("SUPERVISOR_ENABLED") != NULL;
+}
+
+/* The pause keeps a supervisor from starting a process that cannot go on many times a second. */
 void
 stage_fail(const char *what, const struct error *why)
 {
 	log_error(what, LF_TEXT("cause", why->text));
 	log_flush();
+	if (supervised())
+		nanosleep(&(struct timespec){1, 0}, NULL);
 	exit(EXIT_SYSTEM);
 }
 
@@ -363,6 +373,8 @@ stage_new(const char *name, enum config_mode mode, int argc, char **argv)
 		stage_fail("cannot start", &(struct error){"out of memory"});
 	snprintf(st->name, sizeof st->name, "%s", name);
 	umask(077);
+	if (supervised())
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
 	st->cfg = load_config(&options, name, mode);

@@ -545,7 +545,7 @@ def test_a_full_disk_is_a_retry_and_passes(bench):
     resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (wal + 4096, resource.RLIM_INFINITY))
     events = [bench.event({"n": n, "fill": "x" * 20000}) for n in range(5)]
     outcomes = bench.judge("unknown", *events)
-    assert {verdict for verdict, _ in outcomes.values()} == {"retry"}
+    assert {verdict for verdict, _ in outcomes.values()} == {"later"}
     assert all("state database" in reason for _, reason in outcomes.values())
     assert handler.poll() is None
     resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
@@ -560,7 +560,7 @@ def test_an_outsider_that_holds_the_database_is_a_retry_and_passes(bench):
     shell = sqlite3.connect(bench.folder / "data" / "state.db", isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
     (outcome,) = bench.judge("delivered", event).values()
-    assert outcome == ("retry", "state database: BEGIN: database is locked")
+    assert outcome == ("later", "state database: BEGIN: database is locked")
     shell.execute("ROLLBACK")
     shell.close()
     bench.apply("delivered", event)
