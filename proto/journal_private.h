@@ -14,7 +14,8 @@ struct seen_row {
 	uint64_t request;
 };
 
-/* Key of a `due` row; compared as two numbers by MDB's integer compare of the first, see due_cmp. */
+/* Key of a `due` row; compared as two numbers by MDB's integer compare of the first, see due_cmp.
+ */
 struct due_key {
 	uint64_t due_ms, seq;
 };
@@ -22,8 +23,8 @@ struct due_key {
 struct journal {
 	MDB_env *env;
 	MDB_dbi events, tries, due, seen, batches, meta;
-	MDB_txn *write;  /* open write transaction, or NULL */
-	MDB_txn *read;   /* kept and renewed */
+	MDB_txn *write;          /* open write transaction, or NULL */
+	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
 	struct dedup *dedup;
 	enum journal_use use;
