@@ -8,11 +8,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../proto/board.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
-#include "board.h"
 #include "exchange.h"
 #include "http.h"
 

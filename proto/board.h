@@ -2,8 +2,8 @@
  *
  * In: stats frames from the tap. Out: one set of joined figures, the health answer. Pure but for the
  * memory it holds: one entry a process, bounded. */
-#ifndef TROTLINE_INGRESS_BOARD_H
-#define TROTLINE_INGRESS_BOARD_H
+#ifndef TROTLINE_BOARD_H
+#define TROTLINE_BOARD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/json.h"
+#include "json.h"
 
 enum { PROCESSES_MAX = 512, STALE_MS = 5000, SAMPLES = 60, SAMPLE_MS = 1000, CRITICAL_TIMES = 5, ALERTS_MAX = 96, ALERT_TEXT = 256 };
 
