@@ -26,7 +26,6 @@ struct header {
 	uint64_t journal;
 	uint64_t slots;
 	uint64_t used;
-	uint64_t replaced; /* a newer file stands in this one's place */
 	uint64_t complete; /* the building was finished */
 };
 
@@ -34,6 +33,8 @@ struct dedup {
 	struct header *header; /* start of the mapping */
 	uint64_t *slots;
 	size_t bytes;
+	dev_t device; /* which file is mapped */
+	ino_t inode;
 	char path[4096];
 };
 
@@ -75,10 +76,15 @@ read_boot_id(char out[BOOT_ID_LEN + 1])
 static bool
 map_file(struct dedup *d, int fd, size_t bytes, int protection)
 {
+	struct stat st;
 	void *at = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED)
 		return false;
+	if (fstat(fd, &st) == 0) {
+		d->device = st.st_dev;
+		d->inode = st.st_ino;
+	}
 	d->header = at;
 	d->slots = (uint64_t *)((char *)at + HEADER_BYTES);
 	d->bytes = bytes;
@@ -125,23 +131,23 @@ map_existing(struct dedup *d, uint64_t journal, int flags, int protection)
 	return false;
 }
 
-/* Makes an empty table beside the old one. The blocks are allocated now, because a write to a
- * mapping on a full disk would be a SIGBUS. */
+/* Makes an empty table in a new file. The blocks are allocated now, because a write to a mapping on
+ * a full disk would be a SIGBUS. */
 static bool
-map_fresh(struct dedup *d, const char *path, uint64_t journal, uint64_t slots, struct error *why)
+map_fresh(struct dedup *d, uint64_t journal, uint64_t slots, struct error *why)
 {
 	const size_t bytes = HEADER_BYTES + slots * sizeof(uint64_t);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(d->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int rc;
 
 	if (fd < 0)
-		return error_set(why, "cannot make %s: %s", path, strerror(errno));
+		return error_set(why, "cannot make %s: %s", d->path, strerror(errno));
 	rc = posix_fallocate(fd, 0, (off_t)bytes);
 	if (rc == 0 && !map_file(d, fd, bytes, PROT_READ | PROT_WRITE))
 		rc = errno;
 	close(fd);
 	if (rc != 0)
-		return error_set(why, "cannot make %s: %s", path, strerror(rc));
+		return error_set(why, "cannot make %s: %s", d->path, strerror(rc));
 	memcpy(d->header->magic, MAGIC, sizeof MAGIC);
 	read_boot_id(d->header->boot);
 	d->header->journal = journal;
@@ -149,32 +155,42 @@ map_fresh(struct dedup *d, const char *path, uint64_t journal, uint64_t slots, s
 	return true;
 }
 
-/* Builds the table anew from the seen log, half full at most, and puts it in the old one's place. */
+/* Fills a table beside the old one from the seen log, half full at most, and puts it in its place.
+ */
+static bool
+build(struct dedup *fresh, const char *path, uint64_t journal, const struct dedup_truth *truth,
+	struct error *why)
+{
+	const uint64_t slots = 2 * truth->count > FIRST_SLOTS ? 2 * truth->count : FIRST_SLOTS;
+
+	if (!map_fresh(fresh, journal, slots, why))
+		return false;
+	if (!truth->walk(truth->arg, fresh))
+		return error_set(why, "cannot read the seen log");
+	fresh->header->complete = 1;
+	return rename(fresh->path, path) == 0 ||
+	       error_set(why, "cannot rename %s: %s", fresh->path, strerror(errno));
+}
+
+/* What could not be finished goes at once: on a full disk it holds the room that others need. */
 static bool
 rebuild(struct dedup *d, uint64_t journal, const struct dedup_truth *truth, struct error *why)
 {
-	const uint64_t slots = 2 * truth->count > FIRST_SLOTS ? 2 * truth->count : FIRST_SLOTS;
-	struct dedup fresh = {NULL, NULL, 0, ""};
-	char path[sizeof d->path + 8];
+	struct dedup fresh = {.path = ""};
 
-	snprintf(path, sizeof path, "%s.new", d->path);
-	if (!map_fresh(&fresh, path, journal, slots, why))
+	if ((size_t)snprintf(fresh.path, sizeof fresh.path, "%s.new", d->path) >= sizeof fresh.path)
+		return error_set(why, "cannot make %s.new: the path is too long", d->path);
+	if (!build(&fresh, d->path, journal, truth, why)) {
+		unmap(&fresh);
+		unlink(fresh.path);
 		return false;
-	if (!truth->walk(truth->arg, &fresh)) {
-		unmap(&fresh);
-		return error_set(why, "cannot read the seen log");
 	}
-	fresh.header->complete = 1;
-	if (rename(path, d->path) != 0) {
-		unmap(&fresh);
-		return error_set(why, "cannot rename %s: %s", path, strerror(errno));
-	}
-	if (d->header)
-		d->header->replaced = 1;
 	unmap(d);
 	d->header = fresh.header;
 	d->slots = fresh.slots;
 	d->bytes = fresh.bytes;
+	d->device = fresh.device;
+	d->inode = fresh.inode;
 	return true;
 }
 
@@ -207,7 +223,9 @@ dedup_close(struct dedup **d)
 bool
 dedup_replaced(const struct dedup *d)
 {
-	return d->header->replaced;
+	struct stat st;
+
+	return stat(d->path, &st) != 0 || st.st_dev != d->device || st.st_ino != d->inode;
 }
 
 /* Compares the whole hash in the seen log: a fingerprint alone proves nothing. */
@@ -223,45 +241,26 @@ holds(uint64_t slot, struct hash128 hash, const struct dedup_truth *truth)
 uint64_t
 dedup_find(const struct dedup *d, struct hash128 hash, const struct dedup_truth *truth)
 {
-	uint64_t i = home_of(d, hash);
+	uint64_t i = home_of(d, hash), newest = 0;
 
 	for (uint64_t probes = d->header->slots; probes > 0 && d->slots[i]; probes--) {
-		if (holds(d->slots[i], hash, truth))
-			return d->slots[i] & SEQ_MASK;
+		if ((d->slots[i] & SEQ_MASK) > newest && holds(d->slots[i], hash, truth))
+			newest = d->slots[i] & SEQ_MASK;
 		i = next_of(d, i);
 	}
-	return 0;
-}
-
-/* The slot to write: the one of `instead`, or the first that is free or older than all memory. */
-static uint64_t
-place_for(const struct dedup *d, struct hash128 hash, uint64_t instead, uint64_t oldest)
-{
-	const uint64_t old = slot_of(hash, instead);
-	uint64_t free_at = UINT64_MAX, i = home_of(d, hash);
-
-	while (d->slots[i]) {
-		if (instead && d->slots[i] == old)
-			return i;
-		if (free_at == UINT64_MAX && (d->slots[i] & SEQ_MASK) < oldest)
-			free_at = i;
-		if (!instead && free_at != UINT64_MAX)
-			return free_at;
-		i = next_of(d, i);
-	}
-	return free_at == UINT64_MAX ? i : free_at;
+	return newest;
 }
 
 bool
-dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq, uint64_t instead,
-	const struct dedup_truth *truth, struct error *why)
+dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq, const struct dedup_truth *truth,
+	struct error *why)
 {
-	uint64_t i;
+	uint64_t i = home_of(d, hash);
 
-	if ((d->header->used + 1) * 4 > d->header->slots * 3 &&
-		!rebuild(d, d->header->journal, truth, why))
-		return false;
-	i = place_for(d, hash, instead, truth->oldest);
+	if ((d->header->used + 1) * 4 > d->header->slots * 3)
+		return rebuild(d, d->header->journal, truth, why);
+	while (d->slots[i] && (d->slots[i] & SEQ_MASK) >= truth->oldest)
+		i = next_of(d, i);
 	if (!d->slots[i])
 		d->header->used++;
 	d->slots[i] = slot_of(hash, seq);
@@ -327,7 +326,7 @@ dedup_remove(struct dedup *d, struct hash128 hash, uint64_t seq, const struct de
 uint64_t
 dedup_peek(const char *path, uint64_t journal, struct hash128 hash, const struct dedup_truth *truth)
 {
-	struct dedup d = {NULL, NULL, 0, ""};
+	struct dedup d = {.path = ""};
 	uint64_t seq = 0;
 
 	snprintf(d.path, sizeof d.path, "%s", path);

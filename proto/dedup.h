@@ -36,23 +36,25 @@ struct dedup_truth {
 };
 
 /* Opens or makes the table for a journal; call it (and all below) with the write lock held. */
-struct dedup *dedup_open(const char *path, uint64_t journal, const struct dedup_truth *truth,
-	struct error *why);
+struct dedup *dedup_open(
+	const char *path, uint64_t journal, const struct dedup_truth *truth, struct error *why);
 void dedup_close(struct dedup **d);
 
-/* Another process has replaced the file: close and open again. */
+/* Another file (or none) stands in its place, made by another process: close and open again. */
 bool dedup_replaced(const struct dedup *d);
 
-/* The seq under which the seen log holds this hash, or 0. */
+/* The seq under which the seen log holds this hash, or 0; the newest when it holds it more than
+ * once, as it does for an id that came again after its window. */
 uint64_t dedup_find(const struct dedup *d, struct hash128 hash, const struct dedup_truth *truth);
 
-/* Remembers hash -> seq, in place of `instead` when that is not 0; grows the table when it is three
+/* Remembers hash -> seq, which stands in the seen log already; grows the table when it is three
  * quarters full (reads the whole seen log then). False with the cause when it cannot grow. */
-bool dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq, uint64_t instead,
+bool dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq,
 	const struct dedup_truth *truth, struct error *why);
 
 /* Forgets hash -> seq, which must still be in the seen log along with its neighbours. */
-void dedup_remove(struct dedup *d, struct hash128 hash, uint64_t seq, const struct dedup_truth *truth);
+void dedup_remove(
+	struct dedup *d, struct hash128 hash, uint64_t seq, const struct dedup_truth *truth);
 
 /* For dedup_walk: puts an entry in without growing. */
 void dedup_add(struct dedup *d, struct hash128 hash, uint64_t seq);

@@ -169,15 +169,15 @@ journal_append(struct journal *j, const struct journal_key *key, struct slice fr
 	uint64_t received_ms, struct error *why)
 {
 	const uint64_t seq = j->next_seq;
-	const struct dedup_truth truth = truth_of(j);
-	const uint64_t instead = dedup_find(j->dedup, key->hash, &truth);
+	struct dedup_truth truth;
 	int rc = put_event(j, seq, frame, received_ms);
 
 	if (rc == 0)
 		rc = put_seen(j, seq, key);
 	if (rc != 0)
 		return journal_trouble(j, rc, "cannot append to the journal", why);
-	if (!dedup_insert(j->dedup, key->hash, seq, instead, &truth, why))
+	truth = truth_of(j);
+	if (!dedup_insert(j->dedup, key->hash, seq, &truth, why))
 		return JOURNAL_FULL;
 	j->next_seq++;
 	j->group++;
