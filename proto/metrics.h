@@ -33,7 +33,18 @@
 	X(REMEMBERED, "webhook_remembered_events", GAUGE, MAX, "Event ids kept for deduplication") \
 	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")        \
 	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")        \
-	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")
+	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")      \
+	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                  \
+		"When a source's last event was accepted; at first when the validator started")    \
+	X(WAITING, "webhook_waiting_events", GAUGE, MAX,                                           \
+		"Events that a handler has not answered and that are not scheduled, by handler")   \
+	X(ANSWERED, "webhook_handler_last_answer_timestamp_seconds", GAUGE, MAX,                   \
+		"When a handler last answered, by handler")                                        \
+	X(DEAD_BYTES, "webhook_dead_letters_used_bytes", GAUGE, MAX,                               \
+		"Bytes used in the store of dead letters")                                         \
+	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
+		"Bytes that the store of dead letters may use")                                    \
+	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX, "How full the disk under data_dir is, 0 to 1")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_join { METRIC_SUM, METRIC_MAX };

@@ -1,0 +1,38 @@
+/* board_private - what board.c and board_health.c share; nobody else includes it. */
+#ifndef TROTLINE_BOARD_PRIVATE_H
+#define TROTLINE_BOARD_PRIVATE_H
+
+#include "board.h"
+
+enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60 };
+
+struct process {
+	char stage[64];
+	uint64_t instance, heard_ms;
+	char *frame; /* the last stats frame */
+	size_t n;
+};
+
+/* Running totals at one time. */
+struct sample {
+	uint64_t at_ms;
+	double requests, failed, duration_sum, duration_count;
+	double dead; /* letters in the store; less than 0: not known yet */
+};
+
+struct board {
+	const struct config *cfg;
+	const char *self; /* stage of this very process, whose frames are passed over; "": none */
+	uint64_t instance;
+	struct process processes[BOARD_PROCESSES_MAX];
+	size_t count;
+	struct sample samples[BOARD_SAMPLES]; /* ring */
+	size_t first, held;
+};
+
+/* Processes of a stage that have spoken lately; this very one is among them. */
+size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
+
+struct sample board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
+
+#endif
