@@ -1,0 +1,53 @@
+/* batch - see batch.h. No state. */
+#include "batch.h"
+
+#include "fields.h"
+
+bool
+batch_body(struct inbound *in, struct error *why)
+{
+	if (!in->parsed)
+		in->parsed = json_read(in->json, in->body, in->zone, &in->root, why);
+	return in->parsed;
+}
+
+static void
+take(struct inbound *in, const msgpack_object *event, struct normals *out, batch_event *each)
+{
+	if (event->type != MSGPACK_OBJECT_MAP || !each(in, event, out))
+		out->bad++;
+}
+
+bool
+batch_events(struct inbound *in, struct normals *out, struct error *why, batch_event *each)
+{
+	if (!batch_body(in, why))
+		return false;
+	switch (in->root.type) {
+	case MSGPACK_OBJECT_MAP:
+		take(in, &in->root, out, each);
+		return true;
+	case MSGPACK_OBJECT_ARRAY:
+		for (uint32_t i = 0; i < in->root.via.array.size; i++)
+			take(in, &in->root.via.array.ptr[i], out, each);
+		return true;
+	default:
+		return error_set(why, "body: neither an event nor an array of events");
+	}
+}
+
+struct slice
+batch_id(struct slice id, const msgpack_object *event, msgpack_zone *zone)
+{
+	msgpack_sbuffer bytes;
+	msgpack_packer packer;
+
+	if (id.n)
+		return id;
+	msgpack_sbuffer_init(&bytes);
+	msgpack_packer_init(&packer, &bytes, msgpack_sbuffer_write);
+	if (msgpack_pack_object(&packer, *event) == 0)
+		id = fields_hash((struct slice){bytes.data, bytes.size}, zone);
+	msgpack_sbuffer_destroy(&bytes);
+	return id;
+}
