@@ -1,0 +1,547 @@
+/* sns - see sns.h. State: the keys of the last certificates, kept in the source. */
+#include "sns.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "fields.h"
+#include "source.h"
+
+enum {
+	CERT_URL_MAX = 512,
+	SUBSCRIBE_URL_MAX = 2048,
+	KEYS_KEPT = 4, /* a source sees one region's certificate, and the next one once a year */
+};
+
+/* In which messages a field stands, and how. */
+enum {
+	IN_NOTIFICATION = 1,
+	IN_CONFIRMATION = 2,
+	IN_ALL = IN_NOTIFICATION | IN_CONFIRMATION,
+	OPTIONAL = 4,
+	LINES = 8,
+};
+
+struct field {
+	const char *key, *lambda_key;
+	size_t at;
+	unsigned how;
+};
+
+#define AT(name) offsetof(struct sns_envelope, name)
+
+/* In byte order, as they are signed. */
+static const struct field signed_fields[] = {
+	{"Message", NULL, AT(message), IN_ALL | LINES},
+	{"MessageId", NULL, AT(message_id), IN_ALL},
+	{"Subject", NULL, AT(subject), IN_NOTIFICATION | OPTIONAL},
+	{"SubscribeURL", "SubscribeUrl", AT(subscribe_url), IN_CONFIRMATION},
+	{"Timestamp", NULL, AT(timestamp), IN_ALL},
+	{"Token", NULL, AT(token), IN_CONFIRMATION},
+	{"TopicArn", NULL, AT(topic), IN_ALL},
+	{"Type", NULL, AT(type_name), IN_ALL},
+};
+
+static const struct field signature_fields[] = {
+	{"SignatureVersion", NULL, AT(signature_version), IN_ALL},
+	{"Signature", NULL, AT(signature), IN_ALL},
+	{"SigningCertURL", "SigningCertUrl", AT(cert_url), IN_ALL},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const struct {
+	const char *name;
+	unsigned in;
+} types[] = {
+	[SNS_NOTIFICATION] = {"Notification", IN_NOTIFICATION},
+	[SNS_SUBSCRIBE] = {"SubscriptionConfirmation", IN_CONFIRMATION},
+	[SNS_UNSUBSCRIBE] = {"UnsubscribeConfirmation", IN_CONFIRMATION},
+};
+
+static const struct {
+	const char *name;
+	enum digest digest;
+} versions[] = {{"1", DIGEST_SHA1}, {"2", DIGEST_SHA256}};
+
+/* --- the envelope --- */
+
+static struct slice *
+place(struct sns_envelope *envelope, const struct field *field)
+{
+	return (struct slice *)(void *)((char *)envelope + field->at);
+}
+
+static const msgpack_object *
+value_of(const msgpack_object *root, const struct field *field)
+{
+	const msgpack_object *value = field_get(root, field->key);
+
+	return value || !field->lambda_key ? value : field_get(root, field->lambda_key);
+}
+
+static bool
+read_field(
+	const msgpack_object *root, const struct field *field, struct slice *out, struct error *why)
+{
+	const msgpack_object *value = value_of(root, field);
+
+	if ((field->how & OPTIONAL) && (!value || value->type == MSGPACK_OBJECT_NIL))
+		return true;
+	if (!value)
+		return error_set(why, "SNS envelope: %s is missing", field->key);
+	if (value->type != MSGPACK_OBJECT_STR)
+		return error_set(why, "SNS envelope: %s is no text", field->key);
+	*out = object_str(value);
+	if (!(field->how & LINES) && memchr(out->p, '\n', out->n))
+		return error_set(why, "SNS envelope: %s has more than one line", field->key);
+	return true;
+}
+
+static bool
+read_fields(const msgpack_object *root, const struct field *fields, size_t n, unsigned in,
+	struct sns_envelope *envelope, struct error *why)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((fields[i].how & in) &&
+			!read_field(root, &fields[i], place(envelope, &fields[i]), why))
+			return false;
+	return true;
+}
+
+static bool
+read_type(const msgpack_object *root, enum sns_type *type, struct error *why)
+{
+	const struct slice name = field_str(root, "Type");
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		if (slice_is(name, types[i].name)) {
+			*type = (enum sns_type)i;
+			return true;
+		}
+	}
+	return error_set(why, "SNS envelope: Type is %s", name.p ? "of no known kind" : "missing");
+}
+
+enum check_step
+sns_read(const msgpack_object *root, struct sns_envelope *envelope, struct error *why)
+{
+	*envelope = (struct sns_envelope){0};
+	if (!read_type(root, &envelope->type, why))
+		return CHECK_MALFORMED;
+	if (!read_fields(root, signed_fields, COUNT(signed_fields), types[envelope->type].in,
+		    envelope, why))
+		return CHECK_MALFORMED;
+	if (!time_iso(envelope->timestamp, &envelope->ts_ms)) {
+		error_set(why, "SNS envelope: Timestamp is no ISO 8601 time");
+		return CHECK_MALFORMED;
+	}
+	if (!read_fields(root, signature_fields, COUNT(signature_fields), IN_ALL, envelope, why))
+		return CHECK_SIGNATURE;
+	return CHECK_ACCEPTED;
+}
+
+static bool
+write_line(msgpack_sbuffer *out, struct slice line)
+{
+	return msgpack_sbuffer_write(out, line.p ? line.p : "", line.n) == 0 &&
+	       msgpack_sbuffer_write(out, "\n", 1) == 0;
+}
+
+bool
+sns_canonical(const struct sns_envelope *envelope, msgpack_sbuffer *out)
+{
+	for (size_t i = 0; i < COUNT(signed_fields); i++) {
+		const struct field *field = &signed_fields[i];
+		const struct slice value =
+			*(const struct slice *)(const void *)((const char *)envelope + field->at);
+
+		if (!(field->how & types[envelope->type].in) || !value.p)
+			continue;
+		if (!write_line(out, slice_of(field->key)) || !write_line(out, value))
+			return false;
+	}
+	return true;
+}
+
+/* --- URLs --- */
+
+static struct slice
+slice_from(struct slice s, size_t n)
+{
+	return (struct slice){s.p + n, s.n - n};
+}
+
+static bool
+slice_ends(struct slice s, const char *end)
+{
+	const size_t n = strlen(end);
+
+	return s.n >= n && memcmp(s.p + s.n - n, end, n) == 0;
+}
+
+static bool
+only_of(struct slice s, const char *others)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		const char c = s.p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c && strchr(others, c))))
+			return false;
+	}
+	return true;
+}
+
+/* sns.<region>.amazonaws.com[.cn]: the region has no dot, so nothing stands before or behind. */
+static bool
+is_sns_host(struct slice host)
+{
+	static const char *const ends[] = {".amazonaws.com", ".amazonaws.com.cn"};
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		const size_t around = strlen("sns.") + strlen(ends[i]);
+
+		if (slice_starts(host, "sns.") && slice_ends(host, ends[i]) &&
+			host.n >= around + 3 &&
+			only_of((struct slice){host.p + strlen("sns."), host.n - around}, "-"))
+			return true;
+	}
+	return false;
+}
+
+/* Cuts scheme and host off; *rest begins with the '/' behind them. A host is letters, digits, dots
+ * and hyphens up to there: with a user, a port or a backslash it is none of Amazon's. */
+static bool
+cut_sns_host(struct slice url, size_t max, struct slice *rest, const char *name, struct error *why)
+{
+	static const char https[] = "https://";
+	struct slice host;
+	const char *slash;
+
+	if (url.n > max)
+		return error_set(why, "%s: longer than %zu bytes", name, max);
+	if (!slice_starts(url, https))
+		return error_set(why, "%s: not https", name);
+	host = slice_from(url, sizeof https - 1);
+	slash = memchr(host.p, '/', host.n);
+	if (!slash)
+		return error_set(why, "%s: no path", name);
+	host.n = (size_t)(slash - host.p);
+	if (!is_sns_host(host))
+		return error_set(
+			why, "%s: host is not sns.<region>.amazonaws.com[.cn], alone", name);
+	*rest = slice_from(url, (size_t)(slash - url.p));
+	return true;
+}
+
+/* Is every part between slashes a name, and none a step to elsewhere? */
+static bool
+is_plain_path(struct slice path)
+{
+	while (path.n) {
+		struct slice part = slice_from(path, 1);
+		const char *slash = memchr(part.p, '/', part.n);
+
+		if (slash)
+			part.n = (size_t)(slash - part.p);
+		if (part.n == 0 || slice_is(part, ".") || slice_is(part, "..") ||
+			!only_of(part, "._-"))
+			return false;
+		path = slice_from(path, part.n + 1);
+	}
+	return true;
+}
+
+bool
+sns_cert_url_allowed(struct slice url, struct error *why)
+{
+	struct slice path;
+
+	if (!cut_sns_host(url, CERT_URL_MAX, &path, "SigningCertURL", why))
+		return false;
+	if (!slice_ends(path, ".pem"))
+		return error_set(why, "SigningCertURL: path does not end in .pem");
+	if (!is_plain_path(path))
+		return error_set(why, "SigningCertURL: path is not a plain one");
+	return true;
+}
+
+static bool
+has_parameter(struct slice query, const char *parameter)
+{
+	while (query.n) {
+		const char *end = memchr(query.p, '&', query.n);
+		const size_t n = end ? (size_t)(end - query.p) : query.n;
+
+		if (slice_is((struct slice){query.p, n}, parameter))
+			return true;
+		query = slice_from(query, end ? n + 1 : n);
+	}
+	return false;
+}
+
+bool
+sns_subscribe_url_allowed(struct slice url, struct error *why)
+{
+	struct slice rest;
+
+	if (!cut_sns_host(url, SUBSCRIBE_URL_MAX, &rest, "SubscribeURL", why))
+		return false;
+	if (!slice_starts(rest, "/?") || !only_of(rest, "/?&=%:._~+,-*!'();$@"))
+		return error_set(why, "SubscribeURL: not a plain query at /");
+	if (!has_parameter(slice_from(rest, 2), "Action=ConfirmSubscription"))
+		return error_set(why, "SubscribeURL: not Action=ConfirmSubscription");
+	return true;
+}
+
+/* --- keys --- */
+
+struct kept_key {
+	char *pem;
+	size_t n;
+	struct key *key;
+};
+
+struct kept_keys {
+	struct kept_key list[KEYS_KEPT];
+	size_t next; /* the oldest */
+};
+
+static void
+forget(struct kept_key *kept)
+{
+	key_destroy(&kept->key);
+	free(kept->pem);
+	*kept = (struct kept_key){0};
+}
+
+static void
+kept_keys_free(void *state)
+{
+	struct kept_keys *keys = state;
+
+	for (size_t i = 0; i < KEYS_KEPT; i++)
+		forget(&keys->list[i]);
+	free(keys);
+}
+
+static struct key *
+key_of_certificate(struct slice pem, struct error *why)
+{
+	BIO *bio = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *public = certificate ? X509_get0_pubkey(certificate) : NULL;
+	struct key *key = NULL;
+
+	if (!public)
+		error_set(why, "SNS certificate: no X.509 in PEM with a public key");
+	else if (EVP_PKEY_get_base_id(public) != EVP_PKEY_RSA)
+		error_set(why, "SNS certificate: its key is not RSA");
+	else
+		key = key_of_public(public, why);
+	X509_free(certificate);
+	BIO_free(bio);
+	return key;
+}
+
+static bool
+keep(struct kept_key *kept, struct slice pem, struct error *why)
+{
+	forget(kept);
+	kept->pem = malloc(pem.n);
+	if (!kept->pem)
+		return error_set(why, "out of memory for an SNS certificate");
+	memcpy(kept->pem, pem.p, pem.n);
+	kept->n = pem.n;
+	kept->key = key_of_certificate(pem, why);
+	return kept->key;
+}
+
+static struct kept_keys *
+kept_keys_of(struct provider_source *source)
+{
+	if (!source->state) {
+		source->state = calloc(1, sizeof(struct kept_keys));
+		source->state_free = kept_keys_free;
+	}
+	return source->state;
+}
+
+/* The key stays the source's. NULL with why. */
+static struct key *
+key_for(struct provider_source *source, struct slice pem, struct error *why)
+{
+	struct kept_keys *keys = kept_keys_of(source);
+	struct kept_key *oldest;
+
+	if (!keys || !pem.n) {
+		error_set(why, keys ? "SNS certificate: empty" : "out of memory for SNS keys");
+		return NULL;
+	}
+	for (size_t i = 0; i < KEYS_KEPT; i++)
+		if (keys->list[i].key &&
+			slice_eq(pem, (struct slice){keys->list[i].pem, keys->list[i].n}))
+			return keys->list[i].key;
+	oldest = &keys->list[keys->next++ % KEYS_KEPT];
+	if (!keep(oldest, pem, why))
+		forget(oldest);
+	return oldest->key;
+}
+
+/* --- the steps --- */
+
+static bool
+digest_of(struct slice version, enum digest *digest, struct error *why)
+{
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		if (slice_is(version, versions[i].name)) {
+			*digest = versions[i].digest;
+			return true;
+		}
+	}
+	return error_set(why, "SignatureVersion is neither 1 nor 2");
+}
+
+static enum check_step
+check_with(struct key *key, const struct sns_envelope *envelope, enum digest digest,
+	struct slice signature, struct error *why)
+{
+	msgpack_sbuffer text;
+	enum check_step step = CHECK_ACCEPTED;
+
+	msgpack_sbuffer_init(&text);
+	if (!sns_canonical(envelope, &text)) {
+		error_set(why, "out of memory for the signed text of an SNS message");
+		step = CHECK_UNAVAILABLE;
+	} else if (!key_verifies(
+			   key, digest, &(struct slice){text.data, text.size}, 1, signature)) {
+		error_set(why, "Signature: not made over these fields by the key of %.*s",
+			SLICE_ARG(envelope->cert_url));
+		step = CHECK_SIGNATURE;
+	}
+	msgpack_sbuffer_destroy(&text);
+	return step;
+}
+
+static enum check_step
+check_signature(struct provider_source *source, struct inbound *in,
+	const struct sns_envelope *envelope, enum digest digest, struct error *why)
+{
+	const struct slice signature = decode_base64(envelope->signature, BASE64_STRICT, in->zone);
+	struct slice pem = {NULL, 0};
+	struct key *key;
+
+	if (!signature.n) {
+		error_set(why, "Signature: not base64");
+		return CHECK_SIGNATURE;
+	}
+	if (in->certificate)
+		pem = in->certificate(in->certificate_arg, envelope->cert_url);
+	if (!pem.p) {
+		error_set(why, "the certificate at %.*s is not to be had now",
+			SLICE_ARG(envelope->cert_url));
+		return CHECK_UNAVAILABLE;
+	}
+	key = key_for(source, pem, why);
+	return key ? check_with(key, envelope, digest, signature, why) : CHECK_UNAVAILABLE;
+}
+
+static bool
+topic_allowed(const struct provider_options *options, struct slice topic, struct error *why)
+{
+	for (size_t i = 0; i < options->topics_count; i++)
+		if (slice_is(topic, options->topics[i]))
+			return true;
+	return error_set(why, "TopicArn %.*s is not on the allow-list", SLICE_ARG(topic));
+}
+
+/* The header is not signed, the body is: one that says otherwise is no work of SNS. */
+static bool
+headers_agree(const msgpack_object *headers, const struct sns_envelope *envelope, struct error *why)
+{
+	struct slice said;
+	const size_t n = header_find(headers, "x-amz-sns-message-type", &said);
+
+	if (n > 1 || (n == 1 && !slice_eq(said, envelope->type_name)))
+		return error_set(why, "x-amz-sns-message-type does not say %.*s as the body does",
+			SLICE_ARG(envelope->type_name));
+	return true;
+}
+
+/* What can be told without a certificate. The topic stands here although it is proved only later,
+ * so that a stranger cannot make us fetch certificates. */
+static enum check_step
+check_plain(const struct provider_source *source, const struct inbound *in,
+	const struct sns_envelope *envelope, enum digest *digest, struct error *why)
+{
+	if (!headers_agree(in->headers, envelope, why))
+		return CHECK_POLICY;
+	if (!digest_of(envelope->signature_version, digest, why) ||
+		!sns_cert_url_allowed(envelope->cert_url, why))
+		return CHECK_SIGNATURE;
+	return topic_allowed(&source->options, envelope->topic, why) ? CHECK_ACCEPTED
+								     : CHECK_POLICY;
+}
+
+static enum check_step
+check_envelope(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	struct sns_envelope envelope;
+	enum digest digest;
+	enum check_step step = sns_read(&in->root, &envelope, why);
+
+	if (step == CHECK_ACCEPTED)
+		step = check_plain(source, in, &envelope, &digest, why);
+	if (step == CHECK_ACCEPTED)
+		step = check_signature(source, in, &envelope, digest, why);
+	if (step == CHECK_ACCEPTED)
+		step = scheme_fresh(source, in, envelope.ts_ms, why);
+	if (step == CHECK_ACCEPTED && envelope.type == SNS_SUBSCRIBE &&
+		!sns_subscribe_url_allowed(envelope.subscribe_url, why))
+		step = CHECK_POLICY;
+	return step;
+}
+
+bool
+sns_is_raw(const msgpack_object *headers)
+{
+	struct slice said;
+
+	return header_find(headers, "x-amz-sns-rawdelivery", &said) && said.n == strlen("true") &&
+	       strncasecmp(said.p, "true", said.n) == 0;
+}
+
+/* Nothing proves raw delivery but the credentials of the source, if it has any; the topic in the
+ * header keeps apart what was mixed up by mistake. */
+static enum check_step
+check_raw(struct provider_source *source, const struct inbound *in, struct error *why)
+{
+	if (!source->options.allow_raw) {
+		error_set(why, "raw delivery is not signed, and this source does not allow it");
+		return CHECK_SIGNATURE;
+	}
+	return topic_allowed(
+		       &source->options, header_value(in->headers, "x-amz-sns-topic-arn"), why)
+		       ? CHECK_ACCEPTED
+		       : CHECK_POLICY;
+}
+
+enum check_step
+sns_verify(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	enum check_step step = CHECK_ACCEPTED;
+
+	if (source->scheme != SCHEME_SNS)
+		step = scheme_check(source, in, why);
+	if (step == CHECK_ACCEPTED && sns_is_raw(in->headers))
+		step = check_raw(source, in, why);
+	if (step != CHECK_ACCEPTED)
+		return step;
+	if (!json_read(in->json, in->body, in->zone, &in->root, why))
+		return CHECK_MALFORMED;
+	in->parsed = true;
+	return sns_is_raw(in->headers) ? CHECK_ACCEPTED : check_envelope(source, in, why);
+}
