@@ -1,0 +1,146 @@
+/* brevo - transactional and contact events of Brevo (once Sendinblue).
+ *
+ * Proof: basic auth in the URL, a bearer token, or a header of one's own; nothing is signed, so
+ * there is no age to judge. Body: one object, or an array of up to 500 with `batched: true`. Traps:
+ * `id` is the webhook's, not the event's, so the key is composed; `ts_epoch` is in ms, but in
+ * seconds in some payloads; `date` is local time of no named zone; `tag` is a text, JSON in a text,
+ * or an array; `sending_ip` is Brevo's, not the reader's; list events have an array of addresses.
+ * Answers: 429 for trouble of ours, for all other 4xx, and by newer texts 5xx too, are final; again
+ * after 10 min, 1, 2 and 8 h.
+ * Source: developers.brevo.com, transactional-webhooks, batch-webhooks, secured-webhooks,
+ * retry-mechanism. */
+#include "batch.h"
+#include "fields.h"
+#include "scheme.h"
+
+static const struct event_name names[] = {
+	{"request", "email_accepted", NULL},
+	{"delivered", "email_delivered", NULL},
+	{"deferred", "email_deferred", NULL},
+	{"soft_bounce", "email_bounced", "soft"},
+	{"hard_bounce", "email_bounced", "hard"},
+	{"blocked", "email_rejected", NULL},
+	{"invalid_email", "email_rejected", NULL},
+	{"error", "email_failed", NULL},
+	{"spam", "email_complained", NULL},
+	{"complaint", "email_complained", NULL},
+	{"opened", "email_opened", NULL},
+	{"unique_opened", "email_opened", NULL},
+	{"proxy_open", "email_opened", NULL},
+	{"unique_proxy_open", "email_opened", NULL},
+	{"click", "email_clicked", NULL},
+	{"unsubscribe", "email_unsubscribed", NULL},
+	{"unsubscribed", "email_unsubscribed", NULL},
+	{"list_addition", "email_subscribed", NULL},
+	{"contact_updated", "system_notice", NULL},
+	{"contact_deleted", "system_notice", NULL},
+	{NULL, NULL, NULL},
+};
+
+/* The first that is there tells when. */
+static const char *const times[] = {"ts_epoch", "ts_event", "ts", NULL};
+
+/* Of a transactional mail and of a campaign's. */
+static const char *const links[] = {"link", "URL", NULL};
+
+static int64_t
+event_time(const msgpack_object *event)
+{
+	int64_t ms = 0;
+
+	for (const char *const *key = times; *key && !ms; key++)
+		ms = fields_time_s(event, *key); /* tells ms from seconds by size */
+	return ms;
+}
+
+static bool
+opened_by_machine(const struct normal *ev)
+{
+	return slice_is(ev->provider_event, "proxy_open") ||
+	       slice_is(ev->provider_event, "unique_proxy_open") ||
+	       fields_machine_agent(ev->user_agent);
+}
+
+static void
+labels(struct normal *ev, const msgpack_object *event, struct inbound *in)
+{
+	ev->tags = fields_tags(field_get(event, "tags"), in->zone);
+	if (ev->tags.type == MSGPACK_OBJECT_NIL)
+		ev->tags = fields_tags_json(field_get(event, "tag"), in->json, in->zone);
+	ev->metadata =
+		fields_metadata_json(field_get(event, "X-Mailin-custom"), in->json, in->zone);
+	ev->campaign = fields_or(
+		FIELDS_TEXT(event, "campaign name"), fields_id(event, "camp_id", in->zone));
+}
+
+static struct slice
+dedup_key(const struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
+{
+	return FIELDS_DEDUP(zone, ev->provider_event, batch_id(ev->message_id, event, zone),
+		ev->email, fields_number(ev->ts_ms, zone), ev->url);
+}
+
+/* One event for one address. */
+static bool
+add(struct inbound *in, const msgpack_object *event, struct slice email, struct normals *out)
+{
+	struct normal *ev = normals_add(out, in->zone);
+
+	if (!ev)
+		return false;
+	fields_name(ev, names, field_str(event, "event"));
+	ev->email = email;
+	ev->message_id = fields_unbracket(field_str(event, "message-id"));
+	ev->ts_ms = event_time(event);
+	ev->reason = FIELDS_TEXT(event, "reason");
+	fields_smtp(ev, ev->reason);
+	ev->url = field_str_of(event, links);
+	ev->user_agent = FIELDS_TEXT(event, "user_agent");
+	ev->machine = opened_by_machine(ev);
+	labels(ev, event, in);
+	ev->dedup_key = dedup_key(ev, event, in->zone);
+	ev->raw = *event;
+	return true;
+}
+
+static bool
+read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
+{
+	const msgpack_object *email = field_get(event, "email");
+	bool ok = true;
+
+	if (!FIELDS_TEXT(event, "event").n)
+		return false;
+	if (!email || email->type != MSGPACK_OBJECT_ARRAY || !email->via.array.size)
+		return add(in, event, FIELDS_TEXT(event, "email"), out);
+	for (uint32_t i = 0; i < email->via.array.size; i++) {
+		const struct slice one = object_str(&email->via.array.ptr[i]);
+
+		ok = one.n && add(in, event, one, out) && ok;
+	}
+	return ok;
+}
+
+static enum check_step
+verify(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	return scheme_credentials(source, in, NULL, why);
+}
+
+static bool
+normalise(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	(void)source;
+	return batch_events(in, out, why, read_event);
+}
+
+const struct provider provider_brevo = {
+	.name = "brevo",
+	.title = "Brevo",
+	.scheme = "basic",
+	.bad_signature = 401,
+	.busy = 429,
+	.verify = verify,
+	.normalise = normalise,
+};

@@ -1,0 +1,126 @@
+/* mailersend - activity and account events of MailerSend.
+ *
+ * Proof: `Signature`, the bare hex of HMAC-SHA256 over the raw body; no time is signed, so there is
+ * no age to judge. The raw body has PHP's `\/`, which a body parsed and written again has not. The
+ * ping sent when a webhook is saved is signed with a secret that MailerSend publishes, so that the
+ * own one does not fit it: take that secret as a second one while setting up. Body: one object
+ * {type, created_at, data}; the event itself is `data`, whose `created_at` is the event's (the
+ * outer one is the webhook's). Traps: `data.id` is shared by e.g. clicked and clicked_unique;
+ * `morph` and `tags` may be null. Answers: 2xx; all else again with back-off for about 3 days.
+ * Source: developers.mailersend.com, webhooks and inbound routing. */
+#include "batch.h"
+#include "fields.h"
+#include "scheme.h"
+
+static const struct event_name names[] = {
+	{"activity.sent", "email_accepted", NULL},
+	{"activity.delivered", "email_delivered", NULL},
+	{"activity.deferred", "email_deferred", NULL},
+	{"activity.soft_bounced", "email_bounced", "soft"},
+	{"activity.hard_bounced", "email_bounced", "hard"},
+	{"activity.opened", "email_opened", NULL},
+	{"activity.opened_unique", "email_opened", NULL},
+	{"activity.clicked", "email_clicked", NULL},
+	{"activity.clicked_unique", "email_clicked", NULL},
+	{"activity.unsubscribed", "email_unsubscribed", NULL},
+	{"activity.spam_complaint", "email_complained", NULL},
+	{"inbound.message", "email_received", NULL},
+	{"webhook.test", "system_notice", NULL},
+	{NULL, NULL, NULL},
+};
+
+/* Families of names. */
+static const struct event_name families[] = {
+	{"activity.survey_", "system_notice", NULL},
+	{"sender_identity.", "system_account_status", NULL},
+	{"maintenance.", "system_maintenance", NULL},
+	{NULL, NULL, NULL},
+};
+
+static void
+name_event(struct normal *ev, struct slice type)
+{
+	if (fields_name(ev, names, type))
+		return;
+	for (const struct event_name *row = families; row->theirs; row++)
+		if (slice_starts(type, row->theirs))
+			fields_type(ev, row->type, row->bounce_class);
+}
+
+/* Of an inbound mail: the first address it was taken for. */
+static struct slice
+inbound_recipient(const msgpack_object *data)
+{
+	const msgpack_object *list = FIELDS_AT(data, "recipients", "rcptTo");
+
+	if (!list || list->type != MSGPACK_OBJECT_ARRAY || !list->via.array.size)
+		list = FIELDS_AT(data, "recipients", "to", "data");
+	if (!list || list->type != MSGPACK_OBJECT_ARRAY || !list->via.array.size)
+		return (struct slice){NULL, 0};
+	return FIELDS_TEXT(&list->via.array.ptr[0], "email");
+}
+
+static void
+what_and_who(struct normal *ev, const msgpack_object *event, const msgpack_object *data)
+{
+	ev->email = fields_or(
+		FIELDS_TEXT(data, "email", "recipient", "email"), inbound_recipient(data));
+	ev->event_id = FIELDS_TEXT(data, "id");
+	ev->message_id = FIELDS_TEXT(data, "email", "message", "id");
+	ev->ts_ms = fields_time_iso(data, "created_at");
+	if (!ev->ts_ms)
+		ev->ts_ms = fields_time_iso(event, "created_at");
+}
+
+/* What MailerSend hangs on to an activity: a click, an open, a bounce, a complaint. */
+static void
+circumstances(struct normal *ev, const msgpack_object *morph)
+{
+	ev->reason = fields_or(FIELDS_TEXT(morph, "readable_reason"), FIELDS_TEXT(morph, "reason"));
+	fields_smtp(ev, FIELDS_TEXT(morph, "reason"));
+	fields_smtp(ev, ev->reason);
+	ev->url = FIELDS_TEXT(morph, "url");
+	ev->ip = FIELDS_TEXT(morph, "ip");
+}
+
+static bool
+read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
+{
+	const struct slice type = FIELDS_TEXT(event, "type");
+	const msgpack_object *data = field_get(event, "data");
+	struct normal *ev = type.n ? normals_add(out, in->zone) : NULL;
+
+	if (!ev)
+		return false;
+	name_event(ev, type);
+	what_and_who(ev, event, data);
+	circumstances(ev, field_get(data, "morph"));
+	ev->tags = fields_tags(FIELDS_AT(data, "email", "tags"), in->zone);
+	ev->dedup_key = FIELDS_DEDUP(in->zone, type, batch_id(ev->event_id, event, in->zone));
+	ev->raw = *event;
+	return true;
+}
+
+static enum check_step
+verify(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	return scheme_hmac_hex(source, in, "Signature", "", why);
+}
+
+static bool
+normalise(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	(void)source;
+	return batch_events(in, out, why, read_event);
+}
+
+const struct provider provider_mailersend = {
+	.name = "mailersend",
+	.title = "MailerSend",
+	.scheme = "hmac",
+	.bad_signature = 401,
+	.busy = 503,
+	.verify = verify,
+	.normalise = normalise,
+};
