@@ -51,10 +51,11 @@ msgpack_object fields_pair(const char *key, msgpack_object value, msgpack_zone *
  * Good for 1970 to 9999; what lies outside is none. */
 
 /* Seconds: integer, float (exact: 1521233195.375), or text of either. Text that is ISO 8601 is
- * taken as such. */
+ * taken as such, a number from 1e11 on as milliseconds. */
 int64_t fields_time_s(const msgpack_object *map, const char *key);
 
-/* The same of a value, of one in milliseconds, and of ISO text only. */
+/* The same of a value; of milliseconds (integer, float; by key also decimal text); of ISO text
+ * only. */
 int64_t time_of_seconds(const msgpack_object *value);
 int64_t time_of_ms(const msgpack_object *value);
 int64_t fields_time_ms(const msgpack_object *map, const char *key);

@@ -66,8 +66,10 @@ struct key *key_new(enum key_form form, struct slice text, struct error *why);
 struct key *key_of_public(EVP_PKEY *public, struct error *why);
 void key_destroy(struct key **key);
 
-/* Is `given` the MAC of the parts one after the other? For HMAC keys, false for all others. */
-bool key_mac_is(struct key *key, const struct slice *parts, size_t n, struct slice given);
+/* Is one of the `given` the MAC of the parts one after the other? For HMAC keys, false for others.
+ */
+bool key_mac_is(struct key *key, const struct slice *parts, size_t n, const struct slice *given,
+	size_t given_count);
 
 /* Is `signature` (raw bytes) a good one over the parts one after the other? RSA keys: PKCS#1 v1.5;
  * EC keys: DER of (r, s); ed25519 keys take no digest and ignore it. False for HMAC and text keys.
@@ -82,7 +84,8 @@ bool key_text_is(const struct key *key, struct slice given);
  * the PKCS#1 RSAPublicKey. Absent for all but RSA keys. */
 struct slice key_id(const struct key *key);
 
-/* The same over all live keys of a source: true when one of them says so; all are tried. */
+/* The same over all live keys of a source: true when one of them says so; all are tried.
+ * scheme_mac_is: one given MAC. */
 bool scheme_mac_is(
 	struct provider_source *source, const struct slice *parts, size_t n, struct slice given);
 bool scheme_verifies(struct provider_source *source, enum digest digest, const struct slice *parts,
@@ -116,6 +119,10 @@ enum base64_rule {
  * gives an empty slice. No spaces or line ends are allowed in either rule. */
 struct slice decode_base64(struct slice text, enum base64_rule rule, msgpack_zone *zone);
 
+/* The same into the caller's room; *n: how many bytes. False also when they do not fit. */
+bool decode_base64_to(
+	struct slice text, enum base64_rule rule, unsigned char *out, size_t room, size_t *n);
+
 /* Decimal seconds: an optional '-', then 1 to 15 digits, nothing else. */
 bool decode_seconds(struct slice text, int64_t *seconds);
 
@@ -138,6 +145,10 @@ enum check_step scheme_stripe(
  * over id '.' timestamp '.' body; which of them counts follows the configured key alone. */
 enum check_step scheme_standard(
 	struct provider_source *source, struct inbound *in, struct error *why);
+
+/* The id (webhook-id or svix-id) that scheme_standard goes by; absent when it stands twice or not.
+ */
+struct slice scheme_standard_id(const struct inbound *in);
 
 /* Basic auth, bearer token or secret header, as the source's scheme says; secret_header: the
  * default name of the header for the third, NULL for X-Webhook-Token. */

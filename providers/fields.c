@@ -1,0 +1,264 @@
+/* fields - see fields.h. Texts, tags, metadata and types; times and SMTP codes have files of their
+ * own. */
+#include "fields.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <strings.h>
+
+static const struct slice NONE = {NULL, 0};
+static const msgpack_object NIL = {.type = MSGPACK_OBJECT_NIL};
+
+const msgpack_object *
+fields_at(const msgpack_object *map, const char *const path[])
+{
+	for (; map && *path; path++)
+		map = field_get(map, *path);
+	return map;
+}
+
+struct slice
+fields_text_at(const msgpack_object *map, const char *const path[])
+{
+	const msgpack_object *value = fields_at(map, path);
+
+	if (!value || value->type != MSGPACK_OBJECT_STR || !value->via.str.size)
+		return NONE;
+	return object_str(value);
+}
+
+/* A printed number of at most 31 characters. */
+static struct slice
+keep(const char *text, int n, msgpack_zone *zone)
+{
+	char *copy = n > 0 ? msgpack_zone_malloc_no_align(zone, (size_t)n) : NULL;
+
+	if (!copy)
+		return NONE;
+	memcpy(copy, text, (size_t)n);
+	return (struct slice){copy, (size_t)n};
+}
+
+struct slice
+fields_number(int64_t value, msgpack_zone *zone)
+{
+	char text[32];
+
+	return keep(text, snprintf(text, sizeof text, "%" PRId64, value), zone);
+}
+
+struct slice
+fields_id(const msgpack_object *map, const char *key, msgpack_zone *zone)
+{
+	const msgpack_object *value = field_get(map, key);
+	char text[32];
+
+	if (!value)
+		return NONE;
+	if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+		return fields_number(value->via.i64, zone);
+	if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+		return keep(text, snprintf(text, sizeof text, "%" PRIu64, value->via.u64), zone);
+	return fields_text_at(map, (const char *const[]){key, NULL});
+}
+
+struct slice
+fields_or(struct slice a, struct slice b)
+{
+	if (a.n)
+		return a;
+	return b.n ? b : NONE;
+}
+
+static struct slice
+trim(struct slice text)
+{
+	while (text.n && strchr(" \t\r\n", *text.p) && *text.p)
+		text.p++, text.n--;
+	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]) && text.p[text.n - 1])
+		text.n--;
+	return text;
+}
+
+struct slice
+fields_unbracket(struct slice text)
+{
+	text = trim(text);
+	if (text.n >= 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
+		text = trim((struct slice){text.p + 1, text.n - 2});
+	return text.n ? text : NONE;
+}
+
+/* The last '<' opens the address: a display name may hold one in its quotes. */
+struct slice
+fields_address(struct slice text)
+{
+	const char *open;
+
+	text = trim(text);
+	open = text.n && text.p[text.n - 1] == '>' ? memrchr(text.p, '<', text.n) : NULL;
+	if (open)
+		text = (struct slice){open, (size_t)(text.p + text.n - open)};
+	return fields_unbracket(text);
+}
+
+struct slice
+fields_join(struct slice a, struct slice b, msgpack_zone *zone)
+{
+	static const char BETWEEN[] = ": ";
+	const size_t gap = sizeof BETWEEN - 1;
+	char *text;
+
+	if (!a.n || !b.n)
+		return fields_or(a, b);
+	text = msgpack_zone_malloc_no_align(zone, a.n + gap + b.n);
+	if (!text)
+		return a;
+	memcpy(text, a.p, a.n);
+	memcpy(text + a.n, BETWEEN, gap);
+	memcpy(text + a.n + gap, b.p, b.n);
+	return (struct slice){text, a.n + gap + b.n};
+}
+
+msgpack_object
+fields_object(struct slice s)
+{
+	if (!s.p)
+		return NIL;
+	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.p}};
+}
+
+msgpack_object
+fields_pair(const char *key, msgpack_object value, msgpack_zone *zone)
+{
+	msgpack_object_kv *pair = msgpack_zone_malloc(zone, sizeof *pair);
+
+	if (!pair)
+		return NIL;
+	*pair = (msgpack_object_kv){fields_object(slice_of(key)), value};
+	return (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {1, pair}};
+}
+
+static bool
+is_full_text(const msgpack_object *value)
+{
+	return value->type == MSGPACK_OBJECT_STR && value->via.str.size > 0;
+}
+
+msgpack_object
+fields_tags(const msgpack_object *value, msgpack_zone *zone)
+{
+	const bool list = value && value->type == MSGPACK_OBJECT_ARRAY;
+	const msgpack_object *from = list ? value->via.array.ptr : value;
+	const uint32_t n = list ? value->via.array.size : value != NULL;
+	msgpack_object out = {.type = MSGPACK_OBJECT_ARRAY};
+
+	if (!n)
+		return NIL;
+	out.via.array.ptr = msgpack_zone_malloc(zone, n * sizeof *from);
+	if (!out.via.array.ptr)
+		return NIL;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_full_text(&from[i]))
+			out.via.array.ptr[out.via.array.size++] = from[i];
+	return out.via.array.size ? out : NIL;
+}
+
+/* A text that starts like a JSON value of that kind and is one. */
+static bool
+read_text(const msgpack_object *value, char first, struct json_reader *json, msgpack_zone *zone,
+	msgpack_object *out)
+{
+	const struct slice text = value ? trim(object_str(value)) : NONE;
+
+	return text.n && text.p[0] == first && json_read(json, text, zone, out, NULL);
+}
+
+msgpack_object
+fields_tags_json(const msgpack_object *value, struct json_reader *json, msgpack_zone *zone)
+{
+	msgpack_object list;
+
+	if (read_text(value, '[', json, zone, &list))
+		value = &list;
+	return fields_tags(value, zone);
+}
+
+msgpack_object
+fields_metadata(const msgpack_object *value)
+{
+	if (!value || value->type != MSGPACK_OBJECT_MAP || !value->via.map.size)
+		return NIL;
+	return *value;
+}
+
+msgpack_object
+fields_metadata_json(const msgpack_object *value, struct json_reader *json, msgpack_zone *zone)
+{
+	msgpack_object map;
+
+	if (read_text(value, '{', json, zone, &map))
+		value = &map;
+	return fields_metadata(value);
+}
+
+void
+fields_type(struct normal *ev, const char *type, const char *bounce_class)
+{
+	ev->type = slice_of(type);
+	ev->bounce_class = slice_of(bounce_class);
+}
+
+const struct event_name *
+fields_name(struct normal *ev, const struct event_name table[], struct slice theirs)
+{
+	ev->provider_event = theirs;
+	for (; theirs.p && table->theirs; table++) {
+		if (slice_is(theirs, table->theirs)) {
+			fields_type(ev, table->type, table->bounce_class);
+			return table;
+		}
+	}
+	fields_type(ev, "unknown", NULL);
+	return NULL;
+}
+
+/* Parts of the names by which machines call themselves. */
+static const char *const machine_names[] = {
+	"GoogleImageProxy",
+	"ggpht.com",
+	"YahooMailProxy",
+	"YahooCacheSystem",
+	"Barracuda",
+	"Proofpoint",
+	"Mimecast",
+	"SafeLinks",
+	"HeadlessChrome",
+	"PhantomJS",
+	"python-requests",
+	"Go-http-client",
+	"curl/",
+	"Wget/",
+	"bot/",
+	"bot-",
+	"crawler",
+	"spider",
+	"Slackbot",
+	"facebookexternalhit",
+	"LinkPreview",
+	"+http",
+};
+
+bool
+fields_machine_agent(struct slice user_agent)
+{
+	const size_t n = sizeof machine_names / sizeof *machine_names;
+
+	if (slice_is(user_agent, "Mozilla/5.0"))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		for (size_t at = 0, len = strlen(machine_names[i]); at + len <= user_agent.n; at++)
+			if (strncasecmp(user_agent.p + at, machine_names[i], len) == 0)
+				return true;
+	return false;
+}

@@ -1,0 +1,92 @@
+/* fields_dedup - keys by which an event is known again. See fields.h. */
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "fields.h"
+
+enum { KEY_MAX = 256, DIGEST_LEN = 32 };
+
+static const char ABSENT[] = "\\-", SEPARATOR = '|', ESCAPE = '\\';
+
+static bool
+must_escape(char c)
+{
+	return c == SEPARATOR || c == ESCAPE;
+}
+
+static size_t
+part_length(struct slice part)
+{
+	size_t n = part.n;
+
+	if (!part.p)
+		return sizeof ABSENT - 1;
+	for (size_t i = 0; i < part.n; i++)
+		n += must_escape(part.p[i]);
+	return n;
+}
+
+static char *
+write_part(char *to, struct slice part)
+{
+	if (!part.p)
+		return mempcpy(to, ABSENT, sizeof ABSENT - 1);
+	for (size_t i = 0; i < part.n; i++) {
+		if (must_escape(part.p[i]))
+			*to++ = ESCAPE;
+		*to++ = part.p[i];
+	}
+	return to;
+}
+
+struct slice
+fields_hash(struct slice bytes, msgpack_zone *zone)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char digest[DIGEST_LEN];
+	char *text = msgpack_zone_malloc_no_align(zone, 2 * (size_t)DIGEST_LEN);
+
+	if (!text || !EVP_Digest(bytes.p, bytes.n, digest, NULL, EVP_sha256(), NULL))
+		return (struct slice){NULL, 0};
+	for (size_t i = 0; i < DIGEST_LEN; i++) {
+		text[2 * i] = hex[digest[i] >> 4];
+		text[2 * i + 1] = hex[digest[i] & 15];
+	}
+	return (struct slice){text, 2 * (size_t)DIGEST_LEN};
+}
+
+static struct slice
+shorten(struct slice key, msgpack_zone *zone)
+{
+	static const char PREFIX[] = "sha256:";
+	const size_t lead = sizeof PREFIX - 1;
+	const struct slice hash = fields_hash(key, zone);
+	char *text = msgpack_zone_malloc_no_align(zone, lead + hash.n);
+
+	if (!text || !hash.p)
+		return (struct slice){NULL, 0};
+	memcpy(text, PREFIX, lead);
+	memcpy(text + lead, hash.p, hash.n);
+	return (struct slice){text, lead + hash.n};
+}
+
+struct slice
+fields_dedup(msgpack_zone *zone, const struct slice *parts, size_t n)
+{
+	size_t length = n;
+	char *text, *to;
+	struct slice key;
+
+	for (size_t i = 0; i < n; i++)
+		length += part_length(parts[i]);
+	text = to = msgpack_zone_malloc_no_align(zone, length);
+	if (!text)
+		return (struct slice){NULL, 0};
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			*to++ = SEPARATOR;
+		to = write_part(to, parts[i]);
+	}
+	key = (struct slice){text, (size_t)(to - text)};
+	return key.n <= KEY_MAX ? key : shorten(key, zone);
+}

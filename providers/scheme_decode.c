@@ -1,0 +1,112 @@
+/* scheme_decode - hex, base64 and decimal seconds out of headers and secrets. See scheme.h.
+ *
+ * OpenSSL's decoder passes over spaces and line ends and takes padding anywhere; what it would let
+ * through is refused here before it sees the text. */
+#include <openssl/evp.h>
+
+#include "scheme.h"
+
+enum { QUANTUM = 4, BYTES = 3, SECONDS_DIGITS_MAX = 15, TEXT_MAX = 1 << 20 };
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool
+decode_hex(struct slice text, unsigned char *out, size_t n)
+{
+	if (text.n != 2 * n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const int high = hex_digit(text.p[2 * i]), low = hex_digit(text.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool
+all_base64(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char c = p[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			    c == '+' || c == '/'))
+			return false;
+	}
+	return true;
+}
+
+/* The last 2 or 3 digits, to 1 or 2 bytes. Strict: they must be those that the bytes encode to. */
+static bool
+decode_tail(const char *digits, size_t n, enum base64_rule rule, unsigned char *out)
+{
+	unsigned char in[QUANTUM] = "====", again[QUANTUM + 1], bytes[BYTES];
+
+	memcpy(in, digits, n);
+	if (EVP_DecodeBlock(bytes, in, QUANTUM) != BYTES)
+		return false;
+	memcpy(out, bytes, n - 1);
+	EVP_EncodeBlock(again, bytes, (int)n - 1);
+	return rule == BASE64_LENIENT || memcmp(again, in, QUANTUM) == 0;
+}
+
+bool
+decode_base64_to(
+	struct slice text, enum base64_rule rule, unsigned char *out, size_t room, size_t *n)
+{
+	size_t digits = text.n, tail, full;
+
+	while (digits && text.p[digits - 1] == '=')
+		digits--;
+	tail = digits % QUANTUM;
+	full = digits - tail;
+	if (tail == 1 || text.n - digits > 2 || text.n > TEXT_MAX || !all_base64(text.p, digits))
+		return false;
+	if (rule == BASE64_STRICT && text.n % QUANTUM)
+		return false;
+	*n = full / QUANTUM * BYTES + (tail ? tail - 1 : 0);
+	if (*n > room)
+		return false;
+	if (full && EVP_DecodeBlock(out, (const unsigned char *)text.p, (int)full) < 0)
+		return false;
+	return !tail || decode_tail(text.p + full, tail, rule, out + full / QUANTUM * BYTES);
+}
+
+struct slice
+decode_base64(struct slice text, enum base64_rule rule, msgpack_zone *zone)
+{
+	const size_t room = text.n / QUANTUM * BYTES + BYTES;
+	char *out = msgpack_zone_malloc_no_align(zone, room);
+	size_t n;
+
+	if (!out || !decode_base64_to(text, rule, (unsigned char *)out, room, &n))
+		return (struct slice){NULL, 0};
+	return (struct slice){out, n};
+}
+
+bool
+decode_seconds(struct slice text, int64_t *seconds)
+{
+	const bool negative = text.n && *text.p == '-';
+	int64_t value = 0;
+
+	if (text.n == (size_t)negative || text.n > (size_t)negative + SECONDS_DIGITS_MAX)
+		return false;
+	for (size_t i = negative; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		value = value * 10 + (text.p[i] - '0');
+	}
+	*seconds = negative ? -value : value;
+	return true;
+}

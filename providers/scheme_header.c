@@ -1,0 +1,70 @@
+/* scheme_header - header look-ups. See scheme.h. */
+#include <strings.h>
+
+#include "../proto/field.h"
+#include "scheme.h"
+
+static const struct slice NONE = {NULL, 0};
+
+/* RFC 9110 section 5.5: spaces and tabs around a field's value are no part of it. */
+static struct slice
+trim(struct slice value)
+{
+	while (value.n && (*value.p == ' ' || *value.p == '\t'))
+		value.p++, value.n--;
+	while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
+		value.n--;
+	return value;
+}
+
+static bool
+is_named(const msgpack_object *pair, const char *name, size_t n)
+{
+	struct slice key;
+
+	if (pair->type != MSGPACK_OBJECT_ARRAY || pair->via.array.size != 2)
+		return false;
+	key = object_str(&pair->via.array.ptr[0]);
+	return key.p && key.n == n && strncasecmp(key.p, name, n) == 0;
+}
+
+size_t
+header_find(const msgpack_object *headers, const char *name, struct slice *value)
+{
+	const size_t n = strlen(name);
+	size_t count = 0;
+
+	*value = NONE;
+	if (!headers || headers->type != MSGPACK_OBJECT_ARRAY)
+		return 0;
+	for (uint32_t i = 0; i < headers->via.array.size; i++) {
+		const msgpack_object *pair = &headers->via.array.ptr[i];
+
+		if (is_named(pair, name, n) && !count++)
+			*value = trim(object_str(&pair->via.array.ptr[1]));
+	}
+	return count;
+}
+
+struct slice
+header_only(const msgpack_object *headers, const char *name, struct error *why)
+{
+	struct slice value;
+	const size_t count = header_find(headers, name, &value);
+
+	if (count == 1 && value.p)
+		return value;
+	if (count > 1)
+		error_set(why, "header %s stands %zu times: only one can be meant", name, count);
+	else
+		error_set(why, "header %s is missing", name);
+	return NONE;
+}
+
+struct slice
+header_value(const msgpack_object *headers, const char *name)
+{
+	struct slice value;
+
+	return header_find(headers, name, &value) == 1 ? value : NONE;
+}

@@ -1,0 +1,98 @@
+/* scheme_stripe - Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>][,v0=...]. See scheme.h.
+ *
+ * Facts from stripe-go and stripe-python: HMAC-SHA256 over t '.' body with the secret as text
+ * (whsec_ included); several v1 while a secret rolls; only the age is checked. Spaces around the
+ * items are passed over, an unreadable v1 too; a second t is refused, for it could be another than
+ * the signed one. */
+#include "scheme.h"
+#include "source.h"
+
+enum { MAC_LEN = 32, SIGNATURES_MAX = 16, MS_PER_S = 1000 };
+
+struct stripe {
+	struct slice t;
+	unsigned char macs[SIGNATURES_MAX][MAC_LEN];
+	struct slice given[SIGNATURES_MAX];
+	size_t count, times;
+};
+
+static struct slice
+trim(struct slice s)
+{
+	while (s.n && *s.p == ' ')
+		s.p++, s.n--;
+	while (s.n && s.p[s.n - 1] == ' ')
+		s.n--;
+	return s;
+}
+
+/* Cuts the text up to the next comma off *rest. */
+static struct slice
+next_item(struct slice *rest)
+{
+	const char *comma = memchr(rest->p, ',', rest->n);
+	const struct slice item = {rest->p, comma ? (size_t)(comma - rest->p) : rest->n};
+	const size_t used = item.n + (comma != NULL);
+
+	rest->p += used;
+	rest->n -= used;
+	return trim(item);
+}
+
+static void
+take_item(struct stripe *s, struct slice item)
+{
+	if (slice_starts(item, "t=")) {
+		s->t = (struct slice){item.p + 2, item.n - 2};
+		s->times++;
+	} else if (slice_starts(item, "v1=") && s->count < SIGNATURES_MAX &&
+		   decode_hex((struct slice){item.p + 3, item.n - 3}, s->macs[s->count], MAC_LEN)) {
+		s->given[s->count] = (struct slice){(char *)s->macs[s->count], MAC_LEN};
+		s->count++;
+	}
+}
+
+static bool
+matches(struct provider_source *source, const struct stripe *s, struct slice body)
+{
+	const struct slice parts[] = {s->t, {".", 1}, body};
+	bool is = false;
+
+	for (size_t i = 0; i < source->keys_count; i++)
+		is |= key_mac_is(source->keys[i], parts, 3, s->given, s->count);
+	return is;
+}
+
+static bool
+read_header(struct slice value, const char *name, struct stripe *s, int64_t *t, struct error *why)
+{
+	while (value.n)
+		take_item(s, next_item(&value));
+	if (s->times != 1)
+		return error_set(
+			why, "header %s has %zu times (t=), one is expected", name, s->times);
+	if (!decode_seconds(s->t, t))
+		return error_set(why, "t in header %s is not unix seconds", name);
+	return s->count ||
+	       error_set(why, "header %s has no v1= with %d hex digits", name, 2 * MAC_LEN);
+}
+
+enum check_step
+scheme_stripe(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	const char *name = source->options.header ? source->options.header : "Stripe-Signature";
+	const struct slice value = header_only(in->headers, name, why);
+	struct stripe s = {.count = 0};
+	int64_t t;
+
+	if (!value.p || !read_header(value, name, &s, &t, why))
+		return CHECK_SIGNATURE;
+	if (!matches(source, &s, in->body)) {
+		error_set(why,
+			"no v1 in header %s is the HMAC-SHA256 of t, '.' and the body (%zu bytes) "
+			"with any live secret",
+			name, in->body.n);
+		return CHECK_SIGNATURE;
+	}
+	return scheme_fresh(source, in, t * MS_PER_S, why);
+}
