@@ -16,6 +16,10 @@
 
 enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, STOP_RUNS = 16 };
 
+/* What the library keeps of a connection beside the headers. It wipes the whole pool after each
+ * request, so it is no larger than need be. */
+enum { POOL_MORE = 6144 };
+
 /* One TCP connection; how long the request on it has been coming in. */
 struct peer {
 	struct peer *next, **back;
@@ -58,8 +62,8 @@ on_connection(void *arg, struct MHD_Connection *c, void **context,
 		*context = p = calloc(1, sizeof *p);
 		if (!p)
 			return;
-		*p = (struct peer){h->peers, &h->peers, info ? info->connect_fd : -1,
-			clock_mono_ms(), false};
+		*p = (struct peer){
+			h->peers, &h->peers, info ? info->connect_fd : -1, clock_mono_ms(), false};
 		if (p->next)
 			p->next->back = &p->next;
 		h->peers = p;
@@ -90,7 +94,8 @@ count_answer(struct http *h, const char *method, unsigned status)
 {
 	char labels[64];
 
-	snprintf(labels, sizeof labels, "method=\"%s\",status=\"%u\"", method_label(method), status);
+	snprintf(
+		labels, sizeof labels, "method=\"%s\",status=\"%u\"", method_label(method), status);
 	++*metric(h->metrics, METRIC_FAMILY_REQUESTS, labels);
 }
 
@@ -117,8 +122,7 @@ static enum MHD_Result
 respond(struct http *h, struct MHD_Connection *c, const char *method, unsigned status, char *body,
 	size_t n, const char *headers, const char *type)
 {
-	struct MHD_Response *r =
-		MHD_create_response_from_buffer(n, body, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *r = MHD_create_response_from_buffer(n, body, MHD_RESPMEM_MUST_FREE);
 	enum MHD_Result queued;
 
 	if (!r) {
@@ -302,8 +306,7 @@ respond_answer(struct http *h, struct MHD_Connection *c, struct exchange *x, con
 	char *body = x->answer;
 
 	x->answer = NULL;
-	return respond(
-		h, c, method, x->status, body, x->answer_n, x->headers, "application/json");
+	return respond(h, c, method, x->status, body, x->answer_n, x->headers, "application/json");
 }
 
 static enum MHD_Result
@@ -326,8 +329,8 @@ on_access(void *arg, struct MHD_Connection *c, const char *url, const char *meth
 }
 
 static void
-on_completed(void *arg, struct MHD_Connection *c, void **context,
-	enum MHD_RequestTerminationCode code)
+on_completed(
+	void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
 {
 	struct http *h = arg;
 	struct peer *p = peer_of(c);
@@ -364,7 +367,8 @@ raise_files(uint64_t connections)
 
 	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= connections + SPARE_FILES)
 		return;
-	r.rlim_cur = r.rlim_max < connections + SPARE_FILES ? r.rlim_max : connections + SPARE_FILES;
+	r.rlim_cur =
+		r.rlim_max < connections + SPARE_FILES ? r.rlim_max : connections + SPARE_FILES;
 	setrlimit(RLIMIT_NOFILE, &r);
 }
 
@@ -393,14 +397,13 @@ start(struct http *h, const struct addrinfo *at)
 	if (at->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	return MHD_start_daemon(flags, (uint16_t)cfg->port, NULL, NULL, on_access, h,
-		MHD_OPTION_SOCK_ADDR, at->ai_addr,
-		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)cfg->limits.connections,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((cfg->limits.idle_timeout_ms + 999) / 1000),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(2 * cfg->limits.header_bytes + 8192),
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)4096,
+		MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)((cfg->limits.idle_timeout_ms + 999) / 1000),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(cfg->limits.header_bytes + POOL_MORE),
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, h, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)4096,
 		cfg->processes.ingress > 1 ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
 		(unsigned)1, MHD_OPTION_END);
 }
@@ -530,8 +533,7 @@ http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out)
 	if (!list.pairs)
 		return false;
 	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, add_header, &list);
-	*out = (msgpack_object){
-		.type = MSGPACK_OBJECT_ARRAY, .via.array = {list.n, list.pairs}};
+	*out = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {list.n, list.pairs}};
 	return true;
 }
 

@@ -1,14 +1,16 @@
 /* ingress - takes HTTP requests, holds no secret, answers what the validator found.
  *
- * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators; HTTP answers;
- * /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
- * connections: what the validator had stored by then is known as a duplicate when it is sent again. */
+ * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators; HTTP
+ * answers; /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
+ * connections: what the validator had stored by then is known as a duplicate when it is sent again.
+ */
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../proto/board.h"
+#include "../proto/bundle.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
@@ -16,7 +18,16 @@
 #include "exchange.h"
 #include "http.h"
 
-enum { TICK_MS = 50, SECOND_MS = 1000, HTTP_RUNS = 64, BURST = 512, DRAIN_MORE_MS = 1000, ASK_AGAIN_MS = 150 };
+enum {
+	TICK_MS = 50,
+	SECOND_MS = 1000,
+	HTTP_RUNS = 64,
+	BURST = 512,
+	DRAIN_MORE_MS = 1000,
+	ASK_AGAIN_MS = 150,
+	BUNDLE_MAX = 256,
+	BUNDLE_BYTES = 1 << 20,
+};
 
 struct ingress {
 	struct stage *st;
@@ -25,10 +36,10 @@ struct ingress {
 	struct board *board;
 	struct tap_feed *feed;
 	zsock_t *requests, *answers;
-	zactor_t *monitor; /* tells when a validator goes away */
+	zactor_t *monitor;     /* tells when a validator goes away */
 	uint64_t ask_again_ms; /* monotonic; 0: not due */
 	uint64_t boot;
-	int again; /* eventfd: HTTP has more to do though its descriptor is silent */
+	int again;        /* eventfd: HTTP has more to do though its descriptor is silent */
 	uint64_t *unsent; /* ring of exchange numbers, in the order of their coming */
 	size_t unsent_first, unsent_count, unsent_room;
 	uint64_t drain_until_ms;
@@ -46,9 +57,9 @@ remember_unsent(struct ingress *in, const struct exchange *x)
 	in->unsent[(in->unsent_first + in->unsent_count++) % in->unsent_room] = exchange_number(x);
 }
 
-/* Wall and monotonic clock of the moment the request was complete. */
+/* Adds a request to the bundle. The clocks are those of the moment when it was complete. */
 static bool
-send_request(struct ingress *in, struct exchange *x)
+pack_request(struct ingress *in, struct exchange *x)
 {
 	const uint64_t timeout = in->st->cfg->limits.answer_timeout_ms, now_ms = clock_mono_ms();
 	struct request rq = {
@@ -61,28 +72,60 @@ send_request(struct ingress *in, struct exchange *x)
 		.deadline = x->give_up_ms - timeout / 3,
 		.body = {x->body ? x->body : "", x->n},
 	};
+	const size_t mark = bundle_open(&in->out);
 
-	msgpack_zone_clear(&in->zone);
-	msgpack_sbuffer_clear(&in->out);
-	return http_headers(x, &in->zone, &rq.headers) &&
-	       frame_pack(&request_schema, &rq, &in->out) &&
-	       wire_send(in->requests, in->out.data, in->out.size);
+	if (http_headers(x, &in->zone, &rq.headers) && frame_pack(&request_schema, &rq, &in->out)) {
+		bundle_close(&in->out, mark);
+		return true;
+	}
+	bundle_drop(&in->out, mark);
+	return false;
 }
 
-/* Sends what waits, oldest first, until no validator has room. */
+static struct exchange *
+unsent_at(struct ingress *in, size_t i)
+{
+	const uint64_t number = in->unsent[(in->unsent_first + i) % in->unsent_room];
+	struct exchange *x = exchange_waiting(in->table, number);
+
+	return x && x->state == EXCHANGE_UNSENT ? x : NULL;
+}
+
+/* Packs the oldest that wait into one bundle; returns how many places of the ring it covers. */
+static size_t
+pack_unsent(struct ingress *in)
+{
+	size_t n = 0;
+
+	msgpack_sbuffer_clear(&in->out);
+	msgpack_zone_clear(&in->zone);
+	while (n < in->unsent_count && n < BUNDLE_MAX && in->out.size < BUNDLE_BYTES) {
+		struct exchange *x = unsent_at(in, n++);
+
+		if (x && !pack_request(in, x))
+			log_warn("out of memory", LF_TEXT("source", x->source->name));
+	}
+	return n;
+}
+
+/* Sends all that waits, oldest first, until no validator has room: one bundle for what has come in
+ * since the last time. */
 static void
 send_unsent(struct ingress *in)
 {
 	while (in->unsent_count > 0) {
-		struct exchange *x = exchange_waiting(in->table, in->unsent[in->unsent_first]);
+		const size_t n = pack_unsent(in);
 
-		if (x && x->state == EXCHANGE_UNSENT) {
-			if (!send_request(in, x))
-				return;
-			x->state = EXCHANGE_SENT;
+		if (in->out.size > 0 && !wire_send(in->requests, in->out.data, in->out.size))
+			return;
+		for (size_t i = 0; i < n; i++) {
+			struct exchange *x = unsent_at(in, i);
+
+			if (x)
+				x->state = EXCHANGE_SENT;
 		}
-		in->unsent_first = (in->unsent_first + 1) % in->unsent_room;
-		in->unsent_count--;
+		in->unsent_first = (in->unsent_first + n) % in->unsent_room;
+		in->unsent_count -= n;
 	}
 }
 
@@ -90,11 +133,10 @@ static void
 on_request(void *arg, struct exchange *x)
 {
 	remember_unsent(arg, x);
-	send_unsent(arg);
 }
 
-/* All requests without an answer are sent once more. The validators know one that they have committed
- * by its number. */
+/* All requests without an answer are sent once more. The validators know one that they have
+ * committed by its number. */
 static void
 ask_again(struct ingress *in)
 {
@@ -124,7 +166,14 @@ on_monitor(void *arg)
 }
 
 static void
-take_answer(struct ingress *in, const void *bytes, size_t n)
+count_bad_frame(struct ingress *in, const char *cause)
+{
+	log_warn("bad frame", LF_TEXT("cause", cause));
+	++*metric(in->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"ingress\"");
+}
+
+static void
+take_answer(struct ingress *in, struct slice frame)
 {
 	struct answer answer;
 	struct exchange *x;
@@ -132,9 +181,8 @@ take_answer(struct ingress *in, const void *bytes, size_t n)
 	char *body;
 
 	msgpack_zone_clear(&in->zone);
-	if (!frame_unpack(&answer_schema, bytes, n, &in->zone, &answer, &why)) {
-		log_warn("bad frame", LF_TEXT("cause", why.text));
-		++*metric(in->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"ingress\"");
+	if (!frame_unpack(&answer_schema, frame.p, frame.n, &in->zone, &answer, &why)) {
+		count_bad_frame(in, why.text);
 		return;
 	}
 	x = answer.boot == in->boot ? exchange_waiting(in->table, answer.request) : NULL;
@@ -155,7 +203,12 @@ take_answers(struct ingress *in)
 
 	zmq_msg_init(&msg);
 	while (n < BURST && zmq_msg_recv(&msg, zsock_resolve(in->answers), ZMQ_DONTWAIT) >= 0) {
-		take_answer(in, zmq_msg_data(&msg), zmq_msg_size(&msg));
+		struct slice rest = {zmq_msg_data(&msg), zmq_msg_size(&msg)}, frame;
+
+		while (bundle_next(&rest, &frame))
+			take_answer(in, frame);
+		if (rest.n > 0)
+			count_bad_frame(in, "no bundle of answers");
 		n++;
 	}
 	zmq_msg_close(&msg);
@@ -173,6 +226,7 @@ run_http(void *arg)
 
 	for (int i = 0; more && i < HTTP_RUNS; i++) {
 		more = http_run(in->http);
+		send_unsent(in);
 		more |= take_answers(in);
 	}
 	if (more)
@@ -226,8 +280,7 @@ on_tick(void *arg)
 	give_up_late(in, now_ms);
 	http_sweep(in->http, now_ms);
 	run_http(in);
-	if (in->st->draining &&
-		(exchanges_live(in->table) == 0 || now_ms > in->drain_until_ms))
+	if (in->st->draining && (exchanges_live(in->table) == 0 || now_ms > in->drain_until_ms))
 		stage_stop(in->st);
 }
 
@@ -243,8 +296,8 @@ on_feed(void *arg)
 	zmq_msg_init(&msg);
 	for (int n = 0; n < BURST && zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) >= 0; n++)
 		if (!zmq_msg_more(&msg))
-			board_hear(in->board, zmq_msg_data(&msg), zmq_msg_size(&msg),
-				clock_mono_ms());
+			board_hear(
+				in->board, zmq_msg_data(&msg), zmq_msg_size(&msg), clock_mono_ms());
 	zmq_msg_close(&msg);
 }
 

@@ -55,14 +55,17 @@ endpoint(char *out, size_t size, const struct config *cfg, enum wire wire, const
 	return true;
 }
 
+/* A bundle may be this much longer than the largest frame in it. */
+enum { BUNDLE_MORE = 2 << 20 };
+
 /* JSON of n bytes can need three times as many in msgpack (0.5, is 4 bytes, its double is 9). */
 static int64_t
 largest_frame(const struct config *cfg, enum wire wire)
 {
 	const uint64_t body = wire == WIRE_EVENTS || wire == WIRE_ROUTE ? cfg->limits.event_bytes
-	                                                                : cfg->limits.batch_bytes;
+									: cfg->limits.batch_bytes;
 
-	return (int64_t)(3 * body + cfg->limits.header_bytes + 65536);
+	return (int64_t)(3 * body + cfg->limits.header_bytes + BUNDLE_MORE);
 }
 
 static zsock_t *
@@ -110,8 +113,8 @@ wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, const
 }
 
 /* Where the other end is the only one there is, frames wait for its connection instead of being
- * refused: after a restart the requests' socket may be there before the answers', and an answer that
- * is refused would be a 503 for an event that is stored. */
+ * refused: after a restart the requests' socket may be there before the answers', and an answer
+ * that is refused would be a 503 for an event that is stored. */
 static bool
 keeps(enum wire wire)
 {

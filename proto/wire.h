@@ -15,15 +15,15 @@
 /* X(name, file name of the socket in run/, binds, connects, frames, high-water mark)
  * %s is a handler's or stage's name, %zu an instance number. */
 #define WIRES(X)                                                                                   \
-	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request", 1024)             \
-	X(ANSWERS, "answers.%zu", "ingress PULL", "validator PUSH", "answer", 4096)                \
-	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event", 1024)           \
+	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request bundles", 1024)     \
+	X(ANSWERS, "answers.%zu", "ingress PULL", "validator PUSH", "answer bundles", 4096)        \
+	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 512)                      \
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
-	X(TAP, "tap-%s.%zu", "every stage XPUB", "trotline tap, ingress SUB", "event, verdict, stats", \
-		1000)
+	X(TAP, "tap-%s.%zu", "every stage XPUB", "trotline tap, ingress SUB",                      \
+		"event, verdict, stats", 1000)
 
 #define WIRE_ENUM(name, file, binds, connects, frames, hwm) WIRE_##name,
 enum wire { WIRES(WIRE_ENUM) WIRE_COUNT };

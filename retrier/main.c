@@ -7,6 +7,7 @@
  * already. */
 #include <stdlib.h>
 
+#include "../proto/bundle.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
@@ -20,7 +21,7 @@ struct retrier {
 	struct custodian *custodian;
 	zsock_t *verdicts, *events, *dead;
 	msgpack_zone zone;
-	msgpack_sbuffer out;
+	msgpack_sbuffer out, bundle;
 	bool troubled; /* said once until it is over */
 };
 
@@ -83,13 +84,18 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 {
 	struct retrier *r = arg;
 	struct slice frame;
+	size_t mark;
 
 	if (route == r->st->cfg->handlers_count)
 		return send_dead(r, ev);
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
 		LF_TEXT("handler", r->st->cfg->handlers[route].name));
-	return wire_send(r->events, frame.p, frame.n);
+	msgpack_sbuffer_clear(&r->bundle);
+	mark = bundle_open(&r->bundle);
+	msgpack_sbuffer_write(&r->bundle, frame.p, frame.n);
+	bundle_close(&r->bundle, mark);
+	return wire_send(r->events, r->bundle.data, r->bundle.size);
 }
 
 static struct retrier *
@@ -103,6 +109,7 @@ retrier_new(struct stage *st)
 	r->st = st;
 	msgpack_zone_init(&r->zone, 8192);
 	msgpack_sbuffer_init(&r->out);
+	msgpack_sbuffer_init(&r->bundle);
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
@@ -123,6 +130,7 @@ retrier_destroy(struct retrier *r)
 	journal_close(&r->journal);
 	msgpack_zone_destroy(&r->zone);
 	msgpack_sbuffer_destroy(&r->out);
+	msgpack_sbuffer_destroy(&r->bundle);
 	free(r);
 }
 

@@ -1,16 +1,17 @@
 /* router - event type -> the handlers of that type.
  *
- * In: event frames from validators and the retrier. Out: the same frames, untouched, on the PUSH
- * socket of the type's handler; what has no room there goes back to the retrier as "returned" and
- * stays in the journal, so that no type ever waits for another. State: none. A kill loses what is
- * in its sockets, which the retrier sends again after the lease. */
+ * In: bundles of event frames from validators and the retrier. Out: the frames, untouched, on the
+ * PUSH socket of the type's handler; what has no room there goes back to the retrier as "returned"
+ * and stays in the journal, so that no type ever waits for another. State: none. A kill loses what
+ * is in its sockets, which the retrier sends again after the lease. */
 #include <stdlib.h>
 
+#include "../proto/bundle.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
 
-enum { BURST = 512, SEQS_MAX = BURST };
+enum { BURST = 64, SEQS_MAX = 512 };
 
 /* What one handler's socket had no room for in this burst. */
 struct route {
@@ -140,16 +141,15 @@ give_back(struct router *r, size_t i, const struct event *ev)
 }
 
 static void
-watch(struct router *r, const struct event *ev, zmq_msg_t *msg)
+watch(struct router *r, const struct event *ev, struct slice frame)
 {
 	if (tap_wanted(r->st->tap, "event"))
-		tap_send(r->st->tap, "event", ev->type, zmq_msg_data(msg), zmq_msg_size(msg));
+		tap_send(r->st->tap, "event", ev->type, frame.p, frame.n);
 }
 
-/* Sends the message on, or gives the event back. The message is empty or still the caller's after.
- */
+/* Sends the frame on as it is, or gives the event back. */
 static void
-route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
+route_event(struct router *r, const struct event *ev, struct slice frame)
 {
 	const size_t i = config_route(r->st->cfg, ev->type);
 	const char *name = r->st->cfg->handlers[i].name;
@@ -158,33 +158,49 @@ route_event(struct router *r, const struct event *ev, zmq_msg_t *msg)
 		flush_all(r);
 		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
 	}
-	watch(r, ev, msg);
+	watch(r, ev, frame);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
 		LF_SLICE("type", ev->type), LF_TEXT("handler", name));
-	if (zmq_msg_send(msg, zsock_resolve(r->routes[i].sock), ZMQ_DONTWAIT) < 0)
+	if (!wire_send(r->routes[i].sock, frame.p, frame.n))
 		give_back(r, i, ev);
+}
+
+static void
+bad_frame(struct router *r, const char *cause)
+{
+	log_warn("bad frame", LF_TEXT("cause", cause));
+	++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"router\"");
+}
+
+static void
+take_bundle(struct router *r, struct slice rest)
+{
+	struct slice frame;
+	struct error why;
+	struct event ev;
+
+	while (bundle_next(&rest, &frame)) {
+		msgpack_zone_clear(&r->zone);
+		if (frame_unpack(&event_schema, frame.p, frame.n, &r->zone, &ev, &why))
+			route_event(r, &ev, frame);
+		else
+			bad_frame(r, why.text);
+	}
+	if (rest.n > 0)
+		bad_frame(r, "no bundle of events");
 }
 
 static void
 on_events(void *arg)
 {
 	struct router *r = arg;
-	struct error why;
-	struct event ev;
 	zmq_msg_t msg;
 
 	zmq_msg_init(&msg);
 	for (int n = 0; n < BURST; n++) {
 		if (zmq_msg_recv(&msg, zsock_resolve(r->events), ZMQ_DONTWAIT) < 0)
 			break;
-		msgpack_zone_clear(&r->zone);
-		if (frame_unpack(&event_schema, zmq_msg_data(&msg), zmq_msg_size(&msg), &r->zone,
-			    &ev, &why)) {
-			route_event(r, &ev, &msg);
-			continue;
-		}
-		log_warn("bad frame", LF_TEXT("cause", why.text));
-		++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"router\"");
+		take_bundle(r, (struct slice){zmq_msg_data(&msg), zmq_msg_size(&msg)});
 	}
 	zmq_msg_close(&msg);
 	flush_all(r);

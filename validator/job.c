@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ZONE_BYTES = 16384, ROOM_KEPT = 64 };
+enum { ZONE_BYTES = 16384, ROOM_KEPT = 64, FRAME_KEPT = 65536 };
 
 static const char *const outcome_names[] = {
 	[OUTCOME_NEW] = "accepted",
@@ -44,14 +44,14 @@ void
 job_init(struct job *job)
 {
 	*job = (struct job){0};
-	zmq_msg_init(&job->msg);
+	msgpack_sbuffer_init(&job->frame);
 	msgpack_zone_init(&job->zone, ZONE_BYTES);
 }
 
 void
 job_free(struct job *job)
 {
-	zmq_msg_close(&job->msg);
+	msgpack_sbuffer_destroy(&job->frame);
 	msgpack_zone_destroy(&job->zone);
 	free(job->events);
 }
@@ -59,8 +59,11 @@ job_free(struct job *job)
 void
 job_reset(struct job *job)
 {
-	zmq_msg_close(&job->msg);
-	zmq_msg_init(&job->msg);
+	if (job->frame.alloc > FRAME_KEPT) {
+		msgpack_sbuffer_destroy(&job->frame);
+		msgpack_sbuffer_init(&job->frame);
+	}
+	msgpack_sbuffer_clear(&job->frame);
 	msgpack_zone_clear(&job->zone);
 	if (job->room > ROOM_KEPT) {
 		free(job->events);
@@ -76,10 +79,12 @@ job_reset(struct job *job)
 }
 
 bool
-job_open(struct job *job, struct error *why)
+job_open(struct job *job, struct slice frame, struct error *why)
 {
-	return frame_unpack(&request_schema, zmq_msg_data(&job->msg), zmq_msg_size(&job->msg),
-		&job->zone, &job->rq, why);
+	if (msgpack_sbuffer_write(&job->frame, frame.p, frame.n) != 0)
+		return error_set(why, "out of memory");
+	return frame_unpack(
+		&request_schema, job->frame.data, job->frame.size, &job->zone, &job->rq, why);
 }
 
 static void

@@ -1,6 +1,6 @@
 /* job - one request on its way through the validator, and the judgement of it that needs no disk.
  *
- * A job owns the request's message and everything made from it (one zone); it is kept and reused.
+ * A job owns the request's frame and everything made from it (one zone); it is kept and reused.
  */
 #ifndef TROTLINE_VALIDATOR_JOB_H
 #define TROTLINE_VALIDATOR_JOB_H
@@ -8,7 +8,6 @@
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <zmq.h>
 
 #include "../proto/config.h"
 #include "../proto/frame.h"
@@ -49,9 +48,9 @@ enum refusal {
 };
 
 struct job {
-	zmq_msg_t msg;
+	msgpack_sbuffer frame;
 	msgpack_zone zone;
-	struct request rq; /* points into msg and zone */
+	struct request rq; /* points into frame and zone */
 	const struct config_source *source;
 	enum refusal refusal;
 	bool enters;      /* takes part in the group's transaction */
@@ -67,8 +66,8 @@ void job_free(struct job *job);
 /* Empties the job for the next request. */
 void job_reset(struct job *job);
 
-/* Reads the message as a request frame; false with why when it is none. */
-bool job_open(struct job *job, struct error *why);
+/* Takes a copy of a request frame; false with why when it is none. */
+bool job_open(struct job *job, struct slice frame, struct error *why);
 
 /* Verifies, parses and checks: sets refusal, or the candidates with OUTCOME_NEW for those that may
  * enter. signers are in the order of cfg->sources. */

@@ -7,6 +7,7 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
+#include "../proto/bundle.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
@@ -14,7 +15,8 @@
 #include "../proto/wire.h"
 #include "group.h"
 
-enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, SEQS_MAX = 4096, DRAIN_GROUPS = 64 };
+enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, DRAIN_GROUPS = 64 };
+enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
 struct validator {
 	struct stage *st;
@@ -26,8 +28,12 @@ struct validator {
 	struct job jobs[GROUP_MAX];
 	struct job *group[GROUP_MAX];
 	size_t count;
-	msgpack_sbuffer frames, body, out;
-	uint64_t returned[SEQS_MAX]; /* what no router took, for the retrier */
+	zmq_msg_t bundle;  /* the requests in hand */
+	struct slice rest; /* what is left of them */
+	msgpack_sbuffer frames, body, events_out;
+	msgpack_sbuffer out[CONFIG_PROCESSES_MAX]; /* answers, one bundle an ingress */
+	uint64_t returned[BUNDLE_MAX]; /* what is in events_out, for the retrier when no router has
+					  room */
 	size_t returned_count;
 };
 
@@ -105,7 +111,10 @@ validator_new(struct stage *st)
 	}
 	msgpack_sbuffer_init(&v->frames);
 	msgpack_sbuffer_init(&v->body);
-	msgpack_sbuffer_init(&v->out);
+	msgpack_sbuffer_init(&v->events_out);
+	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
+		msgpack_sbuffer_init(&v->out[i]);
+	zmq_msg_init(&v->bundle);
 	if (!make_signers(st->cfg, v->signers, &why))
 		stage_fail("cannot verify signatures", &why);
 	v->json = json_reader_new();
@@ -131,7 +140,10 @@ validator_destroy(struct validator *v)
 	journal_close(&v->journal);
 	msgpack_sbuffer_destroy(&v->frames);
 	msgpack_sbuffer_destroy(&v->body);
-	msgpack_sbuffer_destroy(&v->out);
+	msgpack_sbuffer_destroy(&v->events_out);
+	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
+		msgpack_sbuffer_destroy(&v->out[i]);
+	zmq_msg_close(&v->bundle);
 	free(v);
 }
 
@@ -142,22 +154,36 @@ count_bad_frame(struct validator *v, const struct error *why)
 	++*metric(v->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"validator\"");
 }
 
+/* The next request: from the bundle in hand, or from the next message. False: none has come. */
+static bool
+next_request(struct validator *v, struct slice *frame)
+{
+	while (!bundle_next(&v->rest, frame)) {
+		if (v->rest.n > 0)
+			count_bad_frame(v, &(struct error){"no bundle of requests"});
+		v->rest = (struct slice){NULL, 0};
+		if (zmq_msg_recv(&v->bundle, zsock_resolve(v->requests), ZMQ_DONTWAIT) < 0)
+			return false;
+		v->rest = (struct slice){zmq_msg_data(&v->bundle), zmq_msg_size(&v->bundle)};
+	}
+	return true;
+}
+
 /* Takes everything that has queued up meanwhile, within the group's limits. */
 static void
 gather(struct validator *v)
 {
+	struct slice frame;
 	size_t bytes = 0;
 	struct error why;
 
 	v->count = 0;
-	while (v->count < GROUP_MAX && bytes < GROUP_BYTES) {
+	while (v->count < GROUP_MAX && bytes < GROUP_BYTES && next_request(v, &frame)) {
 		struct job *job = &v->jobs[v->count];
 
 		job_reset(job);
-		if (zmq_msg_recv(&job->msg, zsock_resolve(v->requests), ZMQ_DONTWAIT) < 0)
-			return;
-		bytes += zmq_msg_size(&job->msg);
-		if (job_open(job, &why))
+		bytes += frame.n;
+		if (job_open(job, frame, &why))
 			v->count++;
 		else
 			count_bad_frame(v, &why);
@@ -165,23 +191,49 @@ gather(struct validator *v)
 }
 
 static void
-send_answer(struct validator *v, const struct job *job, uint64_t now_ms)
+flush_answers(struct validator *v, size_t ingress)
+{
+	msgpack_sbuffer *out = &v->out[ingress];
+
+	if (out->size > 0 && !wire_send(v->answers[ingress], out->data, out->size))
+		log_warn("answers lost", LF_UINT("ingress", ingress));
+	msgpack_sbuffer_clear(out);
+}
+
+/* Adds the answer to the bundle for its ingress. */
+static void
+pack_answer(struct validator *v, const struct job *job, uint64_t now_ms)
 {
 	struct answer answer = {.boot = job->rq.boot, .request = job->rq.request};
 	char headers[ERROR_TEXT_MAX + 64];
+	const size_t answer_to = job->rq.ingress;
+	msgpack_sbuffer *out;
+	size_t mark;
 
-	if (job->rq.ingress >= v->st->cfg->processes.ingress)
+	if (answer_to >= v->st->cfg->processes.ingress)
 		return;
 	msgpack_sbuffer_clear(&v->body);
-	msgpack_sbuffer_clear(&v->out);
 	answer.status = job_answer(job, now_ms, &v->body);
 	job_answer_headers(job, (unsigned)answer.status, headers, sizeof headers);
 	answer.headers = slice_of(headers);
 	answer.body = (struct slice){v->body.data, v->body.size};
-	if (!frame_pack(&answer_schema, &answer, &v->out) ||
-		!wire_send(v->answers[job->rq.ingress], v->out.data, v->out.size))
-		log_warn("answer lost", LF_UINT("ingress", job->rq.ingress),
-			LF_UINT("status", answer.status));
+	out = &v->out[answer_to];
+	mark = bundle_open(out);
+	if (frame_pack(&answer_schema, &answer, out))
+		bundle_close(out, mark);
+	else
+		bundle_drop(out, mark);
+	if (out->size > BUNDLE_BYTES)
+		flush_answers(v, answer_to);
+}
+
+static void
+send_answers(struct validator *v, uint64_t now_ms)
+{
+	for (size_t i = 0; i < v->count; i++)
+		pack_answer(v, &v->jobs[i], now_ms);
+	for (size_t i = 0; i < v->st->cfg->processes.ingress; i++)
+		flush_answers(v, i);
 }
 
 static const char *
@@ -256,6 +308,16 @@ flush_returned(struct validator *v)
 	v->returned_count = 0;
 }
 
+/* Hands the bundle to a router, or its events back to the retrier. */
+static void
+flush_events(struct validator *v)
+{
+	if (v->events_out.size > 0 && wire_send(v->events, v->events_out.data, v->events_out.size))
+		v->returned_count = 0;
+	flush_returned(v);
+	msgpack_sbuffer_clear(&v->events_out);
+}
+
 static void
 pass_on(struct validator *v, const struct job *job)
 {
@@ -263,13 +325,16 @@ pass_on(struct validator *v, const struct job *job)
 		return;
 	for (size_t i = 0; i < job->count; i++) {
 		const struct candidate *c = &job->events[i];
+		size_t mark;
 
-		if (c->outcome != OUTCOME_NEW || !c->seq ||
-			wire_send(v->events, v->frames.data + c->at, c->n))
+		if (c->outcome != OUTCOME_NEW || !c->seq)
 			continue;
+		mark = bundle_open(&v->events_out);
+		msgpack_sbuffer_write(&v->events_out, v->frames.data + c->at, c->n);
+		bundle_close(&v->events_out, mark);
 		v->returned[v->returned_count++] = c->seq;
-		if (v->returned_count == SEQS_MAX)
-			flush_returned(v);
+		if (v->returned_count == BUNDLE_MAX || v->events_out.size > BUNDLE_BYTES)
+			flush_events(v);
 	}
 }
 
@@ -304,13 +369,12 @@ on_requests(void *arg)
 			(double)(clock_mono_us() - start_us) / 1e6);
 		metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"validator\"", (double)events);
 	}
-	for (size_t i = 0; i < v->count; i++)
-		send_answer(v, &v->jobs[i], now_ms);
+	send_answers(v, now_ms);
 	for (size_t i = 0; i < v->count; i++) {
 		pass_on(v, &v->jobs[i]);
 		report(v, &v->jobs[i]);
 	}
-	flush_returned(v);
+	flush_events(v);
 	shrink(&v->frames);
 }
 

@@ -1,0 +1,52 @@
+/* bundle - see bundle.h. */
+#include "bundle.h"
+
+#include <stdint.h>
+
+enum { BIN32 = 0xc6, HEAD = 5 };
+
+size_t
+bundle_open(msgpack_sbuffer *out)
+{
+	static const char head[HEAD] = {(char)BIN32, 0, 0, 0, 0};
+	const size_t mark = out->size;
+
+	msgpack_sbuffer_write(out, head, sizeof head);
+	return mark;
+}
+
+void
+bundle_close(msgpack_sbuffer *out, size_t mark)
+{
+	const uint32_t n = (uint32_t)(out->size - mark - HEAD);
+	unsigned char *head = (unsigned char *)out->data + mark;
+
+	if (out->size < mark + HEAD)
+		return; /* memory was short */
+	head[1] = (unsigned char)(n >> 24);
+	head[2] = (unsigned char)(n >> 16);
+	head[3] = (unsigned char)(n >> 8);
+	head[4] = (unsigned char)n;
+}
+
+void
+bundle_drop(msgpack_sbuffer *out, size_t mark)
+{
+	out->size = mark;
+}
+
+bool
+bundle_next(struct slice *rest, struct slice *frame)
+{
+	const unsigned char *head = (const unsigned char *)rest->p;
+	uint32_t n;
+
+	if (rest->n < HEAD || head[0] != BIN32)
+		return false;
+	n = (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+	if (n > rest->n - HEAD)
+		return false;
+	*frame = (struct slice){rest->p + HEAD, n};
+	*rest = (struct slice){rest->p + HEAD + n, rest->n - HEAD - n};
+	return true;
+}

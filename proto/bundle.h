@@ -1,0 +1,24 @@
+/* bundle - many frames in one message: what gathers in one round of a loop travels at one message's
+ * cost.
+ *
+ * The bytes are msgpack bin values one after the other, each holding a frame. */
+#ifndef TROTLINE_BUNDLE_H
+#define TROTLINE_BUNDLE_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+
+#include "slice.h"
+
+/* Opens an entry at the end of out; pack one frame behind it, then close it with the mark. */
+size_t bundle_open(msgpack_sbuffer *out);
+void bundle_close(msgpack_sbuffer *out, size_t mark);
+
+/* Takes the entry off again. */
+void bundle_drop(msgpack_sbuffer *out, size_t mark);
+
+/* Takes the next frame from rest. False at the end, and where rest is no bundle (*rest is not empty
+ * then). */
+bool bundle_next(struct slice *rest, struct slice *frame);
+
+#endif
