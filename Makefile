@@ -29,7 +29,7 @@ CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
-STAGES = ingress validator router retrier dlq
+STAGES = ingress validator router retrier dlq admin
 KIT = $(addprefix handlers/,kit.c group.c hand.c state.c schema.c input.c message.c recipient.c suppression.c archive.c)
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 

@@ -19,6 +19,8 @@
 	X(QUEUE, "webhook_queue_size", GAUGE, MAX, "Events in the journal without an end")         \
 	X(ERRORS, "webhook_errors_total", COUNTER, SUM, "Refused requests and failures by kind")   \
 	X(REQUESTS, "webhook_http_requests_total", COUNTER, SUM, "HTTP requests by status")        \
+	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                     \
+		"Requests to the admin listener by status")                                        \
 	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")            \
 	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                \
 		"Age of the oldest event without an end")                                          \
@@ -44,7 +46,8 @@
 		"Bytes used in the store of dead letters")                                         \
 	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
 		"Bytes that the store of dead letters may use")                                    \
-	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX, "How full the disk under data_dir is, 0 to 1")
+	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
+		"How full the disk under data_dir is, 0 to 1")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_join { METRIC_SUM, METRIC_MAX };

@@ -1,0 +1,72 @@
+/* pages - the pages about the pipeline as a whole; one function a route. */
+#include <string.h>
+
+#include "../proto/clock.h"
+#include "admin.h"
+
+static struct answer_page
+live(void)
+{
+	return (struct answer_page){200, strdup("{\"status\":\"live\"}"), NULL, NULL};
+}
+
+static struct answer_page
+ready(struct admin *a, const struct metrics *all)
+{
+	struct error why = {""};
+
+	if (!board_open(a->board, all, clock_mono_ms(), &why))
+		return page_error(503, why.text);
+	return (struct answer_page){200, strdup("{\"status\":\"ready\"}"), NULL, NULL};
+}
+
+static struct answer_page
+metrics(const struct metrics *all)
+{
+	return (struct answer_page){
+		200, metrics_text(all), "text/plain; version=0.0.4; charset=utf-8", NULL};
+}
+
+static struct answer_page
+health(struct admin *a, const struct metrics *all)
+{
+	struct answer_page page = {.status = 200};
+
+	page.text = board_health(a->board, all, clock_mono_ms(), &page.status);
+	return page;
+}
+
+/* What needs all stages' figures. */
+static struct answer_page
+about_all(struct admin *a, enum route_kind kind)
+{
+	struct metrics *all = board_join(a->board, a->st->metrics, clock_mono_ms());
+	struct answer_page page = {.status = 503};
+
+	if (!all)
+		return page_error(503, "Out of memory");
+	if (kind == ROUTE_READY)
+		page = ready(a, all);
+	else if (kind == ROUTE_METRICS)
+		page = metrics(all);
+	else
+		page = health(a, all);
+	metrics_destroy(&all);
+	return page;
+}
+
+struct answer_page
+admin_answer(struct admin *a, struct listener_request *rq, const struct route *route)
+{
+	(void)rq;
+	switch (route->kind) {
+	case ROUTE_LIVE:
+		return live();
+	case ROUTE_READY:
+	case ROUTE_METRICS:
+	case ROUTE_HEALTH:
+		return about_all(a, route->kind);
+	default:
+		return page_error(404, "Not found");
+	}
+}

@@ -1,0 +1,34 @@
+/* route - what a request line asks for; pure. */
+#ifndef TROTLINE_ADMIN_ROUTE_H
+#define TROTLINE_ADMIN_ROUTE_H
+
+/* X(name, method, path; one that ends in / takes an argument) */
+#define ADMIN_ROUTES(X)                                                                            \
+	X(LIVE, "GET", "/healthz")                                                                 \
+	X(READY, "GET", "/readyz")                                                                 \
+	X(METRICS, "GET", "/metrics")                                                              \
+	X(HEALTH, "GET", "/health")                                                                \
+	X(EVENT, "GET", "/events/")                                                                \
+	X(BATCH, "GET", "/batches/")                                                               \
+	X(LETTERS, "GET", "/dlq")                                                                  \
+	X(LETTERS_REPLAY, "POST", "/dlq/replay")                                                   \
+	X(LETTER, "GET", "/dlq/")                                                                  \
+	X(LETTER_REPLAY, "POST", "/dlq/")                                                          \
+	X(LETTER_DROP, "DELETE", "/dlq/")                                                          \
+	X(SUPPRESSION, "GET", "/suppressions/")
+
+#define ROUTE_ENUM(name, method, path) ROUTE_##name,
+enum route_kind { ADMIN_ROUTES(ROUTE_ENUM) ROUTE_NONE };
+
+struct route {
+	enum route_kind kind;
+	const char *argument; /* the rest of a path that ends in /; points into path */
+	unsigned status;      /* ROUTE_NONE: 404 or 405 */
+	const char *allow;    /* 405: the methods that are allowed */
+};
+
+/* path: decoded, without the query. HEAD goes where GET does. POST /dlq/ID/replay is LETTER_REPLAY,
+ * whose argument still ends in "/replay". */
+struct route route_of(const char *method, const char *path);
+
+#endif
