@@ -18,10 +18,10 @@ struct config_source {
 	char *provider; /* "trotline" */
 	char **secrets; /* expanded, secrets_file's lines included; empty without CONFIG_SECRETS */
 	size_t secrets_count;
-	char *secrets_file; /* absolute path or NULL; one secret a line */
+	char *secrets_file;  /* absolute path or NULL; one secret a line */
 	size_t weak_secrets; /* how many of them have fewer than 16 bytes */
 	uint64_t max_age_ms, max_future_ms, dedup_window_ms; /* ages 0: the provider's default */
-	uint64_t silent_after_ms; /* nothing accepted for so long is an alert; 0: never */
+	uint64_t silent_after_ms;    /* nothing accepted for so long is an alert; 0: never */
 	char *scheme, *header, *url; /* NULL: the provider's default; see providers/provider.h */
 	char **topics;               /* SNS: TopicArn allow-list */
 	size_t topics_count;
@@ -36,8 +36,8 @@ struct config_handler {
 	uint64_t processes; /* how many `up` starts; 0 for one that is started by hand */
 };
 
-/* The n-th try waits delay * 2^(n-1), at most max_delay, spread by +-jitter; after `attempts` tries
- * the event is given up. */
+/* The n-th retry waits delay * 2^(n-1), at most max_delay, spread by +-jitter; when the last of
+ * `attempts` retries is answered RETRY too, the event is given up. */
 struct config_retry {
 	uint64_t delay_ms, max_delay_ms, attempts;
 	double jitter_percent;
@@ -54,11 +54,11 @@ struct config_conversion {
 };
 
 struct config {
-	char *path;     /* of the file itself, absolute */
-	char *listen;   /* address:port as written */
-	char *address;  /* its parts */
+	char *path;    /* of the file itself, absolute */
+	char *listen;  /* address:port as written */
+	char *address; /* its parts */
 	uint64_t port;
-	char *data_dir; /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
+	char *data_dir;     /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
 	uint64_t log_level; /* enum log_level */
 
 	struct config_source *sources;
@@ -86,8 +86,8 @@ struct config {
 	struct {
 		double error_rate_percent;
 		uint64_t processing_time_ms, queue_size;
-		uint64_t oldest_age_ms;    /* of an event without an end */
-		double disk_free_percent;  /* less than this is an alert */
+		uint64_t oldest_age_ms;   /* of an event without an end */
+		double disk_free_percent; /* less than this is an alert */
 	} health;
 
 	struct {
@@ -98,9 +98,9 @@ struct config {
 		uint64_t max_bytes, max_age_ms;
 	} quarantine;
 
-	struct { /* who is told of dead letters; NULL: nobody */
-		char *command; /* run by sh -c with the summary as JSON on stdin */
-		char *url;     /* the same, POSTed */
+	struct {                      /* who is told of dead letters; NULL: nobody */
+		char *command;        /* run by sh -c with the summary as JSON on stdin */
+		char *url;            /* the same, POSTed */
 		uint64_t interval_ms; /* at most one summary in so long */
 	} notify;
 
@@ -134,19 +134,20 @@ enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX =
 
 enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
-	                    * that secrets name are wiped from this process's environment */
+			    * that secrets name are wiped from this process's environment */
 	CONFIG_SECRETS,    /* for the validator and the command line only */
 	CONFIG_LOOK,       /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
-	                    * processes that this one starts */
+			    * processes that this one starts */
 };
 
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
 struct config *config_load(const char *path, enum config_mode mode, struct error *why);
 void config_destroy(struct config **cfg);
 
-/* Puts next's contents into live, which takes next over: live's address and all texts that it ever held
- * stay valid. What cannot change while running (listen, data_dir, processes, the handlers' names and
- * types, connections, memory, sizes on disk) stays as it was; its keys are listed in kept, or "". */
+/* Puts next's contents into live, which takes next over: live's address and all texts that it ever
+ * held stay valid. What cannot change while running (listen, data_dir, processes, the handlers'
+ * names and types, connections, memory, sizes on disk) stays as it was; its keys are listed in
+ * kept, or "". */
 void config_replace(struct config *live, struct config *next, struct error *kept);
 
 /* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
@@ -156,7 +157,8 @@ const char *config_path(const char *given);
 bool config_parse_duration(const char *text, uint64_t *ms);
 bool config_parse_size(const char *text, uint64_t *bytes);
 
-/* Route number of an event type: the file's own rows first, then the built-in table, then unknown. */
+/* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
+ */
 size_t config_route(const struct config *cfg, struct slice type);
 
 /* How an event type is tried again. */

@@ -176,7 +176,7 @@ config_option_read(const struct config_option *opt, const char *text, void *base
 
 	if (!text)
 		text = opt->fallback;
-	if (!parse_unit(opt->unit, text, &v) && opt->unit == UNIT_LEVEL)
+	if (!*opt->least && !parse_unit(opt->unit, text, &v))
 		return error_set(why, "must be %s", unit_hints[opt->unit]);
 	if (!parse_unit(opt->unit, text, &v) || !within(opt, v))
 		return error_set(why, "must be %s, from %s to %s", unit_hints[opt->unit],

@@ -1,5 +1,6 @@
 /* config_private - what the files of the configuration share: the options table, the file as
- * written, and how a fault in it is reported with its line. Only config*.c include this. */
+ * written, a load under way, and how a fault is reported with its line. Only config*.c include
+ * this. */
 #ifndef TROTLINE_CONFIG_PRIVATE_H
 #define TROTLINE_CONFIG_PRIVATE_H
 
@@ -107,13 +108,13 @@ enum config_handler_option_id {
 enum config_retry_option_id { CONFIG_RETRY_OPTIONS(CONFIG_RETRY_OPTION_ENUM) RETRY_OPTION_COUNT };
 
 enum config_unit {
-	UNIT_COUNT,    /* uint64_t */
-	UNIT_NUMBER,   /* int64_t */
-	UNIT_PERCENT,  /* double */
-	UNIT_DURATION, /* uint64_t, ms */
-	UNIT_SIZE,     /* uint64_t, bytes */
-	UNIT_LEVEL,    /* uint64_t, enum log_level */
-	UNIT_BOOL,     /* uint64_t, true or false */
+	UNIT_COUNT,         /* uint64_t */
+	UNIT_NUMBER,        /* int64_t */
+	UNIT_PERCENT,       /* double */
+	UNIT_DURATION,      /* uint64_t, ms */
+	UNIT_SIZE,          /* uint64_t, bytes */
+	UNIT_LEVEL,         /* uint64_t, enum log_level */
+	UNIT_BOOL,          /* uint64_t, true or false */
 	UNIT_BAD_SIGNATURE, /* uint64_t: reject 0, quarantine 1 */
 };
 
@@ -187,6 +188,45 @@ __attribute__((format(printf, 3, 4))) bool config_fault(
 /* Line of a key in a YAML text, from 1; the last one where it is repeated; 0 when there is none.
  * When the text is no YAML at all: the line of the fault, with *fault set to a constant text. */
 size_t config_line(struct slice text, const char *key, const char **fault);
+
+/* A load under way: the file as written becomes the configuration, one part after the other. */
+struct config_load {
+	struct config_place at;
+	const struct config_file *file;
+	struct config *cfg;
+	char *folder; /* of the file: where relative paths start */
+	enum config_mode mode;
+};
+
+/* 1 to `most` characters of a-z, 0-9, - and _. */
+bool config_is_name(const char *text, size_t most);
+
+/* A text of the file, expanded, into *out; the fallback (NULL: it must be there) when it is absent.
+ * False with the cause, and *out NULL, when it is empty or cannot be expanded. The caller frees it.
+ */
+bool config_take_text(const struct config_load *ld, const char *key, const char *text,
+	const char *fallback, char **out);
+/* The same for one that may be absent: then *out stays as it is. */
+bool config_take_optional(
+	const struct config_load *ld, const char *key, const char *text, char **out);
+/* The same for a path, made absolute. */
+bool config_take_path(const struct config_load *ld, const char *key, const char *text,
+	const char *fallback, char **out);
+/* The same for an address and a port; the address alone goes to *address. */
+bool config_take_listen(const struct config_load *ld, const char *key, const char *text,
+	const char *fallback, char **listen, char **address, uint64_t *port);
+/* An option as written (NULL: its default) into the struct at base. key: of the group, for options
+ * that name no section. */
+bool config_take_option(const struct config_load *ld, const char *key,
+	const struct config_option *opt, const char *written, void *base);
+
+/* The lists, each into its part of ld->cfg; and back. Sources come first, the rest in any order. */
+bool config_take_sources(const struct config_load *ld);
+bool config_take_handlers(const struct config_load *ld);
+bool config_take_retry_types(const struct config_load *ld);
+void config_free_sources(struct config *cfg);
+void config_free_handlers(struct config *cfg);
+void config_free_retry_types(struct config *cfg);
 
 /* Loads the text through the schema. NULL with the cause. */
 struct config_file *config_file_load(const struct config_place *at);

@@ -1,86 +1,8 @@
 /* The configuration: what is read, what is refused and in which words, and where secrets go. */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "../../proto/config.h"
+#include "test_config.h"
 #include "../../proto/log.h"
 
-#define SOURCE "sources:\n  - name: email\n    secrets: [\"0123456789abcdef\"]\n"
-
-static char folder[] = "/tmp/trotline-config-XXXXXX";
-static char path[64], secrets[64];
-static struct error why;
-
-static void
-setup(void)
-{
-	cr_assert_not_null(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/trotline.yaml", folder);
-	snprintf(secrets, sizeof secrets, "%s/secrets", folder);
-	setenv("TROTLINE_SECRET", "from the environment", 1);
-	unsetenv("TROTLINE_UNSET");
-}
-
-static void
-teardown(void)
-{
-	unlink(secrets);
-	unlink(path);
-	rmdir(folder);
-}
-
 TestSuite(config, .init = setup, .fini = teardown, .timeout = 60);
-
-static void
-write_file(const char *name, const char *text, mode_t mode)
-{
-	FILE *f = fopen(name, "w");
-
-	cr_assert_not_null(f);
-	fputs(text, f);
-	fclose(f);
-	cr_assert_eq(chmod(name, mode), 0);
-}
-
-static struct config *
-load(const char *text, enum config_mode mode)
-{
-	write_file(path, text, 0600);
-	why.text[0] = '\0';
-	return config_load(path, mode, &why);
-}
-
-static struct config *
-load_good(const char *text, enum config_mode mode)
-{
-	struct config *cfg = load(text, mode);
-
-	cr_assert_not_null(cfg, "%s", why.text);
-	return cfg;
-}
-
-/* The cause for which the text is refused, without the folder's name. */
-static const char *
-fault(const char *text)
-{
-	struct config *cfg = load(text, CONFIG_SECRETS);
-
-	cr_assert_null(cfg, "accepted: %s", text);
-	return why.text + (strncmp(why.text, folder, strlen(folder)) == 0 ? strlen(folder) + 1 : 0);
-}
-
-static void
-expect_fault(const char *text, const char *cause)
-{
-	const char *said = fault(text);
-
-	cr_expect(strncmp(said, cause, strlen(cause)) == 0, "%s\nsays: %s\nnot:  %s", text, said,
-		cause);
-}
 
 Test(config, the_sample_of_the_manual_works_as_written)
 {
@@ -189,9 +111,9 @@ Test(config, a_bad_value_is_named_with_what_is_allowed)
 	expect_fault(SOURCE "    max_age: 10\n", "trotline.yaml line 4: sources[0].max_age: \"10\" "
 						 "must be a duration such as 250ms, "
 						 "30s, 10m, 24h or 30d, from 1s to 3650d");
-	expect_fault(
-		"processes: {router: 33}\n" SOURCE, "trotline.yaml line 1: processes.router: "
-						    "\"33\" must be a whole number, from 1 to 32");
+	expect_fault("processes: {router: 33}\n" SOURCE,
+		"trotline.yaml line 1: processes.router: "
+		"\"33\" must be a whole number, from 1 to 32");
 	expect_fault("processes: {router: 0}\n" SOURCE,
 		"trotline.yaml line 1: processes.router: \"0\" must");
 	expect_fault("scores: {opened: 1000001}\n" SOURCE,
