@@ -91,6 +91,8 @@ check_programs(const struct config *cfg, const char *bin, struct error *why)
 	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
 		if (!check_program(bin, "", stages[i], "run make", why))
 			return false;
+	if (cfg->admin.listen && !check_program(bin, "", "admin", "run make", why))
+		return false;
 	for (size_t i = 0; i < cfg->handlers_count; i++)
 		if (cfg->handlers[i].processes &&
 			!check_program(bin, "handler-", cfg->handlers[i].name,
@@ -158,6 +160,7 @@ export_all(const struct config *cfg, const char *bin)
 	export_count("", "ingress", cfg->processes.ingress);
 	export_count("", "validator", cfg->processes.validator);
 	export_count("", "router", cfg->processes.router);
+	export_count("", "admin", cfg->admin.listen ? 1 : 0);
 	for (size_t i = 0; i <= cfg->handler_unknown; i++)
 		export_count("HANDLER_", cfg->handlers[i].name, cfg->handlers[i].processes);
 }

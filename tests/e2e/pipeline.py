@@ -32,6 +32,7 @@ DEADLINE_S = 30
 SECRET = "correct-horse-battery-staple"
 FRONT = ("ingress", "validator", "router")
 BACK = ("retrier", "dlq")
+ADMIN = "admin"
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|SUMMARY: ")
 
 
@@ -235,16 +236,18 @@ class Pipeline:
 
     live = []
 
-    def __init__(self, handlers=("unknown",), counts=None, settings=None, without=()):
+    def __init__(self, handlers=("unknown",), counts=None, settings=None, without=(), admin=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
         self.data = self.folder / "d"
         self.config = self.folder / "trotline.yaml"
         self.port = free_port()
+        self.admin_port = free_port() if admin else None
         self.counts = counts or {}
         self.write_config(settings or {})
         self.stages = {}
         self.hooks = []
-        for name in (*BACK, *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
+        first = (*((ADMIN,) if admin else ()), *BACK)
+        for name in (*first, *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
             for instance in range(self.counts.get(name, 1) if name not in without else 0):
                 self.stages[name, instance] = Stage(self, name, instance)
         Pipeline.live.append(self)
@@ -257,6 +260,7 @@ class Pipeline:
             "sources": [{"name": "email", "provider": "trotline", "secrets": ["${TROTLINE_SECRET}"]}],
             "processes": {name: self.counts.get(name, 1) for name in FRONT},
             "journal": {"lease": "2s"},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}" if self.admin_port else "off"},
         }
         for key, value in settings.items():
             both = isinstance(value, dict) and isinstance(config.get(key), dict)
@@ -364,7 +368,7 @@ class Pipeline:
     def stop(self):
         """Front to back, as a drain goes."""
         handlers = [name for name, _ in self.stages if name.startswith("handler-")]
-        for wanted in (*FRONT, *dict.fromkeys(handlers), *BACK):
+        for wanted in (*FRONT, *dict.fromkeys(handlers), *BACK, ADMIN):
             for (name, _), stage in list(self.stages.items()):
                 if name == wanted:
                     stage.stop()
