@@ -116,6 +116,9 @@ struct slice fields_number(int64_t value, msgpack_zone *zone);
 /* The hex SHA-256 of bytes: the last resort for events without any id. */
 struct slice fields_hash(struct slice bytes, msgpack_zone *zone);
 
+/* The same of all that an object holds, in its order. */
+struct slice fields_hash_object(const msgpack_object *object, msgpack_zone *zone);
+
 /* --- types --- */
 
 /* A row of a provider's table: its own name of an event to ours. */

@@ -55,6 +55,21 @@ fields_hash(struct slice bytes, msgpack_zone *zone)
 	return (struct slice){text, 2 * (size_t)DIGEST_LEN};
 }
 
+struct slice
+fields_hash_object(const msgpack_object *object, msgpack_zone *zone)
+{
+	struct slice hash = {NULL, 0};
+	msgpack_sbuffer packed;
+	msgpack_packer packer;
+
+	msgpack_sbuffer_init(&packed);
+	msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+	if (msgpack_pack_object(&packer, *object) == 0)
+		hash = fields_hash((struct slice){packed.data, packed.size}, zone);
+	msgpack_sbuffer_destroy(&packed);
+	return hash;
+}
+
 static struct slice
 shorten(struct slice key, msgpack_zone *zone)
 {
