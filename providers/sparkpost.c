@@ -1,0 +1,179 @@
+/* sparkpost - events of SparkPost (event webhooks and relay webhooks).
+ *
+ * Proof: basic auth, an OAuth 2 bearer token, or a header of its own (of old
+ * X-MessageSystems-Webhook-Token); nothing is signed, so there is no age to judge.
+ * Body: an array of {"msys": {<class>: {...}}}; {"msys": {}} is the ping that tries an endpoint
+ * out. Traps: what a bounce means stands in bounce_class; the same event_id may come with another
+ * type; ids are texts, some integers beyond 2^53, some UUIDs; times are seconds as text, in some
+ * classes ISO 8601; ip_address of a delivery is the receiver's host; rcpt_to is in lower case,
+ * raw_rcpt_to as it was sent to. Answers: 200 only; all else is sent again, 12 times in 8 h. A
+ * repeated batch keeps its X-MessageSystems-Batch-ID. Source: SparkPost/support-docs,
+ * webhook-data-streams.md and bounce-classification-codes.md; developers.sparkpost.com,
+ * webhooks.apib. */
+#include "batch.h"
+#include "fields.h"
+#include "scheme.h"
+
+static const struct event_name names[] = {
+	{"injection", "email_accepted", NULL},
+	{"delivery", "email_delivered", NULL},
+	{"delay", "email_deferred", NULL},
+	{"bounce", "email_bounced", "undetermined"},      /* by bounce_class */
+	{"out_of_band", "email_bounced", "undetermined"}, /* by bounce_class */
+	{"spam_complaint", "email_complained", NULL},
+	{"policy_rejection", "email_rejected", NULL},
+	{"generation_rejection", "email_rejected", NULL},
+	{"generation_failure", "email_failed", NULL},
+	{"open", "email_opened", NULL},
+	{"initial_open", "email_opened", NULL},
+	{"amp_open", "email_opened", NULL},
+	{"amp_initial_open", "email_opened", NULL},
+	{"click", "email_clicked", NULL},
+	{"amp_click", "email_clicked", NULL},
+	{"list_unsubscribe", "email_unsubscribed", NULL},
+	{"link_unsubscribe", "email_unsubscribed", NULL},
+	{"relay_message", "email_received", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct {
+	int first, last;
+	const char *type, *bounce_class;
+} bounce_classes[] = {
+	{1, 1, "email_bounced", "undetermined"},
+	{10, 10, "email_bounced", "hard"}, /* invalid recipient */
+	{20, 24, "email_bounced", "soft"}, /* soft, DNS, mailbox full, too large, time-out */
+	{25, 25, "email_rejected", NULL},  /* SparkPost's own administrator */
+	{30, 30, "email_bounced", "hard"}, /* no recipient */
+	{40, 40, "email_bounced", "soft"}, /* generic */
+	{50, 54, "email_blocked", NULL},   /* mail, spam or content block, relaying denied */
+	{60, 60, "email_autoresponded", NULL}, {70, 70, "email_bounced", "soft"}, /* transient */
+	{80, 80, "email_subscribed", NULL}, {90, 90, "email_unsubscribed", NULL},
+	{100, 100, "email_autoresponded", NULL}, /* challenge and response */
+};
+
+static const char *const recipients[] = {"raw_rcpt_to", "rcpt_to", NULL};
+static const char *const reasons[] = {"raw_reason", "reason", NULL};
+
+static void
+bounce(struct normal *ev, const msgpack_object *event)
+{
+	int64_t code;
+
+	if (!field_int(event, "bounce_class", &code))
+		return;
+	for (size_t i = 0; i < sizeof bounce_classes / sizeof *bounce_classes; i++)
+		if (code >= bounce_classes[i].first && code <= bounce_classes[i].last)
+			fields_type(ev, bounce_classes[i].type, bounce_classes[i].bounce_class);
+}
+
+static bool
+is_machine(const struct normal *ev, const msgpack_object *event)
+{
+	const msgpack_object *agent = field_get(event, "user_agent_parsed");
+
+	return field_bool(agent, "is_proxy", false) || field_bool(agent, "is_prefetched", false) ||
+	       fields_machine_agent(ev->user_agent);
+}
+
+/* What only the recipient's side can say: events of tracking and unsubscribing. */
+static void
+engagement(struct normal *ev, const msgpack_object *event)
+{
+	ev->url = FIELDS_TEXT(event, "target_link_url");
+	ev->user_agent = FIELDS_TEXT(event, "user_agent");
+	ev->ip = FIELDS_TEXT(event, "ip_address");
+	if (slice_is(ev->type, "email_opened") || slice_is(ev->type, "email_clicked"))
+		ev->machine = is_machine(ev, event);
+}
+
+static void
+describe(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
+{
+	int64_t code;
+
+	ev->reason = field_str_of(event, reasons);
+	fields_smtp(ev, ev->reason);
+	if (!ev->smtp_code && field_int(event, "error_code", &code) && code >= 200 && code < 600)
+		ev->smtp_code = (uint64_t)code;
+	ev->campaign = FIELDS_TEXT(event, "campaign_id");
+	ev->tags = fields_tags(field_get(event, "rcpt_tags"), zone);
+	ev->metadata = fields_metadata(field_get(event, "rcpt_meta"));
+}
+
+/* Relayed mail has no event_id: its own content makes its key. */
+static struct slice
+dedup_key(const struct normal *ev, const msgpack_object *event, const struct inbound *in)
+{
+	if (ev->event_id.n)
+		return FIELDS_DEDUP(in->zone, ev->event_id, ev->provider_event);
+	return FIELDS_DEDUP(in->zone, ev->provider_event,
+		header_value(in->headers, "X-MessageSystems-Batch-ID"),
+		fields_hash_object(event, in->zone));
+}
+
+static bool
+read_event(struct inbound *in, struct slice name, const msgpack_object *event, struct normals *out)
+{
+	struct normal *ev = normals_add(out, in->zone);
+
+	if (!ev)
+		return false;
+	fields_name(ev, names, name);
+	if (slice_is(name, "bounce") || slice_is(name, "out_of_band"))
+		bounce(ev, event);
+	ev->email = field_str_of(event, recipients);
+	ev->event_id = fields_id(event, "event_id", in->zone);
+	ev->message_id = fields_or(fields_id(event, "transmission_id", in->zone),
+		fields_id(event, "message_id", in->zone));
+	ev->ts_ms = fields_time_s(event, "timestamp");
+	describe(ev, event, in->zone);
+	engagement(ev, event);
+	ev->dedup_key = dedup_key(ev, event, in);
+	ev->raw = *event;
+	return true;
+}
+
+/* One event a member; of two nobody could say which of them is meant. */
+static bool
+read_member(struct inbound *in, const msgpack_object *member, struct normals *out)
+{
+	const msgpack_object *msys = field_get(member, "msys");
+	const msgpack_object_kv *only;
+	struct slice name;
+
+	if (!msys || msys->type != MSGPACK_OBJECT_MAP || msys->via.map.size > 1)
+		return false;
+	if (msys->via.map.size == 0)
+		return true;
+	only = &msys->via.map.ptr[0];
+	name = slice_is(object_str(&only->key), "relay_message") ? object_str(&only->key)
+								 : FIELDS_TEXT(&only->val, "type");
+	if (only->val.type != MSGPACK_OBJECT_MAP || !name.n)
+		return false;
+	return read_event(in, name, &only->val, out);
+}
+
+static enum check_step
+verify(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	return scheme_credentials(source, in, "X-MessageSystems-Webhook-Token", why);
+}
+
+static bool
+normalise(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	(void)source;
+	return batch_events(in, out, why, read_member);
+}
+
+const struct provider provider_sparkpost = {
+	.name = "sparkpost",
+	.title = "SparkPost",
+	.scheme = "basic",
+	.bad_signature = 401,
+	.busy = 503,
+	.verify = verify,
+	.normalise = normalise,
+};
