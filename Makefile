@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
 	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev libcyaml-dev \
 	libyaml-dev libcurl4-openssl-dev supervisor
-TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus
+TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
 # SAN=1 builds with ASan and UBSan into folders of its own.
