@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from pipeline import Pipeline  # noqa: E402  (needs the path above)
+from pipeline import Pipeline, close_all  # noqa: E402  (needs the path above)
 
 
 def pytest_configure(config):
@@ -51,14 +51,3 @@ def client(shared):
     """A connection to the shared pipeline."""
     with shared.client() as connection:
         yield connection
-
-
-def close_all(pipelines):
-    faults = []
-    for pipeline in pipelines:
-        try:
-            pipeline.close()
-        except Exception as fault:  # the others must be stopped too
-            faults.append(fault)
-    if faults:
-        raise faults[0]

@@ -440,3 +440,15 @@ class Hook:
     def close(self):
         self.stopping.set()
         self.thread.join(DEADLINE_S)
+
+
+def close_all(pipelines):
+    """Every one of them, whatever the others do."""
+    faults = []
+    for pipeline in pipelines:
+        try:
+            pipeline.close()
+        except Exception as fault:  # the others must be stopped too
+            faults.append(fault)
+    if faults:
+        raise faults[0]
