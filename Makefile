@@ -34,7 +34,7 @@ KIT = $(addprefix handlers/,kit.c group.c hand.c state.c schema.c input.c messag
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 
 obj = $(patsubst %,$B/%.o,$(basename $(1)))
-PROTO_OBJ = $(call obj,$(wildcard proto/*.c proto/*.cc))
+PROTO_OBJ = $(call obj,$(wildcard proto/*.c proto/*.cc providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
 # What decides lives apart from main.c, so that the unit tests link it.

@@ -5,7 +5,8 @@
 #include "../proto/frame.h"
 #include "state.h"
 
-/* Keeps an event in system_events or unknown_events. where: SQL_SYSTEM_ADD or SQL_UNKNOWN_ADD. */
+/* Keeps an event in a table of its kind. where: SQL_SYSTEM_ADD, SQL_RECEIVED_ADD or
+ * SQL_UNKNOWN_ADD. */
 bool archive_event(
 	struct state *db, const struct event *ev, enum statement where, struct error *why);
 

@@ -11,6 +11,8 @@ clicked(struct state *db, const struct event *ev, const struct config *cfg, stru
 
 	if (!input_read(&in, ev, why))
 		return DEAD;
+	if (field_bool(&ev->data, "machine", false))
+		return engagement_by_machine(db, &in, ENGAGEMENT_MACHINE_CLICK, why) ? DONE : RETRY;
 	if (!message_is(db, &in, MESSAGE_CLICKED, why) ||
 		!recipient_count(db, &in, SQL_RECIPIENT_CLICKED, cfg->scores.clicked, why) ||
 		!engagement_add(db, &in, ENGAGEMENT_CLICK, why) ||

@@ -50,8 +50,8 @@ bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why)
 bool group_apply(struct event_group *group, struct state *db, handler_fn *fn,
 	const struct config *cfg, struct hand *hand, struct error *why);
 
-/* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause, and no RETRY counts
- * against its event. */
+/* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause, and no RETRY
+ * counts against its event. */
 void group_retry(struct event_group *group, const struct error *cause);
 
 /* The seqs of all that are DONE and of the same journal as events[first], into seqs, which has room

@@ -107,8 +107,8 @@ send_verdict(struct kit *k, struct slice journal, const uint64_t *seqs, size_t n
 {
 	const char *verdict = o->later ? "later" : verdict_name(o->kind);
 
-	if (!stage_send_verdict(k->verdicts, journal, seqs, n, verdict, slice_of(o->why.text),
-		    k->name))
+	if (!stage_send_verdict(
+		    k->verdicts, journal, seqs, n, verdict, slice_of(o->why.text), k->name))
 		log_warn("verdict not sent", LF_TEXT("verdict", verdict), LF_UINT("events", n));
 }
 

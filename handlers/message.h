@@ -10,15 +10,19 @@
  * in; the same status replaces itself only when it is newer; nothing else changes anything. So the
  * order in which events arrive does not matter, and none takes a message back.
  *
- * Being put off or refused for now says less than having arrived; being opened or clicked proves
- * having arrived. A bounce outranks these: a server that took the message may return it later, and
- * machines that scan mail open and click. A complaint comes from the person and outranks all. Ranks
- * differ, so that two facts of the same time have one winner.
+ * Being accepted by the sending service says least; that it did not send at all is final unless the
+ * message is heard of again. Being put off or refused for now says less than having arrived; being
+ * opened or clicked proves having arrived. A bounce outranks these: a server that took the message
+ * may return it later, and machines that scan mail open and click. A complaint comes from the
+ * person and outranks all. Ranks differ, so that two facts of the same time have one winner.
  *
  * X(status, name in the database, rank) */
 #define MESSAGE_STATUSES(X)                                                                        \
+	X(ACCEPTED, "accepted", 5)                                                                 \
 	X(DEFERRED, "deferred", 10)                                                                \
 	X(BLOCKED, "blocked", 20)                                                                  \
+	X(REJECTED, "rejected", 22)                                                                \
+	X(FAILED, "failed", 24)                                                                    \
 	X(DELIVERED, "delivered", 30)                                                              \
 	X(OPENED, "opened", 40)                                                                    \
 	X(CLICKED, "clicked", 50)                                                                  \

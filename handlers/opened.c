@@ -11,6 +11,8 @@ opened(struct state *db, const struct event *ev, const struct config *cfg, struc
 
 	if (!input_read(&in, ev, why))
 		return DEAD;
+	if (field_bool(&ev->data, "machine", false))
+		return engagement_by_machine(db, &in, ENGAGEMENT_MACHINE_OPEN, why) ? DONE : RETRY;
 	if (!message_is(db, &in, MESSAGE_OPENED, why) ||
 		!recipient_count(db, &in, SQL_RECIPIENT_OPENED, cfg->scores.opened, why) ||
 		!engagement_add(db, &in, ENGAGEMENT_OPEN, why))

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include "../proto/field.h"
+#include "message.h"
 
 enum { URL_BYTES = 4096 };
 
@@ -57,8 +58,10 @@ static bool
 add_interests(struct state *db, const struct input *in, int weight, struct error *why)
 {
 	struct slice keys[INTEREST_KEYS_MAX];
-	const size_t n = content_keys(in, keys);
+	const size_t n = weight > 0 ? content_keys(in, keys) : 0;
 
+	if (weight == 0)
+		return true;
 	if (in->campaign_id.p && !add_interest(db, in, "campaign", in->campaign_id, weight, why))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -78,6 +81,13 @@ engagement_add(struct state *db, const struct input *in, enum engagement what, s
 			       SV_TEXT(in->ev->id)),
 		       why) &&
 	       add_interests(db, in, engagements[what].weight, why);
+}
+
+bool
+engagement_by_machine(
+	struct state *db, const struct input *in, enum engagement what, struct error *why)
+{
+	return message_was(db, in, MESSAGE_DELIVERED, why) && engagement_add(db, in, what, why);
 }
 
 bool

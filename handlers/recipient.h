@@ -11,12 +11,15 @@ bool recipient_count(struct state *db, const struct input *in, enum statement co
 	int64_t score, struct error *why);
 
 /* X(engagement, name in the database, weight it adds to an interest): the more it costs the person
- * to do it, the more it says. */
+ * to do it, the more it says; what a machine did (a proxy, a scanner) says nothing of the person.
+ */
 #define ENGAGEMENTS(X)                                                                             \
 	X(OPEN, "open", 1)                                                                         \
 	X(CLICK, "click", 3)                                                                       \
 	X(FORWARD, "forward", 4)                                                                   \
-	X(REPLY, "reply", 5)
+	X(REPLY, "reply", 5)                                                                       \
+	X(MACHINE_OPEN, "machine_open", 0)                                                         \
+	X(MACHINE_CLICK, "machine_click", 0)
 
 #define ENGAGEMENT_ENUM(engagement, name, weight) ENGAGEMENT_##engagement,
 enum engagement { ENGAGEMENTS(ENGAGEMENT_ENUM) ENGAGEMENT_COUNT };
@@ -26,6 +29,11 @@ enum engagement { ENGAGEMENTS(ENGAGEMENT_ENUM) ENGAGEMENT_COUNT };
  * INTEREST_KEYS_MAX of them, each cut at INTEREST_KEY_BYTES. */
 enum { INTEREST_KEYS_MAX = 16, INTEREST_KEY_BYTES = 256 };
 bool engagement_add(
+	struct state *db, const struct input *in, enum engagement what, struct error *why);
+
+/* Enters what a machine opened or clicked on the recipient's behalf: it proves arrival, scores
+ * nothing. */
+bool engagement_by_machine(
 	struct state *db, const struct input *in, enum engagement what, struct error *why);
 
 /* Whether the clicked URL matches a conversion's pattern (fnmatch; `*` also matches `/`). A URL

@@ -82,6 +82,11 @@ static const char *const schema_steps[] = {
 				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
 				"NULL) STRICT;"
 
+				"CREATE TABLE IF NOT EXISTS received_events("
+				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
+				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
+				"NULL) STRICT;"
+
 				"CREATE TABLE IF NOT EXISTS unknown_events("
 				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
 				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "

@@ -89,6 +89,10 @@
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                             \
 	X(SYSTEM_ADD, "INSERT INTO system_events(type, at, source, event_id, data)"                \
 		      " VALUES(?1, ?2, ?3, ?4, ?5)")                                               \
+	X(SUPPRESSION_LIFT, "DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe'" \
+			    " AND since <= ?2")                                                    \
+	X(RECEIVED_ADD, "INSERT INTO received_events(type, at, source, event_id, data)"            \
+			" VALUES(?1, ?2, ?3, ?4, ?5)")                                             \
 	X(UNKNOWN_ADD, "INSERT INTO unknown_events(type, at, source, event_id, data)"              \
 		       " VALUES(?1, ?2, ?3, ?4, ?5)")
 

@@ -144,6 +144,14 @@ count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, 
 }
 
 bool
+suppression_lift(struct state *db, const struct input *in, struct error *why)
+{
+	return add_compliance(db, in, "subscribe", why) &&
+	       state_run(db, SQL_SUPPRESSION_LIFT, STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at)),
+		       why);
+}
+
+bool
 suppression_soft_bounce(
 	struct state *db, const struct input *in, const struct config *cfg, struct error *why)
 {

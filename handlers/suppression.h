@@ -41,6 +41,9 @@ enum suppression_cause { SUPPRESSION_CAUSES(SUPPRESSION_CAUSE_ENUM) CAUSE_COUNT 
 bool suppression_for_good(
 	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why);
 
+/* Ends an unsubscription that is not newer than the event, and says so in the compliance log. */
+bool suppression_lift(struct state *db, const struct input *in, struct error *why);
+
 /* Counts a soft bounce; the last one that is allowed within the period suppresses for a period. */
 bool suppression_soft_bounce(
 	struct state *db, const struct input *in, const struct config *cfg, struct error *why);

@@ -12,7 +12,7 @@ struct exchanges {
 	struct {
 		size_t live, memory;
 	} shares[CONFIG_SOURCES_MAX + 1];
-	bool shared; /* more than one source */
+	bool shared;      /* more than one source */
 	uint32_t *unused; /* stack of free places below `used` */
 	size_t unused_count;
 	struct exchange places[];

@@ -1,7 +1,8 @@
-/* exchange - one HTTP request from its first header to its answer, and the table of those under way.
+/* exchange - one HTTP request from its first header to its answer, and the table of those under
+ * way.
  *
- * Pure: knows no HTTP library and no socket. An exchange is named towards the validator by its place
- * in the table and a generation, so that an answer that comes too late finds nobody. */
+ * Pure: knows no HTTP library and no socket. An exchange is named towards the validator by its
+ * place in the table and a generation, so that an answer that comes too late finds nobody. */
 #ifndef TROTLINE_INGRESS_EXCHANGE_H
 #define TROTLINE_INGRESS_EXCHANGE_H
 
@@ -14,8 +15,8 @@
 enum exchange_state {
 	EXCHANGE_FREE,
 	EXCHANGE_READING, /* the body is coming in */
-	EXCHANGE_UNSENT,  /* complete, no validator has taken it yet (or the one that had is gone) */
-	EXCHANGE_SENT,    /* with a validator; the connection is suspended */
+	EXCHANGE_UNSENT, /* complete, no validator has taken it yet (or the one that had is gone) */
+	EXCHANGE_SENT,   /* with a validator; the connection is suspended */
 	EXCHANGE_ANSWERED,
 };
 
@@ -34,7 +35,7 @@ struct exchange {
 	unsigned status;     /* the answer */
 	char *answer;        /* its body, malloc'd; handed to the HTTP library */
 	size_t answer_n;
-	char *headers;       /* `Name: value` lines, malloc'd, or NULL */
+	char *headers; /* `Name: value` lines, malloc'd, or NULL */
 };
 
 struct exchanges;
@@ -52,8 +53,8 @@ bool exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size
 /* Frees what it holds and its place. */
 void exchange_close(struct exchanges *t, struct exchange *x);
 
-/* Adds bytes of the body. EXCHANGE_BODY_LARGE: over x->limit; EXCHANGE_BODY_MEMORY: over the table's
- * memory, or memory is short. `expected` is the announced length, or 0. */
+/* Adds bytes of the body. EXCHANGE_BODY_LARGE: over x->limit; EXCHANGE_BODY_MEMORY: over the
+ * table's memory, or memory is short. `expected` is the announced length, or 0. */
 enum exchange_body { EXCHANGE_BODY_OK, EXCHANGE_BODY_LARGE, EXCHANGE_BODY_MEMORY };
 enum exchange_body exchange_add(
 	struct exchanges *t, struct exchange *x, const char *bytes, size_t n, size_t expected);

@@ -14,7 +14,7 @@
 #include "../proto/clock.h"
 #include "../proto/log.h"
 
-enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, STOP_RUNS = 16 };
+enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, TARGET_MAX = 2048, STOP_RUNS = 16 };
 
 /* What the library keeps of a connection beside the headers. It wipes the whole pool after each
  * request, so it is no larger than need be. */
@@ -26,6 +26,7 @@ struct peer {
 	int fd;
 	uint64_t since_ms; /* accepted, or its last request answered */
 	bool waiting;      /* its request is with a validator */
+	char *target;      /* path and query of the request under way */
 };
 
 struct http {
@@ -62,8 +63,8 @@ on_connection(void *arg, struct MHD_Connection *c, void **context,
 		*context = p = calloc(1, sizeof *p);
 		if (!p)
 			return;
-		*p = (struct peer){
-			h->peers, &h->peers, info ? info->connect_fd : -1, clock_mono_ms(), false};
+		*p = (struct peer){h->peers, &h->peers, info ? info->connect_fd : -1,
+			clock_mono_ms(), false, NULL};
 		if (p->next)
 			p->next->back = &p->next;
 		h->peers = p;
@@ -72,10 +73,33 @@ on_connection(void *arg, struct MHD_Connection *c, void **context,
 		*p->back = p->next;
 		if (p->next)
 			p->next->back = p->back;
+		free(p->target);
 		free(p);
 		*context = NULL;
 		--*metric(h->metrics, METRIC_FAMILY_CONNECTIONS, "");
 	}
+}
+
+/* The request's target before the library decodes it: some providers sign their URL. */
+static void *
+on_target(void *arg, const char *target, struct MHD_Connection *c)
+{
+	struct peer *p = peer_of(c);
+
+	(void)arg;
+	if (p) {
+		free(p->target);
+		p->target = strndup(target, TARGET_MAX);
+	}
+	return NULL;
+}
+
+const char *
+http_target(const struct exchange *x)
+{
+	const struct peer *p = peer_of(x->connection);
+
+	return p && p->target ? p->target : "";
 }
 
 static const char *
@@ -402,8 +426,9 @@ start(struct http *h, const struct addrinfo *at)
 		MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((cfg->limits.idle_timeout_ms + 999) / 1000),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(cfg->limits.header_bytes + POOL_MORE),
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, h, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)4096,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)4096,
 		cfg->processes.ingress > 1 ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
 		(unsigned)1, MHD_OPTION_END);
 }

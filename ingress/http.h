@@ -44,8 +44,12 @@ void http_answer(struct http *h, struct exchange *x, unsigned status, char *body
 /* Answers with one of ours: {"error": text}, and Retry-After where status is 503. */
 void http_answer_error(struct http *h, struct exchange *x, unsigned status, const char *text);
 
-/* The request's headers as an array of [name, value] in the zone; they point into the connection. */
+/* The request's headers as an array of [name, value] in the zone; they point into the connection.
+ */
 bool http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out);
+
+/* Path and query as the request line has them; lives as long as the request. */
+const char *http_target(const struct exchange *x);
 
 /* From now on every new request is answered 503 and its connection closed. */
 void http_drain(struct http *h);

@@ -67,6 +67,7 @@ pack_request(struct ingress *in, struct exchange *x)
 		.ingress = in->st->instance,
 		.request = exchange_number(x),
 		.source = slice_of(x->source->name),
+		.target = slice_of(http_target(x)),
 		.batch = x->batch,
 		.received = clock_wall_ms() - (now_ms + timeout - x->give_up_ms),
 		.deadline = x->give_up_ms - timeout / 3,

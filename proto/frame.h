@@ -76,6 +76,7 @@ enum field_kind {
 	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
 	F(UINT, batch, 0, "0 an event, 1 a batch, 2 a question: what became of batch <body>")      \
 	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
+	F(STR, target, 2048, "path and query as the request has them")                             \
 	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
 	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
 	F(BIN, body, 0, "the raw body")

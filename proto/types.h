@@ -20,12 +20,19 @@
 	X("email_replied", "replied")                                                              \
 	X("email_unsubscribed", "unsubscribed")                                                    \
 	X("email_verified", "verified")                                                            \
+	X("email_accepted", "accepted")                                                            \
+	X("email_rejected", "rejected")                                                            \
+	X("email_failed", "rejected")                                                              \
+	X("email_subscribed", "subscribed")                                                        \
+	X("email_received", "received")                                                            \
+	X("email_autoresponded", "received")                                                       \
 	X("verification_bulk_completed", "verification")                                           \
 	X("verification_result", "verification")                                                   \
 	X("verification_quota", "verification")                                                    \
 	X("system_rate_limit", "system")                                                           \
 	X("system_account_status", "system")                                                       \
 	X("system_maintenance", "system")                                                          \
+	X("system_notice", "system")                                                               \
 	X("system_error", "system")                                                                \
 	X("unknown", "unknown")
 

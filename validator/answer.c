@@ -156,10 +156,46 @@ answer_batch(const struct job *job, uint64_t now_ms, msgpack_sbuffer *out)
 	return 202;
 }
 
+static const char *
+error_of_refusal(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSED_SIGNATURE:
+		return "Invalid signature";
+	case REFUSED_STALE:
+		return "Timestamp outside the window";
+	case REFUSED_POLICY:
+		return "Not allowed";
+	case REFUSED_JSON:
+		return "Invalid body";
+	default:
+		return "Service unavailable";
+	}
+}
+
+/* Providers want a plain 200; what they make of other statuses is in their own row. */
+static unsigned
+answer_foreign(const struct job *job, msgpack_sbuffer *out)
+{
+	const bool ours = job->refusal == REFUSED_UNAVAILABLE || job->refusal == REFUSED_LATE;
+
+	if (job->refusal == REFUSED_NOT || job->refusal == REFUSED_QUARANTINED) {
+		put(out, "{\"status\":\"ok\"}");
+		return 200;
+	}
+	put(out, "{\"error\":");
+	json_quote(slice_of(error_of_refusal(job->refusal)), out);
+	put(out, "}");
+	return ours ? job->foreign->busy : job->status;
+}
+
 static unsigned
 answer_refusal(const struct job *job, msgpack_sbuffer *out)
 {
 	switch (job->refusal) {
+	case REFUSED_QUARANTINED:
+		put(out, "{\"status\":\"quarantined\"}");
+		return 200;
 	case REFUSED_SIGNATURE:
 		put(out, "{\"error\":\"Invalid signature\"}");
 		return 401;
@@ -185,8 +221,11 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 	int n = 0;
 
 	out[0] = 0;
-	if (status == 503)
+	if (status == 503 || status == 429)
 		n = snprintf(out, size, "Retry-After: %d\n", RETRY_AFTER_S);
+	if (status == 401 && job->foreign &&
+		strcmp(job->foreign->scheme ? job->foreign->scheme : "", "basic") == 0)
+		n = snprintf(out, size, "WWW-Authenticate: Basic realm=\"trotline\"\n");
 	if (job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE && job->why.text[0])
 		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", job->why.text);
 }
@@ -194,6 +233,8 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 unsigned
 job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body)
 {
+	if (job->foreign)
+		return answer_foreign(job, body);
 	if (job->refusal != REFUSED_NOT)
 		return answer_refusal(job, body);
 	return job->rq.batch ? answer_batch(job, now_ms, body)

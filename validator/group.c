@@ -16,7 +16,7 @@ enum { OVERHEAD = 160 };
 static bool
 may_enter(struct job *job)
 {
-	bool any = job->rq.batch == 1;
+	bool any = job->rq.batch == 1 && !job->foreign;
 
 	for (size_t i = 0; i < job->count; i++) {
 		job->events[i].seq = 0;
@@ -74,7 +74,7 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 {
 	struct candidate *c = &job->events[i];
 	const struct journal_key key = {
-		.hash = journal_hash(journal, job->rq.source, c->ev.id),
+		.hash = journal_hash(journal, job->rq.source, c->key.p ? c->key : c->ev.id),
 		.request = request_mark(&job->rq, i),
 		.now_ms = clock_wall_ms(),
 		.window_ms = job->source->dedup_window_ms,
@@ -173,12 +173,12 @@ enter_job(
 	const uint64_t first = journal_next(journal);
 	enum journal_rc rc = JOURNAL_OK;
 
-	if (job->rq.batch)
+	if (job->rq.batch && !job->foreign)
 		name_batch(journal, job);
 	for (size_t i = 0; rc == JOURNAL_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
 			rc = enter_event(journal, cfg, job, i, frames);
-	if (rc == JOURNAL_OK && job->rq.batch)
+	if (rc == JOURNAL_OK && job->batch[0])
 		rc = enter_batch(journal, job, first);
 	return rc;
 }

@@ -22,6 +22,9 @@ static const char *const refusal_names[] = {
 	[REFUSED_JSON] = "json",
 	[REFUSED_NO_ARRAY] = "json",
 	[REFUSED_TOO_MANY] = "too_many",
+	[REFUSED_STALE] = "stale",
+	[REFUSED_POLICY] = "policy",
+	[REFUSED_QUARANTINED] = "quarantined",
 	[REFUSED_SOURCE] = "source",
 	[REFUSED_LATE] = "late",
 	[REFUSED_UNAVAILABLE] = "unavailable",
@@ -76,6 +79,10 @@ job_reset(struct job *job)
 	job->why.text[0] = 0;
 	job->batch[0] = 0;
 	job->source = NULL;
+	job->foreign = NULL;
+	job->status = 0;
+	job->bad = 0;
+	job->confirm_url = (struct slice){NULL, 0};
 }
 
 bool
@@ -93,8 +100,8 @@ refuse(struct job *job, enum refusal refusal)
 	job->refusal = refusal;
 }
 
-static bool
-make_room(struct job *job, size_t count)
+bool
+job_room(struct job *job, size_t count)
 {
 	struct candidate *more;
 
@@ -109,13 +116,11 @@ make_room(struct job *job, size_t count)
 }
 
 static enum outcome
-judge_event(const struct job *job, const msgpack_object *object, msgpack_zone *zone,
-	uint64_t now_ms, struct native_event *ev)
+outcome_of(const struct job *job, const msgpack_object *object, msgpack_zone *zone, uint64_t now_ms,
+	struct native_event *ev)
 {
-	if (object->type != MSGPACK_OBJECT_MAP) {
-		*ev = (struct native_event){0};
+	if (object->type != MSGPACK_OBJECT_MAP)
 		return OUTCOME_BAD;
-	}
 	if (!native_read(object, zone, ev))
 		return OUTCOME_MISSING;
 	switch (native_freshness(
@@ -130,6 +135,13 @@ judge_event(const struct job *job, const msgpack_object *object, msgpack_zone *z
 }
 
 static void
+judge_event(struct job *job, const msgpack_object *object, uint64_t now_ms, struct candidate *c)
+{
+	*c = (struct candidate){.seq = 0};
+	c->outcome = outcome_of(job, object, &job->zone, now_ms, &c->ev);
+}
+
+static void
 judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
 {
 	if (root->type != MSGPACK_OBJECT_MAP) {
@@ -137,12 +149,12 @@ judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
 		refuse(job, REFUSED_JSON);
 		return;
 	}
-	if (!make_room(job, 1)) {
+	if (!job_room(job, 1)) {
 		refuse(job, REFUSED_UNAVAILABLE);
 		return;
 	}
 	job->count = 1;
-	job->events[0].outcome = judge_event(job, root, &job->zone, now_ms, &job->events[0].ev);
+	judge_event(job, root, now_ms, &job->events[0]);
 }
 
 static void
@@ -159,34 +171,27 @@ judge_batch(struct job *job, const msgpack_object *root, const struct config *cf
 		refuse(job, REFUSED_TOO_MANY);
 		return;
 	}
-	if (!make_room(job, root->via.array.size)) {
+	if (!job_room(job, root->via.array.size)) {
 		refuse(job, REFUSED_UNAVAILABLE);
 		return;
 	}
 	job->count = root->via.array.size;
 	for (size_t i = 0; i < job->count; i++)
-		job->events[i].outcome = judge_event(
-			job, &root->via.array.ptr[i], &job->zone, now_ms, &job->events[i].ev);
+		judge_event(job, &root->via.array.ptr[i], now_ms, &job->events[i]);
 }
 
 void
-job_judge(struct job *job, const struct config *cfg, struct signer *const *signers,
+job_judge(struct job *job, const struct config *cfg, struct signer *signer,
 	struct json_reader *json, uint64_t now_ms)
 {
 	msgpack_object root;
 
-	job->source = config_source_find(cfg, job->rq.source);
-	if (!job->source) {
-		error_set(&job->why, "no source of that name");
-		refuse(job, REFUSED_SOURCE);
-	} else if (!signer_verify(signers[job->source - cfg->sources], &job->rq.headers,
-			   job->rq.body, &job->why)) {
-		refuse(job, REFUSED_SIGNATURE);
-	} else if (!json_read(json, job->rq.body, &job->zone, &root, &job->why)) {
+	if (!signer_verify(signer, &job->rq.headers, job->rq.body, &job->why))
+		refuse(job, job->source->quarantine ? REFUSED_QUARANTINED : REFUSED_SIGNATURE);
+	else if (!json_read(json, job->rq.body, &job->zone, &root, &job->why))
 		refuse(job, REFUSED_JSON);
-	} else if (job->rq.batch) {
+	else if (job->rq.batch)
 		judge_batch(job, &root, cfg, now_ms);
-	} else {
+	else
 		judge_single(job, &root, now_ms);
-	}
 }

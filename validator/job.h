@@ -12,6 +12,7 @@
 #include "../proto/config.h"
 #include "../proto/frame.h"
 #include "../proto/json.h"
+#include "../providers/provider.h"
 #include "native.h"
 #include "signature.h"
 
@@ -29,6 +30,7 @@ enum outcome {
 /* One event of a request. */
 struct candidate {
 	struct native_event ev;
+	struct slice key; /* what makes it the same event again; the id for native ones */
 	enum outcome outcome;
 	uint64_t seq; /* once appended */
 	size_t at, n; /* its frame in the group's buffer, once packed */
@@ -41,6 +43,9 @@ enum refusal {
 	REFUSED_JSON,
 	REFUSED_NO_ARRAY,
 	REFUSED_TOO_MANY,
+	REFUSED_STALE,       /* a provider's signed time is outside its window */
+	REFUSED_POLICY,      /* rightly signed, but not for us */
+	REFUSED_QUARANTINED, /* no right signature: set aside as it came */
 	REFUSED_SOURCE,      /* no such source: the files of two stages differ */
 	REFUSED_LATE,        /* its deadline is over: ingress has answered */
 	REFUSED_UNAVAILABLE, /* journal full, disk trouble: 503 */
@@ -57,7 +62,11 @@ struct job {
 	struct error why; /* for the log, and in a 503's body */
 	struct candidate *events;
 	size_t count, room;
-	char batch[37]; /* its id, once it has entered */
+	const struct provider *foreign; /* NULL: the native format */
+	unsigned status;                /* the provider's answer */
+	size_t bad;                     /* parts of the body that are no events */
+	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
+	char batch[37];                 /* its id, once it has entered */
 };
 
 void job_init(struct job *job);
@@ -69,9 +78,12 @@ void job_reset(struct job *job);
 /* Takes a copy of a request frame; false with why when it is none. */
 bool job_open(struct job *job, struct slice frame, struct error *why);
 
-/* Verifies, parses and checks: sets refusal, or the candidates with OUTCOME_NEW for those that may
- * enter. signers are in the order of cfg->sources. */
-void job_judge(struct job *job, const struct config *cfg, struct signer *const *signers,
+/* Makes room for so many candidates; false when memory is short. */
+bool job_room(struct job *job, size_t count);
+
+/* For a source of the native format: verifies, parses and checks: sets refusal, or the candidates
+ * with OUTCOME_NEW for those that may enter. job->source is set. */
+void job_judge(struct job *job, const struct config *cfg, struct signer *signer,
 	struct json_reader *json, uint64_t now_ms);
 
 /* The status and JSON body for what the job has come to. */

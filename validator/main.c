@@ -13,16 +13,23 @@
 #include "../proto/stage.h"
 #include "../proto/types.h"
 #include "../proto/wire.h"
+#include "foreign.h"
 #include "group.h"
 
 enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, DRAIN_GROUPS = 64 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
+/* What a source's requests are checked with: one of the two. */
+struct keys {
+	struct signer *signer;           /* native */
+	struct provider_source *foreign; /* any other provider */
+};
+
 struct validator {
 	struct stage *st;
 	struct journal *journal;
 	struct json_reader *json;
-	struct signer *signers[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
+	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	zsock_t *requests, *events, *verdicts;
 	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
 	struct job jobs[GROUP_MAX];
@@ -62,21 +69,32 @@ connect_all(struct validator *v)
 }
 
 static void
-drop_signers(struct signer **signers)
+drop_keys(struct keys *keys)
 {
-	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
-		signer_destroy(&signers[i]);
+	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++) {
+		signer_destroy(&keys[i].signer);
+		provider_source_destroy(&keys[i].foreign);
+	}
 }
 
 static bool
-make_signers(const struct config *cfg, struct signer **signers, struct error *why)
+make_key(const struct config_source *source, struct keys *keys, struct error *why)
+{
+	if (strcmp(source->provider, "trotline") == 0)
+		keys->signer = signer_new(source, why);
+	else
+		keys->foreign = foreign_source(source, why);
+	return keys->signer || keys->foreign;
+}
+
+static bool
+make_keys(const struct config *cfg, struct keys *keys, struct error *why)
 {
 	for (size_t i = 0; i < cfg->sources_count; i++) {
-		signers[i] = signer_new(&cfg->sources[i], why);
-		if (!signers[i]) {
-			drop_signers(signers);
-			return false;
-		}
+		if (make_key(&cfg->sources[i], &keys[i], why))
+			continue;
+		drop_keys(keys);
+		return false;
 	}
 	return true;
 }
@@ -86,12 +104,12 @@ static bool
 on_reload(void *arg, const struct config *next, struct error *why)
 {
 	struct validator *v = arg;
-	struct signer *signers[CONFIG_SOURCES_MAX] = {NULL};
+	struct keys keys[CONFIG_SOURCES_MAX] = {{NULL, NULL}};
 
-	if (!make_signers(next, signers, why))
+	if (!make_keys(next, keys, why))
 		return false;
-	drop_signers(v->signers);
-	memcpy(v->signers, signers, sizeof signers);
+	drop_keys(v->keys);
+	memcpy(v->keys, keys, sizeof keys);
 	journal_set_windows(v->journal, next);
 	return true;
 }
@@ -115,7 +133,7 @@ validator_new(struct stage *st)
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		msgpack_sbuffer_init(&v->out[i]);
 	zmq_msg_init(&v->bundle);
-	if (!make_signers(st->cfg, v->signers, &why))
+	if (!make_keys(st->cfg, v->keys, &why))
 		stage_fail("cannot verify signatures", &why);
 	v->json = json_reader_new();
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
@@ -132,7 +150,7 @@ validator_destroy(struct validator *v)
 		job_free(&v->jobs[i]);
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		zsock_destroy(&v->answers[i]);
-	drop_signers(v->signers);
+	drop_keys(v->keys);
 	zsock_destroy(&v->requests);
 	zsock_destroy(&v->events);
 	zsock_destroy(&v->verdicts);
@@ -349,6 +367,25 @@ shrink(msgpack_sbuffer *buffer)
 }
 
 static void
+judge(struct validator *v, struct job *job, uint64_t now_ms)
+{
+	const struct config *cfg = v->st->cfg;
+	struct keys *keys;
+
+	job->source = config_source_find(cfg, job->rq.source);
+	if (!job->source) {
+		error_set(&job->why, "no source of that name");
+		job->refusal = REFUSED_SOURCE;
+		return;
+	}
+	keys = &v->keys[job->source - cfg->sources];
+	if (keys->foreign)
+		foreign_judge(job, keys->foreign, v->json, NULL, NULL, now_ms);
+	else
+		job_judge(job, cfg, keys->signer, v->json, now_ms);
+}
+
+static void
 on_requests(void *arg)
 {
 	struct validator *v = arg;
@@ -361,7 +398,7 @@ on_requests(void *arg)
 		return;
 	now_ms = clock_wall_ms();
 	for (size_t i = 0; i < v->count; i++)
-		job_judge(&v->jobs[i], v->st->cfg, v->signers, v->json, now_ms);
+		judge(v, &v->jobs[i], now_ms);
 	start_us = clock_mono_us();
 	events = group_commit(v->journal, v->st->cfg, v->group, v->count, &v->frames);
 	if (events > 0) {

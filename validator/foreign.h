@@ -1,0 +1,16 @@
+/* foreign - requests of providers: checked by their own rules (providers/), then made the same
+ * candidates as native ones. Pure but for what the certificate function does. */
+#ifndef TROTLINE_VALIDATOR_FOREIGN_H
+#define TROTLINE_VALIDATOR_FOREIGN_H
+
+#include "../providers/provider.h"
+#include "job.h"
+
+/* The keys of a source of another provider than trotline. NULL with the cause. */
+struct provider_source *foreign_source(const struct config_source *source, struct error *why);
+
+/* Sets the job's refusal and status, or its candidates. */
+void foreign_judge(struct job *job, struct provider_source *source, struct json_reader *json,
+	provider_certificate *certificate, void *certificate_arg, uint64_t now_ms);
+
+#endif
