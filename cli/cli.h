@@ -9,7 +9,7 @@
 #include "../proto/config.h"
 #include "../proto/error.h"
 
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_BAD_CONFIG = 100 };
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG = 100 };
 
 struct verb {
 	const char *name;
@@ -60,6 +60,9 @@ __attribute__((format(printf, 2, 3))) int cli_wrong_use(
 
 /* Says "trotline <verb>: <cause>" on stderr; returns CLI_FAILED. */
 int cli_failed(const struct verb *verb, const struct error *why);
+
+/* Says on stderr that no pipeline runs on this configuration; returns CLI_DOWN. */
+int cli_down(const struct verb *verb, const struct config *cfg);
 
 /* The configuration that `given` or the environment names. NULL after saying why; then the exit
  * code is CLI_BAD_CONFIG. */

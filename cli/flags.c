@@ -157,6 +157,14 @@ cli_failed(const struct verb *verb, const struct error *why)
 	return CLI_FAILED;
 }
 
+int
+cli_down(const struct verb *verb, const struct config *cfg)
+{
+	fprintf(stderr, "trotline %s: the pipeline of %s is down; `trotline up` starts it\n",
+		verb->name, cfg->path);
+	return CLI_DOWN;
+}
+
 struct config *
 cli_config(const struct verb *verb, const char *given, enum config_mode mode)
 {

@@ -32,7 +32,8 @@ help(FILE *to)
 		"and\n"
 		"`trotline --frames` the fields of all that travels between the stages.\n"
 		"Every verb takes -c FILE (else $TROTLINE_CONFIG, else ./trotline.yaml).\n"
-		"Exit status: 0 done, 1 failed or refused, 2 wrong use, 100 bad configuration.\n");
+		"Exit status: 0 done, 1 failed or refused, 2 wrong use, 3 the pipeline is down,\n"
+		"100 bad configuration.\n");
 	return to == stdout ? CLI_DONE : CLI_USAGE;
 }
 

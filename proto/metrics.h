@@ -34,6 +34,7 @@
 		"Bytes in the journal at which new events are refused")                            \
 	X(REMEMBERED, "webhook_remembered_events", GAUGE, MAX, "Event ids kept for deduplication") \
 	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")        \
+	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler") \
 	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")        \
 	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")      \
 	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                  \

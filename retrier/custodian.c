@@ -43,6 +43,7 @@ struct custodian {
 	struct pace paces[CONFIG_HANDLERS_MAX + 1]; /* the last one is the dlq's */
 	uint64_t gone_ms[CONFIG_HANDLERS_MAX + 1];  /* monotonic: when a handler last went away */
 	uint64_t alone[CONFIG_HANDLERS_MAX + 1];    /* the suspect that is out, or 0 */
+	uint64_t answered_ms[CONFIG_HANDLERS_MAX + 1]; /* wall clock: the last verdict */
 	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
 	size_t dlq;
 	struct journal_change changes[CHANGES_MAX];
@@ -237,6 +238,7 @@ bool
 custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 {
 	struct journal_change change = {0};
+	size_t route;
 
 	if (!slice_eq(v->journal, journal_id(c->journal)))
 		return error_set(why, "a verdict for another journal, %.*s", SLICE_ARG(v->journal));
@@ -253,7 +255,9 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 	if (!has_room(c, v) && !custodian_settle(c, why))
 		return false;
 	change.free = slice_is(v->verdict, "later");
-	pace_alive(&c->paces[change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler)]);
+	route = change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler);
+	pace_alive(&c->paces[route]);
+	c->answered_ms[route] = clock_wall_ms();
 	change.reason = keep_text(c, v->reason);
 	change.handler = keep_text(c, v->handler);
 	for (size_t i = 0; i < v->seqs.n; i++) {
@@ -564,6 +568,22 @@ sample(struct custodian *c, uint64_t last_seq)
 		c->samples[c->samples_count++] = (struct sample){now_ms, last_seq};
 }
 
+/* What waits for each handler, and when it last gave a sign. */
+static void
+publish_routes(struct custodian *c)
+{
+	char labels[80];
+
+	for (size_t i = 0; i < c->cfg->handlers_count; i++) {
+		snprintf(labels, sizeof labels, "handler=\"%s\"", c->cfg->handlers[i].name);
+		*metric(c->metrics, METRIC_FAMILY_WAITING, labels) =
+			(double)(ledger_count(c->ledger, ready_on(i)) +
+				 ledger_count(c->ledger, (uint8_t)(LEDGER_OUT | i)));
+		*metric(c->metrics, METRIC_FAMILY_ANSWERED, labels) =
+			(double)c->answered_ms[i] / 1e3;
+	}
+}
+
 static void
 publish(struct custodian *c, const struct journal_stat *st)
 {
@@ -577,6 +597,7 @@ publish(struct custodian *c, const struct journal_stat *st)
 	*metric(m, METRIC_FAMILY_JOURNAL_LIMIT, "") = (double)st->limit_bytes;
 	*metric(m, METRIC_FAMILY_OLDEST, "") =
 		oldest && oldest < now_ms ? (double)(now_ms - oldest) / 1e3 : 0;
+	publish_routes(c);
 }
 
 bool

@@ -21,6 +21,7 @@ struct route {
 	zsock_t *monitor; /* tells when a handler goes away */
 	uint64_t returned[SEQS_MAX];
 	size_t count;
+	double *routed; /* its figure */
 };
 
 struct router {
@@ -59,6 +60,15 @@ open_monitor(struct route *route)
 	stage_on_read(route->router->st, route->monitor, on_monitor, route);
 }
 
+static double *
+figure_of(struct router *r, const char *handler)
+{
+	char labels[80];
+
+	snprintf(labels, sizeof labels, "handler=\"%s\"", handler);
+	return metric(r->st->metrics, METRIC_FAMILY_ROUTED, labels);
+}
+
 static void
 open_routes(struct router *r)
 {
@@ -74,6 +84,7 @@ open_routes(struct router *r)
 		if (!r->routes[i].sock)
 			stage_fail("cannot open a route", &why);
 		r->routes[i].router = r;
+		r->routes[i].routed = figure_of(r, cfg->handlers[i].name);
 		r->routes[i].number = i;
 		open_monitor(&r->routes[i]);
 	}
@@ -161,7 +172,9 @@ route_event(struct router *r, const struct event *ev, struct slice frame)
 	watch(r, ev, frame);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
 		LF_SLICE("type", ev->type), LF_TEXT("handler", name));
-	if (!wire_send(r->routes[i].sock, frame.p, frame.n))
+	if (wire_send(r->routes[i].sock, frame.p, frame.n))
+		++*r->routes[i].routed;
+	else
 		give_back(r, i, ev);
 }
 
