@@ -318,7 +318,7 @@ def test_the_commands_that_up_prints_work_as_they_are(up):
             shlex.split(event), cwd=up.folder, env=environment(), capture_output=True, text=True
         ).stdout
 
-    wait_for("the event is done", lambda: told().splitlines()[0].endswith(": done"))
+    wait_for("the event is done", lambda: told().splitlines()[0].endswith(": success"))
 
 
 def test_event_tells_what_became_of_it(up):
@@ -332,7 +332,7 @@ def test_event_tells_what_became_of_it(up):
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    wait_for("the event is done", lambda: told()["status"] == "done")
+    wait_for("the event is done", lambda: told()["status"] == "success")
     assert told()["source"] == "email" and told()["seq"] > 0
     done = trotline("event", "never-sent", folder=up.folder)
     assert (done.returncode, done.stdout) == (1, "")
@@ -347,13 +347,13 @@ def test_event_tells_why_an_event_is_dead(up):
     def told():
         return json.loads(trotline("event", "lost", "--json", folder=up.folder).stdout)
 
-    wait_for("the event is dead", lambda: told()["status"] == "dead")
+    wait_for("the event is dead", lambda: told()["status"] == "failed")
     wait_for("its letter is stored", lambda: told()["failed_at"])
     letter = told()
     assert (letter["event_type"], letter["handler"]) == ("email_bounced", "bounced")
     assert "email" in letter["error"]
     text = trotline("event", "lost", folder=up.folder).stdout
-    assert text.startswith("lost: dead\n") and letter["error"] in text
+    assert text.startswith("lost: failed\n") and letter["error"] in text
 
 
 def start_tap(up, *args):
