@@ -1,6 +1,7 @@
 /* config_sources - the list `sources`: who may post, under which name, and how it proves itself. */
 #include <stdlib.h>
 
+#include "../providers/provider.h"
 #include "config_private.h"
 
 enum { SOURCE_NAME_MAX = 64 };
@@ -31,11 +32,18 @@ take_provider(
 	const struct config_load *ld, const char *key, const char *text, struct config_source *src)
 {
 	struct config_key full = config_key("%s.provider", key);
+	char known[256] = "";
 
 	if (!config_take_text(ld, full.text, text, "trotline", &src->provider))
 		return false;
-	return strcmp(src->provider, "trotline") == 0 ||
-	       config_fault(&ld->at, full.text, "\"%.64s\" is no provider; known: trotline", text);
+	if (provider_find(src->provider))
+		return true;
+	for (size_t i = 0; i < providers_count; i++) {
+		const size_t n = strlen(known);
+
+		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", providers[i]->name);
+	}
+	return config_fault(&ld->at, full.text, "\"%.64s\" is no provider; known: %s", text, known);
 }
 
 /* Amazon signs with a certificate of its own. */
