@@ -445,9 +445,15 @@ send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 {
 	struct journal_event ev;
 	bool by_itself;
+	size_t now_on;
 
 	if (!journal_event_at(c->journal, seq, &ev)) {
 		note(c, seq, LEDGER_NONE);
+		return true;
+	}
+	now_on = route == c->dlq ? route_of(c, &ev) : route;
+	if (now_on != route) { /* it was given up, but an operator has put it back since */
+		note(c, seq, ready_on(now_on));
 		return true;
 	}
 	by_itself = route != c->dlq && ev.tried && ev.last.lost > 0;
