@@ -20,7 +20,7 @@ struct verb {
 };
 
 /* One file a verb. */
-extern const struct verb verb_up, verb_send, verb_tap, verb_event;
+extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
 
 struct flag {
 	const char *name; /* of the long form */

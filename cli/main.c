@@ -6,7 +6,9 @@
 
 const char *cli_program;
 
-static const struct verb *const verbs[] = {&verb_up, &verb_send, &verb_tap, &verb_event};
+static const struct verb *const verbs[] = {
+	&verb_up, &verb_send, &verb_tap, &verb_event, &verb_verify,
+};
 enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };
 
 static const struct verb *

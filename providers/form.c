@@ -159,11 +159,37 @@ form_get(const struct form *form, const char *name)
 	return form_find(form, name, &value) == 1 ? value : NONE;
 }
 
+struct slice
+form_last(const struct form *form, const char *name)
+{
+	for (size_t i = form->count; i-- > 0;)
+		if (slice_is(form->list[i].name, name))
+			return form->list[i].value;
+	return NONE;
+}
+
 static msgpack_object
 text_object(struct slice s)
 {
 	return (msgpack_object){
 		.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.n ? s.p : ""}};
+}
+
+msgpack_object
+form_all(const struct form *form, const char *name, msgpack_zone *zone)
+{
+	msgpack_object list = {.type = MSGPACK_OBJECT_ARRAY};
+	struct slice first;
+	const size_t count = form_find(form, name, &first);
+
+	list.via.array.ptr = count ? msgpack_zone_malloc(zone, count * sizeof list) : NULL;
+	if (!list.via.array.ptr)
+		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	for (size_t i = 0; i < form->count; i++)
+		if (slice_is(form->list[i].name, name))
+			list.via.array.ptr[list.via.array.size++] =
+				text_object(form->list[i].value);
+	return list;
 }
 
 static bool

@@ -44,6 +44,12 @@ size_t form_find(const struct form *form, const char *name, struct slice *value)
 /* The value when the name stands exactly once, else absent. */
 struct slice form_get(const struct form *form, const char *name);
 
+/* The last one's value; absent when there is none. */
+struct slice form_last(const struct form *form, const char *name);
+
+/* All values of the name, as an array of texts; nil when there is none or memory is short. */
+msgpack_object form_all(const struct form *form, const char *name, msgpack_zone *zone);
+
 /* The form as a msgpack map of texts, in order; of repeated names the first stays. Files are left
  * out. Nil when memory is short. */
 msgpack_object form_map(const struct form *form, msgpack_zone *zone);

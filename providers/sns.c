@@ -490,7 +490,7 @@ static enum check_step
 check_envelope(struct provider_source *source, struct inbound *in, struct error *why)
 {
 	struct sns_envelope envelope;
-	enum digest digest;
+	enum digest digest = DIGEST_SHA256;
 	enum check_step step = sns_read(&in->root, &envelope, why);
 
 	if (step == CHECK_ACCEPTED)

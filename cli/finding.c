@@ -1,0 +1,137 @@
+/* finding - see finding.h. Every key is always there; what an event has not is null. */
+#include "finding.h"
+
+#include "../proto/json.h"
+#include "compose.h"
+
+static const char *const step_names[] = {
+	[CHECK_ACCEPTED] = "accepted",
+	[CHECK_MALFORMED] = "malformed",
+	[CHECK_SIGNATURE] = "signature",
+	[CHECK_STALE] = "stale",
+	[CHECK_POLICY] = "policy",
+	[CHECK_UNAVAILABLE] = "unavailable",
+};
+
+const char *
+finding_step(enum check_step step)
+{
+	return step_names[step];
+}
+
+static const msgpack_object NIL = {.type = MSGPACK_OBJECT_NIL};
+
+static msgpack_object
+text_of(struct slice text)
+{
+	if (!text.p)
+		return NIL;
+	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)text.n, text.p}};
+}
+
+static msgpack_object
+bool_of(bool value)
+{
+	return (msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = value};
+}
+
+static msgpack_object
+count_of(uint64_t number)
+{
+	return (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = number};
+}
+
+/* 0 stands for "the provider gave none". */
+static msgpack_object
+number_of(int64_t number)
+{
+	return number > 0 ? count_of((uint64_t)number) : NIL;
+}
+
+static msgpack_object
+time_of(int64_t ms, msgpack_zone *zone)
+{
+	char *text = ms > 0 ? msgpack_zone_malloc_no_align(zone, 32) : NULL;
+
+	if (!text)
+		return NIL;
+	compose_time((uint64_t)ms, text);
+	return text_of(slice_of(text));
+}
+
+struct row {
+	const char *key;
+	msgpack_object value;
+};
+
+static msgpack_object
+map_of(const struct row *rows, uint32_t n, msgpack_zone *zone)
+{
+	msgpack_object map = {.type = MSGPACK_OBJECT_MAP};
+
+	map.via.map.ptr = msgpack_zone_malloc(zone, n * sizeof *map.via.map.ptr);
+	if (!map.via.map.ptr)
+		return NIL;
+	map.via.map.size = n;
+	for (uint32_t i = 0; i < n; i++)
+		map.via.map.ptr[i] =
+			(msgpack_object_kv){text_of(slice_of(rows[i].key)), rows[i].value};
+	return map;
+}
+
+static msgpack_object
+event_of(const struct normal *ev, msgpack_zone *zone)
+{
+	const struct row rows[] = {
+		{"type", text_of(ev->type)},
+		{"bounce_class", text_of(ev->bounce_class)},
+		{"email", text_of(ev->email)},
+		{"event_id", text_of(ev->event_id)},
+		{"message_id", text_of(ev->message_id)},
+		{"timestamp", time_of(ev->ts_ms, zone)},
+		{"timestamp_ms", number_of(ev->ts_ms)},
+		{"url", text_of(ev->url)},
+		{"user_agent", text_of(ev->user_agent)},
+		{"ip", text_of(ev->ip)},
+		{"machine", bool_of(ev->machine)},
+		{"reason", text_of(ev->reason)},
+		{"smtp_code", number_of((int64_t)ev->smtp_code)},
+		{"smtp_enhanced", text_of(ev->smtp_enhanced)},
+		{"campaign", text_of(ev->campaign)},
+		{"tags", ev->tags},
+		{"metadata", ev->metadata},
+		{"dedup_key", text_of(ev->dedup_key)},
+		{"provider_event", text_of(ev->provider_event)},
+	};
+
+	return map_of(rows, sizeof rows / sizeof *rows, zone);
+}
+
+static msgpack_object
+events_of(const struct normals *events, msgpack_zone *zone)
+{
+	msgpack_object list = {.type = MSGPACK_OBJECT_ARRAY};
+
+	list.via.array.ptr =
+		msgpack_zone_malloc(zone, (events->count + 1) * sizeof *list.via.array.ptr);
+	for (size_t i = 0; list.via.array.ptr && i < events->count; i++)
+		list.via.array.ptr[list.via.array.size++] = event_of(&events->list[i], zone);
+	return list;
+}
+
+char *
+finding_line(const struct finding *finding, msgpack_zone *zone)
+{
+	const struct row rows[] = {
+		{"accepted", bool_of(finding->step == CHECK_ACCEPTED)},
+		{"status", count_of(finding->status)},
+		{"step", text_of(slice_of(finding_step(finding->step)))},
+		{"reason", text_of(slice_of(finding->reason))},
+		{"bad_events", count_of(finding->events->bad)},
+		{"events", events_of(finding->events, zone)},
+		{"confirm_url", text_of(finding->events->confirm_url)},
+	};
+	const msgpack_object line = map_of(rows, sizeof rows / sizeof *rows, zone);
+
+	return json_write(&line, false);
+}

@@ -1,0 +1,187 @@
+/* verify - runs the validator's own check over a captured request: why was this webhook refused?
+ *
+ * In: a request in a file, and what the source's block would say. Out: one JSON object on stdout,
+ * and for people on stderr the step at which the request stands refused. Touches no other process,
+ * no journal and no network. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../proto/clock.h"
+#include "../providers/fields.h"
+#include "captured.h"
+#include "cli.h"
+#include "finding.h"
+
+enum { ZONE_BYTES = 65536, MS_PER_S = 1000 };
+
+struct question {
+	const char *provider, *scheme, *header, *now, *url;
+	uint64_t max_age_s;
+	bool allow_raw;
+	struct flag_list secrets, topics, certificates; /* certificates: "URL=FILE" */
+	msgpack_zone zone;
+	struct slice pems[sizeof((struct flag_list *)0)->texts / sizeof(const char *)];
+};
+
+/* The last '=': a URL's query may hold one, a file's name seldom does. */
+static bool
+load_certificates(struct question *q, struct error *why)
+{
+	for (size_t i = 0; i < q->certificates.n; i++) {
+		const char *equals = strrchr(q->certificates.texts[i], '=');
+
+		if (!equals)
+			return error_set(why, "--cert takes URL=FILE");
+		q->pems[i] = captured_file(equals + 1, &q->zone, why);
+		if (!q->pems[i].p)
+			return false;
+	}
+	return true;
+}
+
+static struct slice
+certificate(void *arg, struct slice url)
+{
+	const struct question *q = arg;
+
+	for (size_t i = 0; i < q->certificates.n; i++) {
+		const char *text = q->certificates.texts[i];
+		const struct slice given = {text, (size_t)(strrchr(text, '=') - text)};
+
+		if (slice_eq(given, url))
+			return q->pems[i];
+	}
+	return (struct slice){NULL, 0};
+}
+
+static bool
+read_now(const char *text, uint64_t *now_ms)
+{
+	int64_t ms = (int64_t)clock_wall_ms();
+
+	if (text && !time_seconds_text(slice_of(text), &ms))
+		return false;
+	*now_ms = (uint64_t)ms;
+	return true;
+}
+
+static struct provider_source *
+make_source(struct question *q, struct error *why)
+{
+	const struct provider_options options = {
+		.provider = q->provider,
+		.scheme = q->scheme,
+		.header = q->header,
+		.secrets = (char *const *)q->secrets.texts,
+		.secrets_count = q->secrets.n,
+		.topics = (char *const *)q->topics.texts,
+		.topics_count = q->topics.n,
+		.url = q->url,
+		.max_age_ms = q->max_age_s * MS_PER_S,
+		.allow_raw = q->allow_raw,
+	};
+
+	return provider_source_new(&options, why);
+}
+
+static int
+answer(const struct verb *verb, struct provider_source *source, struct inbound *in)
+{
+	struct error why = {""};
+	struct normals events = {.count = 0};
+	const enum check_step step = provider_check(source, in, &events, &why);
+	const bool accepted = step == CHECK_ACCEPTED;
+	struct normals none = {.count = 0};
+	const struct finding finding = {
+		step,
+		provider_status(source, step),
+		accepted ? "signature, freshness and policy hold" : why.text,
+		accepted ? &events : &none,
+	};
+	char *line = finding_line(&finding, in->zone);
+
+	if (!line)
+		return cli_failed(verb, &(struct error){"out of memory"});
+	puts(line);
+	free(line);
+	if (!accepted)
+		fprintf(stderr, "trotline verify: refused with %u at the step \"%s\": %s\n",
+			finding.status, finding_step(step), why.text);
+	return accepted ? CLI_DONE : CLI_FAILED;
+}
+
+/* What cannot be asked is wrong use, whatever the file holds. */
+static int
+ask(const struct verb *verb, struct question *q, const char *path, struct json_reader *json)
+{
+	struct inbound in = {
+		.zone = &q->zone,
+		.json = json,
+		.certificate = certificate,
+		.certificate_arg = q,
+	};
+	struct error why = {""};
+	struct provider_source *source;
+	int status;
+
+	if (!json)
+		return cli_failed(verb, &(struct error){"out of memory"});
+	if (!read_now(q->now, &in.now_ms))
+		return cli_wrong_use(verb, "--now takes unix seconds, not \"%s\"", q->now);
+	if (!load_certificates(q, &why) || !captured_read(path, &in, &why))
+		return cli_wrong_use(verb, "%s", why.text);
+	source = make_source(q, &why);
+	if (!source)
+		return cli_wrong_use(verb, "%s", why.text);
+	if (q->url)
+		in.url = slice_of(q->url);
+	status = answer(verb, source, &in);
+	provider_source_destroy(&source);
+	return status;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct question q = {.provider = NULL};
+	const struct flag flags[] = {
+		{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic", &q.provider},
+		{"scheme", 0, FLAG_TEXT, "NAME", "how it is proved, where that is open", &q.scheme},
+		{"secret", 0, FLAG_LIST, "TEXT",
+			"secret, public key, user:password or token; as often as there are",
+			&q.secrets},
+		{"header-name", 0, FLAG_TEXT, "NAME", "header of signature or secret", &q.header},
+		{"now", 0, FLAG_TEXT, "UNIX", "in place of the clock", &q.now},
+		{"max-age", 0, FLAG_NUMBER, "SECONDS", "of the signed time", &q.max_age_s},
+		{"url", 0, FLAG_TEXT, "URL", "as entered at the provider", &q.url},
+		{"topic", 0, FLAG_LIST, "ARN", "SNS topic that is allowed", &q.topics},
+		{"cert", 0, FLAG_LIST, "URL=FILE", "certificate of that address", &q.certificates},
+		{"allow-raw", 0, FLAG_SWITCH, NULL, "SNS: take unsigned raw delivery",
+			&q.allow_raw},
+	};
+	struct arguments rest;
+	struct json_reader *json;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+
+	if (status >= 0)
+		return status;
+	if (!q.provider)
+		return cli_wrong_use(verb, "--provider is needed");
+	msgpack_zone_init(&q.zone, ZONE_BYTES);
+	json = json_reader_new();
+	status = ask(verb, &q, rest.list[0], json);
+	json_reader_destroy(&json);
+	msgpack_zone_destroy(&q.zone);
+	return status;
+}
+
+const struct verb verb_verify = {
+	"verify",
+	"REQUEST.json",
+	"Say whether a captured webhook is accepted, and why not",
+	"REQUEST.json (\"-\": standard input) is {\"headers\": {...}, \"body\": \"...\" or\n"
+	"\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
+	"Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n\n"
+	"Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
+	run,
+};

@@ -1,0 +1,324 @@
+/* mailgun - events of Mailgun: JSON, and the legacy form posts (urlencoded or multipart).
+ *
+ * Proof: HMAC-SHA256 in hex over timestamp and token, which stand in the body with it. The event
+ * itself is NOT signed: only TLS keeps it whole. A retry carries the old block, so the window is
+ * more than the 8 h over which Mailgun tries. A subaccount's posts also carry parent-signature, by
+ * the primary key. Nothing stands between timestamp and token: the timestamp is held to its ten
+ * digits, else digits could move from one to the other under the same signature. Body:
+ * {"signature", "event-data"}; old posts are forms, where repeated names are the sender's own
+ * variables: the event's fields are the first of their name, timestamp, token and signature the
+ * last. Traps: an id is unique within a day only; the event's float time is another than the
+ * signing time; codes from 600 on are Mailgun's own, no SMTP. Answers: 200; 406 stops; all else is
+ * sent again (5, 10, 15 min, 1, 2, 4 h), other 4xx too. Source: documentation.mailgun.com,
+ * securing-webhooks and webhook-retries; payloads of anymail/django-anymail and of
+ * symfony/symfony's mailer bridge. */
+#include "batch.h"
+#include "fields.h"
+#include "form.h"
+#include "scheme.h"
+
+enum {
+	MAC_LEN = 32,
+	TIMESTAMP_DIGITS = 10,
+	MS_PER_S = 1000,
+	MAX_AGE_S = 30000,
+	MAX_FUTURE_S = 600
+};
+
+static const struct event_name names[] = {
+	{"accepted", "email_accepted", NULL},
+	{"delivered", "email_delivered", NULL},
+	{"rejected", "email_rejected", NULL},
+	{"failed", "email_bounced", "hard"}, /* by severity, reason and code */
+	{"opened", "email_opened", NULL},
+	{"clicked", "email_clicked", NULL},
+	{"unsubscribed", "email_unsubscribed", NULL},
+	{"complained", "email_complained", NULL},
+	{"stored", "email_received", NULL},
+	{"dropped", "email_rejected", NULL},  /* legacy */
+	{"bounced", "email_bounced", "hard"}, /* legacy, by code */
+	{NULL, NULL, NULL},
+};
+
+/* Mailgun did not even try: on a suppression list (605 bounced, 606 unsubscribed, 607 complained)
+ * or refused by its own rules (625). */
+static const int64_t suppressed_codes[] = {605, 606, 607, 625};
+
+/* The form as one map: first values, but the last of the signed three; all tags. */
+static bool
+form_root(const struct form *form, msgpack_zone *zone, msgpack_object *root)
+{
+	static const char *const lasts[] = {"timestamp", "token", "signature"};
+	msgpack_object_map *map = &root->via.map;
+	struct slice key;
+
+	*root = form_map(form, zone);
+	if (root->type != MSGPACK_OBJECT_MAP)
+		return false;
+	for (uint32_t i = 0; i < map->size; i++) {
+		key = object_str(&map->ptr[i].key);
+		for (size_t k = 0; k < sizeof lasts / sizeof *lasts; k++)
+			if (slice_is(key, lasts[k]))
+				map->ptr[i].val = fields_object(form_last(form, lasts[k]));
+		if (slice_is(key, "tag"))
+			map->ptr[i].val = form_all(form, "tag", zone);
+	}
+	return true;
+}
+
+/* Parses the body to in->root, once. */
+static bool
+read_body(struct inbound *in, struct error *why)
+{
+	const struct slice content_type = header_value(in->headers, "Content-Type");
+	struct form form;
+
+	if (in->parsed || !form_is(content_type))
+		return batch_body(in, why);
+	in->parsed = form_read(content_type, in->body, in->zone, &form, why) &&
+		     form_root(&form, in->zone, &in->root);
+	return in->parsed;
+}
+
+/* The block that is signed: an object of its own, or in a form the whole. */
+static const msgpack_object *
+signed_block(const struct inbound *in)
+{
+	const msgpack_object *block = field_get(&in->root, "signature");
+
+	return block && block->type == MSGPACK_OBJECT_STR ? &in->root : block;
+}
+
+static bool
+signature_is(struct provider_source *source, const msgpack_object *block, const char *key,
+	const struct slice parts[2])
+{
+	unsigned char mac[MAC_LEN];
+
+	return decode_hex(field_str(block, key), mac, sizeof mac) &&
+	       scheme_mac_is(source, parts, 2, (struct slice){(char *)mac, sizeof mac});
+}
+
+/* Ten digits reach from 2001 to 2286. */
+static bool
+read_timestamp(struct slice text, int64_t *seconds, struct error *why)
+{
+	return (text.n == TIMESTAMP_DIGITS && decode_seconds(text, seconds) && *seconds > 0) ||
+	       error_set(why, "signature.timestamp is not unix seconds of %d digits",
+		       TIMESTAMP_DIGITS);
+}
+
+static bool
+is_signed(struct provider_source *source, const msgpack_object *block, struct slice timestamp,
+	struct error *why)
+{
+	const struct slice parts[] = {timestamp, FIELDS_TEXT(block, "token")};
+	bool good;
+
+	if (!parts[1].n)
+		return error_set(why, "signature.token is missing");
+	good = signature_is(source, block, "signature", parts);
+	good |= signature_is(source, block, "parent-signature", parts);
+	return good || error_set(why, "signature.signature is not the hex HMAC-SHA256 of timestamp "
+				      "and token with any live signing key");
+}
+
+static enum check_step
+check_block(struct provider_source *source, const struct inbound *in, const msgpack_object *block,
+	struct error *why)
+{
+	const struct slice timestamp = fields_id(block, "timestamp", in->zone);
+	int64_t seconds;
+
+	if (!read_timestamp(timestamp, &seconds, why) || !is_signed(source, block, timestamp, why))
+		return CHECK_SIGNATURE;
+	return scheme_fresh(source, in, seconds * MS_PER_S, why);
+}
+
+static enum check_step
+verify(struct provider_source *source, struct inbound *in, struct error *why)
+{
+	const msgpack_object *block;
+
+	if (!read_body(in, why))
+		return CHECK_MALFORMED;
+	block = signed_block(in);
+	if (block && block->type == MSGPACK_OBJECT_MAP)
+		return check_block(source, in, block, why);
+	error_set(why, "the body has no signature block (timestamp, token, signature)");
+	return CHECK_SIGNATURE;
+}
+
+static bool
+is_suppressed(const msgpack_object *event, int64_t code)
+{
+	if (slice_starts(field_str(event, "reason"), "suppress-"))
+		return true;
+	for (size_t i = 0; i < sizeof suppressed_codes / sizeof *suppressed_codes; i++)
+		if (code == suppressed_codes[i])
+			return true;
+	return false;
+}
+
+static void
+judge_failure(struct normal *ev, const msgpack_object *event, int64_t code)
+{
+	if (slice_is(field_str(event, "severity"), "temporary"))
+		fields_type(ev, "email_deferred", NULL);
+	else if (is_suppressed(event, code))
+		fields_type(ev, "email_rejected", NULL);
+	else if (code >= 400 && code < 500)
+		fields_type(ev, "email_bounced", "soft");
+}
+
+static void
+set_code(struct normal *ev, int64_t code)
+{
+	if (code >= 200 && code < 600)
+		ev->smtp_code = (uint64_t)code;
+}
+
+static void
+read_delivery(struct normal *ev, const msgpack_object *event)
+{
+	const msgpack_object *status = field_get(event, "delivery-status");
+	static const char *const texts[] = {"message", "description", NULL};
+	int64_t code = 0;
+
+	field_int(status, "code", &code);
+	if (slice_is(ev->provider_event, "failed"))
+		judge_failure(ev, event, code);
+	set_code(ev, code);
+	ev->smtp_enhanced = FIELDS_TEXT(status, "enhanced-code");
+	ev->reason = fields_or(field_str_of(status, texts),
+		fields_or(FIELDS_TEXT(event, "reject", "reason"), FIELDS_TEXT(event, "reason")));
+	fields_smtp(ev, ev->reason);
+}
+
+static struct slice
+campaign(const msgpack_object *event)
+{
+	const msgpack_object *list = field_get(event, "campaigns");
+	static const char *const keys[] = {"name", "id", NULL};
+
+	if (!list || list->type != MSGPACK_OBJECT_ARRAY || !list->via.array.size)
+		return (struct slice){NULL, 0};
+	return field_str_of(&list->via.array.ptr[0], keys);
+}
+
+/* A rejected message has no recipient of its own. */
+static struct slice
+recipient(const msgpack_object *event)
+{
+	const struct slice own = FIELDS_TEXT(event, "recipient");
+
+	return own.n ? own : fields_address(FIELDS_TEXT(event, "message", "headers", "to"));
+}
+
+static void
+read_json_event(struct normal *ev, const msgpack_object *event, struct inbound *in)
+{
+	ev->email = recipient(event);
+	ev->event_id = FIELDS_TEXT(event, "id");
+	ev->message_id = fields_unbracket(FIELDS_TEXT(event, "message", "headers", "message-id"));
+	ev->ts_ms = fields_time_s(event, "timestamp");
+	read_delivery(ev, event);
+	ev->user_agent = FIELDS_TEXT(event, "client-info", "user-agent");
+	ev->machine = fields_machine_agent(ev->user_agent) ||
+		      FIELDS_TEXT(event, "client-info", "bot").n > 0;
+	ev->campaign = campaign(event);
+	ev->tags = fields_tags(field_get(event, "tags"), in->zone);
+	ev->metadata = fields_metadata(field_get(event, "user-variables"));
+}
+
+/* X-Mailgun-Variables among the message's headers, a JSON array of [name, value] as text. */
+static msgpack_object
+legacy_variables(const msgpack_object *form, struct inbound *in)
+{
+	const struct slice text = field_str(form, "message-headers");
+	msgpack_object headers;
+
+	if (!text.n || !json_read(in->json, text, in->zone, &headers, NULL))
+		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	for (uint32_t i = 0; headers.type == MSGPACK_OBJECT_ARRAY && i < headers.via.array.size;
+		i++) {
+		const msgpack_object *pair = &headers.via.array.ptr[i];
+
+		if (pair->type == MSGPACK_OBJECT_ARRAY && pair->via.array.size == 2 &&
+			slice_is(object_str(&pair->via.array.ptr[0]), "X-Mailgun-Variables"))
+			return fields_metadata_json(&pair->via.array.ptr[1], in->json, in->zone);
+	}
+	return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+}
+
+static void
+read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *in)
+{
+	static const char *const texts[] = {"error", "description", "notification", "reason", NULL};
+	static const char *const ids[] = {"Message-Id", "message-id", NULL};
+	static const char *const campaigns[] = {"campaign-name", "campaign-id", NULL};
+	int64_t code = 0;
+
+	field_int(form, "code", &code);
+	if (slice_is(ev->provider_event, "bounced"))
+		judge_failure(ev, form, code);
+	set_code(ev, code);
+	ev->email = FIELDS_TEXT(form, "recipient");
+	ev->message_id = fields_unbracket(field_str_of(form, ids));
+	ev->ts_ms = fields_time_s(form, "timestamp");
+	ev->reason = field_str_of(form, texts);
+	fields_smtp(ev, ev->reason);
+	ev->user_agent = FIELDS_TEXT(form, "user-agent");
+	ev->machine = fields_machine_agent(ev->user_agent);
+	ev->campaign = field_str_of(form, campaigns);
+	ev->tags = fields_tags(field_get(form, "tag"), in->zone);
+	ev->metadata = legacy_variables(form, in);
+}
+
+/* An id alone is not enough: it is unique within a day, and an open and a click were seen to share
+ * it. */
+static struct slice
+dedup_key(const struct normal *ev, struct slice token, msgpack_zone *zone)
+{
+	if (slice_eq(ev->event_id, token))
+		return FIELDS_DEDUP(zone, slice_of("token"), ev->provider_event, token);
+	return FIELDS_DEDUP(zone, ev->provider_event, ev->event_id, fields_number(ev->ts_ms, zone));
+}
+
+static bool
+normalise(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	const msgpack_object *block = signed_block(in), *event = field_get(&in->root, "event-data");
+	const struct slice token = field_str(block, "token");
+	const bool form = block == &in->root;
+	struct normal *ev;
+
+	(void)source;
+	event = form ? &in->root : event;
+	if (!event || event->type != MSGPACK_OBJECT_MAP)
+		return error_set(why, "the body has no object event-data");
+	ev = normals_add(out, in->zone);
+	if (!ev)
+		return error_set(why, "out of memory for an event");
+	fields_name(ev, names, FIELDS_TEXT(event, "event"));
+	(form ? read_form_event : read_json_event)(ev, event, in);
+	ev->url = FIELDS_TEXT(event, "url");
+	ev->ip = FIELDS_TEXT(event, "ip");
+	ev->event_id = fields_or(ev->event_id, token);
+	ev->dedup_key = dedup_key(ev, token, in->zone);
+	ev->raw = *event;
+	return true;
+}
+
+const struct provider provider_mailgun = {
+	.name = "mailgun",
+	.title = "Mailgun",
+	.scheme = "hmac",
+	.max_age_ms = MAX_AGE_S * (uint64_t)MS_PER_S,
+	.max_future_ms = MAX_FUTURE_S * (uint64_t)MS_PER_S,
+	.bad_signature = 406,
+	.busy = 503,
+	.verify = verify,
+	.normalise = normalise,
+};

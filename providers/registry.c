@@ -1,0 +1,227 @@
+/* registry - the table of providers, and sources made from it. See provider.h.
+ *
+ * Adding a provider is adding its file and its row here. */
+#include <stdlib.h>
+
+#include "source.h"
+
+/* X(name): providers/<name>.c gives provider_<name>; trotline's is in generic.c. */
+#define PROVIDERS(X)                                                                               \
+	X(trotline)                                                                                \
+	X(generic)                                                                                 \
+	X(sendgrid)                                                                                \
+	X(mailgun)                                                                                 \
+	X(postmark)                                                                                \
+	X(ses)                                                                                     \
+	X(sparkpost)                                                                               \
+	X(mandrill)                                                                                \
+	X(mailjet)                                                                                 \
+	X(brevo)                                                                                   \
+	X(resend)                                                                                  \
+	X(mailersend)                                                                              \
+	X(postal)
+
+#define PROVIDER_DECLARED(name) extern const struct provider provider_##name;
+PROVIDERS(PROVIDER_DECLARED)
+
+#define PROVIDER_ROW(name) &provider_##name,
+const struct provider *const providers[] = {PROVIDERS(PROVIDER_ROW)};
+const size_t providers_count = sizeof providers / sizeof *providers;
+
+enum { FIRST_ROOM = 4 };
+
+const struct provider *
+provider_find(const char *name)
+{
+	for (size_t i = 0; i < providers_count; i++)
+		if (name && strcmp(providers[i]->name, name) == 0)
+			return providers[i];
+	return NULL;
+}
+
+const struct provider *
+provider_of(const struct provider_source *source)
+{
+	return source->provider;
+}
+
+static bool
+shows_credentials(enum scheme scheme)
+{
+	return scheme == SCHEME_BASIC || scheme == SCHEME_BEARER || scheme == SCHEME_HEADER;
+}
+
+/* A scheme that no provider keeps for itself. */
+static bool
+is_standard(enum scheme scheme)
+{
+	return scheme <= SCHEME_HEADER;
+}
+
+/* A token holds no colon (RFC 6750 section 2.1), a user:password does: where the configuration is
+ * silent and no secret has one, the sender shows a token. */
+static bool
+all_tokens(const struct provider_options *options)
+{
+	for (size_t i = 0; i < options->secrets_count; i++)
+		if (strchr(options->secrets[i], ':'))
+			return false;
+	return options->secrets_count > 0;
+}
+
+/* What a provider without a signature is shown is the receiver's choice; generic leaves all open.
+ */
+static bool
+choose_scheme(struct provider_source *source, struct error *why)
+{
+	const struct provider_options *options = &source->options;
+	const char *own = source->provider->scheme;
+	enum scheme usual = SCHEME_HMAC;
+
+	if (own && !scheme_find(own, &usual))
+		return error_set(why, "provider %s: no scheme %s", source->provider->name, own);
+	source->scheme = usual;
+	if (!options->scheme) {
+		if (usual == SCHEME_BASIC && all_tokens(options))
+			source->scheme = SCHEME_BEARER;
+		return true;
+	}
+	if (!scheme_find(options->scheme, &source->scheme) ||
+		(source->scheme != usual && !is_standard(source->scheme)))
+		return error_set(why, "there is no scheme \"%s\"", options->scheme);
+	if (!own || source->scheme == usual ||
+		(shows_credentials(usual) && shows_credentials(source->scheme)))
+		return true;
+	return error_set(why, "provider %s has the scheme %s, it cannot have %s",
+		source->provider->name, own, options->scheme);
+}
+
+static uint64_t
+first_set(uint64_t a, uint64_t b, uint64_t c)
+{
+	return a ? a : b ? b : c;
+}
+
+static void
+choose_window(struct provider_source *source)
+{
+	const struct scheme_row *row = &scheme_rows[source->scheme];
+	struct provider_options *options = &source->options;
+
+	options->max_age_ms =
+		first_set(options->max_age_ms, source->provider->max_age_ms, row->max_age_ms);
+	options->max_future_ms = first_set(
+		options->max_future_ms, source->provider->max_future_ms, row->max_future_ms);
+}
+
+static bool
+make_keys(struct provider_source *source, struct error *why)
+{
+	const struct provider_options *options = &source->options;
+	const struct scheme_row *row = &scheme_rows[source->scheme];
+
+	if (row->form == KEY_NONE)
+		return true;
+	if (!options->secrets_count)
+		return error_set(why, "scheme %s needs at least one secret", row->name);
+	source->keys = calloc(options->secrets_count, sizeof *source->keys);
+	if (!source->keys)
+		return error_set(why, "out of memory for keys");
+	for (size_t i = 0; i < options->secrets_count; i++) {
+		struct key *key = key_new(row->form, slice_of(options->secrets[i]), why);
+
+		if (!key)
+			return error_wrap(why, "secret %zu for scheme %s", i + 1, row->name);
+		source->keys[source->keys_count++] = key;
+	}
+	return true;
+}
+
+struct provider_source *
+provider_source_new(const struct provider_options *options, struct error *why)
+{
+	const struct provider *provider = provider_find(options->provider);
+	struct provider_source *source = provider ? calloc(1, sizeof *source) : NULL;
+
+	if (!source) {
+		error_set(why, provider ? "out of memory" : "there is no provider \"%s\"",
+			options->provider ? options->provider : "");
+		return NULL;
+	}
+	source->provider = provider;
+	source->options = *options;
+	if (choose_scheme(source, why) && make_keys(source, why)) {
+		choose_window(source);
+		return source;
+	}
+	provider_source_destroy(&source);
+	return NULL;
+}
+
+void
+provider_source_destroy(struct provider_source **source)
+{
+	if (!*source)
+		return;
+	for (size_t i = 0; i < (*source)->keys_count; i++)
+		key_destroy(&(*source)->keys[i]);
+	free((*source)->keys);
+	if ((*source)->state_free)
+		(*source)->state_free((*source)->state);
+	free(*source);
+	*source = NULL;
+}
+
+enum check_step
+provider_check(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	const enum check_step step = source->provider->verify(source, in, why);
+
+	if (step != CHECK_ACCEPTED)
+		return step;
+	return source->provider->normalise(source, in, out, why) ? CHECK_ACCEPTED : CHECK_MALFORMED;
+}
+
+unsigned
+provider_status(const struct provider_source *source, enum check_step step)
+{
+	const struct provider *p = source->provider;
+
+	switch (step) {
+	case CHECK_ACCEPTED:
+		return 200;
+	case CHECK_SIGNATURE:
+	case CHECK_STALE:
+		return p->bad_signature;
+	/* A provider with a status of its own for "never again" (Mailgun's 406) tries all others
+	 * again. */
+	case CHECK_MALFORMED:
+		return p->bad_signature == 401 ? 400 : p->bad_signature;
+	case CHECK_POLICY:
+		return p->bad_signature == 401 ? 403 : p->bad_signature;
+	default:
+		return p->busy;
+	}
+}
+
+struct normal *
+normals_add(struct normals *out, msgpack_zone *zone)
+{
+	struct normal *ev;
+
+	if (out->count == out->room) {
+		const size_t room = out->room ? 2 * out->room : FIRST_ROOM;
+		struct normal *more = msgpack_zone_malloc(zone, room * sizeof *more);
+
+		if (!more)
+			return NULL;
+		if (out->count)
+			memcpy(more, out->list, out->count * sizeof *more);
+		out->list = more;
+		out->room = room;
+	}
+	ev = &out->list[out->count++];
+	*ev = (struct normal){.type = slice_of("unknown"), .tags.type = MSGPACK_OBJECT_NIL};
+	return ev;
+}
