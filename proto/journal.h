@@ -154,8 +154,8 @@ enum journal_rc journal_settle(
 enum journal_rc journal_revive(
 	struct journal *j, uint64_t seq, struct slice frame, struct error *why);
 
-/* Makes up to max scheduled events due at once: from the earliest, or only the one of seq when it
- * is not 0. *count receives how many. */
+/* Makes up to max scheduled events due at once: the earliest that are not yet, or only the one of
+ * seq when it is not 0. *count receives how many; 0: there are no more. */
 enum journal_rc journal_hasten(
 	struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why);
 

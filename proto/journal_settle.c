@@ -8,7 +8,7 @@
 #include "clock.h"
 #include "journal_private.h"
 
-enum { HASTEN_MAX = 4096 };
+enum { HASTEN_MAX = 4096, HASTENED_MS = 1 };
 
 bool
 journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
@@ -231,13 +231,14 @@ journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error
 	return end(j, rc, "cannot put an event back", why);
 }
 
-/* The seqs of the earliest scheduled events, before anything is changed. */
+/* The seqs of the earliest scheduled events that are not hastened yet, before anything is changed.
+ */
 static size_t
 earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
 {
+	struct due_key due = {HASTENED_MS + 1, 0};
+	MDB_val key = journal_val(&due, sizeof due), value;
 	MDB_cursor *cursor;
-	MDB_val key, value;
-	struct due_key due;
 	size_t n = 0;
 
 	if (only) {
@@ -246,7 +247,7 @@ earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
 	}
 	if (mdb_cursor_open(j->write, j->due, &cursor) != 0)
 		return 0;
-	while (n < max && mdb_cursor_get(cursor, &key, &value, n ? MDB_NEXT : MDB_FIRST) == 0) {
+	while (n < max && mdb_cursor_get(cursor, &key, &value, n ? MDB_NEXT : MDB_SET_RANGE) == 0) {
 		memcpy(&due, key.mv_data, sizeof due);
 		seqs[n++] = due.seq;
 	}
@@ -265,12 +266,12 @@ hasten_one(struct journal *j, uint64_t seq, size_t *count)
 	if (!journal_try_at(j, j->write, seq, &last) || last.dead || !last.due)
 		return 0;
 	due = last.due;
-	last.due = 1;
+	last.due = HASTENED_MS;
 	rc = put_try(j, seq, &last);
 	if (rc == 0)
 		rc = remove_due(j, due, seq);
 	if (rc == 0)
-		rc = put_due(j, 1, seq);
+		rc = put_due(j, HASTENED_MS, seq);
 	*count += rc == 0;
 	return rc;
 }
