@@ -27,11 +27,14 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def start():
-    """start(...) gives a running Pipeline; all are stopped and checked at the end of the test."""
+    """start(...) gives a running Pipeline; all are stopped and checked at the end of the test.
+    prepare(pipeline) is called before its first process starts."""
     pipelines = []
 
-    def make(*args, **options):
-        pipelines.append(Pipeline(*args, **options))
+    def make(prepare=None, **options):
+        pipelines.append(Pipeline(**options))
+        if prepare:
+            prepare(pipelines[-1])
         return pipelines[-1].start()
 
     yield make

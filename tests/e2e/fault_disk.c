@@ -1,0 +1,76 @@
+/* fault_disk - a disk that fails on demand, for tests: put before libc with LD_PRELOAD.
+ *
+ * While the file named by FAULT_FILE exists, every flush and every write at an offset fails with the
+ * errno that the file's first bytes give as a decimal number. The file's second number, if there is one,
+ * is how many calls still succeed first, so that a fault can hit the middle of a commit. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int
+fault(void)
+{
+	static int passed;
+	const char *path = getenv("FAULT_FILE");
+	char text[32] = "";
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int error = 0, let_pass = 0;
+	ssize_t n;
+
+	if (fd < 0) {
+		passed = 0;
+		return 0;
+	}
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0 || sscanf(text, "%d %d", &error, &let_pass) < 1)
+		return 0;
+	return passed++ < let_pass ? 0 : error;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define FAIL_OR(call)                                                                              \
+	do {                                                                                       \
+		const int error = fault();                                                         \
+                                                                                                   \
+		if (error) {                                                                       \
+			errno = error;                                                             \
+			return -1;                                                                 \
+		}                                                                                  \
+		return call;                                                                       \
+	} while (0)
+
+int
+fdatasync(int fd)
+{
+	FAIL_OR(REAL(fdatasync)(fd));
+}
+
+int
+fsync(int fd)
+{
+	FAIL_OR(REAL(fsync)(fd));
+}
+
+ssize_t
+pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+	FAIL_OR(REAL(pwrite)(fd, bytes, n, at));
+}
+
+ssize_t
+pwrite64(int fd, const void *bytes, size_t n, off64_t at)
+{
+	FAIL_OR(REAL(pwrite64)(fd, bytes, n, at));
+}
+
+ssize_t
+pwritev(int fd, const struct iovec *parts, int n, off_t at)
+{
+	FAIL_OR(REAL(pwritev)(fd, parts, n, at));
+}
