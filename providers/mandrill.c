@@ -255,24 +255,33 @@ verify_form(struct provider_source *source, struct inbound *in, const struct for
 	return CHECK_SIGNATURE;
 }
 
+/* The signed events to in->root. */
+static bool
+read_events(struct inbound *in, const struct form *form, struct error *why)
+{
+	const struct slice text = form_get(form, EVENTS);
+
+	if (!text.p)
+		return error_set(why, "body: expected a form with exactly one field %s", EVENTS);
+	in->parsed = json_read(in->json, text, in->zone, &in->root, why);
+	if (!in->parsed)
+		return error_wrap(why, "body: field %s", EVENTS);
+	return in->root.type == MSGPACK_OBJECT_ARRAY ||
+	       error_set(why, "body: expected a JSON array in field %s", EVENTS);
+}
+
 static enum check_step
 verify(struct provider_source *source, struct inbound *in, struct error *why)
 {
-	struct slice events;
-	struct form form;
 	enum check_step step;
+	struct form form;
 
 	if (!form_read_urlencoded(in->body, in->zone, &form, why))
 		return CHECK_MALFORMED;
 	step = verify_form(source, in, &form, why);
-	if (step != CHECK_ACCEPTED)
-		return step;
-	events = form_get(&form, EVENTS);
-	in->parsed = events.p && json_read(in->json, events, in->zone, &in->root, why);
-	if (in->parsed && in->root.type == MSGPACK_OBJECT_ARRAY)
-		return CHECK_ACCEPTED;
-	error_wrap(why, "body: expected one %s, a JSON array", EVENTS);
-	return CHECK_MALFORMED;
+	if (step == CHECK_ACCEPTED && !read_events(in, &form, why))
+		return CHECK_MALFORMED;
+	return step;
 }
 
 static bool

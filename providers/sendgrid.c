@@ -38,8 +38,7 @@ static const char *const engagements[] = {"open", "click", "spamreport", "unsubs
 
 static const char *const reasons[] = {"reason", "response", NULL};
 static const char *const messages[] = {"sg_message_id", "smtp-id", NULL};
-static const char *const campaigns[] = {
-	"marketing_campaign_name", "singlesend_name", "newsletter", NULL};
+static const char *const campaigns[] = {"marketing_campaign_name", "singlesend_name", NULL};
 
 /* SendGrid's own fields, and all that begins with sg_ or marketing_campaign_ or singlesend_. What
  * else stands in an event is an argument of the sender's. */

@@ -41,14 +41,16 @@ static const struct {
 	const char *type, *bounce_class;
 } bounce_classes[] = {
 	{1, 1, "email_bounced", "undetermined"},
-	{10, 10, "email_bounced", "hard"}, /* invalid recipient */
-	{20, 24, "email_bounced", "soft"}, /* soft, DNS, mailbox full, too large, time-out */
-	{25, 25, "email_rejected", NULL},  /* SparkPost's own administrator */
-	{30, 30, "email_bounced", "hard"}, /* no recipient */
-	{40, 40, "email_bounced", "soft"}, /* generic */
-	{50, 54, "email_blocked", NULL},   /* mail, spam or content block, relaying denied */
-	{60, 60, "email_autoresponded", NULL}, {70, 70, "email_bounced", "soft"}, /* transient */
-	{80, 80, "email_subscribed", NULL}, {90, 90, "email_unsubscribed", NULL},
+	{10, 10, "email_bounced", "hard"},       /* invalid recipient */
+	{20, 24, "email_bounced", "soft"},       /* soft, DNS, mailbox full, too large, time-out */
+	{25, 25, "email_rejected", NULL},        /* SparkPost's own administrator */
+	{30, 30, "email_bounced", "hard"},       /* no recipient */
+	{40, 40, "email_bounced", "soft"},       /* generic */
+	{50, 54, "email_blocked", NULL},         /* mail, spam or content block, relaying denied */
+	{60, 60, "email_autoresponded", NULL},   /* auto-reply, vacation */
+	{70, 70, "email_bounced", "soft"},       /* transient */
+	{80, 80, "email_subscribed", NULL},      /* mail that subscribes */
+	{90, 90, "email_unsubscribed", NULL},    /* mail that unsubscribes */
 	{100, 100, "email_autoresponded", NULL}, /* challenge and response */
 };
 
@@ -76,15 +78,26 @@ is_machine(const struct normal *ev, const msgpack_object *event)
 	       fields_machine_agent(ev->user_agent);
 }
 
-/* What only the recipient's side can say: events of tracking and unsubscribing. */
+/* In these the agent and the address are the recipient's. */
+static const char *const engagements[] = {
+	"email_opened", "email_clicked", "email_unsubscribed", NULL};
+
+static bool
+is_engagement(struct slice type)
+{
+	for (const char *const *name = engagements; *name; name++)
+		if (slice_is(type, *name))
+			return true;
+	return false;
+}
+
 static void
 engagement(struct normal *ev, const msgpack_object *event)
 {
 	ev->url = FIELDS_TEXT(event, "target_link_url");
 	ev->user_agent = FIELDS_TEXT(event, "user_agent");
 	ev->ip = FIELDS_TEXT(event, "ip_address");
-	if (slice_is(ev->type, "email_opened") || slice_is(ev->type, "email_clicked"))
-		ev->machine = is_machine(ev, event);
+	ev->machine = !slice_is(ev->type, "email_unsubscribed") && is_machine(ev, event);
 }
 
 static void
@@ -128,7 +141,8 @@ read_event(struct inbound *in, struct slice name, const msgpack_object *event, s
 		fields_id(event, "message_id", in->zone));
 	ev->ts_ms = fields_time_s(event, "timestamp");
 	describe(ev, event, in->zone);
-	engagement(ev, event);
+	if (is_engagement(ev->type))
+		engagement(ev, event);
 	ev->dedup_key = dedup_key(ev, event, in);
 	ev->raw = *event;
 	return true;
