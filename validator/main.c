@@ -10,6 +10,7 @@
 #include "../proto/bundle.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
+#include "../proto/quarantine.h"
 #include "../proto/stage.h"
 #include "../proto/types.h"
 #include "../proto/wire.h"
@@ -28,6 +29,7 @@ struct keys {
 struct validator {
 	struct stage *st;
 	struct journal *journal;
+	struct quarantine *quarantine; /* opened at the first need */
 	struct json_reader *json;
 	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	zsock_t *requests, *events, *verdicts;
@@ -156,6 +158,7 @@ validator_destroy(struct validator *v)
 	zsock_destroy(&v->verdicts);
 	json_reader_destroy(&v->json);
 	journal_close(&v->journal);
+	quarantine_close(&v->quarantine);
 	msgpack_sbuffer_destroy(&v->frames);
 	msgpack_sbuffer_destroy(&v->body);
 	msgpack_sbuffer_destroy(&v->events_out);
@@ -386,6 +389,36 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 }
 
 static void
+refuse_quarantined(struct validator *v, const struct error *why)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (v->jobs[i].refusal != REFUSED_QUARANTINED)
+			continue;
+		v->jobs[i].refusal = REFUSED_UNAVAILABLE;
+		v->jobs[i].why = *why;
+	}
+}
+
+/* What is answered 200 without being accepted is on disk before the answer, too. */
+static void
+set_aside(struct validator *v, uint64_t now_ms)
+{
+	struct slice frames[GROUP_MAX];
+	struct error why = {""};
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->count; i++)
+		if (v->jobs[i].refusal == REFUSED_QUARANTINED)
+			frames[n++] = (struct slice){v->jobs[i].frame.data, v->jobs[i].frame.size};
+	if (n == 0)
+		return;
+	if (!v->quarantine)
+		v->quarantine = quarantine_open(v->st->cfg, QUARANTINE_KEEP, &why);
+	if (!v->quarantine || !quarantine_put(v->quarantine, frames, n, now_ms, &why))
+		refuse_quarantined(v, &why);
+}
+
+static void
 on_requests(void *arg)
 {
 	struct validator *v = arg;
@@ -399,6 +432,7 @@ on_requests(void *arg)
 	now_ms = clock_wall_ms();
 	for (size_t i = 0; i < v->count; i++)
 		judge(v, &v->jobs[i], now_ms);
+	set_aside(v, now_ms);
 	start_us = clock_mono_us();
 	events = group_commit(v->journal, v->st->cfg, v->group, v->count, &v->frames);
 	if (events > 0) {

@@ -1,0 +1,233 @@
+/* quarantine - see quarantine.h. */
+#include "quarantine.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { READERS = 32, TRIM_MOST = 64, KEPT_FREE_PERCENT = 10 };
+
+struct quarantine {
+	MDB_env *env;
+	MDB_dbi items;
+	msgpack_zone zone;
+	uint64_t limit_bytes, max_age_ms;
+};
+
+static int
+open_env(struct quarantine *q, const char *dir, uint64_t map_bytes, unsigned watch)
+{
+	MDB_txn *txn;
+	int rc = mdb_env_create(&q->env);
+
+	if (rc != 0)
+		return rc;
+	mdb_env_set_maxdbs(q->env, 1);
+	mdb_env_set_maxreaders(q->env, READERS);
+	mdb_env_set_mapsize(q->env, map_bytes);
+	rc = mdb_env_open(q->env, dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
+	if (rc == 0)
+		rc = mdb_txn_begin(q->env, NULL, watch, &txn);
+	if (rc != 0)
+		return rc;
+	rc = mdb_dbi_open(txn, "items", MDB_INTEGERKEY | (watch ? 0 : MDB_CREATE), &q->items);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	mdb_reader_check(q->env, NULL);
+	return mdb_txn_commit(txn);
+}
+
+struct quarantine *
+quarantine_open(const struct config *cfg, enum quarantine_use use, struct error *why)
+{
+	const uint64_t map_bytes = cfg->quarantine.max_bytes & ~(uint64_t)0xffff;
+	struct quarantine *q = calloc(1, sizeof *q);
+	char dir[4096];
+	int rc = q ? 0 : ENOMEM;
+
+	snprintf(dir, sizeof dir, "%s/quarantine", cfg->data_dir);
+	if (q) {
+		msgpack_zone_init(&q->zone, 4096);
+		q->limit_bytes = map_bytes / 100 * (100 - KEPT_FREE_PERCENT);
+		q->max_age_ms = cfg->quarantine.max_age_ms;
+	}
+	if (rc == 0 && use == QUARANTINE_KEEP && mkdir(dir, 0700) != 0 && errno != EEXIST)
+		rc = errno;
+	if (rc == 0)
+		rc = open_env(q, dir, map_bytes, use == QUARANTINE_WATCH ? MDB_RDONLY : 0);
+	if (rc != 0) {
+		error_set(why, "cannot open the quarantine in %s: %s", dir, mdb_strerror(rc));
+		quarantine_close(&q);
+	}
+	return q;
+}
+
+void
+quarantine_close(struct quarantine **q)
+{
+	if (!*q)
+		return;
+	if ((*q)->env)
+		mdb_env_close((*q)->env);
+	msgpack_zone_destroy(&(*q)->zone);
+	free(*q);
+	*q = NULL;
+}
+
+static uint64_t
+used_bytes(const struct quarantine *q, MDB_txn *txn)
+{
+	MDB_stat st;
+
+	if (mdb_stat(txn, q->items, &st) != 0)
+		return 0;
+	return (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
+	       (uint64_t)st.ms_psize;
+}
+
+/* Drops the oldest while they are too old or there is no room for `more` bytes. */
+static int
+trim(struct quarantine *q, MDB_txn *txn, uint64_t more, uint64_t now_ms)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc = mdb_cursor_open(txn, q->items, &cursor);
+
+	for (int n = 0; rc == 0 && n < TRIM_MOST; n++) {
+		uint64_t at_ms;
+
+		if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) != 0)
+			break;
+		memcpy(&at_ms, value.mv_data, sizeof at_ms);
+		if (at_ms + q->max_age_ms > now_ms && used_bytes(q, txn) + more <= q->limit_bytes)
+			break;
+		rc = mdb_cursor_del(cursor, 0);
+	}
+	mdb_cursor_close(cursor);
+	return rc;
+}
+
+static int
+put(struct quarantine *q, MDB_txn *txn, struct slice frame, uint64_t now_ms)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t number = 0;
+	int rc = mdb_cursor_open(txn, q->items, &cursor);
+
+	if (rc != 0)
+		return rc;
+	if (mdb_cursor_get(cursor, &key, &value, MDB_LAST) == 0)
+		memcpy(&number, key.mv_data, sizeof number);
+	number++;
+	key = (MDB_val){sizeof number, &number};
+	value = (MDB_val){sizeof now_ms + frame.n, NULL};
+	rc = mdb_cursor_put(cursor, &key, &value, MDB_APPEND | MDB_RESERVE);
+	if (rc == 0) {
+		memcpy(value.mv_data, &now_ms, sizeof now_ms);
+		memcpy((char *)value.mv_data + sizeof now_ms, frame.p, frame.n);
+	}
+	mdb_cursor_close(cursor);
+	return rc;
+}
+
+static bool
+fail(MDB_txn *txn, int rc, struct error *why)
+{
+	if (txn)
+		mdb_txn_abort(txn);
+	return error_set(why, "quarantine: %s", mdb_strerror(rc));
+}
+
+bool
+quarantine_put(struct quarantine *q, const struct slice *frames, size_t n, uint64_t now_ms,
+	struct error *why)
+{
+	MDB_txn *txn = NULL;
+	uint64_t bytes = 0;
+	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
+
+	for (size_t i = 0; i < n; i++)
+		bytes += frames[i].n;
+	if (rc == 0)
+		rc = trim(q, txn, bytes, now_ms);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = put(q, txn, frames[i], now_ms);
+	if (rc != 0)
+		return fail(txn, rc, why);
+	rc = mdb_txn_commit(txn);
+	return rc == 0 || fail(NULL, rc, why);
+}
+
+bool
+quarantine_remove(struct quarantine *q, uint64_t number, struct error *why)
+{
+	MDB_val key = {sizeof number, &number};
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
+
+	if (rc == 0)
+		rc = mdb_del(txn, q->items, &key, NULL);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return fail(txn, rc, why);
+	rc = mdb_txn_commit(txn);
+	return rc == 0 || fail(NULL, rc, why);
+}
+
+static bool
+visit(struct quarantine *q, const MDB_val *key, const MDB_val *value, quarantine_visit *fn,
+	void *arg)
+{
+	struct quarantined item;
+
+	if (value->mv_size < sizeof item.at_ms)
+		return true;
+	memcpy(&item.number, key->mv_data, sizeof item.number);
+	memcpy(&item.at_ms, value->mv_data, sizeof item.at_ms);
+	msgpack_zone_clear(&q->zone);
+	return !frame_unpack(&request_schema, (const char *)value->mv_data + sizeof item.at_ms,
+		       value->mv_size - sizeof item.at_ms, &q->zone, &item.request, NULL) ||
+	       fn(arg, &item);
+}
+
+bool
+quarantine_walk(
+	struct quarantine *q, uint64_t first, quarantine_visit *fn, void *arg, struct error *why)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_txn *txn = NULL;
+	MDB_val key = {sizeof first, &first}, value;
+	bool more = true;
+	int rc = mdb_txn_begin(q->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, q->items, &cursor);
+	if (rc != 0)
+		return fail(txn, rc, why);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (rc == 0 && more) {
+		more = visit(q, &key, &value, fn, arg);
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	return true;
+}
+
+uint64_t
+quarantine_count(struct quarantine *q)
+{
+	MDB_stat st = {0};
+	MDB_txn *txn;
+
+	if (mdb_txn_begin(q->env, NULL, MDB_RDONLY, &txn) != 0)
+		return 0;
+	mdb_stat(txn, q->items, &st);
+	mdb_txn_abort(txn);
+	return st.ms_entries;
+}
