@@ -27,6 +27,7 @@ struct exchange {
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
+	bool asks;        /* its body is the id of a batch that it asks for */
 	unsigned refused; /* status to answer once the body has come in, 0: none */
 	char *body;
 	size_t n, room, limit;

@@ -318,6 +318,11 @@ complete(struct http *h, struct MHD_Connection *c, struct exchange *x, const cha
 	case TARGET_HEALTH:
 	case TARGET_METRICS:
 		return respond_page(h, c, method, t.kind);
+	case TARGET_ASK:
+		x->asks = true;
+		if (exchange_add(h->table, x, t.id, strlen(t.id), 0) != EXCHANGE_BODY_OK)
+			return respond_error(h, c, method, 503, NULL);
+		break;
 	case TARGET_POST:
 		break;
 	}

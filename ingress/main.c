@@ -68,7 +68,7 @@ pack_request(struct ingress *in, struct exchange *x)
 		.request = exchange_number(x),
 		.source = slice_of(x->source->name),
 		.target = slice_of(http_target(x)),
-		.batch = x->batch,
+		.batch = x->asks ? 2 : x->batch,
 		.received = clock_wall_ms() - (now_ms + timeout - x->give_up_ms),
 		.deadline = x->give_up_ms - timeout / 3,
 		.body = {x->body ? x->body : "", x->n},

@@ -34,6 +34,18 @@ source_of(const struct config *cfg, const char *name, bool *batch)
 	return config_source_find(cfg, s);
 }
 
+/* "email/batch/<id>" */
+static const struct config_source *
+asked_source(const struct config *cfg, const char *name, const char **id)
+{
+	const char *batch = strstr(name, BATCH);
+
+	if (!batch || batch[sizeof BATCH - 1] != '/' || !batch[sizeof BATCH])
+		return NULL;
+	*id = batch + sizeof BATCH;
+	return config_source_find(cfg, (struct slice){name, (size_t)(batch - name)});
+}
+
 struct target
 target_of(const struct config *cfg, const char *method, const char *path)
 {
@@ -45,6 +57,11 @@ target_of(const struct config *cfg, const char *method, const char *path)
 		return read_only(TARGET_HEALTH, method);
 	if (strncmp(path, PREFIX, sizeof PREFIX - 1) != 0)
 		return refused(404, NULL);
+	t.source = asked_source(cfg, path + sizeof PREFIX - 1, &t.id);
+	if (t.source) {
+		t.kind = TARGET_ASK;
+		return strcmp(method, "GET") == 0 ? t : refused(405, "GET");
+	}
 	t.source = source_of(cfg, path + sizeof PREFIX - 1, &t.batch);
 	if (!t.source)
 		return refused(404, NULL);

@@ -8,6 +8,7 @@
 
 enum target_kind {
 	TARGET_POST,    /* an event or a batch for a source */
+	TARGET_ASK,     /* GET: what became of a batch */
 	TARGET_PROBE,   /* GET or HEAD on a source's path */
 	TARGET_HEALTH,  /* GET /webhooks/health */
 	TARGET_METRICS, /* GET /metrics */
@@ -18,6 +19,7 @@ struct target {
 	enum target_kind kind;
 	const struct config_source *source;
 	bool batch;
+	const char *id;    /* TARGET_ASK: the batch's, within the path given */
 	unsigned status;   /* TARGET_REFUSED: 404 or 405 */
 	const char *allow; /* 405: the methods that are allowed */
 };

@@ -233,6 +233,10 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 unsigned
 job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body)
 {
+	if (job->found) {
+		put(body, job->found);
+		return 200;
+	}
 	if (job->foreign)
 		return answer_foreign(job, body);
 	if (job->refusal != REFUSED_NOT)

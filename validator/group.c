@@ -16,7 +16,7 @@ enum { OVERHEAD = 160 };
 static bool
 may_enter(struct job *job)
 {
-	bool any = job->rq.batch == 1 && !job->foreign;
+	bool any = job->rq.batch == 1 && !job->foreign && !job->asks;
 
 	for (size_t i = 0; i < job->count; i++) {
 		job->events[i].seq = 0;

@@ -56,6 +56,7 @@ job_free(struct job *job)
 {
 	msgpack_sbuffer_destroy(&job->frame);
 	msgpack_zone_destroy(&job->zone);
+	free(job->found);
 	free(job->events);
 }
 
@@ -79,6 +80,9 @@ job_reset(struct job *job)
 	job->why.text[0] = 0;
 	job->batch[0] = 0;
 	job->source = NULL;
+	job->asks = false;
+	free(job->found);
+	job->found = NULL;
 	job->foreign = NULL;
 	job->status = 0;
 	job->bad = 0;

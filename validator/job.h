@@ -66,7 +66,9 @@ struct job {
 	unsigned status;                /* the provider's answer */
 	size_t bad;                     /* parts of the body that are no events */
 	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
-	char batch[37];                 /* its id, once it has entered */
+	bool asks;      /* no event: asks for a batch; `found` or a refusal is the answer */
+	char *found;    /* JSON text, freed with the job */
+	char batch[37]; /* its id, once it has entered */
 };
 
 void job_init(struct job *job);

@@ -7,6 +7,7 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
+#include "../proto/batch_status.h"
 #include "../proto/bundle.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
@@ -17,7 +18,7 @@
 #include "foreign.h"
 #include "group.h"
 
-enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, DRAIN_GROUPS = 64 };
+enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, DRAIN_GROUPS = 64, ASKS_FOR_BATCH = 2 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
 /* What a source's requests are checked with: one of the two. */
@@ -29,6 +30,7 @@ struct keys {
 struct validator {
 	struct stage *st;
 	struct journal *journal;
+	struct letters *letters;       /* opened when there are some; for questions about batches */
 	struct quarantine *quarantine; /* opened at the first need */
 	struct json_reader *json;
 	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
@@ -158,6 +160,7 @@ validator_destroy(struct validator *v)
 	zsock_destroy(&v->verdicts);
 	json_reader_destroy(&v->json);
 	journal_close(&v->journal);
+	letters_close(&v->letters);
 	quarantine_close(&v->quarantine);
 	msgpack_sbuffer_destroy(&v->frames);
 	msgpack_sbuffer_destroy(&v->body);
@@ -302,6 +305,8 @@ report(struct validator *v, const struct job *job)
 {
 	char labels[80];
 
+	if (job->asks)
+		return;
 	if (job->refusal != REFUSED_NOT) {
 		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
 		++*metric(v->st->metrics, METRIC_FAMILY_ERRORS, labels);
@@ -369,6 +374,31 @@ shrink(msgpack_sbuffer *buffer)
 	msgpack_sbuffer_init(buffer);
 }
 
+/* What became of a batch: no signature is asked for, its id is known to its sender only. */
+static void
+ask(struct validator *v, struct job *job)
+{
+	msgpack_object found;
+
+	job->asks = true;
+	if (!v->letters)
+		v->letters = letters_open(v->st->cfg, LETTERS_WATCH, NULL);
+	switch (batch_status(v->journal, v->letters, job->rq.body, job->rq.source, &job->zone,
+		&found, &job->why)) {
+	case BATCH_FOUND:
+		job->found = json_write(&found, false);
+		if (!job->found)
+			job->refusal = REFUSED_UNAVAILABLE;
+		break;
+	case BATCH_NOT_FOUND:
+		job->refusal = REFUSED_NO_BATCH;
+		break;
+	case BATCH_TROUBLE:
+		job->refusal = REFUSED_UNAVAILABLE;
+		break;
+	}
+}
+
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
@@ -379,6 +409,10 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 	if (!job->source) {
 		error_set(&job->why, "no source of that name");
 		job->refusal = REFUSED_SOURCE;
+		return;
+	}
+	if (job->rq.batch == ASKS_FOR_BATCH) {
+		ask(v, job);
 		return;
 	}
 	keys = &v->keys[job->source - cfg->sources];
