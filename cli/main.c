@@ -7,7 +7,17 @@
 const char *cli_program;
 
 static const struct verb *const verbs[] = {
-	&verb_up, &verb_send, &verb_tap, &verb_event, &verb_verify,
+	&verb_up,
+	&verb_check,
+	&verb_status,
+	&verb_top,
+	&verb_tap,
+	&verb_event,
+	&verb_send,
+	&verb_verify,
+	&verb_reload,
+	&verb_drain,
+	&verb_completion,
 };
 enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -27,7 +37,7 @@ help(FILE *to)
 		    "Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies "
 		    "them.\n\n");
 	for (size_t i = 0; i < VERBS_COUNT; i++)
-		fprintf(to, "  %-6s %-3s %s\n", verbs[i]->name, verbs[i]->arguments,
+		fprintf(to, "  %-12s %-13s %s\n", verbs[i]->name, verbs[i]->arguments,
 			verbs[i]->summary);
 	fprintf(to,
 		"\n`trotline VERB --help` tells more; `trotline --version` prints the version, "

@@ -1,0 +1,199 @@
+/* check - reads the configuration and says what it would run; starts and changes nothing.
+ *
+ * In: the file, the environment, the secrets. Out: the plan on stdout, without any secret. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../proto/json.h"
+#include "../proto/map.h"
+#include "cli.h"
+
+/* A source whose secrets_file is not there yet; `trotline up` makes it. */
+static bool
+lacks_secret(const struct config_source *src)
+{
+	return src->secrets_file && access(src->secrets_file, F_OK) != 0 && errno == ENOENT;
+}
+
+/* The same file with its secrets, as the validator will read it. False with the cause. */
+static bool
+read_secrets(const struct config *cfg, struct config **whole, struct error *why)
+{
+	*whole = NULL;
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		if (lacks_secret(&cfg->sources[i]))
+			return true;
+	*whole = config_load(cfg->path, CONFIG_SECRETS, why);
+	return *whole != NULL;
+}
+
+static msgpack_object
+source_object(
+	const struct config_source *src, const struct config_source *secret, msgpack_zone *zone)
+{
+	struct map m = map_in(zone);
+	char path[96];
+
+	snprintf(path, sizeof path, "/webhooks/%s", src->name);
+	map_text(&m, "name", slice_of(src->name));
+	map_text(&m, "provider", slice_of(src->provider));
+	map_text(&m, "path", slice_of(path));
+	if (secret) {
+		map_uint(&m, "secrets", secret->secrets_count);
+		map_uint(&m, "weak_secrets", secret->weak_secrets);
+	}
+	map_bool(&m, "secret_missing", lacks_secret(src));
+	return map_object(&m);
+}
+
+static msgpack_object
+process_object(const char *kind, const char *name, uint64_t processes, msgpack_zone *zone)
+{
+	struct map m = map_in(zone);
+	char stage[96];
+
+	snprintf(stage, sizeof stage, "%s%s", kind, name);
+	map_text(&m, "stage", slice_of(stage));
+	map_uint(&m, "processes", processes);
+	return map_object(&m);
+}
+
+static msgpack_object
+processes_object(const struct config *cfg, msgpack_zone *zone)
+{
+	struct list l = list_in(zone);
+
+	list_add(&l, process_object("", "ingress", cfg->processes.ingress, zone));
+	list_add(&l, process_object("", "validator", cfg->processes.validator, zone));
+	list_add(&l, process_object("", "router", cfg->processes.router, zone));
+	for (size_t i = 0; i < cfg->handlers_count; i++)
+		list_add(&l, process_object("handler-", cfg->handlers[i].name,
+				     cfg->handlers[i].processes, zone));
+	list_add(&l, process_object("", "retrier", 1, zone));
+	list_add(&l, process_object("", "dlq", 1, zone));
+	list_add(&l, process_object("", "admin", cfg->admin.listen != NULL, zone));
+	return list_object(&l);
+}
+
+static msgpack_object
+plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *zone)
+{
+	struct list sources = list_in(zone);
+	struct map m = map_in(zone);
+
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		list_add(&sources,
+			source_object(&cfg->sources[i], whole ? &whole->sources[i] : NULL, zone));
+	map_text(&m, "file", slice_of(cfg->path));
+	map_bool(&m, "good", true);
+	map_text(&m, "listen", slice_of(cfg->listen));
+	map_text(&m, "admin", slice_of(cfg->admin.listen));
+	map_text(&m, "data_dir", slice_of(cfg->data_dir));
+	map_put(&m, "sources", list_object(&sources));
+	map_put(&m, "stages", processes_object(cfg, zone));
+	return map_object(&m);
+}
+
+static void
+print_json(const struct config *cfg, const struct config *whole)
+{
+	msgpack_object plan;
+	msgpack_zone zone;
+	char *text;
+
+	msgpack_zone_init(&zone, 8192);
+	plan = plan_object(cfg, whole, &zone);
+	text = json_write(&plan, false);
+	puts(text ? text : "{}");
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+static void
+print_source(const struct config_source *src, const struct config_source *secret)
+{
+	printf("  POST /webhooks/%-16s %s", src->name, src->provider);
+	if (lacks_secret(src))
+		printf("; `trotline up` will make a secret in %s", src->secrets_file);
+	else if (secret)
+		printf("; %zu secret%s", secret->secrets_count,
+			secret->secrets_count == 1 ? "" : "s");
+	puts("");
+	if (secret && secret->weak_secrets)
+		fprintf(stderr,
+			"trotline check: warning: a secret of source %s is shorter than 16 "
+			"characters\n",
+			src->name);
+}
+
+static void
+print_processes(const char *stage, uint64_t processes)
+{
+	printf("  %-24s %llu process%s\n", stage, (unsigned long long)processes,
+		processes == 1 ? "" : "es");
+}
+
+static void
+print_text(const struct config *cfg, const struct config *whole)
+{
+	char stage[96];
+
+	printf("%s: good\n\nlisten    %s\nadmin     %s\ndata_dir  %s\n\nsources\n", cfg->path,
+		cfg->listen, cfg->admin.listen ? cfg->admin.listen : "off", cfg->data_dir);
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		print_source(&cfg->sources[i], whole ? &whole->sources[i] : NULL);
+	puts("\nstages");
+	print_processes("ingress", cfg->processes.ingress);
+	print_processes("validator", cfg->processes.validator);
+	print_processes("router", cfg->processes.router);
+	for (size_t i = 0; i < cfg->handlers_count; i++) {
+		snprintf(stage, sizeof stage, "handler-%s", cfg->handlers[i].name);
+		print_processes(stage, cfg->handlers[i].processes);
+	}
+	print_processes("retrier", 1);
+	print_processes("dlq", 1);
+	print_processes("admin", cfg->admin.listen != NULL);
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	const char *config = NULL;
+	bool json = false;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
+	};
+	struct arguments rest;
+	struct error why = {""};
+	struct config *cfg, *whole;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_LOOK);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	status = CLI_DONE;
+	if (!read_secrets(cfg, &whole, &why)) {
+		cli_failed(verb, &why);
+		status = CLI_BAD_CONFIG;
+	} else if (json)
+		print_json(cfg, whole);
+	else
+		print_text(cfg, whole);
+	config_destroy(&whole);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_check = {
+	"check",
+	"",
+	"Check the configuration and say what it would run",
+	"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
+	"good, otherwise 100 with the line and the key at fault.\n",
+	run,
+};

@@ -1,0 +1,223 @@
+/* drain - ends the pipeline as SIGTERM does, and waits until it has ended.
+ *
+ * In: who runs, from the locks in run/. Out: SIGTERM to the one that looks after the others (`up`,
+ * else supervisord), or where there is none to every stage, from front to back. A kill here leaves
+ * a drain that goes on by itself. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../proto/clock.h"
+#include "../proto/json.h"
+#include "../proto/map.h"
+#include "cli.h"
+#include "stages.h"
+
+enum { STEP_MS = 50, WAIT_S = 60 };
+
+struct drain {
+	const struct verb *verb;
+	const struct config *cfg;
+	uint64_t started_ms, until_ms;
+	struct live_stages stages;
+	pid_t keeper; /* `up` or supervisord; 0: none */
+	const char *keeper_name;
+};
+
+/* supervisord's own file; it locks nothing. */
+static pid_t
+supervisord_of(const struct config *cfg)
+{
+	char path[4096], text[32] = "", name[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/run/supervisord.pid", cfg->data_dir);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof text, f))
+		text[0] = 0;
+	fclose(f);
+	snprintf(path, sizeof path, "/proc/%d/comm", atoi(text));
+	f = atoi(text) > 0 ? fopen(path, "re") : NULL;
+	if (f && !fgets(name, sizeof name, f))
+		name[0] = 0;
+	if (f)
+		fclose(f);
+	return strncmp(name, "supervisord", 11) == 0 ? atoi(text) : 0;
+}
+
+static void
+find_keeper(struct drain *d)
+{
+	d->keeper = stages_holder(d->cfg, "up");
+	d->keeper_name = "up";
+	if (d->keeper)
+		return;
+	d->keeper = supervisord_of(d->cfg);
+	d->keeper_name = "supervisord";
+}
+
+static void
+nap(void)
+{
+	nanosleep(&(struct timespec){0, STEP_MS * 1000000L}, NULL);
+}
+
+/* Waits until none of the stages lives, or one of a name when that is given. */
+static bool
+wait_end(const struct drain *d, const char *name)
+{
+	bool any = true;
+
+	while (any && clock_mono_ms() < d->until_ms) {
+		any = false;
+		for (size_t i = 0; i < d->stages.n; i++)
+			any |= (!name || strcmp(name, d->stages.list[i].name) == 0) &&
+			       stage_lives(d->cfg, &d->stages.list[i]);
+		if (any)
+			nap();
+	}
+	return !any;
+}
+
+/* Front to back: a stage is asked once all of the one before it has ended. */
+static bool
+drain_stages(const struct drain *d)
+{
+	size_t i = 0;
+
+	while (i < d->stages.n) {
+		const char *name = d->stages.list[i].name;
+
+		for (; i < d->stages.n && strcmp(name, d->stages.list[i].name) == 0; i++)
+			kill(d->stages.list[i].pid, SIGTERM);
+		if (!wait_end(d, name))
+			return false;
+	}
+	return true;
+}
+
+static bool
+drain_keeper(const struct drain *d, struct error *why)
+{
+	if (kill(d->keeper, SIGTERM) != 0 && errno != ESRCH)
+		return error_set(
+			why, "cannot signal process %d: %s", (int)d->keeper, strerror(errno));
+	if (!wait_end(d, NULL))
+		return error_set(why, "not all stages have ended in time");
+	while (kill(d->keeper, 0) == 0 && clock_mono_ms() < d->until_ms)
+		nap();
+	return true;
+}
+
+static size_t
+count_left(const struct drain *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->stages.n; i++)
+		n += stage_lives(d->cfg, &d->stages.list[i]);
+	return n;
+}
+
+static void
+print_json(const struct drain *d, size_t left)
+{
+	msgpack_object all;
+	msgpack_zone zone;
+	struct map m;
+	char *text;
+
+	msgpack_zone_init(&zone, 1024);
+	m = map_in(&zone);
+	map_text(&m, "status", slice_of(left ? "draining" : "stopped"));
+	map_uint(&m, "stages", d->stages.n);
+	map_uint(&m, "left", left);
+	map_uint(&m, "ms", clock_mono_ms() - d->started_ms);
+	all = map_object(&m);
+	text = json_write(&all, false);
+	puts(text ? text : "{}");
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+static int
+report(const struct drain *d, bool json, const struct error *why)
+{
+	const size_t left = count_left(d);
+
+	if (json)
+		print_json(d, left);
+	else if (left == 0)
+		printf("stopped: %zu stages have drained\n", d->stages.n);
+	for (size_t i = 0; !json && i < d->stages.n; i++)
+		if (stage_lives(d->cfg, &d->stages.list[i]))
+			printf("still runs: %s.%zu, process %d\n", d->stages.list[i].name,
+				d->stages.list[i].instance, (int)d->stages.list[i].pid);
+	return left ? cli_failed(d->verb, why) : CLI_DONE;
+}
+
+static int
+drain(struct drain *d, uint64_t wait_s, bool json)
+{
+	struct error why = {"not all stages have ended in time; they go on draining"};
+
+	stages_find(d->cfg, &d->stages);
+	find_keeper(d);
+	if (d->stages.n == 0 && !d->keeper)
+		return cli_down(d->verb, d->cfg);
+	d->started_ms = clock_mono_ms();
+	d->until_ms = d->started_ms + wait_s * 1000;
+	if (!json)
+		printf("draining %zu stages of %s%s%s\n", d->stages.n, d->cfg->path,
+			d->keeper ? " through " : "", d->keeper ? d->keeper_name : "");
+	fflush(stdout);
+	if (d->keeper)
+		drain_keeper(d, &why);
+	else
+		drain_stages(d);
+	return report(d, json, &why);
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct drain d = {.verb = verb};
+	const char *config = NULL;
+	uint64_t wait_s = WAIT_S;
+	bool json = false;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for the end (60)", &wait_s},
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	d.cfg = cfg;
+	status = drain(&d, wait_s, json);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_drain = {
+	"drain",
+	"",
+	"Stop the pipeline: nothing new is taken, what is under way is finished or kept",
+	"Asks the `trotline up` (or supervisord) that runs it, else each stage from front to "
+	"back,\n"
+	"and waits for the end. Under systemd use `systemctl stop trotline.target` instead.\n"
+	"Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
+	run,
+};

@@ -1,0 +1,402 @@
+/* figures - see figures.h. */
+#include "figures.h"
+
+#include <stdlib.h>
+
+#include "../proto/board.h"
+#include "../proto/clock.h"
+#include "../proto/field.h"
+#include "../proto/frame.h"
+#include "../proto/json.h"
+#include "../proto/map.h"
+#include "../proto/tap.h"
+#include "stages.h"
+
+enum { PROCESSES_MAX = 512, SAMPLES = 5, SAMPLE_MS = 400, STALE_MS = 5000, REFRESH_MS = 500 };
+
+/* A running total at a few times, newest last. */
+struct rate {
+	uint64_t at_ms[SAMPLES];
+	double total[SAMPLES];
+	size_t n;
+};
+
+struct process {
+	char stage[64];
+	uint64_t instance, pid, loaded, heard_ms;
+	bool draining;
+	struct rate rate, accepted, done;
+};
+
+struct figures {
+	const struct config *cfg;
+	struct tap_feed *feed;
+	struct board *board;
+	struct process processes[PROCESSES_MAX];
+	size_t count;
+	uint64_t refresh_ms;
+	msgpack_zone zone;
+};
+
+/* What a stage's rate counts, by the start of its name. */
+static const struct {
+	const char *stage;
+	enum metric_family family;
+	const char *part;
+} counters[] = {
+	{"ingress", METRIC_FAMILY_REQUESTS, "method=\"POST\""},
+	{"validator", METRIC_FAMILY_EVENTS, ""},
+	{"router", METRIC_FAMILY_ROUTED, ""},
+	{"handler-", METRIC_FAMILY_GROUP, ""},
+	{"retrier", METRIC_FAMILY_GROUP, ""},
+	{"dlq", METRIC_FAMILY_GROUP, ""},
+	{"admin", METRIC_FAMILY_ADMIN, ""},
+};
+
+struct figures *
+figures_new(const struct config *cfg, struct error *why)
+{
+	struct figures *f = calloc(1, sizeof *f);
+
+	if (!f) {
+		error_set(why, "memory is short");
+		return NULL;
+	}
+	f->cfg = cfg;
+	msgpack_zone_init(&f->zone, 16384);
+	f->feed = tap_feed_new(cfg, "stats", why);
+	f->board = f->feed ? board_new(cfg) : NULL;
+	if (!f->board)
+		figures_destroy(&f);
+	else
+		board_self(f->board, "", 0);
+	return f;
+}
+
+void
+figures_destroy(struct figures **f)
+{
+	if (!*f)
+		return;
+	tap_feed_destroy(&(*f)->feed);
+	board_destroy(&(*f)->board);
+	msgpack_zone_destroy(&(*f)->zone);
+	free(*f);
+	*f = NULL;
+}
+
+/* ---- hearing ---- */
+
+/* A total that falls is that of a process that began anew. */
+static void
+rate_add(struct rate *r, uint64_t now_ms, double total)
+{
+	if (r->n > 0 && total < r->total[r->n - 1])
+		r->n = 0;
+	if (r->n > 0 && now_ms - r->at_ms[r->n - 1] < SAMPLE_MS)
+		return;
+	if (r->n == SAMPLES) {
+		memmove(r->at_ms, r->at_ms + 1, sizeof r->at_ms - sizeof *r->at_ms);
+		memmove(r->total, r->total + 1, sizeof r->total - sizeof *r->total);
+		r->n--;
+	}
+	r->at_ms[r->n] = now_ms;
+	r->total[r->n++] = total;
+}
+
+static double
+rate_of(const struct rate *r)
+{
+	const size_t last = r->n - 1;
+
+	if (r->n < 2)
+		return 0;
+	return (r->total[last] - r->total[0]) * 1e3 / (double)(r->at_ms[last] - r->at_ms[0]);
+}
+
+static struct process *
+process_of(struct figures *f, const struct stats *stats)
+{
+	struct process *p;
+
+	for (size_t i = 0; i < f->count; i++)
+		if (f->processes[i].instance == stats->instance &&
+			slice_is(stats->stage, f->processes[i].stage))
+			return &f->processes[i];
+	if (f->count == PROCESSES_MAX)
+		return NULL;
+	p = &f->processes[f->count++];
+	snprintf(p->stage, sizeof p->stage, "%.*s", SLICE_ARG(stats->stage));
+	p->instance = stats->instance;
+	return p;
+}
+
+static void
+take_rates(struct process *p, const msgpack_object *values, uint64_t now_ms)
+{
+	struct metrics *m = metrics_new();
+
+	if (!m)
+		return;
+	metrics_join(m, values);
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+		if (strncmp(p->stage, counters[i].stage, strlen(counters[i].stage)) == 0)
+			rate_add(&p->rate, now_ms,
+				metrics_sum(m, counters[i].family, counters[i].part));
+	rate_add(&p->accepted, now_ms, metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"accepted\""));
+	rate_add(&p->done, now_ms, metrics_count(m, METRIC_FAMILY_DURATION, ""));
+	metrics_destroy(&m);
+}
+
+static void
+hear(struct figures *f, const void *bytes, size_t n)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	struct stats stats;
+	struct process *p;
+
+	board_hear(f->board, bytes, n, now_ms);
+	msgpack_zone_clear(&f->zone);
+	if (!frame_unpack(&stats_schema, bytes, n, &f->zone, &stats, NULL) ||
+		!(p = process_of(f, &stats)))
+		return;
+	if (p->pid != stats.pid)
+		p->rate.n = p->accepted.n = p->done.n = 0;
+	p->pid = stats.pid;
+	p->loaded = stats.loaded;
+	p->draining = stats.draining;
+	p->heard_ms = now_ms;
+	take_rates(p, &stats.metrics, now_ms);
+}
+
+static void
+hear_all(struct figures *f)
+{
+	void *sock = zsock_resolve(tap_feed_sock(f->feed));
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	while (zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) >= 0)
+		if (!zmq_msg_more(&msg))
+			hear(f, zmq_msg_data(&msg), zmq_msg_size(&msg));
+	zmq_msg_close(&msg);
+}
+
+/* Once in a while: stages that have come since, and the totals that health is told from. */
+static void
+sum_up(struct figures *f)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	struct metrics *all;
+
+	if (now_ms < f->refresh_ms)
+		return;
+	f->refresh_ms = now_ms + REFRESH_MS;
+	tap_feed_refresh(f->feed);
+	all = board_join(f->board, NULL, now_ms);
+	if (!all)
+		return;
+	board_sample(f->board, all, now_ms);
+	metrics_destroy(&all);
+}
+
+void
+figures_listen(struct figures *f, uint64_t ms, int fd)
+{
+	const uint64_t end_ms = clock_mono_ms() + ms;
+	uint64_t now_ms = clock_mono_ms();
+
+	while (now_ms < end_ms) {
+		zmq_pollitem_t items[] = {
+			{zsock_resolve(tap_feed_sock(f->feed)), 0, ZMQ_POLLIN, 0},
+			{NULL, fd, ZMQ_POLLIN, 0},
+		};
+		const uint64_t left = end_ms - now_ms;
+		const int n = zmq_poll(items, fd >= 0 ? 2 : 1, left < 100 ? (long)left : 100);
+
+		hear_all(f);
+		sum_up(f);
+		if (n < 0 || (n > 0 && fd >= 0 && items[1].revents))
+			return;
+		now_ms = clock_mono_ms();
+	}
+}
+
+static bool
+lives(const struct process *p)
+{
+	return clock_mono_ms() - p->heard_ms < STALE_MS;
+}
+
+size_t
+figures_heard(const struct figures *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		n += lives(&f->processes[i]);
+	return n;
+}
+
+uint64_t
+figures_loaded(const struct figures *f, const char *stage, uint64_t instance)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->processes[i].instance == instance &&
+			strcmp(f->processes[i].stage, stage) == 0)
+			return f->processes[i].loaded;
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static const char *
+state_of(const struct process *p)
+{
+	if (!lives(p))
+		return "silent";
+	return p->draining ? "draining" : "running";
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct process *x = a, *y = b;
+	const int places = stages_place(x->stage) - stages_place(y->stage);
+	const int names = strcmp(x->stage, y->stage);
+
+	if (places || names)
+		return places ? places : names;
+	return x->instance < y->instance ? -1 : x->instance > y->instance;
+}
+
+static void
+put_double(struct map *m, const char *key, double value)
+{
+	map_put(m, key, (msgpack_object){.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = value});
+}
+
+/* One digit behind the point. */
+static void
+put_rate(struct map *m, const char *key, double rate)
+{
+	put_double(m, key, (double)(int64_t)(rate * 10 + 0.5) / 10);
+}
+
+static void
+put_rates(const struct figures *f, struct map *m)
+{
+	double accepted = 0, done = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		accepted += rate_of(&f->processes[i].accepted);
+		done += rate_of(&f->processes[i].done);
+	}
+	put_rate(m, "accepted_per_second", accepted);
+	put_rate(m, "done_per_second", done);
+}
+
+static msgpack_object
+process_object(const struct process *p, msgpack_zone *zone)
+{
+	struct map m = map_in(zone);
+
+	map_text(&m, "stage", slice_of(p->stage));
+	map_uint(&m, "instance", p->instance);
+	map_uint(&m, "pid", p->pid);
+	map_text(&m, "state", slice_of(state_of(p)));
+	put_rate(&m, "per_second", rate_of(&p->rate));
+	map_time(&m, "configured_at", p->loaded);
+	return map_object(&m);
+}
+
+/* The gauges that tell how full things are. */
+static const struct {
+	const char *key;
+	enum metric_family family;
+} gauges[] = {
+	{"waiting", METRIC_FAMILY_QUEUE},
+	{"scheduled", METRIC_FAMILY_SCHEDULED},
+	{"oldest_age_seconds", METRIC_FAMILY_OLDEST},
+	{"dead_letters", METRIC_FAMILY_DEAD},
+	{"remembered", METRIC_FAMILY_REMEMBERED},
+	{"journal_used_bytes", METRIC_FAMILY_JOURNAL_BYTES},
+	{"journal_limit_bytes", METRIC_FAMILY_JOURNAL_LIMIT},
+	{"disk_used_ratio", METRIC_FAMILY_DISK},
+};
+
+static void
+put_number(struct map *m, const char *key, double value)
+{
+	if (value == (double)(uint64_t)value)
+		map_uint(m, key, (uint64_t)value);
+	else
+		put_double(m, key, value);
+}
+
+static void
+put_handlers(const struct figures *f, struct map *m, const struct metrics *all)
+{
+	struct map waiting = map_in(m->zone);
+
+	for (size_t i = 0; i < f->cfg->handlers_count; i++) {
+		char part[80];
+		double n;
+
+		snprintf(part, sizeof part, "handler=\"%s\"", f->cfg->handlers[i].name);
+		n = metrics_sum(all, METRIC_FAMILY_WAITING, part);
+		if (n > 0)
+			put_number(&waiting, f->cfg->handlers[i].name, n);
+	}
+	map_put(m, "waiting_by_handler", map_object(&waiting));
+}
+
+/* The health answer, whose keys become ours. */
+static bool
+put_health(struct figures *f, struct map *m, const struct metrics *all)
+{
+	struct json_reader *reader = json_reader_new();
+	unsigned status;
+	char *text = board_health(f->board, all, clock_mono_ms(), &status);
+	msgpack_object health;
+	bool good = reader && text && json_read(reader, slice_of(text), m->zone, &health, NULL) &&
+		    health.type == MSGPACK_OBJECT_MAP;
+
+	if (good) {
+		map_put(m, "status", *field_get(&health, "status"));
+		map_put(m, "alerts", *field_get(&health, "alerts"));
+	}
+	json_reader_destroy(&reader);
+	free(text);
+	return good;
+}
+
+static bool
+fill(struct figures *f, struct map *m, const struct metrics *all)
+{
+	struct list stages = list_in(m->zone);
+
+	if (!put_health(f, m, all))
+		return false;
+	put_rates(f, m);
+	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
+		put_number(m, gauges[i].key, metrics_sum(all, gauges[i].family, ""));
+	put_handlers(f, m, all);
+	qsort(f->processes, f->count, sizeof *f->processes, compare);
+	for (size_t i = 0; i < f->count; i++)
+		list_add(&stages, process_object(&f->processes[i], m->zone));
+	map_put(m, "stages", list_object(&stages));
+	return !m->short_of_memory && !stages.short_of_memory;
+}
+
+bool
+figures_object(struct figures *f, msgpack_zone *zone, msgpack_object *out)
+{
+	struct metrics *all = board_join(f->board, NULL, clock_mono_ms());
+	struct map m = map_in(zone);
+	const bool good = all && fill(f, &m, all);
+
+	*out = map_object(&m);
+	metrics_destroy(&all);
+	return good;
+}

@@ -1,0 +1,129 @@
+/* figures_print - the figures as lines for a terminal, from the same object as the JSON. */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "../proto/field.h"
+#include "figures.h"
+
+struct screen {
+	FILE *out;
+	size_t rows, columns; /* bounds; 0: none */
+	size_t row;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+say(struct screen *s, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (s->rows && s->row >= s->rows)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	if (s->columns && strlen(line) > s->columns)
+		line[s->columns] = 0;
+	s->row++;
+	fprintf(s->out, "%s%s\n", line, s->rows ? "\033[K" : "");
+}
+
+static double
+number(const msgpack_object *map, const char *key)
+{
+	const msgpack_object *value = field_get(map, key);
+
+	if (!value)
+		return 0;
+	return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)value->via.u64
+							      : value->via.f64;
+}
+
+/* 1536 as "1.5 KiB". */
+static const char *
+size_text(double bytes, char out[32])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	size_t i = 0;
+
+	for (; bytes >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
+		bytes /= 1024;
+	snprintf(out, 32, i ? "%.1f %s" : "%.0f %s", bytes, units[i]);
+	return out;
+}
+
+static void
+say_totals(struct screen *s, const msgpack_object *all)
+{
+	char used[32], limit[32];
+
+	say(s, "%.*s", SLICE_ARG(field_str(all, "status")));
+	say(s,
+		"accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f"
+		"   oldest %.1f s",
+		number(all, "accepted_per_second"), number(all, "done_per_second"),
+		number(all, "waiting"), number(all, "scheduled"), number(all, "dead_letters"),
+		number(all, "oldest_age_seconds"));
+	say(s, "journal %s of %s   remembered %.0f   disk %.0f %% full",
+		size_text(number(all, "journal_used_bytes"), used),
+		size_text(number(all, "journal_limit_bytes"), limit), number(all, "remembered"),
+		100 * number(all, "disk_used_ratio"));
+}
+
+/* What waits for a handler, at its first process. */
+static void
+waiting_text(const msgpack_object *all, const msgpack_object *stage, char *out, size_t size)
+{
+	static const char PREFIX[] = "handler-";
+	struct slice name = field_str(stage, "stage");
+	char handler[80];
+
+	*out = 0;
+	if (!slice_starts(name, PREFIX) || number(stage, "instance") > 0)
+		return;
+	snprintf(handler, sizeof handler, "%.*s", (int)(name.n - sizeof PREFIX + 1),
+		name.p + sizeof PREFIX - 1);
+	snprintf(out, size, "%.0f", number(field_get(all, "waiting_by_handler"), handler));
+}
+
+static void
+say_stage(struct screen *s, const msgpack_object *all, const msgpack_object *stage)
+{
+	char name[96], waiting[32];
+
+	snprintf(name, sizeof name, "%.*s.%.0f", SLICE_ARG(field_str(stage, "stage")),
+		number(stage, "instance"));
+	waiting_text(all, stage, waiting, sizeof waiting);
+	say(s, "%-26s %8.0f %10.1f %9s  %.*s", name, number(stage, "pid"),
+		number(stage, "per_second"), waiting, SLICE_ARG(field_str(stage, "state")));
+}
+
+static void
+say_alerts(struct screen *s, const msgpack_object *alerts)
+{
+	if (alerts->via.array.size > 0)
+		say(s, "%s", "");
+	for (uint32_t i = 0; i < alerts->via.array.size; i++)
+		say(s, "! %.*s", SLICE_ARG(object_str(&alerts->via.array.ptr[i])));
+}
+
+void
+figures_print(struct figures *f, FILE *out, size_t rows, size_t columns)
+{
+	struct screen s = {out, rows, columns, 0};
+	const msgpack_object *stages;
+	msgpack_object all;
+	msgpack_zone zone;
+
+	msgpack_zone_init(&zone, 16384);
+	if (figures_object(f, &zone, &all)) {
+		stages = field_get(&all, "stages");
+		say_totals(&s, &all);
+		say_alerts(&s, field_get(&all, "alerts"));
+		say(&s, "%s", "");
+		say(&s, "%-26s %8s %10s %9s  %s", "STAGE", "PID", "PER SECOND", "WAITING", "STATE");
+		for (uint32_t i = 0; i < stages->via.array.size; i++)
+			say_stage(&s, &all, &stages->via.array.ptr[i]);
+	}
+	msgpack_zone_destroy(&zone);
+}

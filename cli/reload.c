@@ -1,0 +1,215 @@
+/* reload - applies a changed configuration to the running pipeline, or refuses it whole.
+ *
+ * In: the file, who runs. Out: SIGHUP to every stage, once the file has been found good here: to
+ * the validators first, which alone read the secrets; what they refuse nobody else is asked to
+ * take. A kill here may leave some stages asked and others not: reload again. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proto/clock.h"
+#include "../proto/json.h"
+#include "../proto/map.h"
+#include "cli.h"
+#include "figures.h"
+#include "stages.h"
+
+enum { HEAR_MS = 700, STEP_MS = 100, WAIT_S = 10 };
+
+struct reload {
+	const struct verb *verb;
+	const struct config *cfg;
+	struct figures *figures;
+	struct live_stages stages;
+	uint64_t asked_ms[STAGES_MAX]; /* wall clock; 0: not asked */
+	uint64_t wait_s;
+	bool json;
+};
+
+static bool
+is_validator(const struct live_stage *stage)
+{
+	return strcmp(stage->name, "validator") == 0;
+}
+
+static bool
+confirmed(const struct reload *r, size_t i)
+{
+	const struct live_stage *stage = &r->stages.list[i];
+
+	return r->asked_ms[i] &&
+	       figures_loaded(r->figures, stage->name, stage->instance) >= r->asked_ms[i];
+}
+
+static void
+ask(struct reload *r, bool validators)
+{
+	for (size_t i = 0; i < r->stages.n; i++) {
+		const struct live_stage *stage = &r->stages.list[i];
+
+		if (is_validator(stage) != validators)
+			continue;
+		r->asked_ms[i] = clock_wall_ms();
+		kill(stage->pid, SIGHUP);
+	}
+}
+
+/* Until all that were asked have confirmed; one that has ended meanwhile will start with the new
+ * file. */
+static bool
+wait_all(struct reload *r)
+{
+	const uint64_t end_ms = clock_mono_ms() + r->wait_s * 1000;
+	bool all = false;
+
+	while (!all && clock_mono_ms() < end_ms) {
+		figures_listen(r->figures, STEP_MS, -1);
+		all = true;
+		for (size_t i = 0; i < r->stages.n; i++)
+			all &= !r->asked_ms[i] || confirmed(r, i) ||
+			       !stage_lives(r->cfg, &r->stages.list[i]);
+	}
+	return all;
+}
+
+static const char *
+outcome_of(const struct reload *r, size_t i)
+{
+	if (confirmed(r, i))
+		return "reloaded";
+	return r->asked_ms[i] ? "not confirmed" : "not asked";
+}
+
+static void
+print_json(const struct reload *r, bool good)
+{
+	msgpack_object all;
+	msgpack_zone zone;
+	struct list list;
+	struct map m;
+	char *text;
+
+	msgpack_zone_init(&zone, 4096);
+	list = list_in(&zone);
+	m = map_in(&zone);
+	for (size_t i = 0; i < r->stages.n; i++) {
+		struct map row = map_in(&zone);
+
+		map_text(&row, "stage", slice_of(r->stages.list[i].name));
+		map_uint(&row, "instance", r->stages.list[i].instance);
+		map_uint(&row, "pid", (uint64_t)r->stages.list[i].pid);
+		map_text(&row, "outcome", slice_of(outcome_of(r, i)));
+		list_add(&list, map_object(&row));
+	}
+	map_bool(&m, "reloaded", good);
+	map_put(&m, "stages", list_object(&list));
+	all = map_object(&m);
+	text = json_write(&all, false);
+	puts(text ? text : "{}");
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+static void
+print_text(const struct reload *r)
+{
+	for (size_t i = 0; i < r->stages.n; i++)
+		printf("%-13s  %s.%zu\n", outcome_of(r, i), r->stages.list[i].name,
+			r->stages.list[i].instance);
+}
+
+static int
+report(const struct reload *r, bool good)
+{
+	if (r->json)
+		print_json(r, good);
+	else
+		print_text(r);
+	if (good)
+		return CLI_DONE;
+	fprintf(stderr,
+		"trotline reload: not all stages took the configuration; their logs in %s/log say "
+		"why\n",
+		r->cfg->data_dir);
+	return CLI_FAILED;
+}
+
+static int
+reload(struct reload *r)
+{
+	struct error why = {""};
+	bool good;
+
+	stages_find(r->cfg, &r->stages);
+	if (r->stages.n == 0)
+		return cli_down(r->verb, r->cfg);
+	r->figures = figures_new(r->cfg, &why);
+	if (!r->figures)
+		return cli_failed(r->verb, &why);
+	figures_listen(r->figures, HEAR_MS, -1);
+	ask(r, true);
+	good = wait_all(r);
+	if (good) {
+		ask(r, false);
+		good = wait_all(r);
+	}
+	good = report(r, good) == CLI_DONE;
+	figures_destroy(&r->figures);
+	return good ? CLI_DONE : CLI_FAILED;
+}
+
+/* The secrets are looked at as far as this process can see them; those from the environment of the
+ * pipeline may not stand in ours. The validators have the last word. */
+static bool
+check_secrets(const struct verb *verb, const char *path)
+{
+	struct error why = {""};
+	struct config *whole = config_load(path, CONFIG_SECRETS, &why);
+	const bool elsewhere = strstr(why.text, "environment variable") != NULL;
+
+	if (!whole && elsewhere)
+		fprintf(stderr, "trotline %s: warning: %s here; the validator knows\n", verb->name,
+			why.text);
+	else if (!whole)
+		cli_failed(verb, &why);
+	config_destroy(&whole);
+	return *why.text == 0 || elsewhere;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct reload r = {.verb = verb, .wait_s = WAIT_S};
+	const char *config = NULL;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for a stage (10)",
+			&r.wait_s},
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &r.json},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_LOOK);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	r.cfg = cfg;
+	status = check_secrets(verb, cfg->path) ? reload(&r) : CLI_BAD_CONFIG;
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_reload = {
+	"reload",
+	"",
+	"Apply a changed configuration without dropping a request",
+	"A bad file is refused whole, with the line and the key at fault, and the old one stays.\n"
+	"Secrets, sources, thresholds, retry rules and the log level apply at once; listen, "
+	"data_dir,\n"
+	"processes and sizes on disk need a restart. Exits 0 when every stage has confirmed.\n",
+	run,
+};

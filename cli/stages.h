@@ -1,0 +1,35 @@
+/* stages - which processes of a pipeline run, by the locks that each holds in run/. */
+#ifndef TROTLINE_CLI_STAGES_H
+#define TROTLINE_CLI_STAGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../proto/config.h"
+
+struct live_stage {
+	char name[80];
+	size_t instance;
+	pid_t pid;
+};
+
+enum { STAGES_MAX = 512 };
+
+struct live_stages {
+	struct live_stage list[STAGES_MAX];
+	size_t n;
+};
+
+/* The processes that run now, front of the pipeline first: the order in which a drain asks them. */
+void stages_find(const struct config *cfg, struct live_stages *out);
+
+/* The process that holds run/<name>.lock, or 0. */
+pid_t stages_holder(const struct config *cfg, const char *name);
+
+/* Does it still run? */
+bool stage_lives(const struct config *cfg, const struct live_stage *stage);
+
+/* Where a stage stands in the pipeline: 0 for ingress, more for what is behind it. */
+int stages_place(const char *name);
+
+#endif

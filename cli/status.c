@@ -1,0 +1,78 @@
+/* status - what runs and how it fares, from a sample of the tap.
+ *
+ * In: the stages' figures, for a second or two. Out: them, summed up, on stdout. Keeps nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../proto/json.h"
+#include "cli.h"
+#include "figures.h"
+
+enum { SAMPLE_MS = 1600 };
+
+static void
+print_json(struct figures *f)
+{
+	msgpack_object all;
+	msgpack_zone zone;
+	char *text = NULL;
+
+	msgpack_zone_init(&zone, 16384);
+	if (figures_object(f, &zone, &all))
+		text = json_write(&all, false);
+	puts(text ? text : "{}");
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+static int
+show(const struct verb *verb, const struct config *cfg, bool json)
+{
+	struct error why = {""};
+	struct figures *f = figures_new(cfg, &why);
+	int status = CLI_DONE;
+
+	if (!f)
+		return cli_failed(verb, &why);
+	figures_listen(f, SAMPLE_MS, -1);
+	if (figures_heard(f) == 0)
+		status = cli_down(verb, cfg);
+	else if (json)
+		print_json(f);
+	else
+		figures_print(f, stdout, 0, 0);
+	figures_destroy(&f);
+	return status;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	const char *config = NULL;
+	bool json = false;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	status = show(verb, cfg, json);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_status = {
+	"status",
+	"",
+	"Show the stages, their rates, the queues and what is wrong",
+	"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
+	"handler has answered yet. Exits 3 when the pipeline is down.\n",
+	run,
+};

@@ -1,0 +1,187 @@
+/* top - `status`, live: redrawn every second until q or Ctrl-C.
+ *
+ * In: the stages' figures, keys. Out: the terminal, which is left as it was found. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "../proto/json.h"
+#include "cli.h"
+#include "figures.h"
+
+enum { FIRST_MS = 1600, REDRAW_MS = 1000, ROWS = 24, COLUMNS = 80 };
+
+static volatile sig_atomic_t stopped;
+
+static void
+on_signal(int signum)
+{
+	(void)signum;
+	stopped = 1;
+}
+
+static void
+catch_signals(void)
+{
+	const struct sigaction act = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+}
+
+/* Keys come one by one and unseen; the screen is a second one, so that the first stays. */
+static bool
+take_terminal(struct termios *before)
+{
+	struct termios raw;
+
+	if (tcgetattr(STDIN_FILENO, before) != 0)
+		return false;
+	raw = *before;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	raw.c_cc[VMIN] = 0;
+	raw.c_cc[VTIME] = 0;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	fputs("\033[?1049h\033[?25l", stdout);
+	return true;
+}
+
+static void
+give_terminal(const struct termios *before)
+{
+	fputs("\033[?25h\033[?1049l", stdout);
+	fflush(stdout);
+	tcsetattr(STDIN_FILENO, TCSANOW, before);
+}
+
+static void
+draw(struct figures *f)
+{
+	struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
+		size = (struct winsize){.ws_row = ROWS, .ws_col = COLUMNS};
+	fputs("\033[H", stdout);
+	if (figures_heard(f) == 0)
+		fputs("the pipeline is down\033[K\n", stdout);
+	figures_print(f, stdout, size.ws_row - 2U, size.ws_col);
+	fputs("\033[J\nq ends", stdout);
+	fflush(stdout);
+}
+
+static bool
+quits(void)
+{
+	char key;
+
+	while (read(STDIN_FILENO, &key, 1) == 1)
+		if (key == 'q' || key == 'Q' || key == 3 || key == 4)
+			return true;
+	return false;
+}
+
+static void
+follow(struct figures *f)
+{
+	struct termios before;
+
+	if (!take_terminal(&before)) {
+		figures_print(f, stdout, 0, 0);
+		return;
+	}
+	while (!stopped && !ferror(stdout)) {
+		draw(f);
+		figures_listen(f, REDRAW_MS, STDIN_FILENO);
+		if (quits())
+			break;
+	}
+	give_terminal(&before);
+}
+
+static void
+print_line(struct figures *f)
+{
+	msgpack_object all;
+	msgpack_zone zone;
+	char *text = NULL;
+
+	msgpack_zone_init(&zone, 16384);
+	if (figures_object(f, &zone, &all))
+		text = json_write(&all, false);
+	puts(text ? text : "{}");
+	fflush(stdout);
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+/* One line a second. left 0: without end. */
+static void
+print_lines(struct figures *f, uint64_t left)
+{
+	do {
+		print_line(f);
+		if (--left == 0)
+			return;
+		figures_listen(f, REDRAW_MS, -1);
+	} while (!stopped && !ferror(stdout));
+}
+
+static int
+show(const struct verb *verb, const struct config *cfg, bool json, uint64_t count)
+{
+	struct error why = {""};
+	struct figures *f = figures_new(cfg, &why);
+	int status = CLI_DONE;
+
+	if (!f)
+		return cli_failed(verb, &why);
+	catch_signals();
+	figures_listen(f, FIRST_MS, -1);
+	if (figures_heard(f) == 0)
+		status = cli_down(verb, cfg);
+	else if (json)
+		print_lines(f, count);
+	else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		follow(f);
+	else
+		figures_print(f, stdout, 0, 0);
+	figures_destroy(&f);
+	return status;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	const char *config = NULL;
+	uint64_t count = 0;
+	bool json = false;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object a second", &json},
+		{"count", 'n', FLAG_NUMBER, "N", "with --json: end after so many", &count},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	status = show(verb, cfg, json, count);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_top = {
+	"top",
+	"",
+	"Follow `status` live in the terminal; q ends it",
+	"Where input or output is no terminal, it prints once and ends.\n",
+	run,
+};
