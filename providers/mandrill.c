@@ -188,18 +188,16 @@ signed_parts(struct slice url, const struct form *form, msgpack_zone *zone)
 
 /* By one of the source's keys; a trial without events also by the key of all trials. */
 static bool
-is_signed(struct provider_source *source, const struct inbound *in, const struct form *form,
-	struct slice url, struct slice given)
+is_signed(struct provider_source *source, const struct form *form, const struct slice *parts,
+	struct slice given)
 {
-	const struct slice *parts = signed_parts(url, form, in->zone);
 	const size_t n = 2 * form->count + 1;
+	struct key *trial;
 
-	if (!parts)
-		return false;
 	if (scheme_mac_is(source, parts, n, given))
 		return true;
-	return slice_is(form_get(form, EVENTS), "[]") &&
-	       key_mac_is(trial_key(source), parts, n, &given, 1);
+	trial = slice_is(form_get(form, EVENTS), "[]") ? trial_key(source) : NULL;
+	return trial && key_mac_is(trial, parts, n, &given, 1);
 }
 
 /* How many bytes stand before the first of these. */
@@ -233,26 +231,34 @@ say_expected(struct slice url, const struct form *form, struct error *why)
 		SIGNATURE, (int)scheme, url.p, SLICE_ARG(rest), form->count);
 }
 
+/* A URL that is not known is trouble of ours, not the sender's. */
+static enum check_step
+verify_parts(struct provider_source *source, struct inbound *in, const struct form *form,
+	struct slice given, struct error *why)
+{
+	const struct slice url = source->options.url ? slice_of(source->options.url) : in->url;
+	const struct slice *parts = url.n ? signed_parts(url, form, in->zone) : NULL;
+
+	if (!parts) {
+		error_set(why, url.n ? "out of memory for the form"
+				     : "url: signed, but not known; give the source its url");
+		return CHECK_UNAVAILABLE;
+	}
+	if (given.n && is_signed(source, form, parts, given))
+		return CHECK_ACCEPTED;
+	say_expected(url, form, why);
+	return CHECK_SIGNATURE;
+}
+
 static enum check_step
 verify_form(struct provider_source *source, struct inbound *in, const struct form *form,
 	struct error *why)
 {
-	const struct slice url = source->options.url ? slice_of(source->options.url) : in->url;
 	const struct slice text = header_only(in->headers, SIGNATURE, why);
-	struct slice given;
 
 	if (!text.p)
 		return CHECK_SIGNATURE;
-	if (!url.n) {
-		error_set(
-			why, "url: not known, but signed; give the source the URL of the webhook");
-		return CHECK_UNAVAILABLE;
-	}
-	given = decode_base64(text, BASE64_STRICT, in->zone);
-	if (given.n && is_signed(source, in, form, url, given))
-		return CHECK_ACCEPTED;
-	say_expected(url, form, why);
-	return CHECK_SIGNATURE;
+	return verify_parts(source, in, form, decode_base64(text, BASE64_STRICT, in->zone), why);
 }
 
 /* The signed events to in->root. */
