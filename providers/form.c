@@ -102,14 +102,20 @@ form_read_urlencoded(struct slice body, msgpack_zone *zone, struct form *form, s
 	return true;
 }
 
-/* "text/plain; charset=..." begins with the type, in any case. */
+/* Behind the type may come parameters, and spaces before them. */
+static bool
+ends_type(char c)
+{
+	return c == ';' || c == ' ' || c == '\t';
+}
+
 static bool
 is_type(struct slice content_type, const char *type)
 {
 	const size_t n = strlen(type);
 
 	return content_type.n >= n && strncasecmp(content_type.p, type, n) == 0 &&
-	       (content_type.n == n || strchr("; \t", content_type.p[n]));
+	       (content_type.n == n || ends_type(content_type.p[n]));
 }
 
 static const char URLENCODED[] = "application/x-www-form-urlencoded";

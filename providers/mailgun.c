@@ -171,11 +171,26 @@ judge_failure(struct normal *ev, const msgpack_object *event, int64_t code)
 		fields_type(ev, "email_bounced", "soft");
 }
 
-static void
-set_code(struct normal *ev, int64_t code)
+/* An old form's code is 550 or 5.1.1; the second tells no more than its class. */
+static int64_t
+code_of(const msgpack_object *event)
 {
-	if (code >= 200 && code < 600)
+	const struct slice enhanced = fields_smtp_enhanced(field_str(event, "code"));
+	int64_t code = 0;
+
+	if (!field_int(event, "code", &code) && enhanced.n)
+		code = (enhanced.p[0] - '0') * INT64_C(100);
+	return code;
+}
+
+static void
+set_code(struct normal *ev, const msgpack_object *event)
+{
+	int64_t code;
+
+	if (field_int(event, "code", &code) && code >= 200 && code < 600)
 		ev->smtp_code = (uint64_t)code;
+	fields_smtp(ev, FIELDS_TEXT(event, "code"));
 }
 
 static void
@@ -183,12 +198,10 @@ read_delivery(struct normal *ev, const msgpack_object *event)
 {
 	const msgpack_object *status = field_get(event, "delivery-status");
 	static const char *const texts[] = {"message", "description", NULL};
-	int64_t code = 0;
 
-	field_int(status, "code", &code);
 	if (slice_is(ev->provider_event, "failed"))
-		judge_failure(ev, event, code);
-	set_code(ev, code);
+		judge_failure(ev, event, code_of(status));
+	set_code(ev, status);
 	ev->smtp_enhanced = FIELDS_TEXT(status, "enhanced-code");
 	ev->reason = fields_or(field_str_of(status, texts),
 		fields_or(FIELDS_TEXT(event, "reject", "reason"), FIELDS_TEXT(event, "reason")));
@@ -257,12 +270,10 @@ read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *i
 	static const char *const texts[] = {"error", "description", "notification", "reason", NULL};
 	static const char *const ids[] = {"Message-Id", "message-id", NULL};
 	static const char *const campaigns[] = {"campaign-name", "campaign-id", NULL};
-	int64_t code = 0;
 
-	field_int(form, "code", &code);
 	if (slice_is(ev->provider_event, "bounced"))
-		judge_failure(ev, form, code);
-	set_code(ev, code);
+		judge_failure(ev, form, code_of(form));
+	set_code(ev, form);
 	ev->email = FIELDS_TEXT(form, "recipient");
 	ev->message_id = fields_unbracket(field_str_of(form, ids));
 	ev->ts_ms = fields_time_s(form, "timestamp");

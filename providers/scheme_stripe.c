@@ -69,8 +69,8 @@ read_header(struct slice value, const char *name, struct stripe *s, int64_t *t, 
 	while (value.n)
 		take_item(s, next_item(&value));
 	if (s->times != 1)
-		return error_set(
-			why, "header %s has %zu times (t=), one is expected", name, s->times);
+		return error_set(why, "header %s holds %zu items t=, exactly one is expected", name,
+			s->times);
 	if (!decode_seconds(s->t, t))
 		return error_set(why, "t in header %s is not unix seconds", name);
 	return s->count ||
