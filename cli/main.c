@@ -17,6 +17,7 @@ static const struct verb *const verbs[] = {
 	&verb_verify,
 	&verb_reload,
 	&verb_drain,
+	&verb_load,
 	&verb_completion,
 };
 enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };

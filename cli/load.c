@@ -1,0 +1,350 @@
+/* load - a load tester: unique signed events at a steady rate, and what came of them.
+ *
+ * In: flags, a secret. Out: POSTs; a summary on stdout, progress on a terminal. Keeps nothing. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../proto/clock.h"
+#include "../proto/json.h"
+#include "../proto/map.h"
+#include "cli.h"
+#include "compose.h"
+#include "http.h"
+#include "load_engine.h"
+
+enum { CONNECTIONS = 64, RATE = 100, TIMEOUT_MS = 10000, RECIPIENTS = 10000, BATCH_MAX = 100000 };
+
+struct load {
+	const struct verb *verb;
+	const char *config, *source, *url, *secret, *type, *duration;
+	uint64_t rate, batch, connections;
+	bool json;
+	char run_id[32]; /* makes event ids unique from run to run */
+	struct load_plan plan;
+	struct load_result result;
+};
+
+static volatile int stopped;
+
+static void
+on_signal(int signum)
+{
+	(void)signum;
+	stopped = 1;
+}
+
+static void
+catch_signals(void)
+{
+	const struct sigaction act = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+/* ---- requests ---- */
+
+static char *
+make_event(const struct load *l, uint64_t n, struct error *why)
+{
+	char id[64], email[64], now[32];
+	const struct draft draft = {.type = l->type, .id = id, .timestamp = now, .email = email};
+
+	snprintf(id, sizeof id, "%s-%llu", l->run_id, (unsigned long long)n);
+	snprintf(
+		email, sizeof email, "load-%llu@example.com", (unsigned long long)(n % RECIPIENTS));
+	compose_time(clock_wall_ms(), now);
+	return compose_event(&draft, why);
+}
+
+/* The events of request n as a JSON array. */
+static char *
+make_batch(const struct load *l, uint64_t n, size_t *size, struct error *why)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, size);
+	bool good = out || error_set(why, "memory is short");
+
+	for (uint64_t i = 0; good && i < l->batch; i++) {
+		char *event = make_event(l, n * l->batch + i, why);
+
+		good = event && fprintf(out, "%c%s", i ? ',' : '[', event) > 0;
+		free(event);
+	}
+	if (out)
+		fputc(']', out);
+	if (out && fclose(out) == 0 && good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool
+make(void *arg, uint64_t n, struct slice *body, char *header, struct error *why)
+{
+	const struct load *l = arg;
+	size_t size = 0;
+	char *text = l->batch > 1 ? make_batch(l, n, &size, why) : make_event(l, n, why);
+
+	if (!text)
+		return false;
+	*body = (struct slice){text, l->batch > 1 ? size : strlen(text)};
+	if (compose_signature(slice_of(l->secret), *body, header))
+		return true;
+	free(text);
+	return error_set(why, "cannot sign");
+}
+
+/* ---- what came of them ---- */
+
+static double
+ms(double us)
+{
+	return us / 1e3;
+}
+
+static void
+progress(void *arg, const struct load_result *r)
+{
+	const struct load *l = arg;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%4.0f s  %llu sent  %llu good  %llu failed  p99 %.1f ms \033[K",
+		r->seconds, (unsigned long long)(r->due * l->batch),
+		(unsigned long long)(r->good * l->batch),
+		(unsigned long long)((r->answered - r->good + r->broken) * l->batch),
+		ms((double)histogram_percentile(&r->latency, 99)));
+}
+
+/* A number as JSON shows it best: three digits behind the point. */
+static void
+put_number(struct map *m, const char *key, double value)
+{
+	map_put(m, key,
+		(msgpack_object){.type = MSGPACK_OBJECT_FLOAT64,
+			.via.f64 = (double)(int64_t)(value * 1000 + 0.5) / 1000});
+}
+
+/* A key that lives in the zone. */
+static const char *
+status_key(msgpack_zone *zone, unsigned status)
+{
+	char *key = msgpack_zone_malloc_no_align(zone, 8);
+
+	if (key)
+		snprintf(key, 8, "%u", status);
+	return key ? key : "";
+}
+
+static msgpack_object
+statuses_object(const struct load_result *r, msgpack_zone *zone)
+{
+	struct map m = map_in(zone);
+
+	for (unsigned i = 0; i < LOAD_STATUSES; i++)
+		if (r->statuses[i])
+			map_uint(&m, status_key(zone, i), r->statuses[i]);
+	if (r->broken)
+		map_uint(&m, "no_answer", r->broken);
+	if (r->unsent)
+		map_uint(&m, "unsent", r->unsent);
+	return map_object(&m);
+}
+
+static msgpack_object
+summary(const struct load *l, msgpack_zone *zone)
+{
+	const struct load_result *r = &l->result;
+	const struct histogram *h = &r->latency;
+	struct map m = map_in(zone);
+
+	map_uint(&m, "total", r->due * l->batch);
+	map_uint(&m, "successful", r->good * l->batch);
+	map_uint(&m, "failed", (r->due - r->good) * l->batch);
+	put_number(&m, "success_rate_percent", r->due ? 100 * (double)r->good / (double)r->due : 0);
+	put_number(&m, "avg_ms", ms(histogram_average(h)));
+	put_number(&m, "p50_ms", ms((double)histogram_percentile(h, 50)));
+	put_number(&m, "p99_ms", ms((double)histogram_percentile(h, 99)));
+	put_number(&m, "max_ms", ms((double)h->most));
+	map_put(&m, "statuses", statuses_object(r, zone));
+	map_uint(&m, "requests", r->due);
+	put_number(&m, "seconds", r->seconds);
+	put_number(&m, "events_per_second",
+		r->seconds > 0 ? (double)(r->answered * l->batch) / r->seconds : 0);
+	if (r->broken)
+		map_text(&m, "cause", slice_of(r->cause));
+	return map_object(&m);
+}
+
+static void
+print_text(const msgpack_object *all)
+{
+	for (uint32_t i = 0; i < all->via.map.size; i++) {
+		const msgpack_object_kv *row = &all->via.map.ptr[i];
+		char *text = json_write(&row->val, false);
+
+		printf("%-21.*s %s\n", (int)row->key.via.str.size, row->key.via.str.ptr,
+			text ? text : "?");
+		free(text);
+	}
+}
+
+static void
+print(const struct load *l)
+{
+	msgpack_object all;
+	msgpack_zone zone;
+	char *text;
+
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	msgpack_zone_init(&zone, 4096);
+	all = summary(l, &zone);
+	text = l->json ? json_write(&all, false) : NULL;
+	if (text)
+		puts(text);
+	else
+		print_text(&all);
+	free(text);
+	msgpack_zone_destroy(&zone);
+}
+
+/* ---- the command line ---- */
+
+/* A batch goes to the batch path, however the address was given. */
+static char *
+make_url(const struct load *l, const struct config *cfg, const struct config_source *src)
+{
+	const char *tail = l->batch > 1 ? "/batch" : "";
+	char *url;
+	size_t n;
+
+	if (!l->url)
+		return http_url(cfg, "/webhooks/", src->name, tail);
+	n = strlen(l->url);
+	if (n > 6 && strcmp(l->url + n - 6, "/batch") == 0)
+		tail = "";
+	return asprintf(&url, "%s%s", l->url, tail) < 0 ? NULL : url;
+}
+
+static int
+go(struct load *l, const struct config *cfg, const struct config_source *src)
+{
+	struct error why = {"memory is short"};
+	char *url = make_url(l, cfg, src);
+	bool good = url && compose_id("load-", l->run_id, sizeof l->run_id);
+
+	l->plan.url = url;
+	l->plan.rate = (double)l->rate / (double)l->batch;
+	l->plan.connections = l->connections;
+	l->plan.timeout_ms = TIMEOUT_MS;
+	l->plan.make = make;
+	l->plan.progress = progress;
+	l->plan.arg = l;
+	l->plan.stop = &stopped;
+	catch_signals();
+	good = good && load_engine_run(&l->plan, &l->result, &why);
+	free(url);
+	if (!good)
+		return cli_failed(l->verb, &why);
+	print(l);
+	return l->result.due > 0 && l->result.good == l->result.due ? CLI_DONE : CLI_FAILED;
+}
+
+/* What the flags leave out comes from the configuration, which is not needed otherwise. */
+static int
+with_config(struct load *l)
+{
+	struct config *cfg;
+	const struct config_source *src;
+	int status;
+
+	if (l->url && l->secret)
+		return go(l, NULL, NULL);
+	cfg = cli_config(l->verb, l->config, CONFIG_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	src = l->source ? config_source_find(cfg, slice_of(l->source)) : &cfg->sources[0];
+	if (!src)
+		status = cli_wrong_use(l->verb, "%s has no source \"%s\"", cfg->path, l->source);
+	else if (!l->secret && src->secrets_count == 0)
+		status =
+			cli_wrong_use(l->verb, "source %s has no secret; give --secret", src->name);
+	else {
+		l->secret = l->secret ? l->secret : src->secrets[0];
+		status = go(l, cfg, src);
+	}
+	config_destroy(&cfg);
+	return status;
+}
+
+/* "30s", or plain seconds. */
+static bool
+read_duration(const char *text, uint64_t *duration_ms)
+{
+	char *end;
+	const double seconds = strtod(text, &end);
+
+	if (*end == 0 && seconds > 0 && seconds < 1e7) {
+		*duration_ms = (uint64_t)(seconds * 1000);
+		return *text >= '0' && *text <= '9';
+	}
+	return config_parse_duration(text, duration_ms) && *duration_ms > 0;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct load *l = calloc(1, sizeof *l);
+	struct arguments rest;
+	int status;
+
+	if (!l)
+		return CLI_FAILED;
+	*l = (struct load){.verb = verb,
+		.type = "email_delivered",
+		.duration = "10s",
+		.rate = RATE,
+		.batch = 1,
+		.connections = CONNECTIONS};
+	const struct flag flags[] = {
+		FLAG_CONFIG(&l->config),
+		{"url", 0, FLAG_TEXT, "URL", "post there (the configured address)", &l->url},
+		{"secret", 0, FLAG_TEXT, "TEXT", "sign with it (the source's first)", &l->secret},
+		{"source", 's', FLAG_TEXT, "NAME", "source in the configuration (the first)",
+			&l->source},
+		{"rate", 0, FLAG_NUMBER, "N", "events a second (100)", &l->rate},
+		{"duration", 0, FLAG_TEXT, "TIME", "30s, 5m, or plain seconds (10s)", &l->duration},
+		{"batch", 0, FLAG_NUMBER, "N", "so many events a request (1)", &l->batch},
+		{"connections", 0, FLAG_NUMBER, "N", "at most so many at a time (64)",
+			&l->connections},
+		{"type", 't', FLAG_TEXT, "TYPE", "event type (email_delivered)", &l->type},
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &l->json},
+	};
+
+	status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	if (status < 0 && !read_duration(l->duration, &l->plan.duration_ms))
+		status = cli_wrong_use(
+			verb, "--duration is a time such as 30s, not \"%s\"", l->duration);
+	if (status < 0 && (l->batch > BATCH_MAX || l->connections > 65536))
+		status = cli_wrong_use(
+			verb, "--batch is at most %d, --connections 65536", BATCH_MAX);
+	if (status < 0)
+		status = with_config(l);
+	free(l);
+	return status;
+}
+
+const struct verb verb_load = {
+	"load",
+	"",
+	"Test under load: unique signed events at a steady rate",
+	"Open loop: a request's latency counts from when it was due, whether or not one could be\n"
+	"sent then. With --url and --secret no configuration is needed. Total, successful and "
+	"failed\n"
+	"count events, the statuses requests. Exits 0 when every answer was 2xx, otherwise 1.\n",
+	run,
+};
