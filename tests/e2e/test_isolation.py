@@ -1,0 +1,333 @@
+"""One bad neighbour hurts nobody: missing, slow, failing and dead handlers, floods, bad frames."""
+
+import threading
+import time
+
+import msgpack
+import pytest
+import zmq
+
+from pipeline import event, wait_for
+
+MINE = {"handlers": [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]}
+
+
+def mine(**settings):
+    return MINE | settings
+
+
+def post_all(pipeline, events, batch=1000):
+    """In batches; each must be queued."""
+    with pipeline.client() as client:
+        for at in range(0, len(events), batch):
+            part = events[at:at + batch]
+            result = client.post_batch(part).json()["batch_result"]
+            assert result["queued_count"] == len(part), result
+    return [ev["event_id"] for ev in events]
+
+
+def quick_enough(pipeline, count=20, seconds=5):
+    """Events of another type are accepted and applied meanwhile."""
+    began = time.monotonic()
+    ids = post_all(pipeline, [event() for _ in range(count)])
+    pipeline.wait_unknown(ids)
+    assert time.monotonic() - began < seconds, "another type had to wait"
+    return ids
+
+
+def ids_of(hook):
+    return [ev["id"] for ev in list(hook.events)]
+
+
+# ---- a handler that is missing
+
+
+def test_a_type_without_a_handler_waits_and_stops_nothing(start):
+    pipeline = start(settings=mine(limits={"answer_timeout": "3s"}))
+    waiting = post_all(pipeline, [event("mine_a") for _ in range(3000)])
+    quick_enough(pipeline)
+    wait_for("they wait in the journal",
+             lambda: pipeline.metric("webhook_queue_size") == len(waiting))
+    quick_enough(pipeline)
+    hook = pipeline.hook("mine", lambda ev: "done")
+    wait_for("all are delivered", lambda: set(ids_of(hook)) >= set(waiting))
+    wait_for("none is left", lambda: pipeline.metric("webhook_queue_size") == 0)
+
+
+def test_what_waits_outlives_every_stage(start):
+    pipeline = start(settings=mine())
+    waiting = post_all(pipeline, [event("mine_a") for _ in range(50)])
+    for stage in pipeline.stages.values():
+        stage.restart()
+    hook = pipeline.hook("mine", lambda ev: "done")
+    wait_for("all are delivered", lambda: set(ids_of(hook)) >= set(waiting))
+    pipeline.wait_settled(len(waiting))
+
+
+@pytest.mark.plain
+def test_a_long_backlog_drains_without_a_gap(start):
+    """Tens of thousands of events for a handler that comes back: the lease is long, so that any
+    event that had to wait for it would be seen."""
+    pipeline = start(without=("handler-unknown",), settings={
+        "journal": {"lease": "5m"}, "limits": {"answer_timeout": "20s"}})
+    ids = post_all(pipeline, [event() for _ in range(40_000)], batch=5000)
+    wait_for("all wait", lambda: pipeline.metric("webhook_queue_size") == len(ids))
+    began = time.monotonic()
+    pipeline.add("handler-unknown")
+    pipeline.wait_settled(len(ids))
+    seconds = time.monotonic() - began
+    print(f"{len(ids)} events drained in {seconds:.1f} s")
+    assert seconds < 30
+    assert sorted(pipeline.unknown_ids()) == sorted(ids)
+
+
+@pytest.mark.plain
+def test_a_burst_to_a_running_handler_never_waits_for_the_lease(start):
+    """More than all sockets on the way have room for."""
+    pipeline = start(settings={"journal": {"lease": "5m"}, "limits": {"answer_timeout": "20s"}})
+    ids = post_all(pipeline, [event() for _ in range(30_000)], batch=10_000)
+    pipeline.wait_settled(len(ids))
+    assert sorted(pipeline.unknown_ids()) == sorted(ids)
+
+
+# ---- a handler that is slow or silent
+
+
+def test_a_slow_handler_holds_up_no_other(start):
+    pipeline = start(settings=mine())
+    go_on = threading.Event()
+    hook = pipeline.hook("mine", lambda ev: "done" if go_on.wait(30) else None)
+    try:
+        slow = post_all(pipeline, [event("mine_a") for _ in range(3000)])
+        wait_for("it is busy", lambda: hook.events)
+        for _ in range(3):
+            quick_enough(pipeline)
+    finally:
+        go_on.set()
+    wait_for("it catches up", lambda: set(ids_of(hook)) >= set(slow))
+    wait_for("none is left", lambda: pipeline.metric("webhook_queue_size") == 0)
+
+
+def test_what_gets_no_verdict_is_sent_again_after_its_lease(start):
+    """Not sooner: but for what was accepted before the retrier's first look, which counts as lost."""
+    pipeline = start(settings=mine(journal={"lease": "500ms"}))
+    times = []
+
+    def decide(ev):
+        times.append(time.monotonic())
+        return "done" if len(times) == 3 else None
+    first = event()
+    pipeline.post(first)
+    pipeline.wait_settled(1)
+    hook = pipeline.hook("mine", decide)
+    ev = event("mine_a")
+    pipeline.post(ev)
+    pipeline.wait_settled(2)
+    assert ids_of(hook) == [ev["event_id"]] * 3
+    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    assert all(0.45 < gap < 5 for gap in gaps), gaps
+
+
+# ---- verdicts
+
+
+def retry_settings(**retry):
+    return mine(retry={"delay": "300ms"} | retry)
+
+
+def test_a_retry_comes_again_after_its_delay_and_says_how_often(start):
+    pipeline = start(settings=retry_settings())
+    times = []
+
+    def decide(ev):
+        times.append(time.monotonic())
+        return "done" if ev["attempt"] == 2 else ("retry", "not yet")
+    hook = pipeline.hook("mine", decide)
+    pipeline.post(event("mine_a"))
+    wait_for("three deliveries", lambda: len(times) == 3)
+    assert [ev["attempt"] for ev in hook.events] == [0, 1, 2]
+    assert all(later - earlier >= 0.25 for earlier, later in zip(times, times[1:]))
+    assert times[2] - times[0] < 10
+    pipeline.wait_settled(1)
+
+
+def test_a_scheduled_retry_outlives_the_retrier(start):
+    pipeline = start(settings=retry_settings(delay="2s"))
+    hook = pipeline.hook("mine", lambda ev: "done" if ev["attempt"] else ("retry", "not yet"))
+    pipeline.post(event("mine_a"))
+    wait_for("it is scheduled", lambda: pipeline.metric("webhook_scheduled_events") == 1)
+    pipeline["retrier"].restart()
+    pipeline.wait_settled(1)
+    assert [ev["attempt"] for ev in hook.events] == [0, 1]
+
+
+def test_a_retry_holds_up_no_other_event_of_its_type(start):
+    pipeline = start(settings=retry_settings(delay="1h", max_delay="1h"))
+    hook = pipeline.hook("mine", lambda ev: ("retry", "no") if ev["type"] == "mine_b" else "done")
+    post_all(pipeline, [event("mine_b") for _ in range(1500)])
+    good = post_all(pipeline, [event("mine_a") for _ in range(1500)])
+    wait_for("the others are applied", lambda: set(ids_of(hook)) >= set(good))
+    wait_for("only those wait", lambda: (
+        pipeline.metric("webhook_scheduled_events") == 1500
+        and pipeline.metric("webhook_queue_size") == 1500))
+
+
+def test_an_event_out_of_attempts_becomes_a_dead_letter(start):
+    pipeline = start(settings=retry_settings(delay="20ms", attempts=3))
+    hook = pipeline.hook("mine", lambda ev: ("retry", "never works"))
+    pipeline.post(event("mine_a"))
+    wait_for("a dead letter", lambda: pipeline.metric("webhook_dead_letters") == 1)
+    pipeline.wait_settled(1)
+    assert [ev["attempt"] for ev in hook.events] == [0, 1, 2, 3]
+    assert pipeline["dlq"].has_logged("dead letter", "never works")
+
+
+def test_a_dead_event_is_in_the_store_with_its_reason_and_out_of_the_journal(start):
+    pipeline = start(settings=mine())
+    hook = pipeline.hook("mine", lambda ev: ("dead", "cannot be used"))
+    pipeline.post(event("mine_a"))
+    wait_for("a dead letter", lambda: pipeline.metric("webhook_dead_letters") == 1)
+    pipeline.wait_settled(1)
+    assert pipeline["dlq"].has_logged("dead letter", "handler=mine", "cannot be used")
+    assert len(hook.events) == 1
+
+
+def test_a_built_in_handler_buries_what_it_cannot_use(start):
+    pipeline = start(handlers=("bounced",))
+    pipeline.post(event("email_bounced", bounce_type="hard"))
+    wait_for("a dead letter", lambda: pipeline.metric("webhook_dead_letters") == 1)
+    pipeline.wait_settled(1)
+    assert pipeline["dlq"].has_logged("dead letter", "data.email")
+
+
+def test_a_dead_letter_waits_for_its_stage(start):
+    pipeline = start(settings=mine(journal={"lease": "500ms"}), without=("dlq",))
+    pipeline.hook("mine", lambda ev: ("dead", "cannot be used"))
+    pipeline.post(event("mine_a"))
+    quick_enough(pipeline)
+    wait_for("it waits", lambda: pipeline.metric("webhook_queue_size") == 1)
+    pipeline.add("dlq")
+    wait_for("it is stored", lambda: pipeline.metric("webhook_dead_letters") == 1)
+    wait_for("none is left", lambda: pipeline.metric("webhook_queue_size") == 0)
+
+
+def test_a_poison_event_takes_no_other_with_it(start):
+    """Many of one type, every tenth of no use: the rest is applied, those are dead letters."""
+    pipeline = start(handlers=("bounced",))
+    events = [event("email_bounced", bounce_type="hard", **(
+        {} if n % 10 == 0 else {"email": f"p{n}@example.com"})) for n in range(200)]
+    post_all(pipeline, events)
+    pipeline.wait_settled(200)
+    wait_for("20 dead letters", lambda: pipeline.metric("webhook_dead_letters") == 20)
+    assert pipeline.rows("SELECT count(*) FROM compliance_log") == [(180,)]
+
+
+# ---- frames that are none
+
+BAD_FRAMES = [
+    b"", b"\xc1", b"garbage", b"\x00" * 100, msgpack.packb(None), msgpack.packb([1, 2]),
+    msgpack.packb({"v": 2}), msgpack.packb({"v": 1, "seq": -1}), msgpack.packb({"v": 1}) + b"x",
+    msgpack.packb({"v": 1, "journal": "j" * 17, "seqs": [1], "verdict": "done", "reason": "",
+                   "handler": "x"}),
+    msgpack.packb({"v": 1, "journal": "0123456789abcdef", "seqs": [1, 2**64 - 1], "verdict": "done",
+                   "reason": "", "handler": "x"}),
+    msgpack.packb({"v": 1, "journal": "0123456789abcdef", "seqs": "all", "verdict": "done",
+                   "reason": "", "handler": "x"}),
+    b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff" + b"\x93" * 1000, b"\x81" * 5000,
+    b"\xc6\xff\xff\xff\xff", b"\xdb\x7f\xff\xff\xff"]
+
+
+class Intruder:
+    """Pushes frames to a socket of the pipeline: connects to one that a stage binds, or binds one of
+    an instance that does not run, to which stages connect."""
+
+    def __init__(self, pipeline):
+        self.run, self.context, self.sockets = pipeline.data / "run", zmq.Context(), []
+
+    def open(self, kind, file, bind):
+        sock = self.context.socket(kind)
+        sock.linger, sock.sndtimeo = 1000, 30_000
+        sock.immediate = 1
+        (sock.bind if bind else sock.connect)(f"ipc://{self.run}/{file}")
+        self.sockets.append(sock)
+        return sock
+
+    def push(self, file, bind=False):
+        sock = self.open(zmq.PUSH, file, bind)
+        for frame in BAD_FRAMES:
+            sock.send(frame)
+        sock.send_multipart([b"two", b"parts"])
+
+    def close(self):
+        for sock in self.sockets:
+            sock.close()
+        self.context.term()
+
+
+@pytest.mark.parametrize("stage,file,bind", [
+    ("ingress", "answers.0", False), ("validator", "requests.1", True), ("router", "events.0", False),
+    ("handler-unknown", "route-unknown.1", True), ("retrier", "verdicts", False), ("dlq", "dead", False)])
+def test_a_bad_frame_is_logged_and_not_fatal(start, stage, file, bind):
+    """The instance 1 of ingress and router is configured, but it is this test."""
+    pipeline = start(settings={"processes": {"ingress": 2, "router": 2}})
+    pids = {str(one): one.pid() for one in pipeline.stages.values()}
+    intruder = Intruder(pipeline)
+    try:
+        intruder.push(file, bind)
+        wait_for("it is logged", lambda: pipeline[stage].has_logged("level=warn", "bad frame"))
+        wait_for("it is counted", lambda: pipeline.metric("webhook_bad_frames_total", stage) > 5)
+    finally:
+        intruder.close()
+    quick_enough(pipeline)
+    assert {str(one): one.pid() for one in pipeline.stages.values() if one.runs()} == pids
+
+
+def stats_of(intruder, file):
+    """A frame of figures as a stage publishes them."""
+    sock = intruder.open(zmq.SUB, file, False)
+    sock.subscribe(b"stats")
+    sock.rcvtimeo = 30_000
+    return msgpack.unpackb(sock.recv_multipart()[1])
+
+
+def test_a_bad_feed_does_not_hurt_health(start):
+    pipeline = start()
+    intruder = Intruder(pipeline)
+    try:
+        good = msgpack.packb(stats_of(intruder, "tap-router.0") | {
+            "stage": "bogus", "metrics": [["webhook_queue_size", "", 77.0], ["nonsense", 3], 5]})
+        sock = intruder.open(zmq.PUB, "tap-bogus.0", True)
+
+        def is_heard():
+            for frame in (*BAD_FRAMES, good):
+                sock.send_multipart([b"stats.bogus", frame])
+            return pipeline.metric("webhook_queue_size") == 77
+        wait_for("the good frame among them is heard", is_heard)
+        assert pipeline.health().status in (200, 503)
+    finally:
+        intruder.close()
+    assert pipeline.post(event()).status == 202
+
+
+# ---- a flood from one side
+
+
+@pytest.mark.plain
+def test_a_flood_of_forged_requests_keeps_out_no_honest_one(start):
+    pipeline = start()
+    stop = threading.Event()
+
+    def forge():
+        with pipeline.client() as client:
+            while not stop.is_set():
+                assert client.post_bytes(b"{}", signature="sha256=00").status in (401, 503)
+    threads = [threading.Thread(target=forge, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            quick_enough(pipeline)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
