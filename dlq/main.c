@@ -1,27 +1,73 @@
 /* dlq - keeps events that were given up, for good, until an operator acts.
  *
  * In: dead frames from the retrier. Out: rows in the store; "buried" verdicts, which leave only
- * after the store's commit: then the retrier takes the event out of the journal. State: the store.
- * A kill before the answer leaves the letter in the journal as given up; it is handed over again.
- */
+ * after the store's commit: then the retrier takes the event out of the journal; notices to the
+ * operators (notify.h). State: the store. A kill before the answer leaves the letter in the journal
+ * as given up; it is handed over again. So does a store without room: what finds none is not
+ * answered, waits in the journal, and is offered again once a lease. */
 #include <stdlib.h>
 
+#include "../proto/clock.h"
 #include "../proto/letters.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
+#include "notify.h"
 
-enum { GROUP_MAX = 64, COUNT_MS = 1000 };
+enum { GROUP_MAX = 64, COUNT_MS = 1000, COMPACT_MS = 60000, FORGET_MS = 3600000 };
 
 struct dlq {
 	struct stage *st;
 	struct letters *store;
+	struct notify *notify;
 	zsock_t *dead, *verdicts;
 	zmq_msg_t msgs[GROUP_MAX];
 	struct dead letters[GROUP_MAX];
+	bool stored[GROUP_MAX]; /* is on disk */
+	bool known[GROUP_MAX];  /* was there before */
 	size_t count;
 	msgpack_zone zone;
+	struct notice news;
+	uint64_t total;
+	uint64_t told[NOTIFY_WAYS]; /* failed notices that the log knows of */
+	bool full;                  /* a letter has found no room */
 };
+
+/* Free pages are given back, and old notes about dropped letters go. */
+static void
+compact(void *arg)
+{
+	struct dlq *d = arg;
+	struct error why = {""};
+	uint64_t saved;
+
+	if (!letters_compact(d->store, &saved, &why))
+		log_error("store not compacted", LF_TEXT("cause", why.text));
+	else if (saved)
+		log_warn("store compacted", LF_UINT("saved_bytes", saved));
+}
+
+/* Of an event that is forgotten by then nobody can ask. */
+static void
+forget(void *arg)
+{
+	struct dlq *d = arg;
+	const struct config *cfg = d->st->cfg;
+	const uint64_t now_ms = clock_wall_ms();
+	struct error why = {""};
+	struct letters_stat stat;
+	uint64_t longest_ms = 0;
+
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		if (cfg->sources[i].dedup_window_ms > longest_ms)
+			longest_ms = cfg->sources[i].dedup_window_ms;
+	if (!letters_stat(d->store, &stat) || stat.dropped == 0 || longest_ms > now_ms)
+		return;
+	if (!letters_begin(d->store, &why) ||
+		!letters_forget(d->store, now_ms - longest_ms, &why) ||
+		!letters_commit(d->store, &why))
+		log_error("dropped letters not forgotten", LF_TEXT("cause", why.text));
+}
 
 static struct dlq *
 dlq_new(struct stage *st)
@@ -38,6 +84,9 @@ dlq_new(struct stage *st)
 	d->store = letters_open(st->cfg, LETTERS_KEEP, &why);
 	if (!d->store)
 		stage_fail("cannot open the store", &why);
+	d->notify = notify_new(st->cfg, NOTIFY_TIMEOUT_MS, &why);
+	if (!d->notify)
+		stage_fail("cannot start", &why);
 	d->dead = wire_bind(st->cfg, WIRE_DEAD, ZMQ_PULL, NULL, 0, &why);
 	d->verdicts = wire_connect(st->cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
 	if (!d->dead || !d->verdicts)
@@ -52,6 +101,7 @@ dlq_destroy(struct dlq *d)
 		zmq_msg_close(&d->msgs[i]);
 	zsock_destroy(&d->dead);
 	zsock_destroy(&d->verdicts);
+	notify_destroy(&d->notify);
 	letters_close(&d->store);
 	msgpack_zone_destroy(&d->zone);
 	free(d);
@@ -79,52 +129,164 @@ gather(struct dlq *d)
 	}
 }
 
+/* One that is handed over again, because the answer was lost, is no news. */
 static bool
-store_all(struct dlq *d, struct error *why)
+store_one(struct dlq *d, size_t i, struct error *why)
+{
+	const struct slice frame = {zmq_msg_data(&d->msgs[i]), zmq_msg_size(&d->msgs[i])};
+	const struct dead *letter = &d->letters[i];
+	struct dead old;
+
+	d->known[i] = letters_find(d->store, letter->journal, letter->seq, &old) &&
+		      old.failed_at == letter->failed_at;
+	return letters_put(d->store, letter, frame, why);
+}
+
+/* Those from first on, n of them, in one commit: all or none. */
+static bool
+store(struct dlq *d, size_t first, size_t n, struct error *why)
 {
 	if (!letters_begin(d->store, why))
 		return false;
-	for (size_t i = 0; i < d->count; i++) {
-		const struct slice frame = {zmq_msg_data(&d->msgs[i]), zmq_msg_size(&d->msgs[i])};
-
-		if (!letters_put(d->store, &d->letters[i], frame, why))
+	for (size_t i = first; i < first + n; i++)
+		if (!store_one(d, i, why))
 			return false;
-	}
-	return letters_commit(d->store, why);
+	if (!letters_commit(d->store, why))
+		return false;
+	for (size_t i = first; i < first + n; i++)
+		d->stored[i] = true;
+	return true;
+}
+
+/* Where not all find room, each is tried by itself: a small one may. */
+static bool
+store_all(struct dlq *d, struct error *why)
+{
+	bool good = true;
+
+	memset(d->stored, 0, sizeof d->stored);
+	if (store(d, 0, d->count, why))
+		return true;
+	if (!letters_full(d->store))
+		return false;
+	for (size_t i = 0; i < d->count; i++)
+		good = store(d, i, 1, why) && good;
+	return good;
+}
+
+/* The cause is logged once until it is over. */
+static void
+say_full(struct dlq *d, bool full, const struct error *why)
+{
+	if (full && !d->full)
+		log_error("no room for dead letters; they stay in the journal",
+			LF_TEXT("cause", why->text));
+	else if (!full && d->full)
+		log_warn("room for dead letters again", LF_UINT("instance", d->st->instance));
+	d->full = full;
+}
+
+static void
+say_trouble(struct dlq *d, const struct error *why)
+{
+	++*metric(d->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"dead_letters\"");
+	if (letters_full(d->store))
+		say_full(d, true, why);
+	else
+		log_error("dead letters not stored; they stay in the journal",
+			LF_UINT("count", d->count), LF_TEXT("cause", why->text));
+}
+
+static void
+report(struct dlq *d, size_t i)
+{
+	const struct dead *dead = &d->letters[i];
+	struct letter letter;
+
+	stage_send_verdict(
+		d->verdicts, dead->journal, &dead->seq, 1, "buried", slice_of(""), d->st->name);
+	if (d->known[i])
+		return;
+	letter_open(dead, &d->zone, &letter);
+	notice_add(&d->news, &letter);
+	log_warn("dead letter", LF_UINT("seq", dead->seq), LF_SLICE("id", letter.event.id),
+		LF_SLICE("type", letter.event.type), LF_SLICE("handler", dead->handler),
+		LF_SLICE("reason", dead->reason));
 }
 
 static void
 on_dead(void *arg)
 {
 	struct dlq *d = arg;
-	struct error why;
+	struct error why = {""};
+	size_t fresh = 0;
 
 	gather(d);
 	if (d->count == 0)
 		return;
-	if (!store_all(d, &why)) {
-		log_error("dead letters not stored; they stay in the journal",
-			LF_UINT("count", d->count), LF_TEXT("cause", why.text));
-		return;
-	}
+	if (store_all(d, &why))
+		say_full(d, false, &why);
+	else
+		say_trouble(d, &why);
+	memset(&d->news, 0, sizeof d->news);
 	for (size_t i = 0; i < d->count; i++) {
-		const struct dead *letter = &d->letters[i];
+		if (d->stored[i])
+			report(d, i);
+		fresh += d->stored[i] && !d->known[i];
+	}
+	d->total += fresh;
+	notify_add(d->notify, &d->news, d->total);
+}
 
-		log_warn("dead letter", LF_UINT("seq", letter->seq),
-			LF_SLICE("handler", letter->handler), LF_SLICE("reason", letter->reason));
-		stage_send_verdict(d->verdicts, letter->journal, &letter->seq, 1, "buried",
-			slice_of(""), d->st->name);
+/* A failed notice is logged here: only this thread may. */
+static void
+survey_notices(struct dlq *d)
+{
+	struct notify_figures figures;
+	char labels[64];
+
+	for (size_t way = 0; way < NOTIFY_WAYS; way++) {
+		notify_look(d->notify, way, &figures);
+		snprintf(labels, sizeof labels, "way=\"%s\",result=\"sent\"", notify_names[way]);
+		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.sent;
+		snprintf(labels, sizeof labels, "way=\"%s\",result=\"failed\"", notify_names[way]);
+		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.failed;
+		if (figures.failed > d->told[way])
+			log_error("operators not told", LF_TEXT("way", notify_names[way]),
+				LF_TEXT("cause", figures.last.text));
+		d->told[way] = figures.failed;
 	}
 }
 
+/* A store that has just refused a letter counts as used up, whatever is left between its pages. */
 static void
 on_count(void *arg)
 {
 	struct dlq *d = arg;
+	struct metrics *m = d->st->metrics;
 	struct letters_stat st;
 
-	if (letters_stat(d->store, &st))
-		*metric(d->st->metrics, METRIC_FAMILY_DEAD, "") = (double)st.count;
+	survey_notices(d);
+	if (!letters_stat(d->store, &st))
+		return;
+	if (d->full && st.used_bytes < st.limit_bytes / 2)
+		say_full(d, false, NULL);
+	d->total = st.count;
+	*metric(m, METRIC_FAMILY_DEAD, "") = (double)st.count;
+	*metric(m, METRIC_FAMILY_DEAD_BYTES, "") =
+		(double)(d->full ? st.limit_bytes : st.used_bytes);
+	*metric(m, METRIC_FAMILY_DEAD_LIMIT, "") = (double)st.limit_bytes;
+}
+
+static bool
+on_reload(void *arg, const struct config *next, struct error *why)
+{
+	struct dlq *d = arg;
+
+	(void)why;
+	letters_limit(d->store, next);
+	notify_set(d->notify, next);
+	return true;
 }
 
 int
@@ -133,9 +295,14 @@ main(int argc, char **argv)
 	struct stage *st = stage_new("dlq", CONFIG_NO_SECRETS, argc, argv);
 	struct dlq *d = dlq_new(st);
 
+	compact(d);
+	forget(d);
 	on_count(d);
 	stage_on_read(st, d->dead, on_dead, d);
 	stage_every(st, COUNT_MS, on_count, d);
+	stage_every(st, COMPACT_MS, compact, d);
+	stage_every(st, FORGET_MS, forget, d);
+	stage_on_reload(st, on_reload, d);
 	stage_run(st);
 	on_dead(d);
 	dlq_destroy(d);

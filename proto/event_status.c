@@ -21,7 +21,7 @@ waiting_status(const struct journal_event *ev)
 		return "failed";
 	if (ev->last.due)
 		return "retry";
-	return ev->last.attempts ? "processing" : "pending";
+	return ev->last.attempts || ev->last.reason.n ? "processing" : "pending";
 }
 
 /* The event in a frame; false leaves all as it is. */

@@ -171,6 +171,13 @@ leave(struct letters *l)
 		close_env(l);
 }
 
+void
+letters_limit(struct letters *l, const struct config *cfg)
+{
+	l->max_bytes = cfg->dlq.max_bytes;
+	l->limit_bytes = cfg->dlq.max_bytes - cfg->dlq.max_bytes / KEPT_FREE;
+}
+
 struct letters *
 letters_open(const struct config *cfg, enum letters_use use, struct error *why)
 {
@@ -181,8 +188,7 @@ letters_open(const struct config *cfg, enum letters_use use, struct error *why)
 		msgpack_zone_init(&l->zone, 4096);
 		l->use = use;
 		l->lock = -1;
-		l->max_bytes = cfg->dlq.max_bytes;
-		l->limit_bytes = cfg->dlq.max_bytes - cfg->dlq.max_bytes / KEPT_FREE;
+		letters_limit(l, cfg);
 		if ((size_t)snprintf(l->dir, sizeof l->dir, "%s/dlq", cfg->data_dir) >=
 			sizeof l->dir)
 			rc = ENAMETOOLONG;

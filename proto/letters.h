@@ -36,6 +36,9 @@ enum letters_use {
 struct letters *letters_open(const struct config *cfg, enum letters_use use, struct error *why);
 void letters_close(struct letters **l);
 
+/* From the next group on, dlq.max_size is that of another configuration. */
+void letters_limit(struct letters *l, const struct config *cfg);
+
 /* One group, one flush: begin, change, commit. After a false nothing of the group is done and the
  * group is over. */
 bool letters_begin(struct letters *l, struct error *why);

@@ -48,7 +48,9 @@
 	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
 		"Bytes that the store of dead letters may use")                                    \
 	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
-		"How full the disk under data_dir is, 0 to 1")
+		"How full the disk under data_dir is, 0 to 1")                                     \
+	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                          \
+		"Notices about dead letters, by way and result")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_join { METRIC_SUM, METRIC_MAX };
