@@ -1,0 +1,396 @@
+"""What the documents say: tables that name all that the code knows, examples that are the files they
+stand for, and commands that do what is written beside them."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from pipeline import BIN, DEADLINE_S, REPO, Pipeline, event, free_port, new_id, wait_for
+
+README = (REPO / "README.md").read_text()
+EXAMPLES = REPO / "handlers/examples"
+DOCUMENTS = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+
+
+def blocks(language):
+    """The README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+def block(language, part):
+    """The first block of a language that holds the part."""
+    return next(text for text in blocks(language) if part in text)
+
+
+def header(path):
+    """A header's text without the macros' line ends."""
+    return re.sub(r"\s*\\\n\s*", " ", (REPO / path).read_text())
+
+
+# ---- tables
+
+
+def options():
+    """{key as in the file: default} of config_private.h; sources' and handlers' as sources[].key."""
+    text = header("proto/config_private.h")
+    found = {}
+    for name, rows in re.findall(r"#define CONFIG_(\w*OPTIONS\w*)\(X\) (.*)", text):
+        if name == "OPTIONS":
+            continue  # lists the others
+        group = {"SOURCE_OPTIONS": "sources[].", "HANDLER_OPTIONS": "handlers[].",
+                 "RETRY_OPTIONS": "retry.types[]."}.get(name, "")
+        for section, key, default in re.findall(
+                r'X\(\w+, "(\w*)", "(\w+)", [\w.]+, \w+,\s*"([^"]*)"', rows):
+            found[group + (section and section + ".") + key] = default
+    return found
+
+
+def plain_keys():
+    """The keys that config_file.c knows beside the options: texts and lists."""
+    text = (REPO / "proto/config_file.c").read_text()
+    found = set()
+    groups = {"file": "", "source": "sources[].", "handler": "handlers[].",
+              "retry_type": "retry.types[].", "conversion": "conversions[]."}
+    for name, rows in re.findall(r"cyaml_schema_field_t (\w+)_fields\[\] = \{(.*?)\};", text, re.S):
+        for key in re.findall(r'(?:TEXT|LIST)_FIELD\("(\w+)"', rows):
+            found.add(groups.get(name, name + ".") + key)
+    return found
+
+
+def written_options():
+    """{key: default as written} of the README's table; one that needs a restart has a mark."""
+    (part,) = re.findall(r"^## Configuration\n(.*?)^## ", README, re.M | re.S)
+    return dict(re.findall(r"^\| `([\w.\[\]]+)`(?: ↻)? \| (.*?) \|", part, re.M))
+
+
+def test_every_option_stands_in_the_readme_with_its_default():
+    written = written_options()
+    known = options()
+    assert len(known) > 40
+    for key, default in known.items():
+        assert key in written, f"README.md lacks the option {key}"
+        if key.startswith("retry.types[]."):
+            default = "as in `retry`"
+            assert written[key] == default, key
+        else:
+            assert written[key] == f"`{default}`", key
+
+
+def test_the_readme_marks_what_needs_a_restart():
+    """As config_replace.c keeps it."""
+    fixed = set(re.findall(r'X\("([\w.]+)", [\w.]+\)', header("proto/config_replace.c")))
+    fixed |= {"listen", "admin.listen", "data_dir"} | {
+        f"handlers[].{key}" for key in ("name", "types", "processes")}
+    assert set(re.findall(r"^\| `([\w.\[\]]+)` ↻ \|", README, re.M)) == fixed
+
+
+def test_the_readme_names_no_option_that_is_not_there():
+    lists = {"sources", "handlers", "conversions", "retry.types"}
+    known = options().keys() | plain_keys()
+    assert written_options().keys() == known - lists
+
+
+def settings():
+    """deploy/trotline.yaml with all that is commented out turned on."""
+    lines = (REPO / "deploy/trotline.yaml").read_text().splitlines()
+    body = lines[lines.index(next(line for line in lines if line.startswith("listen:"))):]
+    return [re.sub(r"^(\s*)# (?=\s*(-\s)?\w+:(\s|$))", r"\1", line) for line in body]
+
+
+def test_the_sample_configuration_shows_every_option_with_its_default():
+    text = "\n".join(settings())
+    for key, default in options().items():
+        if key.startswith(("retry.types[].", "handlers[].")):
+            continue  # shown with values that make sense there
+        name = key.rpartition(".")[2]
+        assert re.search(rf"^\s*(- )?{name}: {re.escape(default)}(\s|$)", text, re.M), key
+    for key in plain_keys():
+        assert re.search(rf"^\s*(- \{{?)?{key.rpartition('.')[2].removesuffix('[]')}:", text, re.M), key
+
+
+@pytest.fixture
+def folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_the_sample_configuration_is_accepted(all_of_it, folder):
+    file = folder / "trotline.yaml"
+    whole = "\n".join(settings()).replace("secrets_file", "# secrets_file", 1)
+    file.write_text(whole if all_of_it else (REPO / "deploy/trotline.yaml").read_text())
+    done = subprocess.run([BIN / "trotline-ingress", "-n", "-c", file], capture_output=True,
+                          text=True, timeout=DEADLINE_S)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def documents():
+    return "\n".join(path.read_text() for path in DOCUMENTS)
+
+
+@pytest.mark.parametrize("what, path, pattern", [
+    ("event type", "proto/types.h", r'X\("(\w+)", "\w+"\)'),
+    ("metric", "proto/metrics.h", r'X\(\w+, "(webhook_\w+)"'),
+    ("key of an event frame", "proto/frame.h", r"EVENT_FIELDS\(F\) (.*)"),
+    ("admin path", "admin/route.h", r'X\(\w+, "\w+", "([^"]+)"\)'),
+    ("state table", "handlers/schema.c", r"CREATE TABLE IF NOT EXISTS (\w+)\("),
+])
+def test_the_documents_name_every(what, path, pattern):
+    found = re.findall(pattern, header(path))
+    if what.startswith("key"):
+        found = re.findall(r"F\(\w+, (\w+),", found[0])
+    assert found
+    for name in found:
+        assert f"`{name}" in documents(), f"no document names the {what} {name}"
+
+
+def test_the_readme_names_every_verb():
+    text = subprocess.run([BIN / "trotline", "--help"], capture_output=True, text=True,
+                          timeout=DEADLINE_S).stdout
+    verbs = re.findall(r"^  ([a-z]+) ", text, re.M)
+    assert len(verbs) >= 4
+    for verb in verbs:
+        assert re.search(rf"^\|.*`{verb}\b", README, re.M), f"README.md lacks the verb {verb}"
+
+
+def test_every_link_leads_somewhere():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+# ---- the examples
+
+
+@pytest.mark.parametrize("name, language", [("archived.c", "c"), ("archived.py", "python")])
+def test_the_readme_holds_the_whole_example(name, language):
+    assert (EXAMPLES / name).read_text() in blocks(language)
+
+
+def archived(event_id=None, **data):
+    return event("email_archived", event_id, **{"email": "jo@example.com", "message_id": "m-1", **data})
+
+
+def program():
+    """The Python example as a module."""
+    spec = importlib.util.spec_from_file_location("archived", EXAMPLES / "archived.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_python_example_applies_an_event_once_and_says_what_it_cannot_use(folder):
+    example = program()
+    db = example.open_database(folder / "archived.db")
+    frame = {"journal": "0123456789abcdef", "seq": 7, "id": "e", "ts": 1, "email": "jo@example.com",
+             "data": {"message_id": 9223372036854775808}}
+    assert example.handle(db, frame) == ("done", "")
+    assert example.handle(db, frame) == ("done", "")
+    assert example.handle(db, {**frame, "journal": "fedcba9876543210"}) == ("done", "")
+    assert example.handle(db, {**frame, "data": {}})[0] == "dead"
+    assert db.execute("SELECT count(*) FROM archived").fetchone() == (2,)
+    db.execute("DROP TABLE archived")
+    assert example.handle(db, frame)[0] == "retry"
+
+
+class Example:
+    """archived.py as a process beside a pipeline with two routers."""
+
+    def __init__(self, pipeline):
+        self.pipeline, self.process = pipeline, None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [sys.executable, EXAMPLES / "archived.py", self.pipeline.data, "2"])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(DEADLINE_S) == 0
+
+    def rows(self):
+        path = self.pipeline.data / "archived.db"
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return sorted(row[0] for row in db.execute("SELECT event_id FROM archived"))
+
+
+@pytest.fixture
+def example(start):
+    pipeline = start(counts={"router": 2}, settings={
+        "handlers": [{"name": "archived", "types": ["email_archived"], "processes": 0}],
+        "retry": {"delay": "100ms"}})
+    example = Example(pipeline)
+    yield example
+    if example.process.poll() is None:
+        example.kill()
+
+
+def test_the_python_example_handles_its_type_and_no_other(example):
+    sent = [archived() for _ in range(20)]
+    for one in [*sent, event("custom_thing")]:
+        assert example.pipeline.post(one).status == 202
+    example.pipeline.wait_settled(21)
+    assert example.rows() == sorted(one["event_id"] for one in sent)
+    example.stop()
+
+
+def test_what_the_python_example_cannot_use_is_a_dead_letter(example):
+    assert example.pipeline.post(archived(message_id=None)).status == 202
+    wait_for("the dead letter", lambda: example.pipeline.metric("webhook_dead_letters") == 1)
+    assert example.pipeline["retrier"].has_logged("msg=dead", "data.message_id is missing")
+
+
+def test_the_python_example_tries_again_while_its_database_is_locked(example):
+    assert example.pipeline.post(archived("first")).status == 202
+    wait_for("the first row", lambda: example.rows() == ["first"])
+    with contextlib.closing(sqlite3.connect(example.pipeline.data / "archived.db")) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        assert example.pipeline.post(archived("second")).status == 202
+        wait_for("a retry", lambda: example.pipeline["retrier"].has_logged("msg=retry", "locked"))
+        db.rollback()
+    example.pipeline.wait_settled(2)
+    assert example.rows() == ["first", "second"]
+
+
+def test_a_killed_python_example_loses_and_repeats_nothing(example):
+    sent = [archived(new_id()) for _ in range(300)]
+    with example.pipeline.client() as client:
+        for i, one in enumerate(sent):
+            assert client.post(one).status == 202
+            if i in (100, 200):
+                example.kill()
+                example.start()
+    example.pipeline.wait_settled(300)
+    assert example.rows() == sorted(one["event_id"] for one in sent)
+
+
+# ---- the commands
+
+
+class Tree:
+    """A copy of the built tree, in which the README's commands are run as they stand there; only the
+    port is another."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+        self.port = free_port()
+        self.output = self.folder / "run.out"
+        self.process = None
+        shutil.copytree(REPO, self.folder, symlinks=True, ignore=self.unwanted, dirs_exist_ok=True)
+        sample = (REPO / "deploy/trotline.yaml").read_text()
+        self.configure(sample.replace("127.0.0.1:8080 ", f"127.0.0.1:{self.port} "))
+
+    @staticmethod
+    def unwanted(folder, names):
+        """What is nobody's source or product, and what a run in the tree itself has left there."""
+        left = {"var", "trotline.yaml"} if pathlib.Path(folder) == REPO else set()
+        return set(names) & ({".git", "san", "__pycache__", ".pytest_cache"} | left)
+
+    def configure(self, text, mode="w"):
+        with open(self.folder / "trotline.yaml", mode) as file:
+            file.write(text)
+
+    def environment(self):
+        return {k: v for k, v in os.environ.items() if not k.startswith(("TROTLINE_", "MAKE"))}
+
+    def shell(self, text):
+        """What the commands print."""
+        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
+        done = subprocess.run(["sh", "-e", "-c", text], cwd=self.folder, env=self.environment(),
+                              capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self):
+        """make run, until it says that it is ready."""
+        with open(self.output, "w") as out:
+            self.process = subprocess.Popen(["make", "run"], cwd=self.folder, stdout=out, stderr=out,
+                                            env=self.environment(), start_new_session=True)
+        wait_for("ready", self.is_ready, 120)
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.output.read_text()
+        return "\nready\n" in self.output.read_text()
+
+    def stop(self):
+        """Ctrl-C reaches make and all that it runs."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(60)
+        wait_for("stopped", lambda: "\nstopped\n" in self.output.read_text())
+
+    def rows(self, query):
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/var/state.db?mode=ro",
+                                                uri=True, timeout=DEADLINE_S)) as db:
+            return db.execute(query).fetchall()
+
+    def outcome(self, event_id):
+        done = self.shell(f"bin/trotline event {event_id} --json")
+        return json.loads(done)["status"]
+
+
+@pytest.fixture(scope="module")
+def tree():
+    tree = Tree()
+    tree.run()
+    yield tree
+    if tree.process.poll() is None:
+        tree.stop()
+    shutil.rmtree(tree.folder)
+
+
+def same_form(written, printed):
+    """Equal but for times, numbers and what is random."""
+    def form(text):
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+        return re.sub(r"\b\d+\b", "N", text).strip()
+    return form(written) == form(printed)
+
+
+@pytest.mark.plain
+def test_the_first_event_goes_as_written(tree):
+    send, told = block("sh", "send --type email_opened").strip().splitlines()
+    answers = block("text", "Event queued for processing").split("\n\n")
+    assert same_form(answers[0], tree.shell(send))
+    wait_for("the event is applied", lambda: tree.outcome("hello-1") == "success")
+    assert same_form(answers[1], tree.shell(told))
+    query, rows = re.search(r'sqlite3 var/state.db "(.*?)"\n```\n+```text\n(.*?)```', README,
+                            re.S).groups()
+    assert rows.split() == ["|".join(map(str, row)) for row in tree.rows(query)]
+
+
+@pytest.mark.plain
+def test_an_event_by_curl_is_signed_as_written(tree):
+    assert tree.shell(block("sh", "openssl dgst")).startswith("HTTP/1.1 202 ")
+    wait_for("the event is applied", lambda: tree.outcome("hello-2") == "success")
+
+
+@pytest.mark.plain
+def test_a_handler_in_c_takes_three_steps(tree):
+    tree.stop()
+    tree.configure(block("yaml", "types: [email_archived]"), "a")
+    tree.shell(block("sh", "cp handlers/examples/archived.c"))
+    tree.run()
+    tree.shell("bin/trotline send --type email_archived --id kept --email jo@example.com")
+    tree.shell("bin/trotline send --type email_archived --id bad --data '{\"message_id\": null}'")
+    wait_for("the event is applied", lambda: tree.outcome("kept") == "success")
+    wait_for("the other is given up", lambda: tree.outcome("bad") == "failed")
+    assert tree.rows("SELECT email, message_id FROM engagements WHERE kind = 'archive'") == [
+        ("jo@example.com", "kept")]
+    assert tree.rows("SELECT status FROM messages WHERE message_id = 'kept'") == [("delivered",)]
