@@ -39,15 +39,5 @@ batch_events(struct inbound *in, struct normals *out, struct error *why, batch_e
 struct slice
 batch_id(struct slice id, const msgpack_object *event, msgpack_zone *zone)
 {
-	msgpack_sbuffer bytes;
-	msgpack_packer packer;
-
-	if (id.n)
-		return id;
-	msgpack_sbuffer_init(&bytes);
-	msgpack_packer_init(&packer, &bytes, msgpack_sbuffer_write);
-	if (msgpack_pack_object(&packer, *event) == 0)
-		id = fields_hash((struct slice){bytes.data, bytes.size}, zone);
-	msgpack_sbuffer_destroy(&bytes);
-	return id;
+	return id.n ? id : fields_hash_object(event, zone);
 }

@@ -83,6 +83,7 @@ struct normals {
 	size_t count, room;
 	size_t bad; /* parts of the batch that are no events: counted, never sinking the others */
 	struct slice confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
+	bool incomplete;          /* memory ran short: not to be answered with 200 */
 };
 
 /* A provider's row: what its file gives to the registry. */

@@ -51,6 +51,14 @@ shows_credentials(enum scheme scheme)
 	return scheme == SCHEME_BASIC || scheme == SCHEME_BEARER || scheme == SCHEME_HEADER;
 }
 
+/* Where the receiver may choose what is shown: instead of nothing, or (SNS) besides the signature,
+ * which raw delivery lacks. */
+static bool
+leaves_credentials(enum scheme usual)
+{
+	return shows_credentials(usual) || usual == SCHEME_SNS;
+}
+
 /* A scheme that no provider keeps for itself. */
 static bool
 is_standard(enum scheme scheme)
@@ -90,7 +98,7 @@ choose_scheme(struct provider_source *source, struct error *why)
 		(source->scheme != usual && !is_standard(source->scheme)))
 		return error_set(why, "there is no scheme \"%s\"", options->scheme);
 	if (!own || source->scheme == usual ||
-		(shows_credentials(usual) && shows_credentials(source->scheme)))
+		(leaves_credentials(usual) && shows_credentials(source->scheme)))
 		return true;
 	return error_set(why, "provider %s has the scheme %s, it cannot have %s",
 		source->provider->name, own, options->scheme);
@@ -172,15 +180,32 @@ provider_source_destroy(struct provider_source **source)
 	*source = NULL;
 }
 
+/* Did memory last? An event that fell out of the list, or has no key, would be lost behind a 200.
+ */
+static bool
+is_whole(const struct normals *out)
+{
+	for (size_t i = 0; i < out->count; i++)
+		if (!out->list[i].dedup_key.p)
+			return false;
+	return !out->incomplete;
+}
+
 enum check_step
 provider_check(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
 	const enum check_step step = source->provider->verify(source, in, why);
+	bool ok;
 
 	if (step != CHECK_ACCEPTED)
 		return step;
-	return source->provider->normalise(source, in, out, why) ? CHECK_ACCEPTED : CHECK_MALFORMED;
+	ok = source->provider->normalise(source, in, out, why);
+	if (!is_whole(out)) {
+		error_set(why, "out of memory for the events");
+		return CHECK_UNAVAILABLE;
+	}
+	return ok ? CHECK_ACCEPTED : CHECK_MALFORMED;
 }
 
 unsigned
@@ -214,8 +239,10 @@ normals_add(struct normals *out, msgpack_zone *zone)
 		const size_t room = out->room ? 2 * out->room : FIRST_ROOM;
 		struct normal *more = msgpack_zone_malloc(zone, room * sizeof *more);
 
-		if (!more)
+		if (!more) {
+			out->incomplete = true;
 			return NULL;
+		}
 		if (out->count)
 			memcpy(more, out->list, out->count * sizeof *more);
 		out->list = more;
