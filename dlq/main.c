@@ -303,6 +303,7 @@ main(int argc, char **argv)
 	stage_every(st, COMPACT_MS, compact, d);
 	stage_every(st, FORGET_MS, forget, d);
 	stage_on_reload(st, on_reload, d);
+	stage_yield();
 	stage_run(st);
 	on_dead(d);
 	dlq_destroy(d);

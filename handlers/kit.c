@@ -256,6 +256,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
 		stage_every(k.stage, REPORT_MS, report_left, &k);
 	stage_on_drain(k.stage, on_drain, &k);
+	stage_yield();
 	stage_run(k.stage);
 
 	zsock_destroy(&k.events);

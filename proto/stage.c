@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,7 +44,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { STATS_MS = 500 };
+enum { STATS_MS = 500, YIELD_NICE = 10 };
 
 static bool
 supervised(void)
@@ -207,6 +208,12 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 	*hook = (struct hook){fn, arg, st->priv->hooks};
 	st->priv->hooks = hook;
 	return hook;
+}
+
+void
+stage_yield(void)
+{
+	setpriority(PRIO_PROCESS, 0, YIELD_NICE);
 }
 
 void

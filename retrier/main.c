@@ -207,6 +207,7 @@ main(int argc, char **argv)
 	stage_on_read(st, r->verdicts, on_verdicts, r);
 	stage_every(st, TICK_MS, on_tick, r);
 	stage_every(st, SURVEY_MS, on_survey, r);
+	stage_yield();
 	stage_run(st);
 	on_verdicts(r);
 	custodian_settle(r->custodian, NULL);

@@ -226,6 +226,7 @@ main(int argc, char **argv)
 	struct router *r = router_new(st);
 
 	stage_on_read(st, r->events, on_events, r);
+	stage_yield();
 	stage_run(st);
 	on_events(r);
 	router_destroy(r);
