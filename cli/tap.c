@@ -37,7 +37,8 @@ struct tapping {
 	const struct kind *kind;
 	char topic[256]; /* what is printed: all that begins so, or exactly that */
 	bool exact;
-	uint64_t left; /* lines to print; 0: no end */
+	const char *source; /* events of this one only, or NULL */
+	uint64_t left;      /* lines to print; 0: no end */
 	struct tap_feed *feed;
 	zsock_t *sock;
 	bool heard;                   /* a heartbeat has come */
@@ -75,6 +76,12 @@ find_kind(const char *name)
 	return NULL;
 }
 
+static bool
+wanted(const struct tapping *t, const union any_frame *frame)
+{
+	return !t->source || slice_is(frame->event.source, t->source);
+}
+
 static void
 print_frame(struct tapping *t, const void *bytes, size_t n)
 {
@@ -85,7 +92,7 @@ print_frame(struct tapping *t, const void *bytes, size_t n)
 
 	if (!frame_unpack(t->kind->schema, bytes, n, &t->zone, &frame, &why))
 		fprintf(stderr, "trotline tap: bad %s frame: %s\n", t->kind->name, why.text);
-	else if (frame_object(t->kind->schema, &frame, &t->zone, &obj))
+	else if (wanted(t, &frame) && frame_object(t->kind->schema, &frame, &t->zone, &obj))
 		line = json_write(&obj, false);
 	if (line) {
 		stopped |= puts(line) < 0 || fflush(stdout) != 0;
@@ -180,27 +187,38 @@ tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 static int
 run(const struct verb *verb, int argc, char **argv)
 {
-	const char *config = NULL, *kind = "event", *type = NULL;
+	const char *config = NULL, *kind = NULL, *type = NULL, *verdict = NULL, *stage = NULL;
 	struct tapping t = {0};
 	const struct flag flags[] = {
 		FLAG_CONFIG(&config),
 		{"type", 't', FLAG_TEXT, "TYPE", "only events of this type", &type},
+		{"source", 's', FLAG_TEXT, "NAME", "only events from this source", &t.source},
+		{"verdict", 'v', FLAG_TEXT, "VERDICT", "verdicts: done, retry, dead ...", &verdict},
+		{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage", &stage},
 		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict or stats", &kind},
 		{"count", 'n', FLAG_NUMBER, "N", "end after so many lines", &t.left},
 	};
+	const char *implied, *detail;
 	struct arguments rest;
 	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
 	struct config *cfg;
 
 	if (status >= 0)
 		return status;
+	implied = verdict ? "verdict" : stage ? "stats" : "event";
+	kind = kind ? kind : implied;
 	t.kind = find_kind(kind);
 	if (!t.kind)
 		return cli_wrong_use(verb, "--kind is event, verdict or stats, not \"%s\"", kind);
-	if (type && strcmp(kind, "event") != 0)
-		return cli_wrong_use(verb, "--type goes with --kind event only");
-	t.exact = type != NULL;
-	snprintf(t.topic, sizeof t.topic, "%s.%s", kind, type ? type : "");
+	if ((type || t.source) && strcmp(kind, "event") != 0)
+		return cli_wrong_use(verb, "--type and --source go with --kind event only");
+	if ((verdict || stage) && strcmp(kind, implied) != 0)
+		return cli_wrong_use(verb, "--verdict and --stage ask for kinds of their own");
+	if (verdict && stage)
+		return cli_wrong_use(verb, "--verdict and --stage do not go together");
+	detail = type ? type : verdict ? verdict : stage;
+	t.exact = detail != NULL;
+	snprintf(t.topic, sizeof t.topic, "%s.%s", kind, detail ? detail : "");
 	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
 	if (!cfg)
 		return CLI_BAD_CONFIG;
