@@ -1,0 +1,343 @@
+/* What became of an event, and of a batch: each state of the journal and of the letters as what is
+ * told about it. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../proto/batch_status.h"
+#include "../../proto/event_status.h"
+#include "../../proto/field.h"
+#include "../../proto/json.h"
+#include "../../proto/letters.h"
+#include "scratch.h"
+
+static struct scratch s;
+static struct journal *journal;
+static struct letters *letters;
+static struct error why;
+static msgpack_zone zone;
+static msgpack_object answer;
+
+static void
+setup(void)
+{
+	scratch_open(&s, NULL);
+	journal = scratch_journal(&s);
+	letters = letters_open(s.cfg, LETTERS_KEEP, &why);
+	cr_assert_not_null(letters, "%s", why.text);
+	msgpack_zone_init(&zone, 4096);
+}
+
+static void
+teardown(void)
+{
+	letters_close(&letters);
+	journal_close(&journal);
+	msgpack_zone_destroy(&zone);
+	scratch_close(&s);
+}
+
+TestSuite(status, .init = setup, .fini = teardown);
+
+static void
+take_in(uint64_t *seq, const char *id)
+{
+	*seq = scratch_accept(&s, journal, "email_opened", id);
+}
+
+static void
+store_letter_of(struct slice of, uint64_t seq, const char *id)
+{
+	const struct dead letter = {
+		.journal = of,
+		.seq = seq,
+		.reason = slice_of("the river is dry"),
+		.handler = slice_of("opened"),
+		.attempts = 3,
+		.death = DEATH_TRIES,
+		.failed_at = 1700000000000,
+		.event = scratch_frame(of, seq, "email_opened", id),
+	};
+	msgpack_sbuffer out;
+
+	msgpack_sbuffer_init(&out);
+	cr_assert(frame_pack(&dead_schema, &letter, &out));
+	cr_assert(letters_begin(letters, &why) &&
+		  letters_put(letters, &letter, (struct slice){out.data, out.size}, &why) &&
+		  letters_commit(letters, &why));
+	msgpack_sbuffer_destroy(&out);
+}
+
+static void
+bury(uint64_t seq, const char *id)
+{
+	scratch_settle(journal, seq, MOVE_DEAD);
+	store_letter_of(journal_id(journal), seq, id);
+	scratch_settle(journal, seq, MOVE_BURIED);
+}
+
+static void
+drop(uint64_t seq)
+{
+	cr_assert(letters_begin(letters, &why) &&
+		  letters_drop(letters, journal_id(journal), seq, 1700000005000, &why) &&
+		  letters_commit(letters, &why));
+}
+
+static enum event_found
+ask(const char *id, const char *source, bool thorough)
+{
+	const struct event_query q = {s.cfg, journal, letters, source, thorough};
+
+	return event_status(&q, slice_of(id), &zone, &answer, &why);
+}
+
+static void
+status_is(const char *id, const char *status)
+{
+	cr_assert_eq(ask(id, NULL, true), EVENT_FOUND, "%s", why.text);
+	cr_expect(slice_is(field_str(&answer, "status"), status), "%s is %.*s, not %s", id,
+		SLICE_ARG(field_str(&answer, "status")), status);
+	cr_expect(slice_is(field_str(&answer, "event_id"), id));
+}
+
+static void
+text_is(const char *key, const char *text)
+{
+	cr_expect(slice_is(field_str(&answer, key), text), "%s is %.*s, not %s", key,
+		SLICE_ARG(field_str(&answer, key)), text);
+}
+
+static uint64_t
+number(const char *key)
+{
+	const msgpack_object *value = field_get(&answer, key);
+
+	cr_assert(value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER, "%s", key);
+	return value->via.u64;
+}
+
+static bool
+is_nil(const char *key)
+{
+	const msgpack_object *value = field_get(&answer, key);
+
+	return value && value->type == MSGPACK_OBJECT_NIL;
+}
+
+/* ---- one event */
+
+Test(status, an_event_is_told_of_from_acceptance_to_its_end)
+{
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	status_is("a", "pending");
+	text_is("source", "email");
+	text_is("event_type", "email_opened");
+	cr_expect(is_nil("next_retry_at") && is_nil("error") && is_nil("failed_at"));
+	cr_expect_eq(number("retry_count"), 0);
+	cr_expect_eq(number("seq"), seq);
+
+	scratch_settle(journal, seq, MOVE_RETRY);
+	status_is("a", "retry");
+	text_is("error", "why");
+	text_is("handler", "test");
+	cr_expect_not(is_nil("next_retry_at"));
+	cr_expect_eq(number("retry_count"), 1);
+
+	scratch_settle(journal, seq, MOVE_FIRE);
+	status_is("a", "processing");
+	cr_expect(is_nil("next_retry_at"));
+	text_is("error", "why");
+
+	scratch_settle(journal, seq, MOVE_DONE);
+	status_is("a", "success");
+	cr_expect(is_nil("error"));
+	cr_expect_not(is_nil("received_at"));
+}
+
+Test(status, one_that_lost_its_handler_is_pending_still)
+{
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	scratch_settle(journal, seq, MOVE_LOST);
+	status_is("a", "pending");
+	cr_expect_eq(number("handlers_lost"), 1);
+}
+
+Test(status, a_dead_one_has_failed_before_and_after_its_letter_is_stored)
+{
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	scratch_settle(journal, seq, MOVE_DEAD);
+	status_is("a", "failed");
+	text_is("error", "why");
+	cr_expect(is_nil("letter"));
+	cr_expect_not(is_nil("failed_at"));
+
+	store_letter_of(journal_id(journal), seq, "a");
+	scratch_settle(journal, seq, MOVE_BURIED);
+	status_is("a", "failed");
+	text_is("error", "the river is dry");
+	text_is("event_type", "email_opened");
+	text_is("failed_at", "2023-11-14T22:13:20.000Z");
+	cr_expect_eq(number("retry_count"), 3);
+	cr_expect_not(is_nil("letter"));
+}
+
+Test(status, a_dropped_one_has_failed_and_not_succeeded)
+{
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	bury(seq, "a");
+	drop(seq);
+	status_is("a", "failed");
+	text_is("error", "dropped by an operator; before that: the river is dry");
+	text_is("failed_at", "2023-11-14T22:13:25.000Z");
+	text_is("event_type", "email_opened");
+	cr_expect(is_nil("letter"));
+}
+
+Test(status, only_the_source_that_is_named_is_looked_in)
+{
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	cr_expect_eq(ask("a", "email", false), EVENT_FOUND);
+	cr_expect_eq(ask("a", "other", false), EVENT_NOT_FOUND);
+	cr_expect_eq(ask("b", NULL, true), EVENT_NOT_FOUND);
+}
+
+Test(status, letters_of_other_journals_are_found_by_a_thorough_look)
+{
+	store_letter_of(slice_of("00000000000000bb"), 5, "old");
+	cr_expect_eq(ask("old", NULL, false), EVENT_NOT_FOUND);
+	status_is("old", "failed");
+	text_is("letter", "00000000000000bb-5");
+	text_is("source", "email");
+	cr_expect_eq(ask("old", "other", true), EVENT_NOT_FOUND);
+}
+
+Test(status, without_letters_all_that_has_ended_is_a_success)
+{
+	struct event_query q = {s.cfg, journal, NULL, NULL, true};
+	uint64_t seq;
+
+	take_in(&seq, "a");
+	bury(seq, "a");
+	cr_assert_eq(event_status(&q, slice_of("a"), &zone, &answer, &why), EVENT_FOUND);
+	text_is("status", "success");
+}
+
+/* ---- a batch */
+
+static char batch_id[37];
+
+/* Accepts events b0 .. b<n-1> as a batch, with one duplicate and one that was refused. */
+static uint64_t
+accept_batch(uint64_t n)
+{
+	static const unsigned char random[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	msgpack_object row[3] = {
+		{.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = 4},
+		{.type = MSGPACK_OBJECT_STR, .via.str = {1, "x"}},
+		{.type = MSGPACK_OBJECT_STR, .via.str = {13, "Event too old"}},
+	};
+	msgpack_object errors[1] = {
+		{.type = MSGPACK_OBJECT_ARRAY, .via.array = {3, row}},
+	};
+	struct journal_batch batch = {
+		.id = {batch_id, 36},
+		.source = slice_of("email"),
+		.at = 1700000000000,
+		.queued = n,
+		.duplicates = 1,
+		.invalid = 1,
+		.errors = {.type = MSGPACK_OBJECT_ARRAY, .via.array = {1, errors}},
+	};
+	char id[16];
+
+	cr_assert_eq(journal_begin(journal, &why), JOURNAL_OK);
+	batch.first = journal_next(journal);
+	for (uint64_t i = 0; i < n; i++) {
+		struct journal_key key;
+
+		snprintf(id, sizeof id, "b%lu", (unsigned long)i);
+		key = scratch_key(&s, journal, id, 77 + i);
+		cr_assert_eq(journal_append(journal, &key,
+				     scratch_frame(journal_id(journal), batch.first + i,
+					     "email_opened", id),
+				     key.now_ms, &why),
+			JOURNAL_OK);
+	}
+	journal_batch_id(journal, random, batch_id);
+	cr_assert_eq(journal_append_batch(journal, &batch, &why), JOURNAL_OK);
+	cr_assert_eq(journal_commit(journal, &why), JOURNAL_OK);
+	return batch.first;
+}
+
+static enum batch_found
+ask_batch(const char *id, const char *source)
+{
+	return batch_status(journal, letters, slice_of(id), slice_of(source), &zone, &answer, &why);
+}
+
+static void
+counts_are(uint64_t successful, uint64_t failed, uint64_t pending)
+{
+	cr_assert_eq(ask_batch(batch_id, NULL), BATCH_FOUND, "%s", why.text);
+	cr_expect_eq(number("total_events"), 7);
+	cr_expect_eq(number("duplicates"), 1);
+	cr_expect_eq(number("successful"), successful);
+	cr_expect_eq(number("failed"), failed);
+	cr_expect_eq(number("pending"), pending);
+	text_is("status", pending ? "processing" : "completed");
+}
+
+Test(status, a_batch_counts_each_event_where_it_is)
+{
+	const uint64_t first = accept_batch(5);
+	const msgpack_object *rows;
+	char *text;
+
+	counts_are(0, 1, 5);
+	scratch_settle(journal, first, MOVE_DONE);
+	counts_are(1, 1, 4);
+	scratch_settle(journal, first + 1, MOVE_RETRY);
+	counts_are(1, 1, 4);
+	scratch_settle(journal, first + 2, MOVE_DEAD);
+	counts_are(1, 2, 3);
+	bury(first + 3, "b3");
+	counts_are(1, 3, 2);
+	bury(first + 4, "b4");
+	drop(first + 4);
+	scratch_settle(journal, first + 1, MOVE_DONE);
+	counts_are(2, 4, 0);
+	rows = field_get(&answer, "failed_events");
+	text = json_write(rows, false);
+	cr_expect_str_eq(text,
+		"[{\"index\":4,\"event_id\":\"x\",\"error\":\"Event too old\"},"
+		"{\"index\":null,\"event_id\":\"b2\",\"error\":\"why\"},"
+		"{\"index\":null,\"event_id\":\"b3\",\"error\":\"the river is dry\"},"
+		"{\"index\":null,\"event_id\":\"b4\",\"error\":\"dropped by an operator; before "
+		"that: the river is dry\"}]");
+	free(text);
+	text_is("batch_id", batch_id);
+	text_is("source", "email");
+	text_is("received_at", "2023-11-14T22:13:20.000Z");
+}
+
+Test(status, a_batch_is_answered_for_its_own_source_only)
+{
+	accept_batch(5);
+	cr_expect_eq(ask_batch(batch_id, "email"), BATCH_FOUND);
+	cr_expect_eq(ask_batch(batch_id, "other"), BATCH_NOT_FOUND);
+	cr_expect_eq(ask_batch("", NULL), BATCH_NOT_FOUND);
+	cr_expect_eq(ask_batch("00000000-0009-8000-8102-030405060708", NULL), BATCH_NOT_FOUND);
+	batch_id[35] = '9';
+	cr_expect_eq(ask_batch(batch_id, NULL), BATCH_NOT_FOUND, "the chance must fit too");
+}
