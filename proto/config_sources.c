@@ -126,6 +126,33 @@ take_options(const struct config_load *ld, const char *key, const struct config_
 	return true;
 }
 
+/* A scheme that its provider does not have, or a key that cannot be read, is a fault of the file:
+ * to be told now, not by a validator that cannot start. */
+static bool
+check_keys(const struct config_load *ld, const char *key, const struct config_source *src)
+{
+	const struct provider_options options = {
+		.provider = src->provider,
+		.scheme = src->scheme,
+		.header = src->header,
+		.secrets = src->secrets,
+		.secrets_count = src->secrets_count,
+		.topics = src->topics,
+		.topics_count = src->topics_count,
+		.url = src->url,
+		.max_age_ms = src->max_age_ms,
+		.max_future_ms = src->max_future_ms,
+		.allow_raw = src->allow_raw,
+	};
+	struct error why = {""};
+	struct provider_source *made = provider_source_new(&options, &why);
+
+	if (!made)
+		return config_fault(&ld->at, key, "%s", why.text);
+	provider_source_destroy(&made);
+	return true;
+}
+
 static bool
 take_source(const struct config_load *ld, size_t i)
 {
@@ -137,7 +164,8 @@ take_source(const struct config_load *ld, size_t i)
 	return take_name(ld, key.text, file->name, src) &&
 	       take_provider(ld, key.text, file->provider, src) &&
 	       take_secrets(ld, key.text, file, src) && take_scheme(ld, key.text, file, src) &&
-	       take_options(ld, key.text, file, src);
+	       take_options(ld, key.text, file, src) &&
+	       (ld->mode != CONFIG_SECRETS || check_keys(ld, key.text, src));
 }
 
 bool

@@ -249,3 +249,22 @@ Test(config_keys, a_choice_is_one_of_its_words)
 	expect_fault(SOURCE "    topics: one\n",
 		"trotline.yaml line 4: sources[0].topics: must be a list");
 }
+
+Test(config_keys, a_scheme_or_a_key_that_its_provider_cannot_use_is_refused)
+{
+	struct config *cfg = load_good("sources:\n"
+				       "  - {name: a, provider: generic, secrets: [abc]}\n"
+				       "  - {name: b, provider: generic, scheme: basic, secrets: "
+				       "[\"user:password\"]}\n"
+				       "  - {name: c, provider: ses}\n",
+		CONFIG_SECRETS);
+
+	config_destroy(&cfg);
+	expect_fault("sources:\n  - {name: a, provider: generic, scheme: hamc, secrets: [abc]}\n",
+		"trotline.yaml line 2: sources[0]: there is no scheme \"hamc\"");
+	expect_fault("sources:\n  - {name: a, provider: sendgrid, secrets: [no-public-key]}\n",
+		"trotline.yaml line 2: sources[0]: secret 1 for scheme ecdsa: ");
+	cr_expect_null(strstr(why.text, "no-public-key"));
+	expect_fault("sources:\n  - {name: a, provider: sendgrid, scheme: hmac, secrets: [abc]}\n",
+		"trotline.yaml line 2: sources[0]: provider sendgrid has the scheme ecdsa");
+}

@@ -124,9 +124,10 @@ Test(config_replace, texts_that_somebody_still_holds_stay_valid)
 	struct config *live = load_good(
 		"handlers:\n  - {name: survey, types: [answered]}\n" SOURCE, CONFIG_SECRETS);
 	const struct config *const address = live;
+	const size_t survey = live->handlers_count - 1;
 	const struct config_source *source = &live->sources[0];
 	const char *listen = live->listen, *data_dir = live->data_dir;
-	const char *secret = source->secrets[0], *handler = live->handlers[14].name;
+	const char *secret = source->secrets[0], *handler = live->handlers[survey].name;
 	const char *second = NULL;
 
 	replace(live, "listen: 127.0.0.1:1\nsources:\n  - {name: second, secrets: [b]}\n");
@@ -138,7 +139,7 @@ Test(config_replace, texts_that_somebody_still_holds_stay_valid)
 	cr_expect_str_eq(secret, "0123456789abcdef");
 	cr_expect_str_eq(listen, "127.0.0.1:8080");
 	cr_expect_str_eq(live->data_dir, data_dir);
-	cr_expect_eq(live->handlers[14].name, handler);
+	cr_expect_eq(live->handlers[survey].name, handler);
 	cr_expect_str_eq(second, "second");
 	cr_expect_str_eq(live->sources[0].name, "email");
 	config_destroy(&live);
