@@ -1,0 +1,320 @@
+/* What providers write, read into the one form of ours: times, codes, addresses, tags, keys. */
+#include <criterion/criterion.h>
+
+#include "../../proto/json.h"
+#include "../../providers/fields.h"
+
+static msgpack_zone zone;
+static struct json_reader *reader;
+
+static void
+setup(void)
+{
+	msgpack_zone_init(&zone, 8192);
+	reader = json_reader_new();
+}
+
+static void
+teardown(void)
+{
+	json_reader_destroy(&reader);
+	msgpack_zone_destroy(&zone);
+}
+
+TestSuite(fields, .init = setup, .fini = teardown);
+
+static msgpack_object
+json(const char *text)
+{
+	msgpack_object obj;
+	struct error why = {""};
+
+	cr_assert(json_read(reader, slice_of(text), &zone, &obj, &why), "%s", why.text);
+	return obj;
+}
+
+static int64_t
+iso(const char *text)
+{
+	int64_t ms = 0;
+
+	return time_iso(slice_of(text), &ms) ? ms : 0;
+}
+
+Test(fields, an_iso_time_has_any_number_of_fraction_digits)
+{
+	cr_assert_eq(iso("2022-09-02T14:31:09Z"), 1662129069000);
+	cr_assert_eq(iso("2022-09-02T14:31:09.1Z"), 1662129069100);
+	cr_assert_eq(iso("2022-09-02T14:31:09.123Z"), 1662129069123);
+	cr_assert_eq(iso("2022-09-02T14:31:09.1239999Z"), 1662129069123);
+	cr_assert_eq(iso("2022-09-02T14:31:09,999999999Z"), 1662129069999);
+}
+
+Test(fields, an_iso_time_has_a_zone_in_any_form)
+{
+	cr_assert_eq(iso("2016-04-27T16:28:50.3963933-04:00"), 1461788930396);
+	cr_assert_eq(iso("2016-04-27 20:28:50.396+00"), 1461788930396);
+	cr_assert_eq(iso("2016-04-27T20:28:50.396 UTC"), 1461788930396);
+	cr_assert_eq(iso("2016-04-28T01:58:50.396+0530"), 1461788930396);
+	cr_assert_eq(iso("2016-04-27t20:28:50.396z"), 1461788930396);
+	cr_assert_eq(iso("2016-04-27T20:28:50.396"), 1461788930396);
+}
+
+Test(fields, a_leap_day_and_the_ends_of_years_are_counted_right)
+{
+	cr_assert_eq(iso("2024-02-29T00:00:00Z"), 1709164800000);
+	cr_assert_eq(iso("2023-12-31T23:59:59Z"), 1704067199000);
+	cr_assert_eq(iso("2000-03-01T00:00:00Z"), 951868800000);
+	cr_assert_eq(iso("2016-12-31T23:59:60Z"), 1483228800000);
+}
+
+Test(fields, what_no_calendar_has_is_no_time)
+{
+	static const char *const bad[] = {"", "2023-02-29T00:00:00Z", "2022-13-01T00:00:00Z",
+		"2022-00-01T00:00:00Z", "2022-01-32T00:00:00Z", "2022-01-01T24:00:00Z",
+		"2022-01-01T00:60:00Z", "2022-01-01T00:00:61Z", "2022-01-01T00:00:00.Z",
+		"2022-01-01T00:00:00+1", "2022-01-01T00:00:00+24:00", "2022-01-01T00:00:00Zx",
+		"2022-01-01", "22-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_assert_eq(iso(bad[i]), 0, "%s", bad[i]);
+}
+
+Test(fields, a_nul_in_a_time_is_no_end_of_it)
+{
+	int64_t ms;
+
+	cr_assert_not(time_iso((struct slice){"2022-09-02T14:31:09Z\0", 21}, &ms));
+	cr_assert_not(time_seconds_text((struct slice){"1662129069\0", 11}, &ms));
+}
+
+Test(fields, seconds_come_as_integer_float_and_text)
+{
+	msgpack_object map = json("{\"i\":1521233195,\"f\":1521233195.375624,\"t\":\"1521233195\","
+				  "\"tf\":\"1521233195.3756\",\"iso\":\"2018-03-16T20:46:35.375Z\","
+				  "\"ms\":1521233195375,\"no\":null,\"neg\":-5,\"word\":\"soon\","
+				  "\"huge\":1e300,\"zero\":0}");
+
+	cr_assert_eq(fields_time_s(&map, "i"), 1521233195000);
+	cr_assert_eq(fields_time_s(&map, "f"), 1521233195375);
+	cr_assert_eq(fields_time_s(&map, "t"), 1521233195000);
+	cr_assert_eq(fields_time_s(&map, "tf"), 1521233195375);
+	cr_assert_eq(fields_time_s(&map, "iso"), 1521233195375);
+	cr_assert_eq(fields_time_s(&map, "ms"), 1521233195375);
+	cr_assert_eq(fields_time_s(&map, "no"), 0);
+	cr_assert_eq(fields_time_s(&map, "neg"), 0);
+	cr_assert_eq(fields_time_s(&map, "word"), 0);
+	cr_assert_eq(fields_time_s(&map, "huge"), 0);
+	cr_assert_eq(fields_time_s(&map, "zero"), 0);
+	cr_assert_eq(fields_time_s(&map, "missing"), 0);
+	cr_assert_eq(fields_time_s(NULL, "i"), 0);
+}
+
+Test(fields, every_millisecond_survives_a_float_of_seconds)
+{
+	for (int ms = 0; ms < 1000; ms++) {
+		msgpack_object value = {
+			.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = 1777890030 + ms / 1000.0};
+
+		cr_assert_eq(time_of_seconds(&value), 1777890030000 + ms, "%d", ms);
+	}
+}
+
+Test(fields, milliseconds_stay_what_they_are)
+{
+	msgpack_object map =
+		json("{\"i\":1662129069123,\"t\":\"1662129069123\",\"f\":1662129069123.9,"
+		     "\"small\":5,\"neg\":-1,\"big\":18446744073709551615}");
+
+	cr_assert_eq(fields_time_ms(&map, "i"), 1662129069123);
+	cr_assert_eq(fields_time_ms(&map, "t"), 1662129069123);
+	cr_assert_eq(fields_time_ms(&map, "f"), 1662129069123);
+	cr_assert_eq(fields_time_ms(&map, "small"), 5);
+	cr_assert_eq(fields_time_ms(&map, "neg"), 0);
+	cr_assert_eq(fields_time_ms(&map, "big"), 0);
+}
+
+Test(fields, an_id_keeps_all_its_digits)
+{
+	msgpack_object map = json("{\"big\":18446744073709551615,\"neg\":-9223372036854775808,"
+				  "\"text\":\"a\",\"empty\":\"\",\"real\":1.5,\"null\":null}");
+
+	cr_assert(slice_is(fields_id(&map, "big", &zone), "18446744073709551615"));
+	cr_assert(slice_is(fields_id(&map, "neg", &zone), "-9223372036854775808"));
+	cr_assert(slice_is(fields_id(&map, "text", &zone), "a"));
+	cr_assert_null(fields_id(&map, "empty", &zone).p);
+	cr_assert_null(fields_id(&map, "real", &zone).p);
+	cr_assert_null(fields_id(&map, "null", &zone).p);
+}
+
+Test(fields, a_path_ends_where_something_is_missing_or_no_map)
+{
+	msgpack_object map = json("{\"a\":{\"b\":{\"c\":\"x\"},\"t\":\"y\"}}");
+
+	cr_assert(slice_is(FIELDS_TEXT(&map, "a", "b", "c"), "x"));
+	cr_assert_null(FIELDS_TEXT(&map, "a", "t", "c").p);
+	cr_assert_null(FIELDS_TEXT(&map, "a", "b").p);
+	cr_assert_null(FIELDS_TEXT(NULL, "a").p);
+	cr_assert_null(FIELDS_AT(&map, "z", "b"));
+}
+
+static void
+expect_smtp(const char *text, uint64_t code, const char *enhanced)
+{
+	struct normal ev = {.smtp_code = 0};
+
+	fields_smtp(&ev, slice_of(text));
+	cr_assert_eq(ev.smtp_code, code, "%s: %d", text, (int)ev.smtp_code);
+	cr_assert(slice_eq(ev.smtp_enhanced, slice_of(enhanced)), "%s: %.*s", text,
+		SLICE_ARG(ev.smtp_enhanced));
+}
+
+Test(fields, codes_are_found_where_servers_put_them)
+{
+	expect_smtp("550 5.1.1 no such user", 550, "5.1.1");
+	expect_smtp("550-5.1.1 no such user\n550 5.1.1 at all", 550, "5.1.1");
+	expect_smtp("smtp;550 5.1.1 no such user", 550, "5.1.1");
+	expect_smtp("smtp; 421 4.4.1 no connection", 421, "4.4.1");
+	expect_smtp("sent (250 2.0.0 OK 1498093527)", 250, "2.0.0");
+	expect_smtp("host said: 452 4.2.2 over quota", 452, "4.2.2");
+	expect_smtp("4.2.2 over quota", 0, "4.2.2");
+	expect_smtp("500 unknown recipient", 500, NULL);
+	expect_smtp("250", 250, NULL);
+}
+
+Test(fields, numbers_that_are_no_codes_are_left_alone)
+{
+	expect_smtp("", 0, NULL);
+	expect_smtp("mailbox has 500 messages", 0, NULL);
+	expect_smtp("550.example.com refused", 0, NULL);
+	expect_smtp("5500 things", 0, NULL);
+	expect_smtp("delivered from 192.0.2.5", 0, NULL);
+	expect_smtp("version 5.1.1.4", 0, NULL);
+	expect_smtp("x5.1.1", 0, NULL);
+	expect_smtp("3.1.1", 0, NULL);
+	expect_smtp("5.1.1234", 0, NULL);
+	expect_smtp("150 200", 0, NULL);
+}
+
+Test(fields, codes_that_are_known_already_stay)
+{
+	struct normal ev = {.smtp_code = 421, .smtp_enhanced = {"4.7.0", 5}};
+
+	fields_smtp(&ev, slice_of("550 5.1.1 no"));
+	cr_assert_eq(ev.smtp_code, 421);
+	cr_assert(slice_is(ev.smtp_enhanced, "4.7.0"));
+}
+
+Test(fields, an_address_is_taken_out_of_its_dress)
+{
+	cr_assert(slice_is(fields_address(slice_of("Ann <Ann@example.com>")), "Ann@example.com"));
+	cr_assert(slice_is(fields_address(slice_of("\"a < b\" <a@example.com>")), "a@example.com"));
+	cr_assert(slice_is(fields_address(slice_of(" a@example.com ")), "a@example.com"));
+	cr_assert(slice_is(fields_unbracket(slice_of("<1@example.com>")), "1@example.com"));
+	cr_assert_null(fields_unbracket(slice_of("<>")).p);
+	cr_assert_null(fields_address((struct slice){NULL, 0}).p);
+}
+
+Test(fields, texts_are_joined_and_chosen)
+{
+	const struct slice none = {NULL, 0}, a = slice_of("a"), b = slice_of("b");
+
+	cr_assert(slice_is(fields_join(a, b, &zone), "a: b"));
+	cr_assert(slice_is(fields_join(none, b, &zone), "b"));
+	cr_assert(slice_is(fields_join(a, slice_of(""), &zone), "a"));
+	cr_assert_null(fields_or(slice_of(""), none).p);
+}
+
+Test(fields, tags_are_a_list_of_full_texts_or_nothing)
+{
+	msgpack_object map = json("{\"list\":[\"a\",\"\",1,\"b\"],\"one\":\"a\",\"none\":[],"
+				  "\"empty\":\"\",\"null\":null,\"json\":\"[\\\"x\\\"]\"}");
+	msgpack_object tags = fields_tags(field_get(&map, "list"), &zone);
+
+	cr_assert_eq(tags.via.array.size, 2);
+	cr_assert(slice_is(object_str(&tags.via.array.ptr[1]), "b"));
+	cr_assert_eq(fields_tags(field_get(&map, "one"), &zone).via.array.size, 1);
+	cr_assert_eq(fields_tags(field_get(&map, "none"), &zone).type, MSGPACK_OBJECT_NIL);
+	cr_assert_eq(fields_tags(field_get(&map, "empty"), &zone).type, MSGPACK_OBJECT_NIL);
+	cr_assert_eq(fields_tags(field_get(&map, "null"), &zone).type, MSGPACK_OBJECT_NIL);
+	cr_assert_eq(fields_tags(NULL, &zone).type, MSGPACK_OBJECT_NIL);
+	tags = fields_tags_json(field_get(&map, "json"), reader, &zone);
+	cr_assert(slice_is(object_str(&tags.via.array.ptr[0]), "x"));
+}
+
+Test(fields, metadata_is_a_map_that_holds_something)
+{
+	msgpack_object map = json("{\"map\":{\"k\":1},\"empty\":{},\"list\":[],"
+				  "\"json\":\"{\\\"k\\\":2}\",\"text\":\"{k\"}");
+
+	cr_assert_eq(fields_metadata(field_get(&map, "map")).via.map.size, 1);
+	cr_assert_eq(fields_metadata(field_get(&map, "empty")).type, MSGPACK_OBJECT_NIL);
+	cr_assert_eq(fields_metadata(field_get(&map, "list")).type, MSGPACK_OBJECT_NIL);
+	cr_assert_eq(fields_metadata_json(field_get(&map, "json"), reader, &zone).via.map.size, 1);
+	cr_assert_eq(fields_metadata_json(field_get(&map, "text"), reader, &zone).type,
+		MSGPACK_OBJECT_NIL);
+}
+
+Test(fields, different_parts_never_make_the_same_key)
+{
+	const struct slice none = {NULL, 0};
+	const struct slice keys[] = {
+		FIELDS_DEDUP(&zone, slice_of("a"), slice_of("b|c")),
+		FIELDS_DEDUP(&zone, slice_of("a|b"), slice_of("c")),
+		FIELDS_DEDUP(&zone, slice_of("a\\|b"), slice_of("c")),
+		FIELDS_DEDUP(&zone, slice_of("a"), slice_of("b"), slice_of("c")),
+		FIELDS_DEDUP(&zone, slice_of("a"), none),
+		FIELDS_DEDUP(&zone, slice_of("a"), slice_of("")),
+		FIELDS_DEDUP(&zone, slice_of("a"), slice_of("\\-")),
+		FIELDS_DEDUP(&zone, slice_of("a"), (struct slice){"\0", 1}),
+		FIELDS_DEDUP(&zone, slice_of("a")),
+		FIELDS_DEDUP(&zone, slice_of("a\\")),
+	};
+	const size_t n = sizeof keys / sizeof *keys;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			cr_assert_not(slice_eq(keys[i], keys[k]), "%zu and %zu: %.*s", i, k,
+				SLICE_ARG(keys[i]));
+	cr_assert(slice_is(keys[0], "a|b\\|c"));
+}
+
+Test(fields, a_long_key_is_its_digest)
+{
+	char text[1000];
+	struct slice a, b;
+
+	memset(text, 'x', sizeof text);
+	a = FIELDS_DEDUP(&zone, (struct slice){text, sizeof text});
+	text[999] = 'y';
+	b = FIELDS_DEDUP(&zone, (struct slice){text, sizeof text});
+	cr_assert_eq(a.n, sizeof "sha256:" - 1 + 64);
+	cr_assert(slice_starts(a, "sha256:"));
+	cr_assert_not(slice_eq(a, b));
+}
+
+Test(fields, an_event_is_named_by_the_table_or_unknown)
+{
+	static const struct event_name table[] = {
+		{"bounce", "email_bounced", "hard"}, {NULL, NULL, NULL}};
+	struct normal ev = {.smtp_code = 0};
+
+	cr_assert_eq(fields_name(&ev, table, slice_of("bounce")), &table[0]);
+	cr_assert(slice_is(ev.type, "email_bounced") && slice_is(ev.bounce_class, "hard"));
+	cr_assert_null(fields_name(&ev, table, slice_of("bounce2")));
+	cr_assert(slice_is(ev.type, "unknown") && !ev.bounce_class.p);
+	cr_assert(slice_is(ev.provider_event, "bounce2"));
+	cr_assert_null(fields_name(&ev, table, (struct slice){NULL, 0}));
+}
+
+Test(fields, machines_are_known_by_their_names)
+{
+	cr_assert(fields_machine_agent(slice_of("Mozilla/5.0")));
+	cr_assert(fields_machine_agent(
+		slice_of("Mozilla/5.0 (Windows NT 5.1) (via ggpht.com GoogleImageProxy)")));
+	cr_assert(fields_machine_agent(slice_of("Slackbot 1.0 (+https://api.example.com)")));
+	cr_assert_not(fields_machine_agent(slice_of("Mozilla/5.0 (X11; Linux) Firefox/120.0")));
+	cr_assert_not(fields_machine_agent(
+		slice_of("Mozilla/5.0 (Linux; Android 13; CUBOT X50) Chrome/119.0")));
+	cr_assert_not(fields_machine_agent((struct slice){NULL, 0}));
+}
