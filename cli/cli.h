@@ -22,7 +22,7 @@ struct verb {
 /* One file a verb. */
 extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
 extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain,
-	verb_load, verb_completion;
+	verb_fsck, verb_load, verb_completion;
 
 struct flag {
 	const char *name; /* of the long form */

@@ -17,6 +17,7 @@ static const struct verb *const verbs[] = {
 	&verb_verify,
 	&verb_reload,
 	&verb_drain,
+	&verb_fsck,
 	&verb_load,
 	&verb_completion,
 };

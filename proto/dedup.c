@@ -323,16 +323,26 @@ dedup_remove(struct dedup *d, struct hash128 hash, uint64_t seq, const struct de
 	}
 }
 
+struct dedup *
+dedup_view(const char *path, uint64_t journal)
+{
+	struct dedup *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return NULL;
+	snprintf(d->path, sizeof d->path, "%s", path);
+	if (!map_existing(d, journal, O_RDONLY, PROT_READ))
+		dedup_close(&d);
+	return d;
+}
+
 uint64_t
 dedup_peek(const char *path, uint64_t journal, struct hash128 hash, const struct dedup_truth *truth)
 {
-	struct dedup d = {.path = ""};
-	uint64_t seq = 0;
+	struct dedup *d = dedup_view(path, journal);
+	const uint64_t seq = d ? dedup_find(d, hash, truth) : 0;
 
-	snprintf(d.path, sizeof d.path, "%s", path);
-	if (map_existing(&d, journal, O_RDONLY, PROT_READ))
-		seq = dedup_find(&d, hash, truth);
-	unmap(&d);
+	dedup_close(&d);
 	return seq;
 }
 
