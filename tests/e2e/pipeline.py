@@ -32,6 +32,8 @@ DEADLINE_S = 30
 SECRET = "correct-horse-battery-staple"
 FRONT = ("ingress", "validator", "router")
 BACK = ("retrier", "dlq")
+ALL_HANDLERS = tuple(sorted(
+    path.name.removeprefix("trotline-handler-") for path in BIN.glob("trotline-handler-*")))
 ADMIN = "admin"
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|SUMMARY: ")
 
