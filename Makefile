@@ -30,13 +30,15 @@ CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
 STAGES = ingress validator router retrier dlq admin
-KIT = $(addprefix handlers/,kit.c group.c hand.c state.c schema.c input.c message.c recipient.c suppression.c archive.c)
+KIT = $(addprefix handlers/,kit.c group.c hand.c state.c schema.c input.c message.c recipient.c suppression.c archive.c roster.c)
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 
 obj = $(patsubst %,$B/%.o,$(basename $(1)))
 PROTO_OBJ = $(call obj,$(wildcard proto/*.c proto/*.cc providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
+# What looks at suppressions, or changes them, beside the handlers.
+ROSTER_OBJ = $(call obj,$(addprefix handlers/,roster.c suppression.c input.c state.c schema.c))
 # What decides lives apart from main.c, so that the unit tests link it.
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
 
@@ -72,7 +74,7 @@ $(BIN)/trotline-handler-%: $B/handlers/%.o $(KIT_OBJ) $B/libtrotline.a
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BIN)/trotline: $(call stage_obj,cli) $B/libtrotline.a
+$(BIN)/trotline: $(call stage_obj,cli) $(ROSTER_OBJ) $B/libtrotline.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
@@ -95,6 +97,32 @@ test-deps:
 	@deploy/need-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 lint-deps:
 	@deploy/need-packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
+
+# All tests. The sanitizer build is a second one, in folders of its own.
+test: test-deps
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory SAN=1 all bin/san/unit-tests
+	@tests/run
+
+unit: bin/unit-tests
+	bin/unit-tests
+
+e2e: all
+	/usr/bin/python3 -m pytest -q tests/e2e
+
+C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc')
+LINT_C = $(filter %.c,$(filter-out tests/% bench/%,$(C_FILES)))
+DEFINES = -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"'
+
+lint: lint-deps
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)
+	printf '%s\n' $(LINT_C) | xargs -P $$(nproc) -n 8 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=c17 $(subst ",\\",$(DEFINES))' sh
+
+format:
+	clang-format -i $(C_FILES)
 
 clean:
 	rm -rf build bin

@@ -45,8 +45,8 @@ take_admin(const struct config_load *ld)
 	if (!config_take_listen(ld, "admin.listen", file->admin_listen, fallback,
 		    &cfg->admin.listen, &cfg->admin.address, &cfg->admin.port))
 		return false;
-	if (file->admin_token_file && !config_take_path(ld, "admin.token_file",
-					      file->admin_token_file, NULL, &cfg->admin.token_file))
+	if (file->admin_token_file && !(cfg->admin.token_file = config_take_path(ld,
+						"admin.token_file", file->admin_token_file, NULL)))
 		return false;
 	return cfg->admin.token_file || is_loopback(cfg->admin.address) ||
 	       config_fault(&ld->at, "admin.listen",
@@ -62,7 +62,7 @@ take_top(const struct config_load *ld)
 
 	if (!config_take_listen(ld, "listen", file->listen, "127.0.0.1:8080", &cfg->listen,
 		    &cfg->address, &cfg->port) ||
-		!config_take_path(ld, "data_dir", file->data_dir, "./var", &cfg->data_dir) ||
+		!(cfg->data_dir = config_take_path(ld, "data_dir", file->data_dir, "./var")) ||
 		!config_take_optional(
 			ld, "notify.command", file->notify_command, &cfg->notify.command) ||
 		!config_take_optional(ld, "notify.url", file->notify_url, &cfg->notify.url) ||
@@ -106,10 +106,10 @@ take_conversions(const struct config_load *ld)
 		struct config_conversion *row = &cfg->conversions[cfg->conversions_count++];
 
 		key = config_key("conversions[%zu].name", i);
-		if (!config_take_text(ld, key.text, file->conversions[i].name, NULL, &row->name))
+		if (!(row->name = config_take_text(ld, key.text, file->conversions[i].name, NULL)))
 			return false;
 		key = config_key("conversions[%zu].url", i);
-		if (!config_take_text(ld, key.text, file->conversions[i].url, NULL, &row->url))
+		if (!(row->url = config_take_text(ld, key.text, file->conversions[i].url, NULL)))
 			return false;
 	}
 	return true;

@@ -48,8 +48,8 @@ static bool
 take_type(
 	const struct config_load *ld, const char *key, const char *text, struct config_handler *row)
 {
-	char *type;
-	bool ok = config_take_text(ld, key, text, NULL, &type);
+	char *type = config_take_text(ld, key, text, NULL);
+	bool ok = type != NULL;
 
 	if (ok && strlen(type) > TYPE_MAX)
 		ok = config_fault(&ld->at, key, "is longer than %d bytes", TYPE_MAX);
@@ -85,11 +85,11 @@ take_row(const struct config_load *ld, const char *key, const struct config_file
 {
 	struct config_key full = config_key("%s.name", key);
 	struct config_handler *row = NULL;
-	char *name;
+	char *name = config_take_text(ld, full.text, file->name, NULL);
 
-	if (!config_take_text(ld, full.text, file->name, NULL, &name))
-		;
-	else if (!config_is_name(name, HANDLER_NAME_MAX))
+	if (!name)
+		return NULL;
+	if (!config_is_name(name, HANDLER_NAME_MAX))
 		config_fault(&ld->at, full.text,
 			"\"%.64s\" must be 1 to %d characters of a-z, 0-9, - and _", file->name,
 			HANDLER_NAME_MAX);

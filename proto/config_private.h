@@ -201,17 +201,16 @@ struct config_load {
 /* 1 to `most` characters of a-z, 0-9, - and _. */
 bool config_is_name(const char *text, size_t most);
 
-/* A text of the file, expanded, into *out; the fallback (NULL: it must be there) when it is absent.
- * False with the cause, and *out NULL, when it is empty or cannot be expanded. The caller frees it.
- */
-bool config_take_text(const struct config_load *ld, const char *key, const char *text,
-	const char *fallback, char **out);
-/* The same for one that may be absent: then *out stays as it is. */
+/* A text of the file, expanded, or the fallback (NULL: it must be there) when it is absent. NULL
+ * with the cause when it is empty or cannot be expanded. The caller frees it. */
+char *config_take_text(
+	const struct config_load *ld, const char *key, const char *text, const char *fallback);
+/* The same for a path, made absolute. */
+char *config_take_path(
+	const struct config_load *ld, const char *key, const char *text, const char *fallback);
+/* The same for a text that may be absent: then *out is NULL. False with the cause. */
 bool config_take_optional(
 	const struct config_load *ld, const char *key, const char *text, char **out);
-/* The same for a path, made absolute. */
-bool config_take_path(const struct config_load *ld, const char *key, const char *text,
-	const char *fallback, char **out);
 /* The same for an address and a port; the address alone goes to *address. */
 bool config_take_listen(const struct config_load *ld, const char *key, const char *text,
 	const char *fallback, char **listen, char **address, uint64_t *port);

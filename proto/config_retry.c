@@ -25,7 +25,8 @@ take_retry_type(const struct config_load *ld, size_t i)
 	struct config_key key = config_key("retry.types[%zu]", i);
 	struct config_key full = config_key("%s.type", key.text);
 
-	if (!config_take_text(ld, full.text, file->type, NULL, &row->type))
+	row->type = config_take_text(ld, full.text, file->type, NULL);
+	if (!row->type)
 		return false;
 	ld->cfg->retry_types_count = i + 1;
 	for (const struct config_retry_type *other = ld->cfg->retry_types; other < row; other++)

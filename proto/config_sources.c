@@ -12,7 +12,8 @@ take_name(
 {
 	struct config_key full = config_key("%s.name", key);
 
-	if (!config_take_text(ld, full.text, text, NULL, &src->name))
+	src->name = config_take_text(ld, full.text, text, NULL);
+	if (!src->name)
 		return false;
 	if (!config_is_name(src->name, SOURCE_NAME_MAX))
 		return config_fault(&ld->at, full.text,
@@ -34,7 +35,8 @@ take_provider(
 	struct config_key full = config_key("%s.provider", key);
 	char known[256] = "";
 
-	if (!config_take_text(ld, full.text, text, "trotline", &src->provider))
+	src->provider = config_take_text(ld, full.text, text, "trotline");
+	if (!src->provider)
 		return false;
 	if (provider_find(src->provider))
 		return true;
@@ -60,7 +62,7 @@ take_secrets(const struct config_load *ld, const char *key, const struct config_
 	struct config_key full = config_key("%s.secrets_file", key);
 
 	if (file->secrets_file &&
-		!config_take_path(ld, full.text, file->secrets_file, NULL, &src->secrets_file))
+		!(src->secrets_file = config_take_path(ld, full.text, file->secrets_file, NULL)))
 		return false;
 	if (!file->secrets_file && file->secrets_count == 0 && needs_secret(src->provider))
 		return config_fault(
@@ -81,7 +83,8 @@ take_topics(const struct config_load *ld, const char *key, const struct config_f
 		return config_fault(&ld->at, key, "memory is short");
 	for (size_t i = 0; i < file->topics_count; i++) {
 		entry = config_key("%s.topics[%zu]", key, i);
-		if (!config_take_text(ld, entry.text, file->topics[i], NULL, &src->topics[i]))
+		src->topics[i] = config_take_text(ld, entry.text, file->topics[i], NULL);
+		if (!src->topics[i])
 			return false;
 		src->topics_count++;
 	}

@@ -17,27 +17,31 @@ config_is_name(const char *text, size_t most)
 	return n > 0 && n <= most && text[n] == '\0';
 }
 
-bool
-config_take_text(const struct config_load *ld, const char *key, const char *text,
-	const char *fallback, char **out)
+char *
+config_take_text(
+	const struct config_load *ld, const char *key, const char *text, const char *fallback)
 {
-	*out = NULL;
-	if (!text && !fallback)
-		return config_fault(&ld->at, key, "missing");
-	*out = text ? config_expand(&ld->at, key, text) : strdup(fallback);
-	if (!*out)
-		return text ? false : config_fault(&ld->at, key, "memory is short");
-	if (**out)
-		return true;
-	free(*out);
-	*out = NULL;
-	return config_fault(&ld->at, key, "must not be empty");
+	char *out;
+
+	if (!text && !fallback) {
+		config_fault(&ld->at, key, "missing");
+		return NULL;
+	}
+	out = text ? config_expand(&ld->at, key, text) : strdup(fallback);
+	if (!out && !text)
+		config_fault(&ld->at, key, "memory is short");
+	if (!out || *out)
+		return out;
+	free(out);
+	config_fault(&ld->at, key, "must not be empty");
+	return NULL;
 }
 
 bool
 config_take_optional(const struct config_load *ld, const char *key, const char *text, char **out)
 {
-	return !text || config_take_text(ld, key, text, NULL, out);
+	*out = text ? config_take_text(ld, key, text, NULL) : NULL;
+	return !text || *out;
 }
 
 /* A fault names the value as written, never what a variable in it stands for. */
@@ -58,25 +62,22 @@ config_take_option(const struct config_load *ld, const char *key, const struct c
 	return ok || config_fault(&ld->at, full.text, "\"%.64s\" %s", written, why.text);
 }
 
-bool
-config_take_path(const struct config_load *ld, const char *key, const char *text,
-	const char *fallback, char **out)
+char *
+config_take_path(
+	const struct config_load *ld, const char *key, const char *text, const char *fallback)
 {
-	char *given, *inner;
+	char *given = config_take_text(ld, key, text, fallback), *inner = given, *out;
 
-	if (!config_take_text(ld, key, text, fallback, &given))
-		return false;
-	if (*given == '/') {
-		*out = given;
-		return true;
-	}
-	inner = given;
+	if (!given || *given == '/')
+		return given;
 	while (strncmp(inner, "./", 2) == 0)
 		inner += 2 + strspn(inner + 2, "/");
-	if (asprintf(out, "%s/%s", ld->folder, inner) < 0)
-		*out = NULL;
+	if (asprintf(&out, "%s/%s", ld->folder, inner) < 0) {
+		config_fault(&ld->at, key, "memory is short");
+		out = NULL;
+	}
 	free(given);
-	return *out || config_fault(&ld->at, key, "memory is short");
+	return out;
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080". */
@@ -100,7 +101,8 @@ bool
 config_take_listen(const struct config_load *ld, const char *key, const char *text,
 	const char *fallback, char **listen, char **address, uint64_t *port)
 {
-	if (!config_take_text(ld, key, text, fallback, listen))
+	*listen = config_take_text(ld, key, text, fallback);
+	if (!*listen)
 		return false;
 	return split_listen(*listen, address, port) ||
 	       config_fault(&ld->at, key,

@@ -63,8 +63,8 @@ void dedup_add(struct dedup *d, struct hash128 hash, uint64_t seq);
 uint64_t dedup_peek(
 	const char *path, uint64_t journal, struct hash128 hash, const struct dedup_truth *truth);
 
-/* The table as it stands, without the lock, for dedup_find only. NULL when there is none of use. The
- * caller closes it. */
+/* The table as it stands, without the lock, for dedup_find only. NULL when there is none of use.
+ * The caller closes it. */
 struct dedup *dedup_view(const char *path, uint64_t journal);
 
 /* Bytes mapped, and slots in use. */

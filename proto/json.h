@@ -32,6 +32,9 @@ bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone
  * short. Binary values are written as base64 texts. */
 char *json_write(const msgpack_object *obj, bool pretty);
 
+/* Is it UTF-8 throughout? Else json_write makes base64 of it. */
+bool json_is_text(struct slice text);
+
 /* Appends text to out as a JSON string with its quotes. */
 bool json_quote(struct slice text, msgpack_sbuffer *out);
 

@@ -40,8 +40,8 @@ sequence(const unsigned char *p, size_t left)
 	return n;
 }
 
-static bool
-is_utf8(struct slice text)
+bool
+json_is_text(struct slice text)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 
@@ -95,7 +95,7 @@ write_text(struct slice text, bool *failed)
 	char *copy;
 	size_t n;
 
-	if (text.n <= INT_MAX && is_utf8(text))
+	if (text.n <= INT_MAX && json_is_text(text))
 		return checked(
 			json_object_new_string_len(text.p ? text.p : "", (int)text.n), failed);
 	copy = text.n <= INT_MAX / 3 ? repair(text, false, &n) : NULL;

@@ -34,8 +34,8 @@ struct stage {
  * 111, having said why, when there is nothing to run. name must be the process's stage name. */
 struct stage *stage_new(const char *name, enum config_mode mode, int argc, char **argv);
 
-/* Says that this process can wait: what is behind the journal yields the processor to what is before it,
- * so that a flood is accepted first and applied as time allows. */
+/* Says that this process can wait: what is behind the journal yields the processor to what is
+ * before it, so that a flood is accepted first and applied as time allows. */
 void stage_yield(void);
 
 /* Calls fn whenever the socket has something to read; fn reads until it is empty. */

@@ -1,5 +1,6 @@
-/* provider - what a sender of webhooks is: how its requests prove themselves, and how its events read
- * in the common vocabulary. One file a provider, over shared schemes (scheme.h) and field helpers.
+/* provider - what a sender of webhooks is: how its requests prove themselves, and how its events
+ * read in the common vocabulary. One file a provider, over shared schemes (scheme.h) and field
+ * helpers.
  *
  * Pure: no clock, no socket, no file. The validator and `trotline verify` run the very same code.
  * All that is made lives in the request's zone; slices may also point into the body. */
@@ -17,20 +18,21 @@
 /* What a source's configuration says; all texts are the caller's and outlive the source. */
 struct provider_options {
 	const char *provider; /* "sendgrid", "ses", "generic", ... */
-	const char *scheme;   /* NULL where the provider fixes it; else hmac, stripe, standard-webhooks,
-	                       * basic, bearer, header */
-	const char *header;   /* name of the header that carries signature or secret; NULL: default */
-	char *const *secrets; /* HMAC secret, public key (base64 DER or PEM), user:password or token */
+	const char *scheme;   /* NULL where the provider fixes it; else hmac, stripe,
+			       * standard-webhooks,   basic, bearer, header */
+	const char *header; /* name of the header that carries signature or secret; NULL: default */
+	char *const
+		*secrets; /* HMAC secret, public key (base64 DER or PEM), user:password or token */
 	size_t secrets_count;
-	char *const *topics;  /* SNS: TopicArn allow-list; empty: none is allowed */
+	char *const *topics; /* SNS: TopicArn allow-list; empty: none is allowed */
 	size_t topics_count;
-	const char *url;      /* as entered at the provider (Mandrill signs it); NULL: inbound.url */
+	const char *url; /* as entered at the provider (Mandrill signs it); NULL: inbound.url */
 	uint64_t max_age_ms, max_future_ms; /* 0: the provider's default */
-	bool allow_raw;       /* SNS: unsigned raw delivery is taken */
+	bool allow_raw;                     /* SNS: unsigned raw delivery is taken */
 };
 
-/* Where a certificate (SNS) comes from: the PEM text for a URL that has passed the rules, or a slice
- * with p == NULL when it is not to be had now. */
+/* Where a certificate (SNS) comes from: the PEM text for a URL that has passed the rules, or a
+ * slice with p == NULL when it is not to be had now. */
 typedef struct slice provider_certificate(void *arg, struct slice url);
 
 /* A source: a provider with its keys made ready, kept from request to request. */
@@ -67,35 +69,39 @@ struct normal {
 	struct slice bounce_class; /* hard, soft, undetermined; absent elsewhere */
 	struct slice email;        /* recipient, as the provider wrote it */
 	struct slice event_id, message_id;
-	int64_t ts_ms;             /* 0: the provider gave none */
+	int64_t ts_ms; /* 0: the provider gave none */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;
 	uint64_t smtp_code;
-	bool machine;              /* an open or click by a machine (proxy, bot): not to be scored */
-	msgpack_object tags;       /* array or nil */
-	msgpack_object metadata;   /* map or nil */
-	struct slice dedup_key;    /* never absent */
+	bool machine;            /* an open or click by a machine (proxy, bot): not to be scored */
+	msgpack_object tags;     /* array or nil */
+	msgpack_object metadata; /* map or nil */
+	struct slice dedup_key;  /* never absent */
 	struct slice provider_event; /* the provider's own name of it */
-	msgpack_object raw;        /* the provider's object in full */
+	msgpack_object raw;          /* the provider's object in full */
 };
 
 struct normals {
 	struct normal *list;
 	size_t count, room;
 	size_t bad; /* parts of the batch that are no events: counted, never sinking the others */
-	struct slice confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
-	bool incomplete;          /* memory ran short: not to be answered with 200 */
+	struct slice
+		confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
+	bool incomplete;     /* memory ran short: not to be answered with 200 */
 };
 
 /* A provider's row: what its file gives to the registry. */
 struct provider {
-	const char *name;  /* lower case, as in trotline.yaml */
-	const char *title; /* for people */
-	const char *scheme;         /* default or fixed scheme */
-	uint64_t max_age_ms, max_future_ms; /* default freshness: the provider's own retry horizon at least */
+	const char *name;   /* lower case, as in trotline.yaml */
+	const char *title;  /* for people */
+	const char *scheme; /* default or fixed scheme */
+	uint64_t max_age_ms,
+		max_future_ms;  /* default freshness: the provider's own retry horizon at least */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
 	unsigned busy;          /* 503, Brevo 429 */
-	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret. */
-	enum check_step (*verify)(struct provider_source *source, struct inbound *in, struct error *why);
+	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret.
+	 */
+	enum check_step (*verify)(
+		struct provider_source *source, struct inbound *in, struct error *why);
 	/* Reads an accepted body. False: the body as a whole is no events (why says so). */
 	bool (*normalise)(struct provider_source *source, struct inbound *in, struct normals *out,
 		struct error *why);
@@ -107,7 +113,8 @@ extern const size_t providers_count;
 const struct provider *provider_find(const char *name);
 
 /* Makes the keys ready. NULL with why: unknown provider or scheme, a key that cannot be read. */
-struct provider_source *provider_source_new(const struct provider_options *options, struct error *why);
+struct provider_source *provider_source_new(
+	const struct provider_options *options, struct error *why);
 void provider_source_destroy(struct provider_source **source);
 const struct provider *provider_of(const struct provider_source *source);
 
@@ -115,8 +122,8 @@ const struct provider *provider_of(const struct provider_source *source);
 enum check_step provider_check(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why);
 
-/* The HTTP status for a step: 200, the provider's own for signature and busy, 400, 403; SNS never 4xx
- * for our own trouble. */
+/* The HTTP status for a step: 200, the provider's own for signature and busy, 400, 403; SNS never
+ * 4xx for our own trouble. */
 unsigned provider_status(const struct provider_source *source, enum check_step step);
 
 /* Adds an empty event to the list, in the zone. NULL when memory is short. */

@@ -1,11 +1,10 @@
 /* foreign - see foreign.h. */
 #include "foreign.h"
 
-#include <stdio.h>
-
 #include "../proto/field.h"
+#include "../providers/request_url.h"
 
-enum { DATA_KEYS = 16, ID_MAX = 512, EMAIL_MAX = 320, URL_MAX = 2304 };
+enum { DATA_KEYS = 16, ID_MAX = 512, EMAIL_MAX = 320 };
 
 struct provider_source *
 foreign_source(const struct config_source *source, struct error *why)
@@ -138,34 +137,6 @@ take_events(struct job *job, const struct normals *normals, uint64_t now_ms)
 
 /* ---- the request ---- */
 
-static struct slice
-header_of(const msgpack_object *headers, const char *name)
-{
-	for (uint32_t i = 0; headers->type == MSGPACK_OBJECT_ARRAY && i < headers->via.array.size;
-		i++) {
-		const msgpack_object *pair = &headers->via.array.ptr[i];
-		const struct slice key = object_str(&pair->via.array.ptr[0]);
-
-		if (key.n == strlen(name) && strncasecmp(key.p, name, key.n) == 0)
-			return object_str(&pair->via.array.ptr[1]);
-	}
-	return (struct slice){NULL, 0};
-}
-
-/* The URL as the provider has it, where the configuration does not say: https (a proxy in front may
- * say otherwise), the Host header, the request's target. */
-static struct slice
-url_of(const struct job *job, char out[URL_MAX])
-{
-	const struct slice host = header_of(&job->rq.headers, "Host");
-	const struct slice proto = header_of(&job->rq.headers, "X-Forwarded-Proto");
-	const int n =
-		snprintf(out, URL_MAX, "%s://%.*s%.*s", slice_is(proto, "http") ? "http" : "https",
-			SLICE_ARG(host), SLICE_ARG(job->rq.target));
-
-	return n > 0 && n < URL_MAX ? (struct slice){out, (size_t)n} : (struct slice){NULL, 0};
-}
-
 static enum refusal
 refusal_of(enum check_step step, const struct config_source *source)
 {
@@ -190,11 +161,11 @@ void
 foreign_judge(struct job *job, struct provider_source *source, struct json_reader *json,
 	provider_certificate *certificate, void *certificate_arg, uint64_t now_ms)
 {
-	char url[URL_MAX];
+	char url[REQUEST_URL_MAX];
 	struct inbound in = {
 		.headers = &job->rq.headers,
 		.body = job->rq.body,
-		.url = url_of(job, url),
+		.url = request_url(&job->rq.headers, job->rq.target, url),
 		.now_ms = now_ms,
 		.zone = &job->zone,
 		.json = json,

@@ -1,8 +1,9 @@
 /* fault_disk - a disk that fails on demand, for tests: put before libc with LD_PRELOAD.
  *
- * While the file named by FAULT_FILE exists, every flush and every write at an offset fails with the
- * errno that the file's first bytes give as a decimal number. The file's second number, if there is one,
- * is how many calls still succeed first, so that a fault can hit the middle of a commit. */
+ * While the file named by FAULT_FILE exists, every flush and every write at an offset fails with
+ * the errno that the file's first bytes give as a decimal number. The file's second number, if
+ * there is one, is how many calls still succeed first, so that a fault can hit the middle of a
+ * commit. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
