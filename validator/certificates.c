@@ -1,0 +1,330 @@
+/* certificates - see certificates.h. All on the loop's thread; the fetcher calls back on it. */
+#include "certificates.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../proto/log.h"
+#include "../providers/sns.h"
+#include "kept.h"
+
+enum { URL_MAX = 512, MS_PER_S = 1000 };
+
+static const char KIND[] = "certificate";
+
+struct entry {
+	char url[URL_MAX];
+	size_t url_n;
+	char *pem; /* NULL: not known yet */
+	size_t pem_n;
+	int64_t from_ms, until_ms;
+	bool fetching;
+	unsigned failures;
+	uint64_t due_ms, asked_ms;
+};
+
+struct certificates {
+	char *folder;
+	struct fetcher *fetcher;
+	uint64_t (*now_ms)(void);
+	struct entry list[CERTIFICATES_MAX];
+};
+
+/* --- a certificate --- */
+
+/* How SNS names itself (aws-sdk-java-v2, sns-message-manager): the first for most regions, the
+ * others with "<region>.amazonaws.com[.cn]" behind them for regions of their own. */
+static const char common_name[] = "sns.amazonaws.com";
+static const char government_name[] = "sns-us-gov-west-1.amazonaws.com";
+static const char *const prefixes[] = {"sns.", "sns-signing.", "sns-"};
+
+static bool
+bears(X509 *certificate, const char *name)
+{
+	return X509_check_host(certificate, name, 0,
+		       X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT,
+		       NULL) == 1;
+}
+
+/* "https://sns.<region>.amazonaws.com/..." to "<region>.amazonaws.com". */
+static struct slice
+regional(struct slice url)
+{
+	const size_t skip = strlen("https://sns.");
+	const char *end = url.n > skip ? memchr(url.p + skip, '/', url.n - skip) : NULL;
+
+	return end ? (struct slice){url.p + skip, (size_t)(end - url.p) - skip}
+		   : (struct slice){"", 0};
+}
+
+static bool
+bears_sns_name(X509 *certificate, struct slice url)
+{
+	const struct slice region = regional(url);
+	char name[URL_MAX + 16];
+
+	if (bears(certificate, common_name) ||
+		(slice_starts(region, "us-gov-") && bears(certificate, government_name)))
+		return true;
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+		snprintf(name, sizeof name, "%s%.*s", prefixes[i], SLICE_ARG(region));
+		if (bears(certificate, name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+time_ms(const ASN1_TIME *time, int64_t *ms)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(time, &tm) != 1)
+		return false;
+	*ms = (int64_t)timegm(&tm) * MS_PER_S;
+	return true;
+}
+
+static bool
+judge(X509 *certificate, struct slice url, int64_t *from_ms, int64_t *until_ms, struct error *why)
+{
+	if (!certificate)
+		return error_set(why, "not an X.509 certificate in PEM");
+	if (!time_ms(X509_get0_notBefore(certificate), from_ms) ||
+		!time_ms(X509_get0_notAfter(certificate), until_ms))
+		return error_set(why, "the certificate's validity cannot be read");
+	if (!bears_sns_name(certificate, url))
+		return error_set(why, "the certificate bears none of the names of SNS");
+	return true;
+}
+
+bool
+certificate_read(
+	struct slice url, struct slice pem, int64_t *from_ms, int64_t *until_ms, struct error *why)
+{
+	BIO *bio = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	const bool ok = judge(certificate, url, from_ms, until_ms, why);
+
+	X509_free(certificate);
+	BIO_free(bio);
+	return ok;
+}
+
+/* --- the table --- */
+
+struct certificates *
+certificates_new(
+	const char *folder, struct fetcher *fetcher, uint64_t (*now_ms)(void), struct error *why)
+{
+	struct certificates *c;
+
+	if (!kept_folder(folder, why))
+		return NULL;
+	c = calloc(1, sizeof *c);
+	if (c)
+		c->folder = strdup(folder);
+	if (!c || !c->folder) {
+		free(c);
+		error_set(why, "out of memory for certificates");
+		return NULL;
+	}
+	c->fetcher = fetcher;
+	c->now_ms = now_ms;
+	return c;
+}
+
+static void
+clear(struct entry *e)
+{
+	free(e->pem);
+	*e = (struct entry){.pem = NULL};
+}
+
+void
+certificates_destroy(struct certificates **certificates)
+{
+	if (!*certificates)
+		return;
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
+		clear(&(*certificates)->list[i]);
+	free((*certificates)->folder);
+	free(*certificates);
+	*certificates = NULL;
+}
+
+static struct slice
+url_of(const struct entry *e)
+{
+	return (struct slice){e->url, e->url_n};
+}
+
+static struct entry *
+find(struct certificates *c, struct slice url)
+{
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
+		if (c->list[i].url_n && slice_eq(url_of(&c->list[i]), url))
+			return &c->list[i];
+	return NULL;
+}
+
+/* Empty places go first, then what never was a certificate, so that a stranger's inventions do not
+ * push out what is in use. */
+static int
+worth(const struct entry *e)
+{
+	return !e->url_n ? 0 : !e->pem ? 1 : 2;
+}
+
+static bool
+goes_before(const struct entry *a, const struct entry *b)
+{
+	return worth(a) != worth(b) ? worth(a) < worth(b) : a->asked_ms < b->asked_ms;
+}
+
+static struct entry *
+place_for(struct certificates *c, struct slice url)
+{
+	struct entry *place = NULL;
+
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
+		if (!c->list[i].fetching && (!place || goes_before(&c->list[i], place)))
+			place = &c->list[i];
+	if (!place)
+		return NULL;
+	clear(place);
+	memcpy(place->url, url.p, url.n);
+	place->url_n = url.n;
+	return place;
+}
+
+static bool
+valid(const struct entry *e, uint64_t now_ms)
+{
+	return e->pem && (int64_t)now_ms >= e->from_ms && (int64_t)now_ms <= e->until_ms;
+}
+
+static bool
+take(struct entry *e, struct slice pem, struct error *why)
+{
+	int64_t from_ms, until_ms;
+	char *copy;
+
+	if (!certificate_read(url_of(e), pem, &from_ms, &until_ms, why))
+		return false;
+	copy = malloc(pem.n);
+	if (!copy)
+		return error_set(why, "out of memory for a certificate");
+	memcpy(copy, pem.p, pem.n);
+	free(e->pem);
+	e->pem = copy;
+	e->pem_n = pem.n;
+	e->from_ms = from_ms;
+	e->until_ms = until_ms;
+	return true;
+}
+
+/* --- fetching --- */
+
+static uint64_t
+back_off(unsigned failures)
+{
+	const unsigned doublings = failures > 16 ? 16 : failures;
+	const uint64_t ms = (uint64_t)CERTIFICATE_RETRY_MS << doublings;
+
+	return ms < CERTIFICATE_RETRY_MAX_MS ? ms : CERTIFICATE_RETRY_MAX_MS;
+}
+
+static bool
+take_fetched(struct certificates *c, struct entry *e, const struct fetched *got, struct error *why)
+{
+	const struct slice pem = {got->body, got->n};
+	struct error unkept = {""};
+
+	if (got->status != 200)
+		return error_set(why, "status %ld", got->status);
+	if (!take(e, pem, why))
+		return false;
+	if (!valid(e, c->now_ms()))
+		return error_set(why, "the certificate is not valid today");
+	if (!kept_write(c->folder, KIND, url_of(e), pem, false, &unkept))
+		log_warn("certificate not kept", LF_TEXT("cause", unkept.text));
+	return true;
+}
+
+static void
+on_fetched(void *arg, struct slice url, const struct fetched *got, const struct error *failure)
+{
+	struct certificates *c = arg;
+	struct entry *e = find(c, url);
+	struct error why = *failure;
+
+	if (!e)
+		return;
+	e->fetching = false;
+	if (got && take_fetched(c, e, got, &why)) {
+		e->failures = 0;
+		log_info("certificate fetched", LF_SLICE("url", url));
+		return;
+	}
+	e->due_ms = c->now_ms() + back_off(e->failures++);
+	log_warn("certificate not to be had", LF_SLICE("url", url), LF_TEXT("cause", why.text));
+}
+
+static void
+fetch_when_due(struct certificates *c, struct entry *e, uint64_t now_ms)
+{
+	if (!e->fetching && now_ms >= e->due_ms)
+		e->fetching = fetcher_send(c->fetcher, url_of(e), on_fetched, c);
+}
+
+static void
+look_on_disk(struct certificates *c, struct entry *e)
+{
+	struct kept_text text;
+	struct error why;
+
+	if (kept_read(c->folder, KIND, url_of(e), &text) &&
+		!take(e, (struct slice){text.bytes, text.n}, &why))
+		log_warn("kept certificate is of no use", LF_SLICE("url", url_of(e)),
+			LF_TEXT("cause", why.text));
+}
+
+struct slice
+certificates_get(void *certificates, struct slice url)
+{
+	struct certificates *c = certificates;
+	const uint64_t now_ms = c->now_ms();
+	struct entry *e;
+
+	fetcher_poll(c->fetcher);
+	if (url.n > URL_MAX || !sns_cert_url_allowed(url, NULL))
+		return (struct slice){NULL, 0};
+	e = find(c, url);
+	if (!e && (e = place_for(c, url)))
+		look_on_disk(c, e);
+	if (!e)
+		return (struct slice){NULL, 0};
+	e->asked_ms = now_ms;
+	if (valid(e, now_ms))
+		return (struct slice){e->pem, e->pem_n};
+	fetch_when_due(c, e, now_ms);
+	return (struct slice){NULL, 0};
+}
+
+void
+certificates_tick(struct certificates *c)
+{
+	const uint64_t now_ms = c->now_ms();
+
+	fetcher_poll(c->fetcher);
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
+		struct entry *e = &c->list[i];
+
+		if (e->url_n && !valid(e, now_ms) && now_ms - e->asked_ms < CERTIFICATE_ASKED_MS)
+			fetch_when_due(c, e, now_ms);
+	}
+}
