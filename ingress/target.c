@@ -18,7 +18,9 @@ refused(unsigned status, const char *allow)
 static struct target
 read_only(enum target_kind kind, const char *method)
 {
-	return is_read(method) ? (struct target){.kind = kind} : refused(405, "GET, HEAD");
+	const struct target t = {.kind = kind};
+
+	return is_read(method) ? t : refused(405, "GET, HEAD");
 }
 
 /* "email" or "email/batch" */

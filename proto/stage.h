@@ -65,7 +65,7 @@ void stage_run(struct stage *st);
 int stage_destroy(struct stage **st);
 
 /* Logs the cause and ends the process with 111: for what cannot go on at start. */
-__attribute__((noreturn)) void stage_fail(const char *what, const struct error *why);
+_Noreturn void stage_fail(const char *what, const struct error *why);
 
 /* The shortest body: a verdict frame to the retrier about one or more events of one journal. */
 bool stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n,
