@@ -116,7 +116,7 @@ DEFINES = -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"'
 
 lint: lint-deps
 	clang-format --dry-run -Werror $(C_FILES)
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+	cppcheck -j2 --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
 		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)
 	printf '%s\n' $(LINT_C) | xargs -P $$(nproc) -n 8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=c17 $(subst ",\\",$(DEFINES))' sh
