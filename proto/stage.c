@@ -46,6 +46,8 @@ struct stage_options {
 
 enum { STATS_MS = 500, YIELD_NICE = 10 };
 
+static const struct error no_memory = {"out of memory"};
+
 static bool
 supervised(void)
 {
@@ -204,7 +206,7 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 	struct hook *hook = malloc(sizeof *hook);
 
 	if (!hook)
-		stage_fail("out of memory", &(struct error){"cannot register a callback"});
+		stage_fail("cannot start", &no_memory);
 	*hook = (struct hook){fn, arg, st->priv->hooks};
 	st->priv->hooks = hook;
 	return hook;
@@ -361,7 +363,7 @@ open_loop(struct stage *st)
 	st->loop = zloop_new();
 	st->metrics = metrics_new();
 	if (!st->loop || !st->metrics)
-		stage_fail("cannot start", &(struct error){"out of memory"});
+		stage_fail("cannot start", &no_memory);
 	st->tap = tap_new(st->cfg, st->name, st->instance, &why);
 	if (!st->tap)
 		stage_fail("cannot open the tap", &why);
@@ -377,7 +379,7 @@ stage_new(const char *name, enum config_mode mode, int argc, char **argv)
 	struct error why = {""};
 
 	if (!st || !(st->priv = calloc(1, sizeof *st->priv)))
-		stage_fail("cannot start", &(struct error){"out of memory"});
+		stage_fail("cannot start", &no_memory);
 	snprintf(st->name, sizeof st->name, "%s", name);
 	umask(077);
 	if (supervised())

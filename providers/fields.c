@@ -44,7 +44,9 @@ fields_number(int64_t value, msgpack_zone *zone)
 {
 	char text[32];
 
-	return keep(text, snprintf(text, sizeof text, "%" PRId64, value), zone);
+	const int n = snprintf(text, sizeof text, "%" PRId64, value);
+
+	return keep(text, n, zone);
 }
 
 struct slice
