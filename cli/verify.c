@@ -99,6 +99,14 @@ make_source(struct question *q, struct error *why)
 	return source;
 }
 
+static const char *
+good_reason(const struct provider_source *source)
+{
+	if (source->provider->max_age_ms && !source->options.max_age_ms)
+		return "signature and policy hold; its age is not judged without --now";
+	return "signature, freshness and policy hold";
+}
+
 static int
 answer(const struct verb *verb, struct provider_source *source, struct inbound *in)
 {
@@ -110,7 +118,7 @@ answer(const struct verb *verb, struct provider_source *source, struct inbound *
 	const struct finding finding = {
 		step,
 		provider_status(source, step),
-		accepted ? "signature, freshness and policy hold" : why.text,
+		accepted ? good_reason(source) : why.text,
 		accepted ? &events : &none,
 	};
 	char *line = finding_line(&finding, in->zone);

@@ -34,7 +34,7 @@ const struct provider *
 provider_find(const char *name)
 {
 	for (size_t i = 0; i < providers_count; i++)
-		if (name && strcmp(providers[i]->name, name) == 0)
+		if (strcmp(providers[i]->name, name) == 0)
 			return providers[i];
 	return NULL;
 }
@@ -145,19 +145,29 @@ make_keys(struct provider_source *source, struct error *why)
 	return true;
 }
 
+static struct provider_source *
+source_alloc(const struct provider_options *options, struct error *why)
+{
+	const char *name = options->provider ? options->provider : "";
+	const struct provider *provider = provider_find(name);
+	struct provider_source *source = provider ? calloc(1, sizeof *source) : NULL;
+
+	if (!provider)
+		error_set(why, "there is no provider \"%s\"", name);
+	else if (!source)
+		error_set(why, "out of memory for a source");
+	else
+		*source = (struct provider_source){.provider = provider, .options = *options};
+	return source;
+}
+
 struct provider_source *
 provider_source_new(const struct provider_options *options, struct error *why)
 {
-	const struct provider *provider = provider_find(options->provider);
-	struct provider_source *source = provider ? calloc(1, sizeof *source) : NULL;
+	struct provider_source *source = source_alloc(options, why);
 
-	if (!source) {
-		error_set(why, provider ? "out of memory" : "there is no provider \"%s\"",
-			options->provider ? options->provider : "");
+	if (!source)
 		return NULL;
-	}
-	source->provider = provider;
-	source->options = *options;
 	if (choose_scheme(source, why) && make_keys(source, why)) {
 		choose_window(source);
 		return source;
