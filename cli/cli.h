@@ -13,7 +13,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 
 struct verb {
 	const char *name;
-	const char *arguments; /* "ID", or "" for none */
+	const char *arguments; /* "ID", "a|b [ID]" where the second may lack, or "" for none */
 	const char *summary;
 	const char *details; /* more of the help text, whole lines */
 	int (*run)(const struct verb *verb, int argc, char **argv);
@@ -22,7 +22,7 @@ struct verb {
 /* One file a verb. */
 extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
 extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain,
-	verb_fsck, verb_load, verb_completion;
+	verb_fsck, verb_load, verb_completion, verb_quarantine;
 
 struct flag {
 	const char *name; /* of the long form */

@@ -112,15 +112,39 @@ refuse_flag(const struct verb *verb, int code, char **argv)
 	return cli_wrong_use(verb, "unknown flag %s", given);
 }
 
+/* How many arguments verb->arguments names: a word in brackets may be left out, one with dots may
+ * come any number of times. *first_missing: the word that follows the first `given` ones. */
+static void
+count_wanted(const char *names, size_t given, size_t *least, size_t *most, struct slice *missing)
+{
+	*least = *most = 0;
+	for (const char *p = names; *p; p += strspn(p, " ")) {
+		const size_t n = strcspn(p, " ");
+
+		if (*most == given)
+			*missing = (struct slice){p, n};
+		if (memmem(p, n, "...", 3))
+			*most = SIZE_MAX;
+		else
+			++*most;
+		*least += *p != '[' && *p != '.';
+		p += n;
+		if (*most == SIZE_MAX)
+			return;
+	}
+}
+
 static int
 check_rest(const struct verb *verb, const struct arguments *rest)
 {
-	size_t wanted = *verb->arguments ? 1 : 0;
+	struct slice missing = {"", 0};
+	size_t least, most;
 
-	if (rest->n < wanted)
-		return cli_wrong_use(verb, "%s is missing", verb->arguments);
-	if (rest->n > wanted)
-		return cli_wrong_use(verb, "\"%s\" is one argument too many", rest->list[wanted]);
+	count_wanted(verb->arguments, rest->n, &least, &most, &missing);
+	if (rest->n < least)
+		return cli_wrong_use(verb, "%.*s is missing", SLICE_ARG(missing));
+	if (rest->n > most)
+		return cli_wrong_use(verb, "\"%s\" is one argument too many", rest->list[most]);
 	return -1;
 }
 

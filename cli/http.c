@@ -4,6 +4,9 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+
+#include "../proto/field.h"
 
 enum { ANSWER_MAX = 64 << 20 };
 
@@ -102,6 +105,68 @@ http_post(struct http *http, const char *url, struct slice body, const char *hea
 	ok = perform(http, url, answer, why);
 	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
+	return ok;
+}
+
+static bool
+of_connection(struct slice name)
+{
+	static const char *const names[] = {"Content-Length", "Connection", "Transfer-Encoding",
+		"Expect", "Keep-Alive", "TE", "Trailer", "Upgrade"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (name.n == strlen(names[i]) && strncasecmp(name.p, names[i], name.n) == 0)
+			return true;
+	return false;
+}
+
+/* libcurl's own form: `Name;` for an empty value, `Name:` would take the header away. */
+static struct curl_slist *
+add_header(struct curl_slist *list, struct slice name, struct slice value)
+{
+	struct curl_slist *more;
+	char *line;
+
+	if (asprintf(&line, value.n ? "%.*s: %.*s" : "%.*s;", SLICE_ARG(name), SLICE_ARG(value)) <
+		0)
+		return list;
+	more = curl_slist_append(list, line);
+	free(line);
+	return more ? more : list;
+}
+
+static struct curl_slist *
+headers_of(const msgpack_object *headers)
+{
+	/* What libcurl would add by itself. */
+	static const char *const none[] = {"Expect:", "Accept:", "Content-Type:"};
+	struct curl_slist *list = NULL;
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		list = curl_slist_append(list, none[i]);
+	for (uint32_t i = 0; i < headers->via.array.size; i++) {
+		const msgpack_object *pair = headers->via.array.ptr[i].via.array.ptr;
+
+		if (!of_connection(object_str(&pair[0])))
+			list = add_header(list, object_str(&pair[0]), object_str(&pair[1]));
+	}
+	return list;
+}
+
+bool
+http_post_as_is(struct http *http, const char *url, struct slice body,
+	const msgpack_object *headers, struct http_answer *answer, struct error *why)
+{
+	struct curl_slist *list = headers_of(headers);
+	bool ok;
+
+	curl_easy_setopt(http->curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body.n ? body.p : "");
+	curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, list);
+	ok = perform(http, url, answer, why);
+	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(list);
 	return ok;
 }
 

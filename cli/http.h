@@ -2,6 +2,7 @@
 #ifndef TROTLINE_CLI_HTTP_H
 #define TROTLINE_CLI_HTTP_H
 
+#include <msgpack.h>
 #include <stdbool.h>
 
 #include "../proto/config.h"
@@ -25,6 +26,11 @@ struct http_answer {
 bool http_get(struct http *http, const char *url, struct http_answer *answer, struct error *why);
 bool http_post(struct http *http, const char *url, struct slice body, const char *header,
 	struct http_answer *answer, struct error *why);
+
+/* POST of a body with exactly these headers, an array of [name, value]; what belongs to a
+ * connection (Content-Length, Connection, ...) is left to libcurl. */
+bool http_post_as_is(struct http *http, const char *url, struct slice body,
+	const msgpack_object *headers, struct http_answer *answer, struct error *why);
 
 /* "http://<listen><path>", by loopback where listen is a wildcard. The caller frees it. */
 char *http_url(const struct config *cfg, const char *path, const char *name, const char *more);

@@ -15,6 +15,7 @@ static const struct verb *const verbs[] = {
 	&verb_event,
 	&verb_send,
 	&verb_verify,
+	&verb_quarantine,
 	&verb_reload,
 	&verb_drain,
 	&verb_fsck,

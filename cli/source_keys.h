@@ -1,0 +1,13 @@
+/* source_keys - a source of trotline.yaml as the validator checks with it. */
+#ifndef TROTLINE_CLI_SOURCE_KEYS_H
+#define TROTLINE_CLI_SOURCE_KEYS_H
+
+#include "../proto/config.h"
+#include "../proto/error.h"
+#include "../providers/provider.h"
+
+/* The source's provider with its keys made ready, for provider_source_destroy; the configuration
+ * must outlive it. NULL with the cause. */
+struct provider_source *source_keys(const struct config_source *source, struct error *why);
+
+#endif
