@@ -3,20 +3,18 @@
  * In: the text of a secret. Out: a key whose contexts are kept, so that a request costs no set-up.
  * State: the key. Of tokens and passwords only a SHA-256 is kept: compares then take the same time
  * for texts of every length. */
-#include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "scheme.h"
+#include "scheme_private.h"
 
-enum { MAC_MAX = 32, HASH_LEN = 32, ED25519_LEN = 32, RSA_BITS_MIN = 1024, SECRET_MAX = 16384 };
+enum { MAC_MAX = 32, HASH_LEN = 32, ED25519_LEN = 32 };
 
 struct key {
 	EVP_MAC_CTX *mac; /* HMAC keys */
@@ -51,7 +49,9 @@ key_alloc(struct error *why)
 {
 	struct key *key = calloc(1, sizeof *key);
 
-	return key ? key : fail(NULL, why, "out of memory for a key");
+	if (!key)
+		error_set(why, "out of memory for a key");
+	return key;
 }
 
 void
@@ -166,7 +166,7 @@ key_of_public(EVP_PKEY *public, struct error *why)
 static struct key *
 of_public_owned(EVP_PKEY *public, struct error *why)
 {
-	struct key *key = key_of_public(public, why);
+	struct key *key = public ? key_of_public(public, why) : NULL;
 
 	EVP_PKEY_free(public);
 	return key;
@@ -214,96 +214,6 @@ new_standard(struct slice text, struct error *why)
 	return key;
 }
 
-static EVP_PKEY *
-read_pem(struct slice text)
-{
-	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
-	EVP_PKEY *public = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-
-	BIO_free(bio);
-	return public;
-}
-
-/* A DKIM record's p= value; the whole text when it is none. */
-static struct slice
-dkim_value(struct slice text)
-{
-	const char *p = memmem(text.p, text.n, "p=", 2), *end;
-	size_t n;
-
-	if (!p || (p > text.p && p[-1] != ';' && p[-1] != ' '))
-		return text;
-	n = (size_t)(text.p + text.n - p) - 2;
-	end = memchr(p + 2, ';', n);
-	return (struct slice){p + 2, end ? (size_t)(end - p) - 2 : n};
-}
-
-/* Spaces and line ends come in when a key is copied from a page. */
-static size_t
-squeeze(struct slice text, char *out, size_t room)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n && n < room; i++)
-		if (!text.p[i] || !strchr(" \t\r\n", text.p[i]))
-			out[n++] = text.p[i];
-	return n;
-}
-
-static EVP_PKEY *
-read_der(struct slice text)
-{
-	char digits[SECRET_MAX];
-	unsigned char der[SECRET_MAX];
-	const unsigned char *p = der;
-	struct slice packed = {digits, squeeze(dkim_value(text), digits, sizeof digits)};
-	EVP_PKEY *public;
-	size_t n;
-
-	if (!decode_base64_to(packed, BASE64_LENIENT, der, sizeof der, &n))
-		return NULL;
-	public = d2i_PUBKEY(NULL, &p, (long)n);
-	if (public && p == der + n)
-		return public;
-	EVP_PKEY_free(public);
-	return NULL;
-}
-
-static bool
-is_p256(EVP_PKEY *public)
-{
-	char group[64] = "";
-
-	return EVP_PKEY_is_a(public, "EC") &&
-	       EVP_PKEY_get_group_name(public, group, sizeof group, NULL) == 1 &&
-	       strcmp(group, "prime256v1") == 0;
-}
-
-static struct key *
-new_public(enum key_form form, struct slice text, struct error *why)
-{
-	static const char DASHES[] = "-----BEGIN ";
-	const bool pem = memmem(text.p, text.n, DASHES, sizeof DASHES - 1);
-	EVP_PKEY *public;
-	bool fits;
-
-	if (pem && memmem(text.p, text.n, "PRIVATE KEY", 11))
-		return fail(NULL, why, "this is a private key: the public one is needed");
-	public = pem ? read_pem(text) : read_der(text);
-	if (!public)
-		return fail(NULL, why,
-			"no public key: neither PEM nor base64 of a DER SubjectPublicKeyInfo");
-	fits = form == KEY_EC_P256
-		       ? is_p256(public)
-		       : EVP_PKEY_is_a(public, "RSA") && EVP_PKEY_get_bits(public) >= RSA_BITS_MIN;
-	if (fits)
-		return of_public_owned(public, why);
-	EVP_PKEY_free(public);
-	return fail(NULL, why,
-		form == KEY_EC_P256 ? "the public key is not an EC key on P-256"
-				    : "the public key is not an RSA key of 1024 bits or more");
-}
-
 struct key *
 key_new(enum key_form form, struct slice text, struct error *why)
 {
@@ -324,7 +234,7 @@ key_new(enum key_form form, struct slice text, struct error *why)
 		return new_text(text, why);
 	case KEY_EC_P256:
 	case KEY_RSA:
-		return new_public(form, text, why);
+		return of_public_owned(public_key_read(form, text, why), why);
 	default:
 		return fail(NULL, why, "the scheme takes no secret");
 	}
