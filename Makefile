@@ -119,7 +119,7 @@ lint: lint-deps
 	cppcheck -j2 --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
 		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)
 	printf '%s\n' $(LINT_C) | xargs -P $$(nproc) -n 8 sh -c \
-		'clang-tidy --quiet "$$@" -- -std=c17 $(subst ",\\",$(DEFINES))' sh
+		'clang-tidy --quiet "$$@" -- -std=c17 -Ihandlers $(subst ",\\",$(DEFINES))' sh
 
 format:
 	clang-format -i $(C_FILES)

@@ -71,6 +71,7 @@ take_types(const struct config_load *ld, const char *key, const struct config_fi
 	row->types = calloc(file->types_count + 1, sizeof *row->types);
 	if (!row->types)
 		return config_fault(&ld->at, key, "memory is short");
+	row->types_count = 0;
 	for (size_t i = 0; i < file->types_count; i++) {
 		entry = config_key("%s.types[%zu]", key, i);
 		if (!take_type(ld, entry.text, file->types[i], row))
@@ -133,6 +134,7 @@ config_take_handlers(const struct config_load *ld)
 	cfg->handlers = calloc(CONFIG_HANDLERS_MAX, sizeof *cfg->handlers);
 	if (!cfg->handlers)
 		return config_fault(&ld->at, "handlers", "memory is short");
+	cfg->handlers_count = 0;
 	for (size_t i = 0; i < event_types_count; i++)
 		if (!handler_row(cfg, event_types[i].handler))
 			return config_fault(&ld->at, "handlers", "memory is short");
