@@ -144,6 +144,9 @@ def documents():
     ("metric", "proto/metrics.h", r'X\(\w+, "(webhook_\w+)"'),
     ("key of an event frame", "proto/frame.h", r"EVENT_FIELDS\(F\) (.*)"),
     ("admin path", "admin/route.h", r'X\(\w+, "\w+", "([^"]+)"\)'),
+    ("error type", "validator/job.c", r'\[REFUSED_(?!NOT\])\w+\] = "(\w+)"'),
+    ("error type", "dlq/main.c", r'error_type=\\"(\w+)\\"'),
+    ("error type", "ingress/main.c", r'error_type=\\"(\w+)\\"'),
     ("state table", "handlers/schema.c", r"CREATE TABLE IF NOT EXISTS (\w+)\("),
 ])
 def test_the_documents_name_every(what, path, pattern):
