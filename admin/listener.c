@@ -103,6 +103,40 @@ request_header(const struct listener_request *rq, const char *name)
 	return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
 }
 
+bool
+request_has_body(const struct listener_request *rq)
+{
+	return rq->body > 0;
+}
+
+struct search {
+	const char *const *known;
+	const char *stranger;
+};
+
+static enum MHD_Result
+look_at_key(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct search *s = arg;
+
+	(void)kind;
+	(void)value;
+	for (const char *const *name = s->known; *name; name++)
+		if (strcmp(*name, key) == 0)
+			return MHD_YES;
+	s->stranger = key;
+	return MHD_NO;
+}
+
+const char *
+request_stranger(const struct listener_request *rq, const char *const known[])
+{
+	struct search s = {known, NULL};
+
+	MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, look_at_key, &s);
+	return s.stranger;
+}
+
 /* ---- answers ---- */
 
 struct answer_page

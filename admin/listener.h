@@ -51,6 +51,11 @@ const char *request_query(const struct listener_request *rq, const char *name);
 /* The value of a header, or NULL. */
 const char *request_header(const struct listener_request *rq, const char *name);
 
+/* A parameter of the query that is none of these (a NULL ends them), or NULL. */
+const char *request_stranger(const struct listener_request *rq, const char *const known[]);
+/* It has a body. */
+bool request_has_body(const struct listener_request *rq);
+
 /* Answers one whose page said LISTENER_LATER. */
 void listener_answer(struct listener *l, struct listener_request *rq, struct answer_page page);
 

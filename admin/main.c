@@ -136,6 +136,7 @@ on_again(void *arg)
 static void
 on_tick(void *arg)
 {
+	letters_replay_tick(arg);
 	run_http(arg);
 }
 
@@ -169,7 +170,9 @@ admin_new(struct stage *st)
 static void
 admin_destroy(struct admin *a)
 {
+	letters_replay_end(a);
 	listener_destroy(&a->listener);
+	admin_close_stores(a);
 	tap_feed_destroy(&a->feed);
 	board_destroy(&a->board);
 	close(a->again);

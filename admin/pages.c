@@ -2,7 +2,17 @@
 #include <string.h>
 
 #include "../proto/clock.h"
+#include "../proto/json.h"
 #include "admin.h"
+
+struct answer_page
+page_object(unsigned status, const msgpack_object *object)
+{
+	char *text = json_write(object, false);
+
+	return text ? (struct answer_page){status, text, NULL, NULL}
+		    : page_error(503, "Out of memory");
+}
 
 static struct answer_page
 live(void)
@@ -58,7 +68,6 @@ about_all(struct admin *a, enum route_kind kind)
 struct answer_page
 admin_answer(struct admin *a, struct listener_request *rq, const struct route *route)
 {
-	(void)rq;
 	switch (route->kind) {
 	case ROUTE_LIVE:
 		return live();
@@ -66,7 +75,24 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct route *r
 	case ROUTE_METRICS:
 	case ROUTE_HEALTH:
 		return about_all(a, route->kind);
-	default:
-		return page_error(404, "Not found");
+	case ROUTE_EVENT:
+		return lookup_event(a, rq, route->argument);
+	case ROUTE_BATCH:
+		return lookup_batch(a, route->argument);
+	case ROUTE_SUPPRESSION:
+		return lookup_suppression(a, route->argument);
+	case ROUTE_LETTERS:
+		return letters_list(a, rq);
+	case ROUTE_LETTERS_REPLAY:
+		return letters_replay(a, rq);
+	case ROUTE_LETTER:
+		return letters_show(a, route->argument);
+	case ROUTE_LETTER_REPLAY:
+		return letters_replay_one(a, route->argument);
+	case ROUTE_LETTER_DROP:
+		return letters_drop_one(a, route->argument);
+	case ROUTE_NONE:
+		break;
 	}
+	return page_error(404, "Not found");
 }
