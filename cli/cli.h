@@ -23,6 +23,7 @@ struct verb {
 extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
 extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain,
 	verb_fsck, verb_load, verb_completion, verb_quarantine;
+extern const struct verb verb_dlq, verb_retry, verb_suppressions, verb_batch;
 
 struct flag {
 	const char *name; /* of the long form */
@@ -51,8 +52,9 @@ struct arguments {
 	}
 
 /* Reads a verb's command line into its flags. -1 to go on; otherwise the exit code, with the help
- * (--help) or what is wrong already printed. Exactly as many other arguments as verb->arguments
- * names are allowed; they go to *rest. */
+ * (--help) or what is wrong already printed. As many other arguments as verb->arguments names are
+ * allowed, with those in [brackets] left out or not, and any number where it says `...`; they go to
+ * *rest. */
 int cli_flags(const struct verb *verb, const struct flag *flags, size_t n, int argc, char **argv,
 	struct arguments *rest);
 

@@ -13,6 +13,10 @@ static const struct verb *const verbs[] = {
 	&verb_top,
 	&verb_tap,
 	&verb_event,
+	&verb_batch,
+	&verb_dlq,
+	&verb_retry,
+	&verb_suppressions,
 	&verb_send,
 	&verb_verify,
 	&verb_quarantine,
@@ -22,7 +26,7 @@ static const struct verb *const verbs[] = {
 	&verb_load,
 	&verb_completion,
 };
-enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };
+enum { VERBS_COUNT = sizeof verbs / sizeof *verbs, ARGUMENTS_WIDTH = 13 };
 
 static const struct verb *
 find_verb(const char *name)
@@ -40,7 +44,9 @@ help(FILE *to)
 		    "Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies "
 		    "them.\n\n");
 	for (size_t i = 0; i < VERBS_COUNT; i++)
-		fprintf(to, "  %-12s %-13s %s\n", verbs[i]->name, verbs[i]->arguments,
+		fprintf(to, "  %-12s %-13s %s\n", verbs[i]->name,
+			strlen(verbs[i]->arguments) > ARGUMENTS_WIDTH ? "ACTION"
+								      : verbs[i]->arguments,
 			verbs[i]->summary);
 	fprintf(to,
 		"\n`trotline VERB --help` tells more; `trotline --version` prints the version, "

@@ -22,7 +22,7 @@
 
 #include "schema.h"
 
-enum { BUSY_MS = 5000, JOURNAL_ID_MAX = 16, PATH_BYTES = 4096 };
+enum { BUSY_MS = 5000, JOURNAL_ID_MAX = 16, PATH_BYTES = 4096, COLUMNS_MAX = 16 };
 
 struct state {
 	sqlite3 *sqlite;
@@ -159,6 +159,46 @@ state_get(struct state *db, enum statement which, const struct state_value *valu
 	}
 	finish(stmt);
 	return row;
+}
+
+static void
+read_values(sqlite3_stmt *stmt, size_t columns, struct state_value *row)
+{
+	for (int i = 0; i < (int)columns; i++) {
+		const int type = sqlite3_column_type(stmt, i);
+		const char *text;
+
+		row[i] = (struct state_value){.kind = STATE_NULL};
+		if (type == SQLITE_INTEGER) {
+			row[i] = SV_INT(sqlite3_column_int64(stmt, i));
+		} else if (type != SQLITE_NULL) {
+			text = (const char *)sqlite3_column_text(stmt, i);
+			row[i].kind = STATE_TEXT;
+			row[i].text = (struct slice){
+				text ? text : "", (size_t)sqlite3_column_bytes(stmt, i)};
+		}
+	}
+}
+
+bool
+state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	size_t columns, state_visit *fn, void *arg, struct error *why)
+{
+	sqlite3_stmt *stmt = start(db, which, values, n, why);
+	struct state_value row[COLUMNS_MAX];
+	bool more = true;
+	int rc = SQLITE_ROW;
+
+	if (!stmt)
+		return false;
+	while (more && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		read_values(stmt, columns < COLUMNS_MAX ? columns : COLUMNS_MAX, row);
+		more = fn(arg, row);
+	}
+	if (more && rc != SQLITE_DONE)
+		fail(db, statement_names[which], why);
+	finish(stmt);
+	return !more || rc == SQLITE_DONE;
 }
 
 static bool
@@ -362,6 +402,31 @@ state_open(const char *data_dir, struct error *why)
 	if (!good)
 		state_close(&db);
 	return db;
+}
+
+struct state *
+state_watch(const char *data_dir, bool *exists, struct error *why)
+{
+	struct state *db = calloc(1, sizeof *db);
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof path, "%s/state.db", data_dir);
+	*exists = access(path, F_OK) == 0;
+	if (!db || !*exists) {
+		error_set(why, db ? "there is no %s yet" : "out of memory", path);
+		free(db);
+		return NULL;
+	}
+	db->turn = -1;
+	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
+		SQLITE_OK) {
+		sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+		return db;
+	}
+	error_set(why, "cannot open %s: %s", path,
+		db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
+	state_close(&db);
+	return NULL;
 }
 
 void

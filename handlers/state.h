@@ -25,6 +25,9 @@ struct state;
 /* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
  * the cause. The caller closes it. */
 struct state *state_open(const char *data_dir, struct error *why);
+/* Opens it for looking only: never waits for a turn, makes and upgrades nothing. NULL with the cause;
+ * *exists is false when there is no database yet. */
+struct state *state_watch(const char *data_dir, bool *exists, struct error *why);
 /* Rolls back what is open. */
 void state_close(struct state **db);
 
@@ -93,5 +96,11 @@ enum state_row { STATE_ROW, STATE_NO_ROW, STATE_ROW_FAILED };
 /* Runs a query and fills `columns` cells from its first row. */
 enum state_row state_get(struct state *db, enum statement which, const struct state_value *values,
 	size_t n, struct state_cell *cells, size_t columns, struct error *why);
+
+/* Runs a query and calls fn with each row's values, texts whole and good for the call only, until it
+ * returns false. False with the cause. */
+typedef bool state_visit(void *arg, const struct state_value *row);
+bool state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
+	size_t columns, state_visit *fn, void *arg, struct error *why);
 
 #endif

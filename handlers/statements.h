@@ -76,6 +76,13 @@
 		"INSERT INTO suppressions(email, reason, since, until, event_id)"                  \
 		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET reason = excluded.reason,"  \
 		" since = excluded.since, until = excluded.until, event_id = excluded.event_id")   \
+	X(SUPPRESSION_FIND,                                                                        \
+		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email = ?1") \
+	X(SUPPRESSION_LIST,                                                                        \
+		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email > ?1"  \
+		" AND (until IS NULL OR until > ?2) AND (?3 IS NULL OR reason = ?3)"               \
+		" ORDER BY email LIMIT ?4")                                                        \
+	X(SUPPRESSION_REMOVE, "DELETE FROM suppressions WHERE email = ?1")                         \
 	X(SOFT_BOUNCE_ADD, "INSERT INTO soft_bounces(email, at, event_id) VALUES(?1, ?2, ?3)"      \
 			   " ON CONFLICT DO NOTHING")                                              \
 	X(SOFT_BOUNCE_NEWEST, "SELECT max(at), ifnull((SELECT last_delivered_at FROM recipients"   \

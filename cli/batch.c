@@ -1,0 +1,113 @@
+/* batch - says how a batch stands, from the journal and the dead letters themselves.
+ *
+ * In: the batch's id, as it was answered. Out: counts, and the events that failed. Only reads, so
+ * it also works while the pipeline is down. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../proto/batch_status.h"
+#include "../proto/field.h"
+#include "../proto/json.h"
+#include "cli.h"
+#include "text.h"
+
+static void
+print_text(const msgpack_object *answer)
+{
+	static const char *const counts[] = {
+		"total_events", "successful", "failed", "pending", "duplicates"};
+	const msgpack_object *failed = field_get(answer, "failed_events");
+	int64_t n;
+
+	printf("%.*s: %.*s\n", SLICE_ARG(field_str(answer, "batch_id")),
+		SLICE_ARG(field_str(answer, "status")));
+	printf("  %-12s %.*s\n  %-12s %.*s\n", "source", SLICE_ARG(field_str(answer, "source")),
+		"received", SLICE_ARG(field_str(answer, "received_at")));
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		if (field_int(answer, counts[i], &n))
+			printf("  %-12s %lld\n", counts[i], (long long)n);
+	for (uint32_t i = 0; failed && i < failed->via.array.size; i++) {
+		const msgpack_object *row = &failed->via.array.ptr[i];
+
+		printf(i ? "  " : "failed\n  ");
+		if (field_int(row, "index", &n))
+			printf("[%lld] ", (long long)n);
+		text_column(field_str(row, "event_id"), 36);
+		putchar(' ');
+		text_print(field_str(row, "error"), 0);
+		putchar('\n');
+	}
+}
+
+static bool
+ask(struct journal *journal, struct letters *letters, const char *id, bool json, struct error *why)
+{
+	msgpack_object answer;
+	msgpack_zone zone;
+	enum batch_found found;
+	char *text;
+
+	msgpack_zone_init(&zone, 8192);
+	found = batch_status(
+		journal, letters, slice_of(id), (struct slice){NULL, 0}, &zone, &answer, why);
+	if (found == BATCH_NOT_FOUND) {
+		error_set(why,
+			"%s: not found; it was never accepted, or is older than the dedup_window",
+			id);
+	} else if (found == BATCH_FOUND && json) {
+		text = json_write(&answer, false);
+		puts(text ? text : "{}");
+		free(text);
+	} else if (found == BATCH_FOUND) {
+		print_text(&answer);
+	}
+	msgpack_zone_destroy(&zone);
+	return found == BATCH_FOUND;
+}
+
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	struct journal *journal = NULL;
+	struct letters *letters = NULL;
+	const char *config = NULL;
+	struct error why = {""};
+	bool json = false;
+	const struct flag flags[] = {
+		FLAG_CONFIG(&config),
+		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
+	};
+	struct arguments rest;
+	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct config *cfg;
+
+	if (status >= 0)
+		return status;
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	journal = journal_open(cfg, JOURNAL_WATCH, &why);
+	letters = journal ? letters_open(cfg, LETTERS_WATCH, &why) : NULL;
+	status = letters && ask(journal, letters, rest.list[0], json, &why)
+			 ? CLI_DONE
+			 : cli_failed(verb, &why);
+	letters_close(&letters);
+	journal_close(&journal);
+	config_destroy(&cfg);
+	return status;
+}
+
+const struct verb verb_batch = {
+	"batch",
+	"ID",
+	"Say how a batch stands, and which of its events failed",
+	"ID is the batch_id of the answer to the batch. Each of its events is pending while it is "
+	"in\n"
+	"the journal; failed when it was refused, or is a dead letter or one that was dropped; a\n"
+	"duplicate when it was known already; and successful otherwise. Remembered for the "
+	"longest\n"
+	"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, "
+	"otherwise\n"
+	"1.\n",
+	run,
+};
