@@ -128,7 +128,7 @@ check_block(struct provider_source *source, const struct inbound *in, const msgp
 	struct error *why)
 {
 	const struct slice timestamp = fields_id(block, "timestamp", in->zone);
-	int64_t seconds;
+	int64_t seconds = 0;
 
 	if (!read_timestamp(timestamp, &seconds, why) || !is_signed(source, block, timestamp, why))
 		return CHECK_SIGNATURE;
