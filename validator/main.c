@@ -15,11 +15,12 @@
 #include "../proto/stage.h"
 #include "../proto/types.h"
 #include "../proto/wire.h"
+#include "errands.h"
 #include "foreign.h"
 #include "group.h"
 
 enum { GROUP_MAX = 512, GROUP_BYTES = 16 << 20, DRAIN_GROUPS = 64, ASKS_FOR_BATCH = 2 };
-enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
+enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, SECOND_MS = 1000 };
 
 /* What a source's requests are checked with: one of the two. */
 struct keys {
@@ -32,6 +33,7 @@ struct validator {
 	struct journal *journal;
 	struct letters *letters;       /* opened when there are some; for questions about batches */
 	struct quarantine *quarantine; /* opened at the first need */
+	struct errands *errands;       /* what SNS has us fetch */
 	struct json_reader *json;
 	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	zsock_t *requests, *events, *verdicts;
@@ -143,6 +145,9 @@ validator_new(struct stage *st)
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
 	if (!v->journal)
 		stage_fail("cannot open the journal", &why);
+	v->errands = errands_new(st->cfg, st->instance);
+	if (!v->errands)
+		stage_fail("cannot start", &(struct error){"out of memory"});
 	connect_all(v);
 	return v;
 }
@@ -162,6 +167,7 @@ validator_destroy(struct validator *v)
 	journal_close(&v->journal);
 	letters_close(&v->letters);
 	quarantine_close(&v->quarantine);
+	errands_destroy(&v->errands);
 	msgpack_sbuffer_destroy(&v->frames);
 	msgpack_sbuffer_destroy(&v->body);
 	msgpack_sbuffer_destroy(&v->events_out);
@@ -417,7 +423,7 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 	}
 	keys = &v->keys[job->source - cfg->sources];
 	if (keys->foreign)
-		foreign_judge(job, keys->foreign, v->json, NULL, NULL, now_ms);
+		foreign_judge(job, keys->foreign, v->json, errands_certificate, v->errands, now_ms);
 	else
 		job_judge(job, cfg, keys->signer, v->json, now_ms);
 }
@@ -452,6 +458,19 @@ set_aside(struct validator *v, uint64_t now_ms)
 		refuse_quarantined(v, &why);
 }
 
+/* A subscription that is answered 200 will be confirmed: that it shall be is on disk before. */
+static void
+promise_confirmations(struct validator *v)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		struct job *job = &v->jobs[i];
+
+		if (job->refusal == REFUSED_NOT && job->confirm_url.p &&
+			!errands_confirm(v->errands, job->confirm_url, &job->why))
+			job->refusal = REFUSED_UNAVAILABLE;
+	}
+}
+
 static void
 on_requests(void *arg)
 {
@@ -467,6 +486,7 @@ on_requests(void *arg)
 	for (size_t i = 0; i < v->count; i++)
 		judge(v, &v->jobs[i], now_ms);
 	set_aside(v, now_ms);
+	promise_confirmations(v);
 	start_us = clock_mono_us();
 	events = group_commit(v->journal, v->st->cfg, v->group, v->count, &v->frames);
 	if (events > 0) {
@@ -481,6 +501,14 @@ on_requests(void *arg)
 	}
 	flush_events(v);
 	shrink(&v->frames);
+}
+
+static void
+on_second(void *arg)
+{
+	const struct validator *v = arg;
+
+	errands_tick(v->errands);
 }
 
 /* What ingress has sent already is answered before the end. */
@@ -502,6 +530,7 @@ main(int argc, char **argv)
 
 	open_counters(st->metrics);
 	stage_on_read(st, v->requests, on_requests, v);
+	stage_every(st, SECOND_MS, on_second, v);
 	stage_on_reload(st, on_reload, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);
