@@ -258,7 +258,7 @@ is_plain_path(struct slice path)
 bool
 sns_cert_url_allowed(struct slice url, struct error *why)
 {
-	struct slice path;
+	struct slice path = {NULL, 0};
 
 	if (!cut_sns_host(url, CERT_URL_MAX, &path, "SigningCertURL", why))
 		return false;
@@ -286,7 +286,7 @@ has_parameter(struct slice query, const char *parameter)
 bool
 sns_subscribe_url_allowed(struct slice url, struct error *why)
 {
-	struct slice rest;
+	struct slice rest = {NULL, 0};
 
 	if (!cut_sns_host(url, SUBSCRIBE_URL_MAX, &rest, "SubscribeURL", why))
 		return false;
@@ -462,7 +462,7 @@ topic_allowed(const struct provider_options *options, struct slice topic, struct
 static bool
 headers_agree(const msgpack_object *headers, const struct sns_envelope *envelope, struct error *why)
 {
-	struct slice said;
+	struct slice said = {NULL, 0};
 	const size_t n = header_find(headers, "x-amz-sns-message-type", &said);
 
 	if (n > 1 || (n == 1 && !slice_eq(said, envelope->type_name)))
@@ -508,7 +508,7 @@ check_envelope(struct provider_source *source, struct inbound *in, struct error 
 bool
 sns_is_raw(const msgpack_object *headers)
 {
-	struct slice said;
+	struct slice said = {NULL, 0};
 
 	return header_find(headers, "x-amz-sns-rawdelivery", &said) && said.n == strlen("true") &&
 	       strncasecmp(said.p, "true", said.n) == 0;

@@ -210,7 +210,7 @@ valid(const struct entry *e, uint64_t now_ms)
 static bool
 take(struct entry *e, struct slice pem, struct error *why)
 {
-	int64_t from_ms, until_ms;
+	int64_t from_ms = 0, until_ms = 0;
 	char *copy;
 
 	if (!certificate_read(url_of(e), pem, &from_ms, &until_ms, why))
