@@ -15,7 +15,7 @@
 
 enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, KEPT_FREE_PERCENT = 10 };
 
-static const char KEY_FORMAT[] = "format", KEY_ID[] = "id";
+static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
 #define TRY_ROW(kind_, name_, max_, doc_)                                                          \
 	{.name = #name_,                                                                           \
@@ -33,6 +33,7 @@ journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
 	if (rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT) {
 		error_set(why, "%s: %s", what,
 			rc == MDB_MAP_FULL ? "journal full (journal.max_size)" : strerror(rc));
+		j->turn |= rc == MDB_MAP_FULL;
 		return JOURNAL_FULL;
 	}
 	error_set(why, "%s: %s", what, mdb_strerror(rc));
@@ -256,21 +257,46 @@ journal_id(const struct journal *j)
 	return (struct slice){j->id_text, 16};
 }
 
+bool
+journal_mend(struct journal *j, struct error *why)
+{
+	if (j->env && !j->broken)
+		return true;
+	if (clock_mono_ms() - j->broken_at_ms < REOPEN_MS)
+		return error_set(why, "the journal is in trouble; it is opened anew every second");
+	close_env(j);
+	j->broken_at_ms = clock_mono_ms();
+	return open_all(j, why);
+}
+
+/* What the newest transaction has freed can be taken only after one more has been committed. One
+ * that found no room is none, and would find none for ever; so a small one goes first. */
+static void
+take_turn(struct journal *j)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	MDB_val key = journal_val(KEY_TURN, sizeof KEY_TURN);
+	MDB_val value = journal_val(&now_ms, sizeof now_ms);
+	MDB_txn *txn;
+
+	j->turn = false;
+	if (mdb_txn_begin(j->env, NULL, 0, &txn) != 0)
+		return;
+	if (mdb_put(txn, j->meta, &key, &value, 0) == 0)
+		mdb_txn_commit(txn);
+	else
+		mdb_txn_abort(txn);
+}
+
 enum journal_rc
 journal_lock(struct journal *j, unsigned flags, struct error *why)
 {
 	int rc;
 
-	if (j->broken || !j->env) {
-		if (clock_mono_ms() - j->broken_at_ms < REOPEN_MS) {
-			error_set(why, "the journal is in trouble; it is opened anew every second");
-			return JOURNAL_FAILED;
-		}
-		close_env(j);
-		j->broken_at_ms = clock_mono_ms();
-		if (!open_all(j, why))
-			return JOURNAL_FAILED;
-	}
+	if (!journal_mend(j, why))
+		return JOURNAL_FAILED;
+	if (j->turn)
+		take_turn(j);
 	rc = mdb_txn_begin(j->env, NULL, flags, &j->write);
 	if (rc == 0)
 		return JOURNAL_OK;

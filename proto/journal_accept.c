@@ -7,7 +7,7 @@
 #include "clock.h"
 #include "journal_private.h"
 
-enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16 };
+enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16, TRIM_FULL = 1024 };
 
 static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
@@ -100,7 +100,7 @@ journal_begin(struct journal *j, struct error *why)
 	j->next_seq = journal_last(j->write, j->seen) + 1;
 	j->next_batch = journal_last(j->write, j->batches) + 1;
 	j->used_bytes = journal_used(j, j->write);
-	j->group = 0;
+	j->group = j->group_batches = 0;
 	return JOURNAL_OK;
 }
 
@@ -108,6 +108,14 @@ bool
 journal_full(const struct journal *j, uint64_t bytes)
 {
 	return j->used_bytes + bytes > j->limit_bytes;
+}
+
+/* Half full: rows that are out of every window go although nothing new comes in, for if they filled
+ * the journal, nothing could. */
+static bool
+crowded(const struct journal *j)
+{
+	return j->used_bytes > j->limit_bytes / 2;
 }
 
 uint64_t
@@ -181,73 +189,105 @@ journal_append(struct journal *j, const struct journal_key *key, struct slice fr
 		return JOURNAL_FULL;
 	j->next_seq++;
 	j->group++;
-	j->used_bytes += frame.n + sizeof(struct seen_row) + 64;
+	j->used_bytes = journal_used(j, j->write);
 	return JOURNAL_OK;
 }
 
-/* Forgets the oldest rows of `seen` that no window covers, a few for each event appended, so that
- * the work is spread; never the newest row, which holds the next sequence number. */
-static void
+/* How many rows are forgotten with this transaction: a few for each one appended, so that the work
+ * is spread; more when they stand in the way of new ones. */
+static uint64_t
+trim_share(const struct journal *j, uint64_t appended)
+{
+	return appended * TRIM_PER_EVENT + (crowded(j) ? TRIM_FULL : TRIM_MORE);
+}
+
+static int
+end_of_rows(int rc)
+{
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Forgets the oldest rows of `seen` that no window covers; never the newest row, which holds the
+ * next sequence number. */
+static int
 trim(struct journal *j, uint64_t now_ms)
 {
 	const struct dedup_truth truth = truth_of(j);
-	uint64_t left = j->group * TRIM_PER_EVENT + TRIM_MORE, seq;
+	uint64_t left = trim_share(j, j->group), seq;
 	struct seen_row row;
 	MDB_val key, value;
+	int rc = 0;
 
-	while (left-- > 0 && mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST) == 0) {
+	while (rc == 0 && left-- > 0) {
+		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST);
+		if (rc != 0)
+			return end_of_rows(rc);
 		memcpy(&seq, key.mv_data, sizeof seq);
 		memcpy(&row, value.mv_data, sizeof row);
 		if (row.at_ms + j->window_ms > now_ms || seq + 1 >= j->next_seq)
-			return;
+			return 0;
 		dedup_remove(j->dedup, row.hash, seq, &truth);
 		key = journal_val(&seq, sizeof seq);
-		if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0 ||
-			mdb_cursor_del(j->seen_cursor, 0) != 0)
-			return;
+		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET);
+		if (rc == 0)
+			rc = mdb_cursor_del(j->seen_cursor, 0);
 	}
+	return rc;
+}
+
+/* A row that cannot be read goes too. */
+static bool
+is_remembered(struct journal *j, const MDB_val *value, uint64_t now_ms)
+{
+	struct journal_batch batch;
+
+	msgpack_zone_clear(&j->zone);
+	return frame_unpack(
+		       &batch_schema, value->mv_data, value->mv_size, &j->zone, &batch, NULL) &&
+	       batch.at + j->window_ms > now_ms;
 }
 
 /* The same for batches; the newest row holds the next batch's number. */
-static void
+static int
 trim_batches(struct journal *j, uint64_t now_ms)
 {
-	struct journal_batch batch;
+	uint64_t left = trim_share(j, j->group_batches), number;
 	MDB_cursor *cursor;
 	MDB_val key, value;
+	int rc = mdb_cursor_open(j->write, j->batches, &cursor);
 
-	if (mdb_cursor_open(j->write, j->batches, &cursor) != 0)
-		return;
-	for (int n = 0; n < TRIM_MORE; n++) {
-		uint64_t number;
-
-		if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) != 0)
+	if (rc != 0)
+		return rc;
+	while (rc == 0 && left-- > 0) {
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+		if (rc != 0)
 			break;
 		memcpy(&number, key.mv_data, sizeof number);
-		msgpack_zone_clear(&j->zone);
-		if (number + 1 >= j->next_batch ||
-			(frame_unpack(&batch_schema, value.mv_data, value.mv_size, &j->zone, &batch,
-				 NULL) &&
-				batch.at + j->window_ms > now_ms))
+		if (number + 1 >= j->next_batch || is_remembered(j, &value, now_ms))
 			break;
-		if (mdb_cursor_del(cursor, 0) != 0)
-			break;
+		rc = mdb_cursor_del(cursor, 0);
 	}
 	mdb_cursor_close(cursor);
+	return end_of_rows(rc);
 }
 
 enum journal_rc
 journal_commit(struct journal *j, struct error *why)
 {
-	int rc;
+	const uint64_t now_ms = clock_wall_ms();
+	int rc = 0;
 
-	if (j->group > 0) {
-		trim(j, clock_wall_ms());
-		trim_batches(j, clock_wall_ms());
+	if (j->group > 0 || j->group_batches > 0 || crowded(j)) {
+		rc = trim(j, now_ms);
+		if (rc == 0)
+			rc = trim_batches(j, now_ms);
 	}
 	mdb_cursor_close(j->seen_cursor);
 	j->seen_cursor = NULL;
-	rc = mdb_txn_commit(j->write);
-	j->write = NULL;
+	if (rc == 0) {
+		rc = mdb_txn_commit(j->write);
+		j->write = NULL;
+	}
+	journal_abort(j);
 	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
 }

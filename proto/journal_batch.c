@@ -45,7 +45,8 @@ journal_append_batch(struct journal *j, const struct journal_batch *batch, struc
 	if (rc != 0)
 		return journal_trouble(j, rc, "cannot append a batch", why);
 	j->next_batch++;
-	j->used_bytes += j->out.size;
+	j->group_batches++;
+	j->used_bytes = journal_used(j, j->write);
 	return JOURNAL_OK;
 }
 

@@ -28,9 +28,10 @@ struct journal {
 	MDB_cursor *seen_cursor; /* of `write` */
 	struct dedup *dedup;
 	enum journal_use use;
-	bool broken; /* after a failed commit: opened anew by the next begin */
+	bool broken; /* after a failure: opened anew by the next begin, of whatever kind */
+	bool turn;   /* the map was full: a small commit goes before the next one */
 	uint64_t broken_at_ms;
-	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group;
+	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group, group_batches;
 	uint64_t next_batch;
 	EVP_MD_CTX *digest;
 	EVP_MD *sha256;
@@ -52,7 +53,10 @@ uint64_t journal_used(const struct journal *j, MDB_txn *txn);
 /* The last key of an integer-keyed table, or 0. */
 uint64_t journal_last(MDB_txn *txn, MDB_dbi dbi);
 
-/* Begins a write transaction, opening the journal anew after a failure. */
+/* Opens the journal anew after a failure, at most once a second. False: still in trouble. */
+bool journal_mend(struct journal *j, struct error *why);
+
+/* Begins a write transaction; mends before. */
 enum journal_rc journal_lock(struct journal *j, unsigned flags, struct error *why);
 
 /* Reads the row of `tries`; its texts point into the journal. False when there is none. */

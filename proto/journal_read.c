@@ -8,15 +8,16 @@ journal_read_begin(struct journal *j, struct error *why)
 {
 	int rc;
 
-	if (j->broken || !j->env)
-		return error_set(why, "the journal is in trouble");
+	if (!journal_mend(j, why))
+		return false;
 	rc = j->read ? mdb_txn_renew(j->read) : mdb_txn_begin(j->env, NULL, MDB_RDONLY, &j->read);
 	if (rc == 0)
 		return true;
 	if (j->read)
 		mdb_txn_abort(j->read);
 	j->read = NULL;
-	return error_set(why, "cannot read the journal: %s", mdb_strerror(rc));
+	journal_trouble(j, rc, "cannot read the journal", why);
+	return false;
 }
 
 void

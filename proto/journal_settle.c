@@ -58,18 +58,26 @@ remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
 	return due_ms ? no_matter_if_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
 }
 
+static int
+forget_tries(struct journal *j, uint64_t seq)
+{
+	MDB_val key = journal_val(&seq, sizeof seq);
+	struct journal_try last;
+	int rc = 0;
+
+	if (journal_try_at(j, j->write, seq, &last))
+		rc = remove_due(j, last.due, seq);
+	return rc ? rc : no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
+}
+
 /* The event's end: nothing of it stays but its row in `seen`. */
 static int
-remove_event(struct journal *j, uint64_t seq, const struct journal_try *last)
+remove_event(struct journal *j, uint64_t seq, bool tried)
 {
 	MDB_val key = journal_val(&seq, sizeof seq);
 	int rc = mdb_del(j->write, j->events, &key, NULL);
 
-	if (rc == 0 && last)
-		rc = remove_due(j, last->due, seq);
-	if (rc == 0 && last)
-		rc = no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
-	return rc;
+	return rc || !tried ? rc : forget_tries(j, seq);
 }
 
 static int
@@ -192,7 +200,7 @@ apply(struct journal *j, struct journal_change *c)
 	case MOVE_LOST:
 		return count_lost(j, c->seq, last);
 	default:
-		return remove_event(j, c->seq, tried ? &last : NULL);
+		return remove_event(j, c->seq, tried);
 	}
 }
 
@@ -224,10 +232,8 @@ journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error
 		memcpy(value.mv_data, &received_ms, sizeof received_ms);
 		memcpy((char *)value.mv_data + sizeof received_ms, frame.p, frame.n);
 	}
-	if (rc == 0 || rc == MDB_KEYEXIST) {
-		key = journal_val(&seq, sizeof seq);
-		rc = no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
-	}
+	if (rc == 0 || rc == MDB_KEYEXIST)
+		rc = forget_tries(j, seq);
 	return end(j, rc, "cannot put an event back", why);
 }
 
@@ -300,6 +306,20 @@ journal_tidy(struct journal *j)
 		mdb_reader_check(j->env, NULL);
 }
 
+/* The dead letter will be flushed in a file of its own. Did the journal fall back behind it, the
+ * event would be delivered again and have two ends; so here the last page is flushed too. */
+static enum journal_rc
+flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, struct error *why)
+{
+	bool any = false;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		any |= changes[i].applied && changes[i].move == MOVE_DEAD;
+	rc = any ? mdb_env_sync(j->env, 1) : 0;
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot flush the journal", why);
+}
+
 enum journal_rc
 journal_settle(struct journal *j, struct journal_change *changes, size_t n, struct error *why)
 {
@@ -310,5 +330,6 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 		return status;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
-	return end(j, rc, "cannot settle verdicts", why);
+	status = end(j, rc, "cannot settle verdicts", why);
+	return status == JOURNAL_OK ? flush_deaths(j, changes, n, why) : status;
 }
