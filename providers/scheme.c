@@ -7,7 +7,7 @@
 enum { SHA256_LEN = 32, MS_PER_S = 1000 };
 
 #define SCHEME_ROW(id, name, form, age, future)                                                    \
-	[SCHEME_##id] = {name, form, age * MS_PER_S, future * MS_PER_S},
+	[SCHEME_##id] = {name, form, (age)*MS_PER_S, (future)*MS_PER_S},
 const struct scheme_row scheme_rows[SCHEMES_COUNT] = {SCHEMES(SCHEME_ROW)};
 #undef SCHEME_ROW
 

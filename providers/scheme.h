@@ -63,7 +63,7 @@ struct key *key_new(enum key_form form, struct slice text, struct error *why);
 
 /* Around a public key that the caller has got elsewhere (SNS: out of a certificate); takes a
  * reference of its own, the caller still frees his. */
-struct key *key_of_public(EVP_PKEY *public, struct error *why);
+struct key *key_of_public(EVP_PKEY *pkey, struct error *why);
 void key_destroy(struct key **key);
 
 /* Is one of the `given` the MAC of the parts one after the other? For HMAC keys, false for others.

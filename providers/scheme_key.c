@@ -20,7 +20,7 @@ struct key {
 	EVP_MAC_CTX *mac; /* HMAC keys */
 	size_t mac_len;
 
-	EVP_PKEY *public;                 /* public keys */
+	EVP_PKEY *pkey;                   /* public keys */
 	EVP_MD_CTX *ready[DIGESTS_COUNT]; /* begun with the key; copied to work for each use */
 	EVP_MD_CTX *work;
 	bool one_shot; /* ed25519: takes the message whole, without a digest */
@@ -63,7 +63,7 @@ key_destroy(struct key **key)
 	for (int i = 0; i < DIGESTS_COUNT; i++)
 		EVP_MD_CTX_free((*key)->ready[i]);
 	EVP_MD_CTX_free((*key)->work);
-	EVP_PKEY_free((*key)->public);
+	EVP_PKEY_free((*key)->pkey);
 	OPENSSL_cleanse((*key)->hash, sizeof(*key)->hash);
 	free(*key);
 	*key = NULL;
@@ -119,12 +119,11 @@ new_text(struct slice text, struct error *why)
 }
 
 static EVP_MD_CTX *
-begun(EVP_PKEY *public, const char *digest)
+begun(EVP_PKEY *pkey, const char *digest)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	if (context &&
-		EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, public, NULL) == 1)
+	if (context && EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, pkey, NULL) == 1)
 		return context;
 	EVP_MD_CTX_free(context);
 	return NULL;
@@ -135,7 +134,7 @@ static void
 name_rsa(struct key *key)
 {
 	unsigned char *der = NULL, hash[HASH_LEN];
-	const int n = i2d_PublicKey(key->public, &der);
+	const int n = i2d_PublicKey(key->pkey, &der);
 
 	if (n > 0 && hash_text((struct slice){(const char *)der, (size_t)n}, hash))
 		for (size_t i = 0; i < HASH_LEN; i++)
@@ -144,31 +143,31 @@ name_rsa(struct key *key)
 }
 
 struct key *
-key_of_public(EVP_PKEY *public, struct error *why)
+key_of_public(EVP_PKEY *pkey, struct error *why)
 {
 	struct key *key = key_alloc(why);
 
-	if (!key || !EVP_PKEY_up_ref(public))
+	if (!key || !EVP_PKEY_up_ref(pkey))
 		return fail(key, why, "out of memory for a key");
-	key->public = public;
+	key->pkey = pkey;
 	key->work = EVP_MD_CTX_new();
-	key->one_shot = EVP_PKEY_is_a(public, "ED25519");
+	key->one_shot = EVP_PKEY_is_a(pkey, "ED25519");
 	for (int i = 0; i < DIGESTS_COUNT && !key->one_shot; i++) {
-		key->ready[i] = begun(public, digest_names[i]);
+		key->ready[i] = begun(pkey, digest_names[i]);
 		if (!key->ready[i])
 			return fail(key, why, "OpenSSL cannot verify with a key of this kind");
 	}
-	if (EVP_PKEY_is_a(public, "RSA"))
+	if (EVP_PKEY_is_a(pkey, "RSA"))
 		name_rsa(key);
 	return key->work ? key : fail(key, why, "out of memory for a key");
 }
 
 static struct key *
-of_public_owned(EVP_PKEY *public, struct error *why)
+of_public_owned(EVP_PKEY *pkey, struct error *why)
 {
-	struct key *key = public ? key_of_public(public, why) : NULL;
+	struct key *key = pkey ? key_of_public(pkey, why) : NULL;
 
-	EVP_PKEY_free(public);
+	EVP_PKEY_free(pkey);
 	return key;
 }
 
@@ -177,13 +176,13 @@ new_ed25519(struct slice text, struct error *why)
 {
 	unsigned char raw[SECRET_MAX];
 	size_t n;
-	EVP_PKEY *public;
+	EVP_PKEY *pkey;
 
 	if (!decode_base64_to(text, BASE64_LENIENT, raw, sizeof raw, &n) || n != ED25519_LEN)
 		return fail(NULL, why, "what follows whpk_ is not the base64 of 32 bytes");
-	public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, n);
-	return public ? of_public_owned(public, why)
-		      : fail(NULL, why, "what follows whpk_ is no ed25519 public key");
+	pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, n);
+	return pkey ? of_public_owned(pkey, why)
+		    : fail(NULL, why, "what follows whpk_ is no ed25519 public key");
 }
 
 static struct slice
@@ -293,7 +292,7 @@ verify_whole(struct key *key, const struct slice *parts, size_t n, struct slice 
 		if (parts[i].n)
 			to = mempcpy(to, parts[i].p, parts[i].n);
 	good = EVP_MD_CTX_reset(key->work) &&
-	       EVP_DigestVerifyInit_ex(key->work, NULL, NULL, NULL, NULL, key->public, NULL) == 1 &&
+	       EVP_DigestVerifyInit_ex(key->work, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
 	       EVP_DigestVerify(key->work, (const unsigned char *)signature.p, signature.n, whole,
 		       size) == 1;
 	free(whole);
@@ -318,7 +317,7 @@ key_verifies(struct key *key, enum digest digest, const struct slice *parts, siz
 {
 	bool good;
 
-	if (!key->public || !signature.n)
+	if (!key->pkey || !signature.n)
 		return false;
 	good = key->one_shot ? verify_whole(key, parts, n, signature)
 			     : verify_digest(key, digest, parts, n, signature);

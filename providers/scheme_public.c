@@ -13,10 +13,10 @@ static EVP_PKEY *
 read_pem(struct slice text)
 {
 	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
-	EVP_PKEY *public = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
 
 	BIO_free(bio);
-	return public;
+	return pkey;
 }
 
 /* A DKIM record's p= value; the whole text when it is none. */
@@ -52,34 +52,34 @@ read_der(struct slice text)
 	unsigned char der[SECRET_MAX];
 	const unsigned char *p = der;
 	struct slice packed = {digits, squeeze(dkim_value(text), digits, sizeof digits)};
-	EVP_PKEY *public;
+	EVP_PKEY *pkey;
 	size_t n;
 
 	if (!decode_base64_to(packed, BASE64_LENIENT, der, sizeof der, &n))
 		return NULL;
-	public = d2i_PUBKEY(NULL, &p, (long)n);
-	if (public && p == der + n)
-		return public;
-	EVP_PKEY_free(public);
+	pkey = d2i_PUBKEY(NULL, &p, (long)n);
+	if (pkey && p == der + n)
+		return pkey;
+	EVP_PKEY_free(pkey);
 	return NULL;
 }
 
 static bool
-is_p256(EVP_PKEY *public)
+is_p256(EVP_PKEY *pkey)
 {
 	char group[64] = "";
 
-	return EVP_PKEY_is_a(public, "EC") &&
-	       EVP_PKEY_get_group_name(public, group, sizeof group, NULL) == 1 &&
+	return EVP_PKEY_is_a(pkey, "EC") &&
+	       EVP_PKEY_get_group_name(pkey, group, sizeof group, NULL) == 1 &&
 	       strcmp(group, "prime256v1") == 0;
 }
 
 static const char *
-misfit(enum key_form form, EVP_PKEY *public)
+misfit(enum key_form form, EVP_PKEY *pkey)
 {
 	if (form == KEY_EC_P256)
-		return is_p256(public) ? NULL : "the public key is not an EC key on P-256";
-	if (EVP_PKEY_is_a(public, "RSA") && EVP_PKEY_get_bits(public) >= RSA_BITS_MIN)
+		return is_p256(pkey) ? NULL : "the public key is not an EC key on P-256";
+	if (EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= RSA_BITS_MIN)
 		return NULL;
 	return "the public key is not an RSA key of 1024 bits or more";
 }
@@ -94,21 +94,21 @@ EVP_PKEY *
 public_key_read(enum key_form form, struct slice text, struct error *why)
 {
 	const bool pem = holds(text, "-----BEGIN ");
-	EVP_PKEY *public = NULL;
+	EVP_PKEY *pkey = NULL;
 	const char *wrong = NULL;
 
 	if (pem && holds(text, "PRIVATE KEY"))
 		wrong = "this is a private key: the public one is needed";
 	else
-	public = pem ? read_pem(text) : read_der(text);
-	if (public)
-		wrong = misfit(form, public);
+		pkey = pem ? read_pem(text) : read_der(text);
+	if (pkey)
+		wrong = misfit(form, pkey);
 	else if (!wrong)
 		wrong = "no public key: neither PEM nor base64 of a DER SubjectPublicKeyInfo";
 	ERR_clear_error();
 	if (!wrong)
-		return public;
-	EVP_PKEY_free(public);
+		return pkey;
+	EVP_PKEY_free(pkey);
 	error_set(why, "%s", wrong);
 	return NULL;
 }

@@ -83,7 +83,7 @@ scheme_stripe(struct provider_source *source, struct inbound *in, struct error *
 	const char *name = source->options.header ? source->options.header : "Stripe-Signature";
 	const struct slice value = header_only(in->headers, name, why);
 	struct stripe s = {.count = 0};
-	int64_t t;
+	int64_t t = 0;
 
 	if (!value.p || !read_header(value, name, &s, &t, why))
 		return CHECK_SIGNATURE;
