@@ -62,7 +62,7 @@ $B/libtrotline.a: $(PROTO_OBJ)
 	@$(AR) rcs $@ $^
 
 define stage_rule
-$(BIN)/trotline-$(1): $(call stage_obj,$(1)) $B/libtrotline.a
+$(BIN)/trotline-$(1): $(call stage_obj,$(1)) $(if $(filter admin,$(1)),$(ROSTER_OBJ)) $B/libtrotline.a
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$$(CC) $$(CFLAGS) -o $$@ $$^ $$(LDLIBS)

@@ -2,8 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../handlers/roster.h"
 #include "../proto/batch_status.h"
+#include "../proto/clock.h"
 #include "../proto/event_status.h"
+#include "../proto/map.h"
 #include "admin.h"
 
 static const char *const event_parameters[] = {"source", NULL};
@@ -67,10 +70,45 @@ lookup_batch(struct admin *a, const char *id)
 	return page;
 }
 
+static struct answer_page
+page_address(const char *email, const struct roster_row *row, bool active)
+{
+	struct answer_page page;
+	msgpack_object all;
+	msgpack_zone zone;
+	struct map m;
+
+	msgpack_zone_init(&zone, 1024);
+	m = map_in(&zone);
+	map_text(&m, "email", row->email.p ? row->email : slice_of(email));
+	map_bool(&m, "suppressed", active);
+	map_text(&m, "reason", row->reason);
+	map_time(&m, "since", (uint64_t)row->span.since);
+	map_time(&m, "until",
+		row->span.until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)row->span.until);
+	map_text(&m, "event_id", row->event_id);
+	all = map_object(&m);
+	page = page_object(200, &all);
+	msgpack_zone_destroy(&zone);
+	return page;
+}
+
+/* The database is opened for each look: a handler may bring it to another version, or an operator
+ * replace it, at any time. */
 struct answer_page
 lookup_suppression(struct admin *a, const char *email)
 {
-	(void)a;
-	(void)email;
-	return page_error(404, "Not found");
+	struct roster_entry entry = {.row = {.email = {NULL, 0}}};
+	struct error why = {""};
+	bool exists = true, active = false;
+	struct state *db = state_watch(a->st->cfg->data_dir, &exists, &why);
+	enum roster_found found = exists ? ROSTER_TROUBLE : ROSTER_NOT_FOUND;
+
+	if (db)
+		found = roster_find(
+			db, slice_of(email), (int64_t)clock_wall_ms(), &entry, &active, &why);
+	state_close(&db);
+	if (found == ROSTER_TROUBLE)
+		return strchr(email, '@') ? page_error(503, why.text) : page_error(400, why.text);
+	return page_address(email, &entry.row, active);
 }
