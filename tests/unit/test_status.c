@@ -259,7 +259,7 @@ accept_batch(uint64_t n)
 		.invalid = 1,
 		.errors = {.type = MSGPACK_OBJECT_ARRAY, .via.array = {1, errors}},
 	};
-	char id[16];
+	char id[32];
 
 	cr_assert_eq(journal_begin(journal, &why), JOURNAL_OK);
 	batch.first = journal_next(journal);
