@@ -10,6 +10,7 @@
 #include "compose.h"
 #include "http.h"
 #include "object.h"
+#include "send_provider.h"
 
 enum { BODY_MAX = 256 << 20, REQUEST_TIMEOUT_MS = 60000 };
 
@@ -19,6 +20,7 @@ struct send {
 	struct flag_list fields;
 	uint64_t count;
 	bool json;
+	struct provider_send foreign; /* what is asked of a provider's request */
 	const struct config_source *to;
 	struct http *http;
 	bool refused; /* one answer at least was not 2xx */
@@ -91,6 +93,15 @@ print_object(const char *url, const char *id, const struct http_answer *answer)
 	json_reader_destroy(&reader);
 }
 
+void
+send_answer(bool json, const char *url, const char *id, const struct http_answer *answer)
+{
+	if (json)
+		print_object(url, id, answer);
+	else
+		printf("%ld %.*s\n", answer->status, SLICE_ARG(answer->body));
+}
+
 /* Signs and posts one body and prints the answer. False when there is none. */
 static bool
 post(struct send *s, struct slice body, const char *url, const char *id, struct error *why)
@@ -102,10 +113,7 @@ post(struct send *s, struct slice body, const char *url, const char *id, struct 
 		return error_set(why, "cannot sign");
 	if (!http_post(s->http, url, body, signature, &answer, why))
 		return false;
-	if (s->json)
-		print_object(url, id, &answer);
-	else
-		printf("%ld %.*s\n", answer.status, SLICE_ARG(answer.body));
+	send_answer(s->json, url, id, &answer);
 	s->refused |= answer.status / 100 != 2;
 	return true;
 }
@@ -191,6 +199,31 @@ with_config(struct send *s, const struct config *cfg)
 	return s->refused ? CLI_FAILED : CLI_DONE;
 }
 
+static bool
+is_foreign(const struct provider_send *ask)
+{
+	return ask->provider || ask->event || ask->events || ask->print || ask->key || ask->new_key;
+}
+
+static int
+as_provider(struct send *s)
+{
+	struct provider_send *ask = &s->foreign;
+
+	if (s->file || s->batch || s->data || s->timestamp || s->fields.n)
+		return cli_wrong_use(s->verb, "--provider and --event exclude --data, --field, "
+					      "--timestamp, --file, --batch");
+	ask->verb = s->verb;
+	ask->config = s->config;
+	ask->source = s->source;
+	ask->email = s->email;
+	ask->id = s->id;
+	ask->url = s->url;
+	ask->count = s->count;
+	ask->json = s->json;
+	return send_provider(ask);
+}
+
 static int
 run(const struct verb *verb, int argc, char **argv)
 {
@@ -215,6 +248,17 @@ run(const struct verb *verb, int argc, char **argv)
 		{"url", 0, FLAG_TEXT, "URL", "post there instead of to the configured address",
 			&s.url},
 		{"json", 0, FLAG_SWITCH, NULL, "print each answer as one JSON object", &s.json},
+		{"provider", 'p', FLAG_TEXT, "NAME", "a request as this provider makes it",
+			&s.foreign.provider},
+		{"event", 0, FLAG_TEXT, "EVENT", "of that provider's, or bounced, opened, ...",
+			&s.foreign.event},
+		{"events", 0, FLAG_SWITCH, NULL, "list what --event may be", &s.foreign.events},
+		{"print", 0, FLAG_SWITCH, NULL, "print the request for `verify`, post nothing",
+			&s.foreign.print},
+		{"key", 0, FLAG_TEXT, "FILE", "private key, where the provider signs with one",
+			&s.foreign.key},
+		{"new-key", 0, FLAG_TEXT, "FILE", "make one, print the public half",
+			&s.foreign.new_key},
 	};
 	struct arguments rest;
 	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
@@ -222,6 +266,8 @@ run(const struct verb *verb, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (is_foreign(&s.foreign))
+		return as_provider(&s);
 	if (s.file && s.batch)
 		return cli_wrong_use(verb, "--file and --batch exclude each other");
 	cfg = cli_config(verb, s.config, CONFIG_SECRETS);
@@ -240,6 +286,12 @@ const struct verb verb_send = {
 	"the\n"
 	"answer; exits 0 when every answer was 2xx, otherwise 1.\n\n"
 	"  trotline send --type email_bounced --email jo@example.com --field bounce_type=hard\n"
-	"  trotline send --batch events.json --json\n",
+	"  trotline send --batch events.json --json\n\n"
+	"With --provider or --event it is a request as a provider makes it, signed as that\n"
+	"provider does, with the first secret of its source; SendGrid, Postal and Amazon sign\n"
+	"with a key that only they have, so a source for trying out gets one of --new-key:\n\n"
+	"  trotline send --provider mailgun --event bounced\n"
+	"  trotline send --provider sendgrid --new-key sendgrid.pem\n"
+	"  trotline send --provider sendgrid --event open --key sendgrid.pem\n",
 	run,
 };
