@@ -35,13 +35,82 @@ struct listener_request {
 	struct answer_page page;
 };
 
+/* One TCP connection. */
+struct peer {
+	struct peer *next, **back;
+	int fd;
+	uint64_t since_ms; /* accepted, or its last request answered */
+	bool waiting;      /* its request is suspended */
+};
+
 struct listener {
 	struct MHD_Daemon *daemon;
+	struct peer *peers;
 	listener_handle *handle;
 	void *arg;
 	struct listener_request *requests;
 	int fd;
 };
+
+/* ---- connections ---- */
+
+static struct peer *
+peer_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static struct peer *
+peer_new(struct listener *l, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct peer *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	*p = (struct peer){.next = l->peers,
+		.back = &l->peers,
+		.fd = info ? info->connect_fd : -1,
+		.since_ms = clock_mono_ms()};
+	if (p->next)
+		p->next->back = &p->next;
+	l->peers = p;
+	return p;
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *c, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct peer *p = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = peer_new(arg, c);
+		return;
+	}
+	if (!p)
+		return;
+	*p->back = p->next;
+	if (p->next)
+		p->next->back = p->back;
+	free(p);
+	*context = NULL;
+}
+
+static void
+set_waiting(struct MHD_Connection *c, bool waiting)
+{
+	struct peer *p = peer_of(c);
+
+	if (!p)
+		return;
+	p->waiting = waiting;
+	p->since_ms = clock_mono_ms();
+}
 
 /* ---- requests ---- */
 
@@ -213,6 +282,7 @@ complete(struct listener *l, struct listener_request *rq)
 	if (rq->page.status != LISTENER_LATER)
 		return respond(rq);
 	rq->waiting = true;
+	set_waiting(rq->connection, true);
 	MHD_suspend_connection(rq->connection);
 	return MHD_YES;
 }
@@ -243,8 +313,8 @@ on_completed(
 	void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
 {
 	(void)arg;
-	(void)c;
 	(void)code;
+	set_waiting(c, false);
 	if (*context)
 		request_free(*context);
 	*context = NULL;
@@ -293,7 +363,8 @@ start(struct listener *l, const struct config *cfg, const struct addrinfo *at)
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, l, MHD_OPTION_END);
 }
 
 struct listener *
@@ -353,16 +424,19 @@ listener_run(struct listener *l)
 	return MHD_get_timeout(l->daemon, &wait_ms) == MHD_YES && wait_ms == 0;
 }
 
-/* The library's own time-out sees silence only; a body that drips in is cut here. The shutdown
+/* The library's own time-out sees silence only; what drips in is cut here. A connection has its
+ * idle time for the next request to begin, and the request time for it to come in; the shutdown
  * makes the library see its end. */
 void
 listener_sweep(struct listener *l, uint64_t now_ms)
 {
+	for (struct peer *p = l->peers; p; p = p->next)
+		if (!p->waiting && p->fd >= 0 && now_ms - p->since_ms > IDLE_S * 1000 + REQUEST_MS)
+			shutdown(p->fd, SHUT_RDWR);
 	for (struct listener_request *rq = l->requests; rq; rq = rq->next) {
-		const union MHD_ConnectionInfo *info =
-			MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		const struct peer *p = peer_of(rq->connection);
 
-		if (!rq->waiting && !rq->answered && info && now_ms - rq->since_ms > REQUEST_MS)
-			shutdown(info->connect_fd, SHUT_RDWR);
+		if (p && p->fd >= 0 && !rq->waiting && now_ms - rq->since_ms > REQUEST_MS)
+			shutdown(p->fd, SHUT_RDWR);
 	}
 }
