@@ -63,8 +63,6 @@ struct ses_message {
 	int64_t sns_ms;
 };
 
-/* --- what happened --- */
-
 static bool
 is(const struct ses_message *msg, const char *name)
 {
@@ -143,8 +141,6 @@ set_type(struct normal *ev, const struct ses_message *msg)
 		 slice_is(field_str(msg->object, "complaintFeedbackType"), not_spam))
 		fields_type(ev, "system_notice", NULL);
 }
-
-/* --- to whom, when, why --- */
 
 static int64_t
 event_time(const struct ses_message *msg)
@@ -260,8 +256,6 @@ read_ses(struct inbound *in, const msgpack_object *root, struct slice sns_id, in
 		msg.object = field_get(root, msg.row->object);
 	add_all(&msg, out);
 }
-
-/* --- the envelope --- */
 
 /* What SNS says itself, or passes on from others than SES. */
 static bool

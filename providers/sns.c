@@ -1,19 +1,11 @@
-/* sns - see sns.h. State: the keys of the last certificates, kept in the source. */
+/* sns - see sns.h. The envelope and the steps; URLs and keys have files of their own. */
 #include "sns.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "fields.h"
+#include "sns_private.h"
 #include "source.h"
-
-enum {
-	CERT_URL_MAX = 512,
-	SUBSCRIBE_URL_MAX = 2048,
-	KEYS_KEPT = 4, /* a source sees one region's certificate, and the next one once a year */
-};
 
 /* In which messages a field stands, and how. */
 enum {
@@ -65,8 +57,6 @@ static const struct {
 	const char *name;
 	enum digest digest;
 } versions[] = {{"1", DIGEST_SHA1}, {"2", DIGEST_SHA256}};
-
-/* --- the envelope --- */
 
 static struct slice *
 place(struct sns_envelope *envelope, const struct field *field)
@@ -166,233 +156,6 @@ sns_canonical(const struct sns_envelope *envelope, msgpack_sbuffer *out)
 	return true;
 }
 
-/* --- URLs --- */
-
-static struct slice
-slice_from(struct slice s, size_t n)
-{
-	return (struct slice){s.p + n, s.n - n};
-}
-
-static bool
-slice_ends(struct slice s, const char *end)
-{
-	const size_t n = strlen(end);
-
-	return s.n >= n && memcmp(s.p + s.n - n, end, n) == 0;
-}
-
-static bool
-only_of(struct slice s, const char *others)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		const char c = s.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c && strchr(others, c))))
-			return false;
-	}
-	return true;
-}
-
-/* sns.<region>.amazonaws.com[.cn]: the region has no dot, so nothing stands before or behind. */
-static bool
-is_sns_host(struct slice host)
-{
-	static const char *const ends[] = {".amazonaws.com", ".amazonaws.com.cn"};
-
-	for (size_t i = 0; i < COUNT(ends); i++) {
-		const size_t around = strlen("sns.") + strlen(ends[i]);
-
-		if (slice_starts(host, "sns.") && slice_ends(host, ends[i]) &&
-			host.n >= around + 3 &&
-			only_of((struct slice){host.p + strlen("sns."), host.n - around}, "-"))
-			return true;
-	}
-	return false;
-}
-
-/* Cuts scheme and host off; *rest begins with the '/' behind them. A host is letters, digits, dots
- * and hyphens up to there: with a user, a port or a backslash it is none of Amazon's. */
-static bool
-cut_sns_host(struct slice url, size_t max, struct slice *rest, const char *name, struct error *why)
-{
-	static const char https[] = "https://";
-	struct slice host;
-	const char *slash;
-
-	if (url.n > max)
-		return error_set(why, "%s: longer than %zu bytes", name, max);
-	if (!slice_starts(url, https))
-		return error_set(why, "%s: not https", name);
-	host = slice_from(url, sizeof https - 1);
-	slash = memchr(host.p, '/', host.n);
-	if (!slash)
-		return error_set(why, "%s: no path", name);
-	host.n = (size_t)(slash - host.p);
-	if (!is_sns_host(host))
-		return error_set(
-			why, "%s: host is not sns.<region>.amazonaws.com[.cn], alone", name);
-	*rest = slice_from(url, (size_t)(slash - url.p));
-	return true;
-}
-
-/* Is every part between slashes a name, and none a step to elsewhere? */
-static bool
-is_plain_path(struct slice path)
-{
-	while (path.n) {
-		struct slice part = slice_from(path, 1);
-		const char *slash = memchr(part.p, '/', part.n);
-
-		if (slash)
-			part.n = (size_t)(slash - part.p);
-		if (part.n == 0 || slice_is(part, ".") || slice_is(part, "..") ||
-			!only_of(part, "._-"))
-			return false;
-		path = slice_from(path, part.n + 1);
-	}
-	return true;
-}
-
-bool
-sns_cert_url_allowed(struct slice url, struct error *why)
-{
-	struct slice path = {NULL, 0};
-
-	if (!cut_sns_host(url, CERT_URL_MAX, &path, "SigningCertURL", why))
-		return false;
-	if (!slice_ends(path, ".pem"))
-		return error_set(why, "SigningCertURL: path does not end in .pem");
-	if (!is_plain_path(path))
-		return error_set(why, "SigningCertURL: path is not a plain one");
-	return true;
-}
-
-static bool
-has_parameter(struct slice query, const char *parameter)
-{
-	while (query.n) {
-		const char *end = memchr(query.p, '&', query.n);
-		const size_t n = end ? (size_t)(end - query.p) : query.n;
-
-		if (slice_is((struct slice){query.p, n}, parameter))
-			return true;
-		query = slice_from(query, end ? n + 1 : n);
-	}
-	return false;
-}
-
-bool
-sns_subscribe_url_allowed(struct slice url, struct error *why)
-{
-	struct slice rest = {NULL, 0};
-
-	if (!cut_sns_host(url, SUBSCRIBE_URL_MAX, &rest, "SubscribeURL", why))
-		return false;
-	if (!slice_starts(rest, "/?") || !only_of(rest, "/?&=%:._~+,-*!'();$@"))
-		return error_set(why, "SubscribeURL: not a plain query at /");
-	if (!has_parameter(slice_from(rest, 2), "Action=ConfirmSubscription"))
-		return error_set(why, "SubscribeURL: not Action=ConfirmSubscription");
-	return true;
-}
-
-/* --- keys --- */
-
-struct kept_key {
-	char *pem;
-	size_t n;
-	struct key *key;
-};
-
-struct kept_keys {
-	struct kept_key list[KEYS_KEPT];
-	size_t next; /* the oldest */
-};
-
-static void
-forget(struct kept_key *kept)
-{
-	key_destroy(&kept->key);
-	free(kept->pem);
-	*kept = (struct kept_key){0};
-}
-
-static void
-kept_keys_free(void *state)
-{
-	struct kept_keys *keys = state;
-
-	for (size_t i = 0; i < KEYS_KEPT; i++)
-		forget(&keys->list[i]);
-	free(keys);
-}
-
-static struct key *
-key_of_certificate(struct slice pem, struct error *why)
-{
-	BIO *bio = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	EVP_PKEY *public = certificate ? X509_get0_pubkey(certificate) : NULL;
-	struct key *key = NULL;
-
-	if (!public)
-		error_set(why, "SNS certificate: no X.509 in PEM with a public key");
-	else if (EVP_PKEY_get_base_id(public) != EVP_PKEY_RSA)
-		error_set(why, "SNS certificate: its key is not RSA");
-	else
-		key = key_of_public(public, why);
-	X509_free(certificate);
-	BIO_free(bio);
-	return key;
-}
-
-static bool
-keep(struct kept_key *kept, struct slice pem, struct error *why)
-{
-	forget(kept);
-	kept->pem = malloc(pem.n);
-	if (!kept->pem)
-		return error_set(why, "out of memory for an SNS certificate");
-	memcpy(kept->pem, pem.p, pem.n);
-	kept->n = pem.n;
-	kept->key = key_of_certificate(pem, why);
-	return kept->key;
-}
-
-static struct kept_keys *
-kept_keys_of(struct provider_source *source)
-{
-	if (!source->state) {
-		source->state = calloc(1, sizeof(struct kept_keys));
-		source->state_free = kept_keys_free;
-	}
-	return source->state;
-}
-
-/* The key stays the source's. NULL with why. */
-static struct key *
-key_for(struct provider_source *source, struct slice pem, struct error *why)
-{
-	struct kept_keys *keys = kept_keys_of(source);
-	struct kept_key *oldest;
-
-	if (!keys || !pem.n) {
-		error_set(why, keys ? "SNS certificate: empty" : "out of memory for SNS keys");
-		return NULL;
-	}
-	for (size_t i = 0; i < KEYS_KEPT; i++)
-		if (keys->list[i].key &&
-			slice_eq(pem, (struct slice){keys->list[i].pem, keys->list[i].n}))
-			return keys->list[i].key;
-	oldest = &keys->list[keys->next++ % KEYS_KEPT];
-	if (!keep(oldest, pem, why))
-		forget(oldest);
-	return oldest->key;
-}
-
-/* --- the steps --- */
-
 static bool
 digest_of(struct slice version, enum digest *digest, struct error *why)
 {
@@ -445,7 +208,7 @@ check_signature(struct provider_source *source, struct inbound *in,
 			SLICE_ARG(envelope->cert_url));
 		return CHECK_UNAVAILABLE;
 	}
-	key = key_for(source, pem, why);
+	key = sns_key(source, pem, why);
 	return key ? check_with(key, envelope, digest, signature, why) : CHECK_UNAVAILABLE;
 }
 

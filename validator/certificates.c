@@ -33,8 +33,6 @@ struct certificates {
 	struct entry list[CERTIFICATES_MAX];
 };
 
-/* --- a certificate --- */
-
 /* How SNS names itself (aws-sdk-java-v2, sns-message-manager): the first for most regions, the
  * others with "<region>.amazonaws.com[.cn]" behind them for regions of their own. */
 static const char common_name[] = "sns.amazonaws.com";
@@ -113,8 +111,6 @@ certificate_read(
 	BIO_free(bio);
 	return ok;
 }
-
-/* --- the table --- */
 
 struct certificates *
 certificates_new(
@@ -226,8 +222,6 @@ take(struct entry *e, struct slice pem, struct error *why)
 	e->until_ms = until_ms;
 	return true;
 }
-
-/* --- fetching --- */
 
 static uint64_t
 back_off(unsigned failures)

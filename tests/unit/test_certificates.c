@@ -25,8 +25,6 @@ static struct certificates *certificates;
 static struct confirmations *confirmations;
 static char pem[4096];
 
-/* --- the network --- */
-
 static struct network {
 	pthread_mutex_t mutex;
 	sem_t go;         /* posted: one more answer may come, where held */
@@ -86,8 +84,6 @@ calls(void)
 	pthread_mutex_unlock(&network.mutex);
 	return n;
 }
-
-/* --- the bench --- */
 
 static uint64_t
 clock_now(void)
@@ -172,8 +168,6 @@ settle(size_t expected)
 	} while (calls() < expected || fetcher_busy(fetcher));
 	cr_expect_eq(calls(), expected);
 }
-
-/* --- certificates --- */
 
 Test(certificates, the_first_to_ask_gets_nothing_and_the_next_one_all)
 {
@@ -417,8 +411,6 @@ Test(certificates, only_https_is_fetched)
 	cr_expect(why.text[0]);
 	free(out);
 }
-
-/* --- confirmations --- */
 
 #define CONFIRM_URL                                                                                \
 	CERT_HOST "/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:eu-central-1:1:t&Token=0123"

@@ -32,8 +32,6 @@ teardown(void)
 
 TestSuite(sns, .init = setup, .fini = teardown, .timeout = 60);
 
-/* --- URLs --- */
-
 static const char *const good_urls[] = {
 	"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
 	"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
@@ -140,8 +138,6 @@ Test(sns, only_a_confirmation_at_sns_is_ever_fetched)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		cr_expect_not(sns_subscribe_url_allowed(slice_of(bad[i]), &why), "%s", bad[i]);
 }
-
-/* --- envelopes --- */
 
 struct shape {
 	const char *message, *id, *topic, *timestamp, *version, *more;
@@ -277,8 +273,6 @@ Test(sns, one_signed_text_has_one_reading)
 		cr_expect_eq(read_body(body), CHECK_MALFORMED, "%s", key);
 	}
 }
-
-/* --- whole requests --- */
 
 static struct slice
 hand_out(void *arg, struct slice url)
@@ -452,8 +446,6 @@ Test(sns, two_headers_of_the_type_are_no_work_of_sns)
 	EVP_PKEY_free(key);
 }
 
-/* --- raw delivery --- */
-
 static const char raw_headers[] =
 	"[[\"x-amz-sns-rawdelivery\",\"true\"],[\"x-amz-sns-message-id\",\"id-7\"],"
 	"[\"x-amz-sns-topic-arn\",\"" TOPIC "\"]]";
@@ -494,8 +486,6 @@ Test(sns, raw_delivery_may_have_to_show_credentials)
 		check(source, shown, slice_of(raw_body), &out), CHECK_ACCEPTED, "%s", why.text);
 	provider_source_destroy(&source);
 }
-
-/* --- SES in it --- */
 
 static struct slice
 key_of_raw(struct provider_source *source, const char *body)
