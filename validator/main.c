@@ -292,6 +292,28 @@ open_counters(struct metrics *m)
 	}
 }
 
+/* When a source last had something accepted. */
+static double *
+last_accepted(struct metrics *m, struct slice source)
+{
+	char labels[96];
+
+	snprintf(labels, sizeof labels, "source=\"%.*s\"", SLICE_ARG(source));
+	return metric(m, METRIC_FAMILY_ACCEPTED, labels);
+}
+
+/* Silence is counted from the start of this process at the earliest. */
+static void
+open_sources(struct metrics *m, const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->sources_count; i++) {
+		double *last = last_accepted(m, slice_of(cfg->sources[i].name));
+
+		if (*last == 0)
+			*last = (double)clock_wall_ms() / 1e3;
+	}
+}
+
 static void
 count_event(struct validator *v, const struct candidate *c)
 {
@@ -309,6 +331,7 @@ count_event(struct validator *v, const struct candidate *c)
 static void
 report(struct validator *v, const struct job *job)
 {
+	bool any = false;
 	char labels[80];
 
 	if (job->asks)
@@ -323,11 +346,14 @@ report(struct validator *v, const struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		const struct candidate *c = &job->events[i];
 
+		any |= c->outcome == OUTCOME_NEW;
 		count_event(v, c);
 		log_info(outcome_name(c->outcome), LF_UINT("seq", c->seq),
 			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->ev.id),
 			LF_SLICE("type", c->ev.type));
 	}
+	if (any)
+		*last_accepted(v->st->metrics, job->rq.source) = (double)clock_wall_ms() / 1e3;
 }
 
 /* Tells the retrier what no router took, so that it need not wait for the lease. */
@@ -529,6 +555,7 @@ main(int argc, char **argv)
 	struct validator *v = validator_new(st);
 
 	open_counters(st->metrics);
+	open_sources(st->metrics, st->cfg);
 	stage_on_read(st, v->requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);
 	stage_on_reload(st, on_reload, v);
