@@ -112,12 +112,11 @@ confirmed(struct move *m)
 	if (m->rq->yes || is_named(m))
 		return true;
 	if (!isatty(STDIN_FILENO)) {
-		fprintf(stderr,
-			"trotline dlq: %zu letters are meant; nothing is done without --yes\n",
-			m->n);
+		fprintf(stderr, "trotline dlq: %zu letter%s meant; nothing is done without --yes\n",
+			m->n, m->n == 1 ? " is" : "s are");
 		return false;
 	}
-	fprintf(stderr, "%s %zu letters? [y/N] ", m->verb, m->n);
+	fprintf(stderr, "%s %zu letter%s? [y/N] ", m->verb, m->n, m->n == 1 ? "" : "s");
 	return fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y');
 }
 
@@ -172,10 +171,11 @@ print_end(const struct move *m, uint64_t meant)
 		return;
 	}
 	if (m->rq->dry_run) {
-		printf("would %s %zu letters\n", m->verb, m->n);
+		printf("would %s %zu letter%s\n", m->verb, m->n, m->n == 1 ? "" : "s");
 		return;
 	}
-	printf("%s %llu letters\n", m->done_word, (unsigned long long)m->done);
+	printf("%s %llu letter%s\n", m->done_word, (unsigned long long)m->done,
+		m->done == 1 ? "" : "s");
 	if (m->journal && m->done && !m->verdicts)
 		fputs("the pipeline is down; they are handled once it is up\n", stderr);
 }

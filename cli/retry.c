@@ -240,7 +240,8 @@ now(struct retry *r, struct error *why)
 	if (r->json)
 		printf("{\"hastened\":%llu}\n", (unsigned long long)total);
 	else
-		printf("%llu events are due now\n", (unsigned long long)total);
+		printf("%llu %s due now\n", (unsigned long long)total,
+			total == 1 ? "event is" : "events are");
 	if (total && !stages_holder(r->cfg, "retrier.0"))
 		fputs("the pipeline is down; they are sent once it is up\n", stderr);
 	return true;
