@@ -306,8 +306,10 @@ static void
 on_second(void *arg)
 {
 	struct ingress *in = arg;
-	struct metrics *all = board_join(in->board, in->st->metrics, clock_mono_ms());
+	struct metrics *all;
 
+	board_look(in->board, in->st->metrics);
+	all = board_join(in->board, in->st->metrics, clock_mono_ms());
 	tap_feed_refresh(in->feed);
 	if (all)
 		board_sample(in->board, all, clock_mono_ms());
