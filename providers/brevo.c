@@ -1,12 +1,14 @@
 /* brevo - transactional and contact events of Brevo (once Sendinblue).
  *
  * Proof: basic auth in the URL, a bearer token, or a header of one's own; nothing is signed, so
- * there is no age to judge. Body: one object, or an array of up to 500 with `batched: true`. Traps:
- * `id` is the webhook's, not the event's, so the key is composed; `ts_epoch` is in ms, but in
- * seconds in some payloads; `date` is local time of no named zone; `tag` is a text, JSON in a text,
- * or an array; `sending_ip` is Brevo's, not the reader's; list events have an array of addresses.
- * Answers: 429 for trouble of ours, for all other 4xx, and by newer texts 5xx too, are final; again
- * after 10 min, 1, 2 and 8 h.
+ * there is no age to judge.
+ * Body: one object, or an array of up to 500 with `batched: true`.
+ * Traps: `id` is the webhook's, not the event's, so the key is composed; `ts_epoch` is in ms, but
+ * in seconds in some payloads; `date` is local time of no named zone; `tag` is a text, JSON in a
+ * text, or an array; `sending_ip` is Brevo's, not the reader's; list events have an array of
+ * addresses.
+ * Answers: 429 for trouble of ours, for all other 4xx, and by newer texts 5xx too, are final;
+ * again after 10 min, 1, 2 and 8 h.
  * Source: developers.brevo.com, transactional-webhooks, batch-webhooks, secured-webhooks,
  * retry-mechanism. */
 #include "batch.h"

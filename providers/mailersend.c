@@ -1,12 +1,13 @@
 /* mailersend - activity and account events of MailerSend.
  *
- * Proof: `Signature`, the bare hex of HMAC-SHA256 over the raw body; no time is signed, so there is
- * no age to judge. The raw body has PHP's `\/`, which a body parsed and written again has not. The
- * ping sent when a webhook is saved is signed with a secret that MailerSend publishes, so that the
- * own one does not fit it: take that secret as a second one while setting up. Body: one object
- * {type, created_at, data}; the event itself is `data`, whose `created_at` is the event's (the
- * outer one is the webhook's). Traps: `data.id` is shared by e.g. clicked and clicked_unique;
- * `morph` and `tags` may be null. Answers: 2xx; all else again with back-off for about 3 days.
+ * Proof: `Signature`, the bare hex of HMAC-SHA256 over the raw body; no time is signed, so there
+ * is no age to judge. The raw body has PHP's `\/`, which a body parsed and written again has not.
+ * The ping sent when a webhook is saved is signed with a secret that MailerSend publishes, so
+ * that the own one does not fit it: take that secret as a second one while setting up.
+ * Body: one object {type, created_at, data}; the event itself is `data`, whose `created_at` is
+ * the event's (the outer one is the webhook's).
+ * Traps: `data.id` is shared by e.g. clicked and clicked_unique; `morph` and `tags` may be null.
+ * Answers: 2xx; all else again with back-off for about 3 days.
  * Source: developers.mailersend.com, webhooks and inbound routing. */
 #include "batch.h"
 #include "fields.h"

@@ -2,10 +2,12 @@
  *
  * Proof: basic auth in the URL; nothing is signed, so there is no age to judge.
  * Body: an array of the last second's events, types mixed ("group events", Version 2), or one
- * object. Traps: `sent` says that the receiver took the mail, which is our delivered; MessageID is
- * an int64 beyond 2^53, which a double would round; there is no event id, so the key is composed;
- * `Payload` is a text that may hold JSON. Answers: 200 only; all else is sent again every 30 s for
- * 24 h, then the URL is suspended. Source: mailjet/api-documentation, _event-api.md. */
+ * object.
+ * Traps: `sent` says that the receiver took the mail, which is our delivered; MessageID is an
+ * int64 beyond 2^53, which a double would round; there is no event id, so the key is composed;
+ * `Payload` is a text that may hold JSON.
+ * Answers: 200 only; all else is sent again every 30 s for 24 h, then the URL is suspended.
+ * Source: mailjet/api-documentation, _event-api.md. */
 #include "batch.h"
 #include "fields.h"
 #include "scheme.h"

@@ -4,10 +4,12 @@
  * older servers only X-Postal-Signature (SHA-1). Where the stronger one stands it alone decides,
  * else a header made by weaker means could take its place. X-Postal-Signature-KID names the key:
  * SHA-256 of the PKCS#1 public key in hex; it is no proof, so a name that fits none of our keys
- * only explains a refusal. No time is signed, so there is no age to judge. Body: one object {event,
- * timestamp, payload, uuid}; `timestamp` is float seconds and says when the webhook was made.
- * Traps: a bounce is two mails, and `payload.bounce` is the notice, `payload.original_message` the
- * mail that bounced; `message.direction` "incoming" is about a mail to us, not one of ours.
+ * only explains a refusal. No time is signed, so there is no age to judge.
+ * Body: one object {event, timestamp, payload, uuid}; `timestamp` is float seconds and says when
+ * the webhook was made.
+ * Traps: a bounce is two mails: `payload.bounce` is the notice, `payload.original_message` the
+ * mail that bounced. `message.direction` "incoming" is about a mail to us, and is told like any
+ * other.
  * Answers: 2xx within 5 s; again after 2, 3, 6, 10, 15 min, then dropped.
  * Source: postalserver/postal, lib/postal/http.rb, signer.rb; docs, webhooks. */
 #include "batch.h"

@@ -2,13 +2,17 @@
  *
  * Body: one SNS envelope; its Message is a text that holds one SES object, which may be about
  * several recipients: each becomes an event. Event publishing names it `eventType`, feedback
- * notifications `notificationType`, else they read the same. Messages that hold none ("Successfully
- * validated SNS topic ...") and the (un)subscription of the topic itself are system events. Time
- * signed: the envelope's Timestamp, the same on every retry; SNS tries for 3600 s at most, so some
- * hours are allowed. The event's own time stands in its object, else with the mail. Answers: SNS
- * takes a 4xx for delivered and loses the message; only 5xx and time-outs are sent again. Source:
- * amazon-ses-developer-guide, event-publishing-retrieving-sns-contents, notification-contents;
- * amazon-sns-developer-guide. */
+ * notifications `notificationType`, else they read the same. Messages that hold none
+ * ("Successfully validated SNS topic ...") and the (un)subscription of the topic itself are
+ * system events.
+ * Times: signed is the envelope's Timestamp, the same on every retry; SNS tries for 3600 s at
+ * most, so some hours are allowed. The event's own time stands in its object, else with the mail.
+ * Traps: two recipients share the SNS MessageId; a bounce of a suppressed address was never sent;
+ * a report of `not-spam` is no complaint.
+ * Answers: SNS takes a 4xx for delivered and loses the message; only 5xx and time-outs are sent
+ * again.
+ * Source: amazon-ses-developer-guide, event-publishing-retrieving-sns-contents and
+ * notification-contents; amazon-sns-developer-guide. */
 #include "batch.h"
 #include "fields.h"
 #include "scheme.h"
@@ -16,12 +20,12 @@
 
 struct ses_event {
 	const char *name, *type;
-	const char *object; /* key of the event's own object */
-	const char *
-		recipients; /* key in it: texts, or maps with emailAddress; else mail.destination */
-	const char *reason[3]; /* keys in it, joined, where the recipient has no diagnosticCode */
+	const char *object;     /* key of the event's own object */
+	const char *recipients; /* key in it: texts, or maps with emailAddress */
+	const char *reason[3];  /* keys in it, joined, where the recipient has no diagnosticCode */
 };
 
+/* Without recipients of its own an event is about mail.destination. */
 static const struct ses_event events[] = {
 	{"Send", "email_accepted", "send", NULL, {0}},
 	{"Delivery", "email_delivered", "delivery", "recipients", {"smtpResponse"}},
@@ -33,8 +37,7 @@ static const struct ses_event events[] = {
 	{"Rendering Failure", "email_failed", "failure", NULL, {"errorMessage"}},
 	{"Open", "email_opened", "open", NULL, {0}},
 	{"Click", "email_clicked", "click", NULL, {0}},
-	{"Subscription", "email_subscribed", "subscription", NULL,
-		{0}}, /* or un-, by preferences */
+	{"Subscription", "email_subscribed", "subscription", NULL, {0}}, /* or unsubscribed */
 	{"Received", "email_received", "receipt", "recipients", {0}},
 	{"AmazonSnsSubscriptionSucceeded", "system_notice", "", NULL, {0}},
 };

@@ -1,17 +1,16 @@
-/* sns - Amazon's envelope: what SNS signs, where its certificates may come from, whose topics are
- * ours.
+/* sns - Amazon's envelope: what SNS signs, whose certificates count, which topics are ours.
  *
  * Facts (SNS developer guide, proved with messages that SNS really signed):
  * - signed is not the body but a text rebuilt from it, `Key\nValue\n` for the fields of the
- * message's type in byte order, values as JSON decodes them; RSA PKCS#1 v1.5, SignatureVersion 1 =
- * SHA-1 (the default), 2 = SHA-256;
+ *   message's type in byte order, values as JSON decodes them; RSA PKCS#1 v1.5, SignatureVersion
+ *   1 = SHA-1 (the default), 2 = SHA-256;
  * - the certificate stands at SigningCertURL, which the sender writes: it is worth something only
- * when its host is SNS itself, else anybody signs with a certificate of his own;
+ *   when its host is SNS itself, else anybody signs with a certificate of his own;
  * - a right signature proves "some topic of some AWS customer", so the TopicArn must be ours as
- * well;
+ *   well;
  * - Timestamp is signed and stays the same on every retry, up to 3600 s later;
  * - the x-amz-sns-* headers are not signed; raw delivery (x-amz-sns-rawdelivery: true) has no
- * envelope and no signature at all. */
+ *   envelope and no signature at all. */
 #ifndef TROTLINE_PROVIDERS_SNS_H
 #define TROTLINE_PROVIDERS_SNS_H
 
