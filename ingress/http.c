@@ -13,6 +13,7 @@
 
 #include "../proto/clock.h"
 #include "../proto/log.h"
+#include "../providers/provider.h"
 
 enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, TARGET_MAX = 2048, STOP_RUNS = 16 };
 
@@ -181,6 +182,21 @@ reason_of(unsigned status)
 	}
 }
 
+/* What a sender is told when the trouble is ours: 503, but for those that give up on it. */
+static unsigned
+busy(const struct config_source *source)
+{
+	const struct provider *provider = source ? provider_find(source->provider) : NULL;
+
+	return provider ? provider->busy : 503;
+}
+
+static bool
+is_busy(unsigned status)
+{
+	return status == 503 || status == 429;
+}
+
 static enum MHD_Result
 respond_error(struct http *h, struct MHD_Connection *c, const char *method, unsigned status,
 	const char *allow)
@@ -190,7 +206,7 @@ respond_error(struct http *h, struct MHD_Connection *c, const char *method, unsi
 
 	if (n < 0)
 		return MHD_NO;
-	if (status == 503)
+	if (is_busy(status))
 		snprintf(headers, sizeof headers, "Retry-After: %d\n", RETRY_AFTER_S);
 	else if (allow)
 		snprintf(headers, sizeof headers, "Allow: %s\n", allow);
@@ -241,14 +257,14 @@ begin(struct http *h, struct MHD_Connection *c, const char *method, const char *
 		return respond_error(h, c, method, 431, NULL);
 	x = h->draining ? NULL : exchange_open(h->table, c, clock_mono_ms());
 	if (!x)
-		return respond_error(h, c, method, 503, NULL);
+		return respond_error(h, c, method, busy(t.source), NULL);
 	*context = x;
 	x->source = t.source;
 	x->batch = t.batch;
 	x->limit = t.batch ? h->cfg->limits.batch_bytes : h->cfg->limits.event_bytes;
 	if (t.source && !exchange_claim(h->table, x, (size_t)(t.source - h->cfg->sources),
 				h->cfg->sources_count))
-		return respond_error(h, c, method, 503, NULL);
+		return respond_error(h, c, method, busy(t.source), NULL);
 	if (announced(c) > x->limit)
 		return respond_error(h, c, method, 413, NULL);
 	return MHD_YES;
@@ -268,7 +284,7 @@ take_body(struct http *h, struct MHD_Connection *c, struct exchange *x, const ch
 	*n = 0;
 	if (rc == EXCHANGE_BODY_OK)
 		return MHD_YES;
-	x->refused = rc == EXCHANGE_BODY_LARGE ? 413 : 503;
+	x->refused = rc == EXCHANGE_BODY_LARGE ? 413 : busy(x->source);
 	exchange_drop_body(h->table, x);
 	(void)method;
 	return MHD_YES;
@@ -520,7 +536,9 @@ http_answer_error(struct http *h, struct exchange *x, unsigned status, const cha
 	char headers[64] = "", *body = NULL;
 	int n = asprintf(&body, "{\"error\":\"%s\"}", text);
 
-	if (status == 503)
+	if (status == 503 && !x->asks)
+		status = busy(x->source);
+	if (is_busy(status))
 		snprintf(headers, sizeof headers, "Retry-After: %d\n", RETRY_AFTER_S);
 	http_answer(h, x, status, n < 0 ? NULL : body, n < 0 ? 0 : (size_t)n, slice_of(headers));
 }

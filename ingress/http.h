@@ -41,7 +41,8 @@ bool http_run(struct http *h);
 void http_answer(struct http *h, struct exchange *x, unsigned status, char *body, size_t n,
 	struct slice headers);
 
-/* Answers with one of ours: {"error": text}, and Retry-After where status is 503. */
+/* Answers with one of ours: {"error": text}. 503 comes with Retry-After, and is 429 for the
+ * providers that give up on a 503. */
 void http_answer_error(struct http *h, struct exchange *x, unsigned status, const char *text);
 
 /* The request's headers as an array of [name, value] in the zone; they point into the connection.

@@ -215,6 +215,15 @@ answer_refusal(const struct job *job, msgpack_sbuffer *out)
 	}
 }
 
+/* SNS shows its credentials only when it is asked for them. */
+static bool
+asks_for_password(const struct job *job)
+{
+	const char *scheme = job->source->scheme ? job->source->scheme : job->foreign->scheme;
+
+	return scheme && strcmp(scheme, "basic") == 0;
+}
+
 void
 job_answer_headers(const struct job *job, unsigned status, char *out, size_t size)
 {
@@ -223,10 +232,10 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 	out[0] = 0;
 	if (status == 503 || status == 429)
 		n = snprintf(out, size, "Retry-After: %d\n", RETRY_AFTER_S);
-	if (status == 401 && job->foreign &&
-		strcmp(job->foreign->scheme ? job->foreign->scheme : "", "basic") == 0)
+	if (status == 401 && job->foreign && asks_for_password(job))
 		n = snprintf(out, size, "WWW-Authenticate: Basic realm=\"trotline\"\n");
-	if (job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE && job->why.text[0])
+	if (job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE &&
+		job->refusal != REFUSED_QUARANTINED && job->why.text[0])
 		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", job->why.text);
 }
 
