@@ -247,9 +247,9 @@ survey_notices(struct dlq *d)
 
 	for (size_t way = 0; way < NOTIFY_WAYS; way++) {
 		notify_look(d->notify, way, &figures);
-		snprintf(labels, sizeof labels, "way=\"%s\",result=\"sent\"", notify_names[way]);
+		snprintf(labels, sizeof labels, "way=\"%s\",status=\"sent\"", notify_names[way]);
 		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.sent;
-		snprintf(labels, sizeof labels, "way=\"%s\",result=\"failed\"", notify_names[way]);
+		snprintf(labels, sizeof labels, "way=\"%s\",status=\"failed\"", notify_names[way]);
 		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.failed;
 		if (figures.failed > d->told[way])
 			log_error("operators not told", LF_TEXT("way", notify_names[way]),

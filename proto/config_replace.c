@@ -15,8 +15,7 @@
 	X("limits.event_size", limits.event_bytes)                                                 \
 	X("limits.batch_size", limits.batch_bytes)                                                 \
 	X("limits.idle_timeout", limits.idle_timeout_ms)                                           \
-	X("journal.max_size", journal.max_bytes)                                                   \
-	X("dlq.max_size", dlq.max_bytes)
+	X("journal.max_size", journal.max_bytes)
 
 /* Swaps two members of the same type. */
 #define SWAP(a, b)                                                                                 \

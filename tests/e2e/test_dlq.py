@@ -393,6 +393,19 @@ def test_a_full_store_leaves_letters_in_the_journal_says_so_and_takes_them_later
                  pipeline, "dlq", "drop", "--all", "--yes"))
 
 
+def test_a_full_store_is_raised_by_a_reload(start):
+    small = settings(dlq={"max_size": "1MiB"}, journal={"lease": "1s"})
+    pipeline = start(settings=small)
+    pipeline.hook("mine", lambda ev: ("dead", "no luck"))
+    post_all(pipeline, [event("mine_a", fill="x" * 40_000) for _ in range(30)], batch=15)
+    wait_for("the store is full", lambda: pipeline["dlq"].has_logged("no room for dead letters"))
+    wait_for("some wait in the journal", lambda: pipeline.metric("webhook_queue_size") > 0)
+    pipeline.write_config(small | {"dlq": {"max_size": "8MiB"}})
+    pipeline["dlq"].signal(signal.SIGHUP)
+    wait_letters(pipeline, 30)
+    assert pipeline["dlq"].has_logged("room for dead letters again")
+
+
 def test_the_file_shrinks_when_the_stage_starts(start):
     pipeline = start(settings=settings(dlq={"max_size": "64MiB"}, limits={"answer_timeout": "20s"}))
     pipeline.hook("mine", lambda ev: ("dead", "no luck"))
@@ -470,7 +483,7 @@ def test_operators_are_told_at_once_and_then_once_an_interval(start, operator):
     assert len(operator.taken) <= 3
     assert time.monotonic() - began > 1.9
     wait_for("counted", lambda: pipeline.metric(
-        "webhook_notices_total", 'way="url",result="sent"') == len(operator.taken))
+        "webhook_notices_total", 'way="url",status="sent"') == len(operator.taken))
 
 
 def test_notifiers_that_fail_or_hang_hold_nothing_up(start):
@@ -484,7 +497,7 @@ def test_notifiers_that_fail_or_hang_hold_nothing_up(start):
     assert time.monotonic() - began < 10
     wait_for("the failure is logged", lambda: pipeline["dlq"].has_logged("operators not told", "way=url"))
     wait_for("and counted", lambda: pipeline.metric(
-        "webhook_notices_total", 'way="url",result="failed"') >= 1)
+        "webhook_notices_total", 'way="url",status="failed"') >= 1)
     began = time.monotonic()
     pipeline["dlq"].stop()
     assert time.monotonic() - began < 5, "the hanging command is cut off"

@@ -78,7 +78,7 @@ Test(config_replace, what_needs_a_restart_is_named)
 		"limits.connections, limits.memory, limits.header_size, limits.event_size, "
 		"limits.batch_size, limits.idle_timeout");
 	expect_kept("journal: {max_size: 4MiB}\ndlq: {max_size: 4MiB}\n" SOURCE,
-		"journal.max_size, dlq.max_size");
+		"journal.max_size");
 	expect_kept("admin: {listen: 127.0.0.1:7}\n" SOURCE, "admin.listen");
 	expect_kept("admin: {listen: off}\n" SOURCE, "admin.listen");
 	expect_kept("handlers:\n  - {name: opened, processes: 2}\n" SOURCE, "handlers");
