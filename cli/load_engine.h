@@ -12,7 +12,7 @@
 
 #include "../proto/error.h"
 #include "../proto/slice.h"
-#include "histogram.h"
+#include "../proto/histogram.h"
 
 enum { LOAD_STATUSES = 600 };
 

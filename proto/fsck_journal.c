@@ -185,13 +185,22 @@ is_indexed(struct fsck *f, uint64_t seq, const struct seen_row *row)
 	return dedup_find(f->journal->dedup, row->hash, &truth) >= seq;
 }
 
+/* Numbers that are missing in the seen log, but whose events are there: told as such already. */
+static bool
+are_events(struct fsck *f, uint64_t first, uint64_t end)
+{
+	while (first < end && has_row(f, f->journal->events, first))
+		first++;
+	return first >= end;
+}
+
 static void
 check_seen(struct fsck *f, const MDB_val *key, const MDB_val *value)
 {
 	const uint64_t seq = number_of(key);
 	struct seen_row row;
 
-	if (f->last_seen && seq != f->last_seen + 1)
+	if (f->last_seen && !are_events(f, f->last_seen + 1, seq))
 		fsck_find(f, FSCK_SEEN_HOLE, f->last_seen + 1, 0, "%llu numbers up to %llu",
 			(unsigned long long)(seq - f->last_seen - 1), (unsigned long long)seq - 1);
 	f->last_seen = seq;

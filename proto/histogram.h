@@ -1,6 +1,6 @@
 /* histogram - durations in µs, counted in buckets each 1/64 wider than the one before; pure. */
-#ifndef TROTLINE_CLI_HISTOGRAM_H
-#define TROTLINE_CLI_HISTOGRAM_H
+#ifndef TROTLINE_HISTOGRAM_H
+#define TROTLINE_HISTOGRAM_H
 
 #include <stdint.h>
 
