@@ -77,8 +77,8 @@ Test(config_replace, what_needs_a_restart_is_named)
 		    "2MiB, batch_size: 20MiB, idle_timeout: 5s}\n" SOURCE,
 		"limits.connections, limits.memory, limits.header_size, limits.event_size, "
 		"limits.batch_size, limits.idle_timeout");
-	expect_kept("journal: {max_size: 4MiB}\ndlq: {max_size: 4MiB}\n" SOURCE,
-		"journal.max_size");
+	expect_kept(
+		"journal: {max_size: 4MiB}\ndlq: {max_size: 4MiB}\n" SOURCE, "journal.max_size");
 	expect_kept("admin: {listen: 127.0.0.1:7}\n" SOURCE, "admin.listen");
 	expect_kept("admin: {listen: off}\n" SOURCE, "admin.listen");
 	expect_kept("handlers:\n  - {name: opened, processes: 2}\n" SOURCE, "handlers");
