@@ -258,7 +258,8 @@ survey_notices(struct dlq *d)
 	}
 }
 
-/* A store that has just refused a letter counts as used up, whatever is left between its pages. */
+/* A store that has refused a letter counts as used up, whatever is left between its pages, until it
+ * takes one: the retrier offers it again after a lease. */
 static void
 on_count(void *arg)
 {
@@ -269,8 +270,6 @@ on_count(void *arg)
 	survey_notices(d);
 	if (!letters_stat(d->store, &st))
 		return;
-	if (d->full && st.used_bytes < st.limit_bytes / 2)
-		say_full(d, false, NULL);
 	d->total = st.count;
 	*metric(m, METRIC_FAMILY_DEAD, "") = (double)st.count;
 	*metric(m, METRIC_FAMILY_DEAD_BYTES, "") =

@@ -261,7 +261,7 @@ def test_a_dead_letter_waits_in_the_journal_while_its_store_cannot_be_written(st
                      settings={"journal": {"lease": "500ms"}})
     disk.fail(errno.ENOSPC)
     assert pipeline.post(event("email_bounced", reason="no address")).status == 202
-    wait_for("trouble is told", lambda: pipeline["dlq"].has_logged("dead letters not stored"))
+    wait_for("trouble is told", lambda: pipeline["dlq"].has_logged("they stay in the journal"))
     wait_for("it waits", lambda: pipeline.metric("webhook_queue_size") == 1)
     disk.heal()
     wait_for("it is stored", lambda: pipeline.metric("webhook_dead_letters") == 1)
