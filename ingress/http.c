@@ -245,6 +245,15 @@ announced(struct MHD_Connection *c)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
+/* A provider posts batches to the one path it was given. */
+static uint64_t
+limit_of(const struct config *cfg, const struct target *t)
+{
+	const bool batch = t->batch || (t->source && strcmp(t->source->provider, "trotline") != 0);
+
+	return batch ? cfg->limits.batch_bytes : cfg->limits.event_bytes;
+}
+
 /* The headers are in. What is known to be refused on them alone is answered before the body comes,
  * which also closes the connection; the rest waits for the body. */
 static enum MHD_Result
@@ -261,7 +270,7 @@ begin(struct http *h, struct MHD_Connection *c, const char *method, const char *
 	*context = x;
 	x->source = t.source;
 	x->batch = t.batch;
-	x->limit = t.batch ? h->cfg->limits.batch_bytes : h->cfg->limits.event_bytes;
+	x->limit = limit_of(h->cfg, &t);
 	if (t.source && !exchange_claim(h->table, x, (size_t)(t.source - h->cfg->sources),
 				h->cfg->sources_count))
 		return respond_error(h, c, method, busy(t.source), NULL);

@@ -168,6 +168,16 @@ def native_fence(pipeline):
     return fence["event_id"]
 
 
+def test_a_batch_may_be_larger_than_one_event(running):
+    """limits.batch_size holds for a provider's one path: Mandrill's batches are megabytes."""
+    one = {"event": "open", "time": int(time.time()), "email": "large@example.com", "url": "x" * 2000}
+    batch = [one | {"MessageID": 2**60 + i} for i in range(800)]
+    assert len(json.dumps(batch)) > 1 << 20
+    assert post(running, "mailjet", batch, JSON | BASIC).status == 200
+    wait_for("all of them", lambda: running.rows(
+        "SELECT opened FROM recipients WHERE email = 'large@example.com'") == [(800,)])
+
+
 def test_what_is_no_event_at_all_but_signed_is_taken(running):
     """SparkPost's ping when a webhook is made."""
     assert post(running, "sparkpost", [{"msys": {}}], JSON | BASIC).status == 200
