@@ -202,9 +202,11 @@ report(struct dlq *d, size_t i)
 {
 	const struct dead *dead = &d->letters[i];
 	struct letter letter;
+	char failed_at[24];
 
-	stage_send_verdict(
-		d->verdicts, dead->journal, &dead->seq, 1, "buried", slice_of(""), d->st->name);
+	snprintf(failed_at, sizeof failed_at, "%llu", (unsigned long long)dead->failed_at);
+	stage_send_verdict(d->verdicts, dead->journal, &dead->seq, 1, "buried", slice_of(failed_at),
+		d->st->name);
 	if (d->known[i])
 		return;
 	letter_open(dead, &d->zone, &letter);

@@ -132,6 +132,7 @@ struct journal_change {
 	uint64_t due_ms;       /* MOVE_RETRY: when */
 	bool free;             /* MOVE_RETRY: costs no attempt, the event is not to blame */
 	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it becomes MOVE_DEAD */
+	uint64_t failed_ms;    /* MOVE_BURIED: failed_at of the letter; 0: whichever it is */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */

@@ -156,6 +156,14 @@ allowed(enum journal_move move, bool tried, const struct journal_try *last)
 	return false;
 }
 
+/* A burial that comes late, when the event has been put back and has died again since: the letter
+ * of this death may not be stored yet. */
+static bool
+is_of_another_death(const struct journal_change *c, const struct journal_try *last)
+{
+	return c->move == MOVE_BURIED && c->failed_ms && c->failed_ms != last->at;
+}
+
 static enum journal_death
 death_by(const struct journal_change *c, const struct journal_try *last)
 {
@@ -183,7 +191,7 @@ apply(struct journal *j, struct journal_change *c)
 		return no_matter_if_missing(rc);
 	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
 	tried = journal_try_at(j, j->write, c->seq, &last);
-	if (!allowed(c->move, tried, &last))
+	if (!allowed(c->move, tried, &last) || is_of_another_death(c, &last))
 		return 0;
 	c->applied = true;
 	death = death_by(c, &last);

@@ -234,6 +234,17 @@ take_back(struct custodian *c, const struct verdict *v, struct error *why)
 	return true;
 }
 
+/* "buried" says in its reason which death's letter is stored, as its failed_at. */
+static uint64_t
+number_of(struct slice text)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+		number = number * 10 + (uint64_t)(text.p[i] - '0');
+	return number;
+}
+
 bool
 custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 {
@@ -255,6 +266,8 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 	if (!has_room(c, v) && !custodian_settle(c, why))
 		return false;
 	change.free = slice_is(v->verdict, "later");
+	if (change.move == MOVE_BURIED)
+		change.failed_ms = number_of(v->reason);
 	route = change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler);
 	pace_alive(&c->paces[route]);
 	c->answered_ms[route] = clock_wall_ms();
@@ -439,6 +452,20 @@ expire(struct custodian *c, uint64_t now_ms)
 	}
 }
 
+/* An event that nobody can read is given up like any other before it goes to the dlq: a burial
+ * takes away only what is dead. */
+static void
+give_up_unreadable(struct custodian *c, uint64_t seq)
+{
+	if (c->changes_count < CHANGES_MAX)
+		c->changes[c->changes_count++] = (struct journal_change){
+			.seq = seq,
+			.move = MOVE_DEAD,
+			.reason = slice_of("the event frame cannot be read"),
+			.handler = slice_of("retrier"),
+		};
+}
+
 /* False: no more on this route for now. */
 static bool
 send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
@@ -455,6 +482,10 @@ send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 	if (now_on != route) { /* it was given up, but an operator has put it back since */
 		note(c, seq, ready_on(now_on));
 		return true;
+	}
+	if (route == c->dlq && !(ev.tried && ev.last.dead)) {
+		give_up_unreadable(c, seq);
+		return false;
 	}
 	by_itself = route != c->dlq && ev.tried && ev.last.lost > 0;
 	if (by_itself && c->paces[route].out > 0)

@@ -17,7 +17,8 @@
 
 struct custodian;
 
-/* Sends one event on its route (the dlq's has the number cfg->handlers_count). False when the
+/* Sends one event on its route (the dlq's has the number cfg->handlers_count, and gets only what is
+ * given up). False when the
  * socket has no room: it stays ready. */
 typedef bool custodian_send(void *arg, size_t route, const struct journal_event *ev);
 

@@ -60,17 +60,26 @@ with_attempts(struct retrier *r, const struct journal_event *ev)
 }
 
 static bool
+is_readable(struct retrier *r, struct slice bytes)
+{
+	struct event frame;
+
+	msgpack_zone_clear(&r->zone);
+	return frame_unpack(&event_schema, bytes.p, bytes.n, &r->zone, &frame, NULL);
+}
+
+/* An event that is given up. */
+static bool
 send_dead(struct retrier *r, const struct journal_event *ev)
 {
-	const bool told = ev->tried && ev->last.dead;
 	const struct dead dead = {
 		.journal = journal_id(r->journal),
 		.seq = ev->seq,
-		.reason = told ? ev->last.reason : slice_of("the event frame cannot be read"),
-		.handler = told ? ev->last.handler : slice_of("retrier"),
-		.attempts = ev->tried ? ev->last.attempts : 0,
-		.death = told ? ev->last.dead : DEATH_UNREADABLE,
-		.failed_at = ev->tried ? ev->last.at : ev->received_ms,
+		.reason = ev->last.reason,
+		.handler = ev->last.handler,
+		.attempts = ev->last.attempts,
+		.death = is_readable(r, ev->frame) ? ev->last.dead : DEATH_UNREADABLE,
+		.failed_at = ev->last.at,
 		.event = ev->frame,
 	};
 
