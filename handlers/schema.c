@@ -18,6 +18,7 @@ static const char *const schema_steps[] = {
 	" id INTEGER PRIMARY KEY, journal TEXT NOT NULL UNIQUE) STRICT;"
 	"CREATE TABLE IF NOT EXISTS applied("
 	" journal INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" mark INTEGER NOT NULL,"
 	" PRIMARY KEY(journal, seq)) STRICT, WITHOUT ROWID;"
 
 	/* A message may have several recipients, each with a fate of its own. */

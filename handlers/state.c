@@ -296,13 +296,15 @@ find_journal(struct state *db, struct slice journal, int64_t *id, struct error *
 
 enum state_event
 state_event_begin(
-	struct state *db, struct slice journal, uint64_t seq, uint64_t now_ms, struct error *why)
+	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
 {
 	int64_t id = 0;
 
-	if (!find_journal(db, journal, &id, why) || !state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
+	if (!find_journal(db, key->journal, &id, why) ||
+		!state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
 		return STATE_FAILED;
-	if (!state_run(db, SQL_APPLIED_ADD, STATE_VALUES(SV_INT(id), SV_INT(seq), SV_INT(now_ms)),
+	if (!state_run(db, SQL_APPLIED_ADD,
+		    STATE_VALUES(SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
 		    why)) {
 		state_event_undo(db);
 		return STATE_FAILED;

@@ -25,8 +25,8 @@ struct state;
 /* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
  * the cause. The caller closes it. */
 struct state *state_open(const char *data_dir, struct error *why);
-/* Opens it for looking only: never waits for a turn, makes and upgrades nothing. NULL with the cause;
- * *exists is false when there is no database yet. */
+/* Opens it for looking only: never waits for a turn, makes and upgrades nothing. NULL with the
+ * cause; *exists is false when there is no database yet. */
 struct state *state_watch(const char *data_dir, bool *exists, struct error *why);
 /* Rolls back what is open. */
 void state_close(struct state **db);
@@ -48,9 +48,18 @@ enum state_event {
 	STATE_FAILED,  /* nothing is open */
 };
 
+/* Which event: its place in its journal, and a mark of what it is (64 bits of hash over source and
+ * id). A journal that was restored from a copy gives numbers out a second time: the same place with
+ * another mark is another event. */
+struct state_event_key {
+	struct slice journal;
+	uint64_t seq;
+	int64_t mark;
+};
+
 /* Begins one event's changes. now_ms: wall clock, kept with the entry. */
 enum state_event state_event_begin(
-	struct state *db, struct slice journal, uint64_t seq, uint64_t now_ms, struct error *why);
+	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why);
 bool state_event_keep(struct state *db, struct error *why);
 /* Takes back this event's changes alone. */
 void state_event_undo(struct state *db);
@@ -97,8 +106,8 @@ enum state_row { STATE_ROW, STATE_NO_ROW, STATE_ROW_FAILED };
 enum state_row state_get(struct state *db, enum statement which, const struct state_value *values,
 	size_t n, struct state_cell *cells, size_t columns, struct error *why);
 
-/* Runs a query and calls fn with each row's values, texts whole and good for the call only, until it
- * returns false. False with the cause. */
+/* Runs a query and calls fn with each row's values, texts whole and good for the call only, until
+ * it returns false. False with the cause. */
 typedef bool state_visit(void *arg, const struct state_value *row);
 bool state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
 	size_t columns, state_visit *fn, void *arg, struct error *why);

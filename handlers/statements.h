@@ -39,8 +39,9 @@
 	X(EVENT_UNDO, "ROLLBACK TO event")                                                         \
 	X(JOURNAL_GET, "SELECT id FROM journals WHERE journal = ?1")                               \
 	X(JOURNAL_ADD, "INSERT INTO journals(journal) VALUES(?1)")                                 \
-	X(APPLIED_ADD,                                                                             \
-		"INSERT INTO applied(journal, seq, at) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING") \
+	X(APPLIED_ADD, "INSERT INTO applied(journal, seq, at, mark) VALUES(?1, ?2, ?3, ?4)"        \
+		       " ON CONFLICT DO UPDATE SET at = excluded.at, mark = excluded.mark"         \
+		       " WHERE mark <> excluded.mark")                                             \
 	X(APPLIED_OLDEST, "SELECT at FROM applied ORDER BY journal, seq LIMIT 1")                  \
 	X(APPLIED_FORGET,                                                                          \
 		"DELETE FROM applied WHERE at < ?1 AND (journal, seq) <"                           \

@@ -24,6 +24,9 @@ TROTLINE = BIN / "trotline"
 VERBS = ["up", "send", "tap", "event"]
 SECRET = "correct-horse-battery-staple"
 
+# Each built-in handler is a program of its own.
+HANDLERS = len(list(BIN.glob("trotline-handler-*")))
+
 
 def environment(**changes):
     env = {k: v for k, v in os.environ.items() if not k.startswith("TROTLINE_")}
@@ -100,7 +103,7 @@ def test_frames_documents_every_frame():
         (["event"], "ID is missing"),
         (["event", "a", "b"], '"b" is one argument too many'),
         (["tap", "--kind", "fish"], "--kind is event, verdict or stats"),
-        (["tap", "--kind", "stats", "--type", "x"], "--type goes with --kind event"),
+        (["tap", "--kind", "stats", "--type", "x"], "--type and --source go with --kind event"),
         (["up", "now"], '"now" is one argument too many'),
     ],
 )
@@ -431,7 +434,7 @@ def test_up_starts_as_many_processes_as_configured_and_restarts_what_is_killed(f
     before = up.stages()
     assert {"validator.0", "validator.1", "handler-opened.0", "handler-opened.1"} <= set(before)
     assert "handler-clicked.0" not in before
-    assert len(before) == 1 + 2 + 1 + 14 + 3
+    assert len(before) == 1 + 2 + 1 + HANDLERS + 3
     for victim in ("router.0", "handler-opened.1", "retrier.0") * 2:
         pid = up.stages()[victim]
         os.kill(pid, signal.SIGKILL)
@@ -445,7 +448,7 @@ def test_up_starts_as_many_processes_as_configured_and_restarts_what_is_killed(f
 def test_no_stage_outlives_up(folder, signum):
     write_config(folder, free_port())
     up = Up(folder)
-    assert len(up.stages()) == 20
+    assert len(up.stages()) == HANDLERS + 6
     assert up.stop(signum) == (0 if signum == signal.SIGINT else -signal.SIGKILL)
     assert Up(folder).stop() == 0
 

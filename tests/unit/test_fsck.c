@@ -27,7 +27,9 @@ apply(const char *journal, uint64_t seq)
 
 	cr_assert_not_null(db, "%s", why.text);
 	cr_assert(state_begin(db, &why));
-	cr_assert_eq(state_event_begin(db, slice_of(journal), seq, 1, &why), STATE_NEW);
+	cr_assert_eq(state_event_begin(
+			     db, &(struct state_event_key){slice_of(journal), seq, 1}, 1, &why),
+		STATE_NEW);
 	cr_assert(state_event_keep(db, &why) && state_commit(db, &why), "%s", why.text);
 	state_close(&db);
 }

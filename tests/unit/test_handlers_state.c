@@ -40,7 +40,8 @@ commit(void)
 static enum state_event
 event_begin(struct slice of, uint64_t seq)
 {
-	enum state_event e = state_event_begin(b.db, of, seq, 1000 + seq, &b.why);
+	enum state_event e =
+		state_event_begin(b.db, &(struct state_event_key){of, seq, 1}, 1000 + seq, &b.why);
 
 	cr_assert_neq(e, STATE_FAILED, "%s", b.why.text);
 	return e;
@@ -184,7 +185,8 @@ write_alone(uint64_t first, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (!state_begin(b.db, &b.why))
 			_exit(2);
-		if (state_event_begin(b.db, journal, first + i, 1, &b.why) != STATE_NEW ||
+		if (state_event_begin(b.db, &(struct state_event_key){journal, first + i, 1}, 1,
+			    &b.why) != STATE_NEW ||
 			!state_event_keep(b.db, &b.why) || !state_commit(b.db, &b.why))
 			_exit(3);
 	}
@@ -335,4 +337,19 @@ Test(handlers_state, a_file_that_is_no_database_is_an_error)
 	fclose(f);
 	cr_expect_null(state_open(b.folder, &b.why));
 	cr_expect(strstr(b.why.text, "not a database"), "%s", b.why.text);
+}
+
+Test(handlers_state, a_number_that_a_restored_journal_gives_out_again_is_another_event)
+{
+	const struct state_event_key old = {slice_of("0123456789abcdef"), 7, 1};
+	const struct state_event_key other = {slice_of("0123456789abcdef"), 7, 2};
+
+	cr_assert(state_begin(b.db, &b.why));
+	cr_assert_eq(state_event_begin(b.db, &old, 1, &b.why), STATE_NEW);
+	cr_assert(state_event_keep(b.db, &b.why));
+	cr_assert_eq(state_event_begin(b.db, &old, 2, &b.why), STATE_APPLIED);
+	cr_assert_eq(state_event_begin(b.db, &other, 3, &b.why), STATE_NEW);
+	cr_assert(state_event_keep(b.db, &b.why));
+	cr_assert_eq(state_event_begin(b.db, &other, 4, &b.why), STATE_APPLIED);
+	cr_assert(state_commit(b.db, &b.why));
 }
