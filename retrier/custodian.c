@@ -146,6 +146,13 @@ route_of(struct custodian *c, const struct journal_event *ev)
 	return config_route(c->cfg, frame.type);
 }
 
+/* What an event must be in the ledger, by what the journal says of it. */
+static uint8_t
+state_of(struct custodian *c, const struct journal_event *ev)
+{
+	return ev->tried && ev->last.due ? LEDGER_WAIT : ready_on(route_of(c, ev));
+}
+
 /* ---- verdicts ---- */
 
 static size_t
@@ -201,21 +208,19 @@ move_of(struct slice verdict, enum journal_move *move)
 	return false;
 }
 
+/* What is out goes back to its route; of what is on its first way the journal tells where it
+ * belongs.
+ */
 static void
-take_back_one(struct custodian *c, uint64_t seq, size_t route)
+take_back_one(struct custodian *c, uint64_t seq)
 {
 	const uint8_t state = ledger_get(c->ledger, seq);
 	struct journal_event ev;
 
-	if (state == LEDGER_WAIT || (state & LEDGER_READY))
-		return;
 	if (state & LEDGER_OUT)
-		route = state & LEDGER_ROUTE;
-	else if (route == c->dlq && !journal_event_at(c->journal, seq, &ev))
-		return;
-	else if (route == c->dlq)
-		route = route_of(c, &ev);
-	note(c, seq, ready_on(route));
+		note(c, seq, ready_on(state & LEDGER_ROUTE));
+	else if (state == LEDGER_NONE && journal_event_at(c->journal, seq, &ev))
+		note(c, seq, state_of(c, &ev));
 }
 
 /* Events that found no room: ready at once, but a route that refuses is left alone for a while. */
@@ -227,7 +232,7 @@ take_back(struct custodian *c, const struct verdict *v, struct error *why)
 	if (!journal_read_begin(c->journal, why))
 		return false;
 	for (size_t i = 0; i < v->seqs.n; i++)
-		take_back_one(c, v->seqs.list[i], route);
+		take_back_one(c, v->seqs.list[i]);
 	journal_read_end(c->journal);
 	if (route != c->dlq)
 		pace_refused(&c->paces[route], clock_mono_ms());
@@ -263,7 +268,9 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
 	if (v->seqs.n > CHANGES_MAX)
 		return error_set(why, "more than %d events in one verdict", CHANGES_MAX);
-	if (!has_room(c, v) && !custodian_settle(c, why))
+	if (!has_room(c, v))
+		custodian_settle(c, why);
+	if (!has_room(c, v))
 		return false;
 	change.free = slice_is(v->verdict, "later");
 	if (change.move == MOVE_BURIED)
@@ -357,14 +364,33 @@ log_settled(const struct journal_change *change)
 			LF_SLICE("handler", change->handler));
 }
 
+/* Drops all but what ends events. */
+static void
+keep_ends(struct custodian *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->changes_count; i++)
+		if (c->changes[i].move == MOVE_DONE || c->changes[i].move == MOVE_BURIED)
+			c->changes[n++] = c->changes[i];
+	c->changes_count = n;
+}
+
 bool
 custodian_settle(struct custodian *c, struct error *why)
 {
+	enum journal_rc rc;
+
 	if (c->changes_count == 0)
 		return true;
 	if (!plan_retries(c, why))
 		return false;
-	if (journal_settle(c->journal, c->changes, c->changes_count, why) != JOURNAL_OK)
+	rc = journal_settle(c->journal, c->changes, c->changes_count, why);
+	if (rc == JOURNAL_FULL) {
+		keep_ends(c);
+		rc = journal_settle(c->journal, c->changes, c->changes_count, why);
+	}
+	if (rc != JOURNAL_OK)
 		return false;
 	for (size_t i = 0; i < c->changes_count; i++) {
 		settled_one(c, &c->changes[i]);
@@ -423,7 +449,7 @@ scan(struct custodian *c)
 		c->scanned = ev.seq;
 		if (ledger_get(c->ledger, ev.seq) != LEDGER_NONE)
 			continue;
-		state = ev.tried && ev.last.due ? LEDGER_WAIT : ready_on(route_of(c, &ev));
+		state = state_of(c, &ev);
 		if (!note(c, ev.seq, state)) {
 			c->scanned = ev.seq - 1;
 			return;
@@ -440,7 +466,7 @@ expire(struct custodian *c, uint64_t now_ms)
 		const struct sent *oldest = &c->out[c->out_first];
 		const uint8_t state = ledger_get(c->ledger, oldest->seq);
 
-		if (now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
+		if ((state & LEDGER_OUT) && now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
 			return;
 		if (state & LEDGER_OUT) {
 			note(c, oldest->seq, ready_on(state & LEDGER_ROUTE));
@@ -466,21 +492,18 @@ give_up_unreadable(struct custodian *c, uint64_t seq)
 		};
 }
 
-/* False: no more on this route for now. */
+/* False: no more on this route for now. The journal has the last word on where the event goes: it
+ * may have got an end, or been put back by an operator. */
 static bool
 send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 {
 	struct journal_event ev;
 	bool by_itself;
-	size_t now_on;
+	uint8_t state;
 
-	if (!journal_event_at(c->journal, seq, &ev)) {
-		note(c, seq, LEDGER_NONE);
-		return true;
-	}
-	now_on = route == c->dlq ? route_of(c, &ev) : route;
-	if (now_on != route) { /* it was given up, but an operator has put it back since */
-		note(c, seq, ready_on(now_on));
+	state = journal_event_at(c->journal, seq, &ev) ? state_of(c, &ev) : LEDGER_NONE;
+	if (state != ready_on(route)) {
+		note(c, seq, state);
 		return true;
 	}
 	if (route == c->dlq && !(ev.tried && ev.last.dead)) {
@@ -551,22 +574,26 @@ fire(struct custodian *c, struct error *why)
 	return true;
 }
 
+/* A full journal must not keep events from being sent: their ends make room. */
 bool
 custodian_tick(struct custodian *c, struct error *why)
 {
 	const uint64_t now_ms = clock_mono_ms();
+	bool good;
 
 	expire(c, now_ms);
-	if (!fire(c, why) || !journal_read_begin(c->journal, why))
+	good = fire(c, why);
+	if (!journal_read_begin(c->journal, why))
 		return false;
 	scan(c);
 	journal_read_end(c->journal);
-	if (!custodian_settle(c, why) || !journal_read_begin(c->journal, why))
+	good = custodian_settle(c, why) && good;
+	if (!journal_read_begin(c->journal, why))
 		return false;
 	for (size_t route = 0; route <= c->dlq; route++)
 		send_ready(c, route, now_ms);
 	journal_read_end(c->journal);
-	return true;
+	return good;
 }
 
 /* ---- once a second ---- */

@@ -18,8 +18,7 @@
 struct custodian;
 
 /* Sends one event on its route (the dlq's has the number cfg->handlers_count, and gets only what is
- * given up). False when the
- * socket has no room: it stays ready. */
+ * given up). False when the socket has no room: it stays ready. */
 typedef bool custodian_send(void *arg, size_t route, const struct journal_event *ev);
 
 struct custodian *custodian_new(const struct config *cfg, struct journal *journal,
@@ -30,7 +29,9 @@ void custodian_destroy(struct custodian **c);
  * room because the journal is in trouble (the events' leases bring them back). */
 bool custodian_take(struct custodian *c, const struct verdict *verdict, struct error *why);
 
-/* Moves in the journal what has been taken. On trouble everything is kept for the next call. */
+/* Moves in the journal what has been taken. On trouble everything is kept for the next call; but in
+ * a full journal only what ends events is done, and the rest is dropped for their leases to bring
+ * back, lest what frees room wait behind what needs some. */
 bool custodian_settle(struct custodian *c, struct error *why);
 
 /* Fires what is due, returns to ready what has lost its lease, and sends what is ready, within each
