@@ -67,13 +67,21 @@ note_place(void *arg, const struct letter *letter, msgpack_zone *zone)
 	return true;
 }
 
+/* Looks first, so that no store is made where there is none. */
 static bool
 find_places(struct move *m, struct error *why)
 {
+	bool good;
+
+	m->letters = letters_open(m->rq->cfg, LETTERS_WATCH, why);
+	good = m->letters && dlq_each(m->rq, m->letters, false, note_place, m, why);
+	letters_close(&m->letters);
+	if (!good || m->n == 0)
+		return good;
+	if (m->short_of_memory)
+		return error_set(why, "out of memory");
 	m->letters = letters_open(m->rq->cfg, LETTERS_KEEP, why);
-	if (!m->letters || !dlq_each(m->rq, m->letters, false, note_place, m, why))
-		return false;
-	return !m->short_of_memory || error_set(why, "out of memory");
+	return m->letters != NULL;
 }
 
 /* Letters of other journals are counted and taken from the list. */

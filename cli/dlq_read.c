@@ -93,6 +93,19 @@ dlq_list(const struct dlq_request *rq)
 
 /* ---- show ---- */
 
+/* Line by line, so that nothing in it but its own line ends moves the cursor. */
+static void
+print_lines(const char *text)
+{
+	while (*text) {
+		const size_t n = strcspn(text, "\n");
+
+		text_print((struct slice){text, n}, 0);
+		putchar('\n');
+		text += n + (text[n] != 0);
+	}
+}
+
 static void
 print_field(const struct map *m, uint32_t i)
 {
@@ -108,7 +121,7 @@ print_field(const struct map *m, uint32_t i)
 		return;
 	}
 	text = json_write(value, value->type == MSGPACK_OBJECT_MAP);
-	puts(text ? text : "");
+	print_lines(text ? text : "?");
 	free(text);
 }
 

@@ -8,9 +8,24 @@
 struct count {
 	uint64_t total, successful, failed, pending, duplicates;
 	struct list errors;
-	uint64_t *ended; /* numbers of events that have left the journal */
-	size_t ended_count;
+	uint64_t first, queued; /* the batch's events in the journal */
+	uint8_t *found;         /* a bit for each of them: it is pending or has failed */
+	uint64_t found_count;
 };
+
+/* False when it was found before. */
+static bool
+find_event(struct count *c, uint64_t seq)
+{
+	const uint64_t i = seq - c->first;
+	const uint8_t bit = (uint8_t)(1U << (i & 7));
+
+	if (c->found[i >> 3] & bit)
+		return false;
+	c->found[i >> 3] |= bit;
+	c->found_count++;
+	return true;
+}
 
 static void
 add_failure(struct count *c, msgpack_object index, struct slice id, struct slice error)
@@ -65,35 +80,33 @@ count_dead(struct count *c, struct slice frame, struct slice reason)
 
 /* Inside the journal's snapshot. */
 static void
-count_waiting(struct count *c, struct journal *j, uint64_t first, uint64_t n)
+count_waiting(struct count *c, struct journal *j)
 {
-	struct journal_event ev;
+	struct journal_event ev = {.seq = c->first - 1};
 
-	for (uint64_t seq = first; seq < first + n; seq++) {
-		if (!journal_event_at(j, seq, &ev))
-			c->ended[c->ended_count++] = seq;
-		else if (ev.tried && ev.last.dead)
+	while (journal_event_from(j, ev.seq + 1, &ev) && ev.seq < c->first + c->queued) {
+		find_event(c, ev.seq);
+		if (ev.tried && ev.last.dead)
 			count_dead(c, ev.frame, ev.last.reason);
 		else
 			c->pending++;
 	}
 }
 
-/* Of those that have ended: which are dead letters? Inside the letters' snapshot, if any. */
+typedef bool next_fn(struct letters *l, struct letters_place *place, struct dead *letter);
+
+/* Letters of those that have left the journal, or notes about dropped ones. Inside the letters'
+ * snapshot. */
 static void
-count_ended(struct count *c, struct letters *letters, struct slice journal)
+count_letters(struct count *c, struct letters *letters, struct slice journal, next_fn *next)
 {
+	struct letters_place place = letters_from(journal, c->first);
 	struct dead letter;
 
-	for (size_t i = 0; i < c->ended_count; i++) {
-		const uint64_t seq = c->ended[i];
-
-		if (letters && (letters_find(letters, journal, seq, &letter) ||
-				       letters_find_dropped(letters, journal, seq, &letter)))
+	while (next(letters, &place, &letter) && slice_eq(letter.journal, journal) &&
+		letter.seq < c->first + c->queued)
+		if (find_event(c, letter.seq))
 			count_dead(c, letter.event, letter.reason);
-		else
-			c->successful++;
-	}
 }
 
 static void
@@ -117,8 +130,10 @@ read_journal(struct journal *j, struct slice id, struct slice source, struct cou
 
 	if (!journal_find_batch(j, id, &batch) || (source.p && !slice_eq(source, batch.source)))
 		return BATCH_NOT_FOUND;
-	c->ended = calloc(batch.queued + 1, sizeof *c->ended);
-	if (!c->ended) {
+	c->first = batch.first;
+	c->queued = batch.queued;
+	c->found = calloc(batch.queued / 8 + 1, 1);
+	if (!c->found) {
 		error_set(why, "out of memory");
 		return BATCH_TROUBLE;
 	}
@@ -128,7 +143,7 @@ read_journal(struct journal *j, struct slice id, struct slice source, struct cou
 	c->total = batch.queued + batch.duplicates + batch.invalid;
 	c->duplicates = batch.duplicates;
 	count_refused(c, &batch.errors);
-	count_waiting(c, j, batch.first, batch.queued);
+	count_waiting(c, j);
 	return BATCH_FOUND;
 }
 
@@ -138,9 +153,12 @@ finish(struct count *c, struct letters *letters, struct slice journal, struct ma
 {
 	if (letters && !letters_read_begin(letters, why))
 		return BATCH_TROUBLE;
-	count_ended(c, letters, journal);
-	if (letters)
+	if (letters) {
+		count_letters(c, letters, journal, letters_next);
+		count_letters(c, letters, journal, letters_next_dropped);
 		letters_read_end(letters);
+	}
+	c->successful = c->queued - c->found_count;
 	put_counts(m, c);
 	if (!m->short_of_memory && !c->errors.short_of_memory)
 		return BATCH_FOUND;
@@ -162,7 +180,7 @@ batch_status(struct journal *j, struct letters *letters, struct slice id, struct
 	journal_read_end(j);
 	if (found == BATCH_FOUND)
 		found = finish(&c, letters, journal_id(j), &m, why);
-	free(c.ended);
+	free(c.found);
 	*out = map_object(&m);
 	return found;
 }

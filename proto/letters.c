@@ -497,13 +497,14 @@ step(MDB_cursor *cursor, const struct letters_place *place, bool back, MDB_val *
 
 /* A row that cannot be read is passed over. */
 static bool
-walk_on(struct letters *l, struct letters_place *place, bool back, struct dead *letter)
+walk_on(struct letters *l, MDB_dbi table, struct letters_place *place, bool back,
+	struct dead *letter)
 {
 	MDB_val key, value;
 	MDB_cursor *cursor;
 	bool found = false;
 
-	if (!l->read || mdb_cursor_open(l->read, l->letters, &cursor) != 0)
+	if (!l->read || mdb_cursor_open(l->read, table, &cursor) != 0)
 		return false;
 	while (!found && step(cursor, place, back, &key, &value) == 0 && key.mv_size == KEY_LEN) {
 		memcpy(place->key, key.mv_data, KEY_LEN);
@@ -517,13 +518,28 @@ walk_on(struct letters *l, struct letters_place *place, bool back, struct dead *
 bool
 letters_next(struct letters *l, struct letters_place *place, struct dead *letter)
 {
-	return walk_on(l, place, false, letter);
+	return walk_on(l, l->letters, place, false, letter);
 }
 
 bool
 letters_previous(struct letters *l, struct letters_place *place, struct dead *letter)
 {
-	return walk_on(l, place, true, letter);
+	return walk_on(l, l->letters, place, true, letter);
+}
+
+bool
+letters_next_dropped(struct letters *l, struct letters_place *place, struct dead *letter)
+{
+	return walk_on(l, l->dropped, place, false, letter);
+}
+
+struct letters_place
+letters_from(struct slice journal, uint64_t seq)
+{
+	struct letters_place place = {.started = true};
+
+	make_key(journal, seq ? seq - 1 : 0, place.key);
+	return place;
 }
 
 void
@@ -592,23 +608,24 @@ put_in_place(const struct letters *l, const char *new)
 	return flush_folder(l->dir);
 }
 
+/* Copies while others read, and nobody can write; then shuts all others out for the moment that the
+ * change takes. Whoever is at the store then, even one who waits to write, keeps it as it is. */
 static int
-replace_file(struct letters *l)
+replace_file(struct letters *l, const char *new)
 {
-	char new[PATH_BYTES];
-	int rc = open_env(l);
+	MDB_txn *still;
+	bool alone = false;
+	int rc = mdb_txn_begin(l->env, NULL, 0, &still);
 
-	path_of(l, "data.mdb.new", new);
-	if (rc == 0)
-		rc = copy_compacted(l->env, new);
-	if (l->env)
-		mdb_env_close(l->env);
-	l->env = NULL;
-	if (rc == 0)
-		rc = put_in_place(l, new);
 	if (rc != 0)
-		unlink(new);
-	return rc;
+		return rc;
+	rc = copy_compacted(l->env, new);
+	if (rc == 0)
+		alone = flock(l->lock, LOCK_EX | LOCK_NB) == 0;
+	mdb_txn_abort(still);
+	mdb_env_close(l->env);
+	l->env = NULL;
+	return rc == 0 && alone ? put_in_place(l, new) : rc;
 }
 
 static bool
@@ -621,15 +638,20 @@ bool
 letters_compact(struct letters *l, uint64_t *saved, struct error *why)
 {
 	struct letters_stat before;
+	char new[PATH_BYTES];
 	uint64_t after;
 	int rc;
 
 	*saved = 0;
-	if (!letters_stat(l, &before) || !is_worth_it(&before) ||
-		flock(l->lock, LOCK_EX | LOCK_NB) != 0)
+	if (!letters_stat(l, &before) || !is_worth_it(&before))
 		return true;
-	rc = replace_file(l);
-	flock(l->lock, LOCK_UN);
+	path_of(l, "data.mdb.new", new);
+	rc = enter(l);
+	if (rc == 0) {
+		rc = replace_file(l, new);
+		leave(l);
+	}
+	unlink(new);
 	if (rc != 0)
 		return error_set(why, "cannot compact the dead letters: %s", mdb_strerror(rc));
 	after = file_size(l);

@@ -9,9 +9,9 @@
  * The dlq stage puts letters in; the command line, the admin listener and the validator's answers
  * about batches look at them, and replay or drop them. The store is open only while somebody reads
  * or writes: each group and each snapshot opens it anew under a shared lock (dlq/lock), which costs
- * a tenth of a millisecond. So nobody pins an old file, and the file can be replaced by a smaller
- * one, under that lock alone, whenever nobody is at it (letters_compact): deleted letters' pages
- * are used again, and one old letter pins a page, not the store.
+ * a tenth of a millisecond. So nobody pins an old file, and it can be replaced by a smaller one in
+ * a moment when nobody is at it (letters_compact): deleted letters' pages are used again, and one
+ * old letter pins a page, not the store.
  *
  * Letters may take up seven eighths of dlq.max_size; the rest is there so that a full store can
  * still be emptied. */
@@ -84,6 +84,12 @@ bool letters_next(struct letters *l, struct letters_place *place, struct dead *l
 /* The same from the end back. */
 bool letters_previous(struct letters *l, struct letters_place *place, struct dead *letter);
 
+/* So that letters_next, or letters_next_dropped, begins at this one. */
+struct letters_place letters_from(struct slice journal, uint64_t seq);
+
+/* The next of those that were dropped. */
+bool letters_next_dropped(struct letters *l, struct letters_place *place, struct dead *letter);
+
 /* Inside it: calls fn for each letter until it returns false. The letter lives as long as the call.
  */
 typedef bool letters_visit(void *arg, const struct dead *letter);
@@ -97,8 +103,9 @@ struct letters_stat {
 bool letters_stat(struct letters *l, struct letters_stat *st);
 
 /* Rewrites the file without its free pages when they are more than half of it. For the dlq stage,
- * whose loop waits meanwhile; others wait at their next begin. Nothing is done while somebody else
- * is at the store. A kill leaves the old file or the new one, whole. *saved: bytes given back. */
+ * whose loop waits meanwhile, as do others who want to write; readers do not. When somebody is at
+ * the store at the end, all stays as it was. A kill leaves the old file or the new one, whole.
+ * *saved: bytes given back. */
 bool letters_compact(struct letters *l, uint64_t *saved, struct error *why);
 
 #endif
