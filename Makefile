@@ -21,6 +21,7 @@ SANITIZE = -O2 -D_FORTIFY_SOURCE=2
 endif
 
 VERSION := $(shell cat VERSION)
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c libcyaml libcurl
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
@@ -86,7 +87,7 @@ $(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c)) $(PURE_OBJ) $B/libtrot
 
 # Installs what is missing, builds, and starts the pipeline in the foreground.
 run: deps
-	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@test -e trotline.yaml || { cp deploy/trotline.yaml . && \
 		echo "Made trotline.yaml, a copy of deploy/trotline.yaml"; }
 	@exec $(BIN)/trotline up
@@ -100,8 +101,8 @@ lint-deps:
 
 # All tests. The sanitizer build is a second one, in folders of its own.
 test: test-deps
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory SAN=1 all bin/san/unit-tests
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(MAKE) --no-print-directory $(JOBS) SAN=1 all bin/san/unit-tests
 	@tests/run
 
 unit: bin/unit-tests
