@@ -88,8 +88,9 @@ def test_a_crash_of_everything_leaves_every_event_in_one_state(start, round):
     assert summary["remembered"] >= len(load.accepted)
     for stage in one.stages.values():
         stage.start()
-    wait_for("all settled", lambda: one.metric("webhook_queue_size") == 0 and (
-        one.metric("webhook_remembered_events") >= len(load.accepted)), 60)
+    # In this order: the figures come together, and are 0 before they come.
+    wait_for("all settled", lambda: one.metric("webhook_remembered_events") >= len(
+        load.accepted) and one.metric("webhook_queue_size") == 0, 60)
     summary = fsck(one)
     assert summary["faults_left"] == 0, summary
     assert summary["accepted"] == summary["scheduled"] == summary["given_up"] == 0
