@@ -98,13 +98,19 @@ say_stage(struct screen *s, const msgpack_object *all, const msgpack_object *sta
 		number(stage, "per_second"), waiting, SLICE_ARG(field_str(stage, "state")));
 }
 
+/* A third of a bounded screen at most. */
 static void
 say_alerts(struct screen *s, const msgpack_object *alerts)
 {
-	if (alerts->via.array.size > 0)
+	const uint32_t n = alerts->via.array.size;
+	const uint32_t shown = s->rows && n > s->rows / 3 ? (uint32_t)(s->rows / 3) : n;
+
+	if (n > 0)
 		say(s, "%s", "");
-	for (uint32_t i = 0; i < alerts->via.array.size; i++)
+	for (uint32_t i = 0; i < shown; i++)
 		say(s, "! %.*s", SLICE_ARG(object_str(&alerts->via.array.ptr[i])));
+	if (shown < n)
+		say(s, "! and %u more: `trotline status` shows all", n - shown);
 }
 
 void

@@ -271,8 +271,20 @@ vitals_between(const struct sample *then, const struct sample *now)
 	return (struct vitals){
 		.error_percent = requests > 0 && failed > 0 ? 100 * failed / requests : 0,
 		.average_s = finished > 0 && lasted > 0 ? lasted / finished : 0,
-		.died = then->dead >= 0 && now->dead > then->dead ? now->dead - then->dead : 0,
 	};
+}
+
+/* Letters more than a minute ago, or than when the dlq was first heard. */
+static double
+died(const struct board *b, const struct sample *now)
+{
+	for (size_t i = 0; i < b->held; i++) {
+		const double then = b->samples[(b->first + i) % BOARD_SAMPLES].dead;
+
+		if (then >= 0)
+			return now->dead > then ? now->dead - then : 0;
+	}
+	return 0;
 }
 
 char *
@@ -287,6 +299,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, uns
 	if (!r)
 		return NULL;
 	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
 	check_stages(b, r, now_ms);
 	check_handlers(b, r, joined, now_ms);
