@@ -73,7 +73,7 @@ bool
 exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t sources)
 {
 	t->shared = sources > 1;
-	if (t->shared && t->shares[source + 1].live >= t->most / 2)
+	if (t->shared && t->shares[source + 1].live >= (t->most + 1) / 2)
 		return false;
 	x->share = source + 1;
 	t->shares[x->share].live++;
@@ -104,11 +104,14 @@ exchange_close(struct exchanges *t, struct exchange *x)
 	t->live--;
 }
 
+/* A source's only body may be of any size that is allowed at all. */
 static bool
 has_memory(const struct exchanges *t, const struct exchange *x, size_t more)
 {
+	const size_t held = t->shares[x->share].memory;
+
 	return t->memory_used + more <= t->memory &&
-	       (!t->shared || t->shares[x->share].memory + more <= t->memory / 2);
+	       (!t->shared || held == x->room || held + more <= t->memory / 2);
 }
 
 static bool
@@ -119,6 +122,8 @@ grow(struct exchanges *t, struct exchange *x, size_t need)
 
 	while (room < need)
 		room *= 2;
+	if (room > x->limit)
+		room = x->limit;
 	if (!has_memory(t, x, room - x->room))
 		return false;
 	body = realloc(x->body, room);

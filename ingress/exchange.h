@@ -47,8 +47,9 @@ void exchanges_destroy(struct exchanges **t);
 
 /* A new one in EXCHANGE_READING, or NULL when the table is full. */
 struct exchange *exchange_open(struct exchanges *t, void *connection, uint64_t now_ms);
-/* Counts it against a source. No source may hold more than half of the places or of the memory when
- * there are others, so that a flood from one leaves room for them. False: it has its half. */
+/* Counts it against a source. No source may hold more than half of the places, or of the memory but
+ * for a single body, when there are others, so that a flood from one leaves room for them. False:
+ * it has its half. */
 bool exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t sources);
 
 /* Frees what it holds and its place. */

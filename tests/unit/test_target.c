@@ -1,0 +1,87 @@
+/* What a request line asks for, row by row. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+#include "../../ingress/target.h"
+
+enum { NONE = -1, EMAIL, BATCH, MY_APP };
+
+/* The names are as tricky as the configuration allows. */
+static struct config_source sources[] = {
+	{.name = (char[]){"email"}}, {.name = (char[]){"batch"}}, {.name = (char[]){"my-app_2"}}};
+static struct config cfg = {.sources = sources, .sources_count = 3};
+
+struct row {
+	char method[10], path[60];
+	enum target_kind kind;
+	int source;
+	bool batch;
+	unsigned status;
+	char allow[20];
+};
+
+ParameterizedTestParameters(target, each_request_line_asks_for_one_thing)
+{
+	static struct row rows[] = {
+		{"POST", "/webhooks/email", TARGET_POST, EMAIL, false, 0, ""},
+		{"POST", "/webhooks/email/batch", TARGET_POST, EMAIL, true, 0, ""},
+		{"POST", "/webhooks/my-app_2", TARGET_POST, MY_APP, false, 0, ""},
+		{"POST", "/webhooks/batch", TARGET_POST, BATCH, false, 0, ""},
+		{"POST", "/webhooks/batch/batch", TARGET_POST, BATCH, true, 0, ""},
+		{"GET", "/webhooks/email", TARGET_PROBE, EMAIL, false, 0, ""},
+		{"HEAD", "/webhooks/email", TARGET_PROBE, EMAIL, false, 0, ""},
+		{"GET", "/webhooks/email/batch", TARGET_PROBE, EMAIL, true, 0, ""},
+		{"GET", "/webhooks/email/batch/x-1", TARGET_ASK, EMAIL, false, 0, ""},
+		{"POST", "/webhooks/email/batch/x-1", TARGET_REFUSED, NONE, false, 405, "GET"},
+		{"PUT", "/webhooks/email", TARGET_REFUSED, NONE, false, 405, "GET, HEAD, POST"},
+		{"DELETE", "/webhooks/email/batch", TARGET_REFUSED, NONE, false, 405,
+			"GET, HEAD, POST"},
+		{"post", "/webhooks/email", TARGET_REFUSED, NONE, false, 405, "GET, HEAD, POST"},
+		{"GET", "/webhooks/health", TARGET_HEALTH, NONE, false, 0, ""},
+		{"HEAD", "/webhooks/health", TARGET_HEALTH, NONE, false, 0, ""},
+		{"POST", "/webhooks/health", TARGET_REFUSED, NONE, false, 405, "GET, HEAD"},
+		{"GET", "/metrics", TARGET_METRICS, NONE, false, 0, ""},
+		{"POST", "/metrics", TARGET_REFUSED, NONE, false, 405, "GET, HEAD"},
+		{"GET", "/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"GET", "", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/emai", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/emails", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/email/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/Email", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks//batch", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/email/batch/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/email/batches", TARGET_REFUSED, NONE, false, 404, ""},
+		{"GET", "/webhooks/none/batch/x-1", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "/webhooks/../webhooks/email", TARGET_REFUSED, NONE, false, 404, ""},
+		{"POST", "//webhooks/email", TARGET_REFUSED, NONE, false, 404, ""},
+		{"GET", "/metrics/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"GET", "/webhooks/health/", TARGET_REFUSED, NONE, false, 404, ""},
+	};
+
+	return cr_make_param_array(struct row, rows, sizeof rows / sizeof *rows);
+}
+
+ParameterizedTest(struct row *row, target, each_request_line_asks_for_one_thing)
+{
+	const struct target t = target_of(&cfg, row->method, row->path);
+
+	cr_expect_eq(t.kind, row->kind, "%s %s", row->method, row->path);
+	if (t.kind == TARGET_REFUSED) {
+		cr_expect_eq(t.status, row->status, "%s %s", row->method, row->path);
+		cr_expect_str_eq(t.allow ? t.allow : "", row->allow, "%s", row->path);
+		return;
+	}
+	cr_expect_eq(t.source, row->source == NONE ? NULL : &sources[row->source]);
+	cr_expect_eq(t.batch, row->batch, "%s %s", row->method, row->path);
+}
+
+Test(target, a_batch_that_is_asked_for_is_named)
+{
+	const struct target t = target_of(&cfg, "GET", "/webhooks/email/batch/0a-1/batch/2");
+
+	cr_expect_eq(t.kind, TARGET_ASK);
+	cr_expect_str_eq(t.id, "0a-1/batch/2");
+}
