@@ -49,7 +49,8 @@
 	X(STATE_AHEAD, "state-database-ahead", true, NULL,                                         \
 		"it knows events that this journal has not given out yet: the journal is an "      \
 		"older "                                                                           \
-		"copy, and new events would pass for applied ones; restore both from one time")    \
+		"copy; what had been accepted since is not in it, and is taken as new when sent "  \
+		"again")                                                                           \
 	X(UNAPPLIED, "ended-but-not-applied", false, NULL,                                         \
 		"neither applied nor a dead letter: right for handlers of your own that write "    \
 		"elsewhere, or after the state database was replaced; otherwise a lost event")
