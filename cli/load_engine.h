@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "../proto/error.h"
-#include "../proto/slice.h"
 #include "../proto/histogram.h"
+#include "../proto/slice.h"
 
 enum { LOAD_STATUSES = 600 };
 

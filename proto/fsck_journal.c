@@ -86,8 +86,8 @@ check_event(struct fsck *f, const MDB_val *key, const MDB_val *value)
 		fsck_find(f, FSCK_EVENT_UNSEEN, seq, 0, "%s",
 			seq > f->last_seen ? "beyond the newest number" : "");
 	if (!journal_try_at(f->journal, f->journal->read, seq, &last))
-		f->sum->accepted++;
-	else if (last.dead)
+		last = (struct journal_try){.dead = DEATH_NOT};
+	if (last.dead)
 		f->sum->given_up++;
 	else if (last.due)
 		f->sum->scheduled++;
