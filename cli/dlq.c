@@ -110,10 +110,10 @@ dlq_each(const struct dlq_request *rq, struct letters *letters, bool newest_firs
 	void *arg, struct error *why)
 {
 	struct piece *p = calloc(1, sizeof *p);
-	bool good = p || error_set(why, "out of memory");
+	bool good;
 
-	if (!good)
-		return false;
+	if (!p)
+		return error_set(why, "out of memory");
 	p->rq = rq;
 	p->back = newest_first;
 	do {

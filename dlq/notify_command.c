@@ -117,7 +117,7 @@ notify_command(const char *command, const char *text, const struct notify_limits
 	struct error *why)
 {
 	int status = 0;
-	pid_t pid;
+	pid_t pid = 0;
 	const int rc = start(command, text, &pid);
 
 	if (rc != 0)

@@ -31,7 +31,7 @@ tally_add(struct tally *t, struct slice text, uint64_t count)
 		return;
 	}
 	row = &t->rows[t->n++];
-	if (text.n)
+	if (text.p)
 		memcpy(row->text, text.p, text.n);
 	row->text[text.n] = 0;
 	row->count = count;
