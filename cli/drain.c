@@ -28,38 +28,47 @@ struct drain {
 	const char *keeper_name;
 };
 
-/* supervisord's own file; it locks nothing. */
+/* A file of a few bytes or a command line, as a text. */
+static void
+read_text(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, size - 1, f) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = ' ';
+	text[n] = 0;
+	if (f)
+		fclose(f);
+}
+
+/* supervisord's own file, which may be left over; one that has ended has no command line. */
 static pid_t
 supervisord_of(const struct config *cfg)
 {
-	char path[4096], text[32] = "", name[64] = "";
-	FILE *f;
+	char path[4096], text[4096];
+	pid_t pid;
 
 	snprintf(path, sizeof path, "%s/run/supervisord.pid", cfg->data_dir);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (!fgets(text, sizeof text, f))
-		text[0] = 0;
-	fclose(f);
-	snprintf(path, sizeof path, "/proc/%d/comm", atoi(text));
-	f = atoi(text) > 0 ? fopen(path, "re") : NULL;
-	if (f && !fgets(name, sizeof name, f))
-		name[0] = 0;
-	if (f)
-		fclose(f);
-	return strncmp(name, "supervisord", 11) == 0 ? atoi(text) : 0;
+	read_text(path, text, sizeof text);
+	pid = atoi(text);
+	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	read_text(path, text, sizeof text);
+	return pid > 0 && strstr(text, "supervisord") ? pid : 0;
 }
 
-static void
-find_keeper(struct drain *d)
+/* Who looks after the stages; 0: nobody. */
+static pid_t
+keeper_of(const struct config *cfg, const char **name)
 {
-	d->keeper = stages_holder(d->cfg, "up");
-	d->keeper_name = "up";
-	if (d->keeper)
-		return;
-	d->keeper = supervisord_of(d->cfg);
-	d->keeper_name = "supervisord";
+	pid_t pid = stages_holder(cfg, "up");
+
+	*name = "up";
+	if (pid)
+		return pid;
+	*name = "supervisord";
+	return supervisord_of(cfg);
 }
 
 static void
@@ -105,12 +114,14 @@ drain_stages(const struct drain *d)
 static bool
 drain_keeper(const struct drain *d, struct error *why)
 {
+	const char *name;
+
 	if (kill(d->keeper, SIGTERM) != 0 && errno != ESRCH)
 		return error_set(
 			why, "cannot signal process %d: %s", (int)d->keeper, strerror(errno));
 	if (!wait_end(d, NULL))
 		return error_set(why, "not all stages have ended in time");
-	while (kill(d->keeper, 0) == 0 && clock_mono_ms() < d->until_ms)
+	while (keeper_of(d->cfg, &name) == d->keeper && clock_mono_ms() < d->until_ms)
 		nap();
 	return true;
 }
@@ -168,7 +179,7 @@ drain(struct drain *d, uint64_t wait_s, bool json)
 	struct error why = {"not all stages have ended in time; they go on draining"};
 
 	stages_find(d->cfg, &d->stages);
-	find_keeper(d);
+	d->keeper = keeper_of(d->cfg, &d->keeper_name);
 	if (d->stages.n == 0 && !d->keeper)
 		return cli_down(d->verb, d->cfg);
 	d->started_ms = clock_mono_ms();
