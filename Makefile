@@ -7,6 +7,7 @@ BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev 
 	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev libcyaml-dev \
 	libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
+FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
 # SAN=1 builds with ASan and UBSan into folders of its own.
@@ -14,6 +15,12 @@ ifdef SAN
 B = build/san
 BIN = bin/san
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1
+else ifdef FUZZ
+B = build/fuzz
+BIN = bin
+CC = clang
+CXX = clang++
+SANITIZE = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1
 else
 B = build/plain
 BIN = bin
@@ -45,7 +52,7 @@ PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES
 
 PROGRAMS = $(addprefix $(BIN)/trotline-,$(STAGES) $(addprefix handler-,$(HANDLERS))) $(BIN)/trotline
 
-.PHONY: all run test unit e2e lint format clean deps test-deps lint-deps
+.PHONY: all run test unit e2e fuzz lint format clean deps test-deps lint-deps fuzz-deps
 all: $(PROGRAMS)
 
 $B/%.o: %.c Makefile VERSION
@@ -80,7 +87,7 @@ $(BIN)/trotline: $(call stage_obj,cli) $(ROSTER_OBJ) $B/libtrotline.a
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c)) $(PURE_OBJ) $B/libtrotline.a
+$(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c) tests/fuzz/targets.c) $(PURE_OBJ) $B/libtrotline.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
@@ -110,6 +117,21 @@ unit: bin/unit-tests
 
 e2e: all
 	/usr/bin/python3 -m pytest -q tests/e2e
+
+# Feeds every parser with what a fuzzer invents, so many seconds each. `make test` replays what it
+# once found.
+SECONDS = 30
+fuzz: fuzz-deps
+	@$(MAKE) --no-print-directory FUZZ=1 bin/fuzz
+	@SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" tests/fuzz/run
+
+fuzz-deps:
+	@deploy/need-packages $(BUILD_PACKAGES) $(FUZZ_PACKAGES)
+
+bin/fuzz: $(call obj,tests/fuzz/fuzz.c tests/fuzz/targets.c) $B/libtrotline.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $(CXXFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc')
 LINT_C = $(filter %.c,$(filter-out tests/% bench/%,$(C_FILES)))

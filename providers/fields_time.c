@@ -150,7 +150,7 @@ take_zone(struct cursor *c, int *offset_s)
 bool
 time_iso(struct slice text, int64_t *ms)
 {
-	struct cursor c = {text.p, text.p + text.n};
+	struct cursor c = {text.p, text.p ? text.p + text.n : NULL};
 	int seconds, fraction = 0, offset;
 	int64_t days, result;
 
@@ -182,7 +182,7 @@ from_whole(int64_t value)
 bool
 time_seconds_text(struct slice text, int64_t *ms)
 {
-	struct cursor c = {text.p, text.p + text.n};
+	struct cursor c = {text.p, text.p ? text.p + text.n : NULL};
 	int64_t whole = 0;
 	int fraction = 0;
 

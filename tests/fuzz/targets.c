@@ -1,0 +1,302 @@
+/* targets - see targets.h. A target aborts where what it finds contradicts itself; the sanitizers
+ * see the rest. */
+#include "targets.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../proto/bundle.h"
+#include "../../proto/frame.h"
+#include "../../proto/json.h"
+#include "../../providers/fields.h"
+#include "../../providers/form.h"
+#include "../../providers/sns.h"
+#include "../../providers/source.h"
+
+enum { ZONE_BYTES = 8192, SECRET_MAX = 2048, TARGETS_MAX = 32 };
+
+static const uint64_t NOW_MS = UINT64_C(1790000000000);
+
+static struct json_reader *
+reader(void)
+{
+	static struct json_reader *one;
+
+	if (!one)
+		one = json_reader_new();
+	return one;
+}
+
+/* What is written is read again as the same. */
+static void
+run_json(const struct target *target, struct slice bytes)
+{
+	msgpack_object first, again;
+	msgpack_zone zone;
+	char *text;
+
+	(void)target;
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	if (json_read(reader(), bytes, &zone, &first, NULL)) {
+		text = json_write(&first, false);
+		if (!text || !json_read(reader(), slice_of(text), &zone, &again, NULL) ||
+			!msgpack_object_equal(first, again))
+			abort();
+		free(text);
+	}
+	msgpack_zone_destroy(&zone);
+}
+
+static void
+use_form(const struct form *form, msgpack_zone *zone)
+{
+	struct slice value;
+
+	form_find(form, "event", &value);
+	form_last(form, "signature");
+	form_all(form, "tag", zone);
+	form_map(form, zone);
+}
+
+static void
+run_form(const struct target *target, struct slice bytes)
+{
+	struct form form = {0};
+	struct error why;
+	msgpack_zone zone;
+
+	(void)target;
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	if (form_read_urlencoded(bytes, &zone, &form, &why))
+		use_form(&form, &zone);
+	msgpack_zone_destroy(&zone);
+}
+
+/* The first line is the content type. */
+static void
+run_multipart(const struct target *target, struct slice bytes)
+{
+	const char *end = bytes.n ? memchr(bytes.p, '\n', bytes.n) : NULL;
+	const size_t n = end ? (size_t)(end - bytes.p) : 0;
+	struct form form = {0};
+	struct error why;
+	msgpack_zone zone;
+
+	(void)target;
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	if (end && form_read((struct slice){bytes.p, n}, (struct slice){end + 1, bytes.n - n - 1},
+			   &zone, &form, &why))
+		use_form(&form, &zone);
+	msgpack_zone_destroy(&zone);
+}
+
+static void
+run_sns(const struct target *target, struct slice bytes)
+{
+	struct sns_envelope envelope;
+	struct error why;
+	msgpack_sbuffer text;
+	msgpack_object root;
+	msgpack_zone zone;
+
+	(void)target;
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	msgpack_sbuffer_init(&text);
+	if (json_read(reader(), bytes, &zone, &root, NULL) &&
+		sns_read(&root, &envelope, &why) == CHECK_ACCEPTED) {
+		sns_canonical(&envelope, &text);
+		sns_cert_url_allowed(envelope.cert_url, &why);
+		sns_subscribe_url_allowed(envelope.subscribe_url, &why);
+	}
+	msgpack_sbuffer_destroy(&text);
+	msgpack_zone_destroy(&zone);
+}
+
+/* All frames of one schema; what is good is packed again. */
+static void
+try_frame(const struct frame_schema *schema, struct slice bytes)
+{
+	union {
+		struct event event;
+		struct verdict verdict;
+		struct request request;
+		struct answer answer;
+		struct dead dead;
+		struct stats stats;
+	} frame;
+	struct error why;
+	msgpack_sbuffer out;
+	msgpack_zone zone;
+
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	msgpack_sbuffer_init(&out);
+	if (frame_unpack(schema, bytes.p, bytes.n, &zone, &frame, &why) &&
+		(!frame_pack(schema, &frame, &out) ||
+			!frame_unpack(schema, out.data, out.size, &zone, &frame, &why)))
+		abort();
+	msgpack_sbuffer_destroy(&out);
+	msgpack_zone_destroy(&zone);
+}
+
+static void
+run_frame(const struct target *target, struct slice bytes)
+{
+	static const struct frame_schema *const schemas[] = {&event_schema, &verdict_schema,
+		&request_schema, &answer_schema, &dead_schema, &stats_schema};
+
+	(void)target;
+	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++)
+		try_frame(schemas[i], bytes);
+}
+
+static void
+run_bundle(const struct target *target, struct slice bytes)
+{
+	struct slice frame;
+
+	(void)target;
+	while (bundle_next(&bytes, &frame))
+		try_frame(&event_schema, frame);
+}
+
+/* ---- providers ---- */
+
+static void
+public_key(EVP_PKEY *key, char *out)
+{
+	unsigned char *der = NULL;
+	const int n = key ? i2d_PUBKEY(key, &der) : 0;
+
+	EVP_EncodeBlock((unsigned char *)out, der, n > 0 ? n : 0);
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+}
+
+/* A key of the kind that the provider's scheme has. */
+static void
+make_secret(const char *provider, char out[SECRET_MAX])
+{
+	if (strcmp(provider, "sendgrid") == 0)
+		public_key(EVP_EC_gen("P-256"), out);
+	else if (strcmp(provider, "postal") == 0)
+		public_key(EVP_RSA_gen(2048), out);
+	else if (strcmp(provider, "resend") == 0)
+		snprintf(out, SECRET_MAX, "whsec_c2VjcmV0LW9mLXRoZS1mdXp6ZXI=");
+	else
+		snprintf(out, SECRET_MAX, "user:password");
+}
+
+/* Kept from run to run; the process's own. */
+static struct provider_source *
+source_of(const struct target *target)
+{
+	static struct provider_source *kept[TARGETS_MAX];
+	static char secrets[TARGETS_MAX][SECRET_MAX];
+	static char *lists[TARGETS_MAX];
+	const size_t i = (size_t)(target - targets);
+	struct error why = {""};
+
+	if (kept[i])
+		return kept[i];
+	make_secret(target->provider, secrets[i]);
+	lists[i] = secrets[i];
+	kept[i] = provider_source_new(&(const struct provider_options){.provider = target->provider,
+					      .secrets = &lists[i],
+					      .secrets_count = strcmp(target->provider, "ses") != 0,
+					      .url = "https://hooks.example.com/webhooks/x",
+					      .allow_raw = true},
+		&why);
+	if (!kept[i]) {
+		fprintf(stderr, "%s: %s\n", target->name, why.text);
+		abort();
+	}
+	return kept[i];
+}
+
+static msgpack_object
+text_object(const char *text)
+{
+	return (msgpack_object){
+		.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)strlen(text), text}};
+}
+
+static void
+look_at(const struct normals *events)
+{
+	for (size_t i = 0; i < events->count; i++)
+		if (!events->incomplete && !events->list[i].type.p)
+			abort();
+}
+
+/* The normaliser without the proof that no fuzzer can make, and the proof's own reading before it.
+ */
+static void
+run_provider(const struct target *target, struct slice bytes)
+{
+	const bool json = bytes.n && (bytes.p[0] == '{' || bytes.p[0] == '[');
+	const bool raw = strcmp(target->name, "ses_raw") == 0;
+	struct provider_source *source = source_of(target);
+	const struct provider *provider = provider_of(source);
+	msgpack_object pairs[][2] = {
+		{text_object("Content-Type"),
+			text_object(
+				json ? "application/json" : "application/x-www-form-urlencoded")},
+		{text_object("svix-id"), text_object("msg_1")},
+		{text_object("svix-timestamp"), text_object("1790000000")},
+		{text_object("svix-signature"), text_object("v1,AAAA")},
+		{text_object("X-Mandrill-Signature"), text_object("AAAA")},
+		{text_object(raw ? "x-amz-sns-rawdelivery" : "X-None"), text_object("true")},
+	};
+	msgpack_object rows[sizeof pairs / sizeof *pairs];
+	msgpack_object headers = {
+		.type = MSGPACK_OBJECT_ARRAY, .via.array = {sizeof pairs / sizeof *pairs, rows}};
+	struct normals events = {.count = 0};
+	struct error why = {""};
+	struct inbound in = {
+		.headers = &headers, .body = bytes, .now_ms = NOW_MS, .json = reader()};
+	msgpack_zone zone;
+
+	for (size_t i = 0; i < headers.via.array.size; i++)
+		rows[i] =
+			(msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {2, pairs[i]}};
+	msgpack_zone_init(&zone, ZONE_BYTES);
+	in.zone = &zone;
+	provider->verify(source, &in, &why);
+	provider->normalise(source, &in, &events, &why);
+	look_at(&events);
+	msgpack_zone_destroy(&zone);
+}
+
+const struct target targets[] = {
+	{"json", run_json, NULL},
+	{"form", run_form, NULL},
+	{"multipart", run_multipart, NULL},
+	{"sns", run_sns, NULL},
+	{"frame", run_frame, NULL},
+	{"bundle", run_bundle, NULL},
+	{"generic", run_provider, "generic"},
+	{"sendgrid", run_provider, "sendgrid"},
+	{"mailgun", run_provider, "mailgun"},
+	{"postmark", run_provider, "postmark"},
+	{"ses", run_provider, "ses"},
+	{"ses_raw", run_provider, "ses"},
+	{"sparkpost", run_provider, "sparkpost"},
+	{"mandrill", run_provider, "mandrill"},
+	{"mailjet", run_provider, "mailjet"},
+	{"brevo", run_provider, "brevo"},
+	{"resend", run_provider, "resend"},
+	{"mailersend", run_provider, "mailersend"},
+	{"postal", run_provider, "postal"},
+};
+const size_t targets_count = sizeof targets / sizeof *targets;
+
+const struct target *
+target_find(const char *name)
+{
+	for (size_t i = 0; i < targets_count; i++)
+		if (strcmp(targets[i].name, name) == 0)
+			return &targets[i];
+	return NULL;
+}
