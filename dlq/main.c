@@ -16,6 +16,8 @@
 
 enum { GROUP_MAX = 64, COUNT_MS = 1000, COMPACT_MS = 60000, FORGET_MS = 3600000 };
 
+static const uint64_t MONTH_MS = 30 * UINT64_C(86400000);
+
 struct dlq {
 	struct stage *st;
 	struct letters *store;
@@ -47,7 +49,8 @@ compact(void *arg)
 		log_warn("store compacted", LF_UINT("saved_bytes", saved));
 }
 
-/* Of an event that is forgotten by then nobody can ask. */
+/* Of an event that is forgotten by then nobody can ask; where little comes in, the journal forgets
+ * late. */
 static void
 forget(void *arg)
 {
@@ -56,15 +59,16 @@ forget(void *arg)
 	const uint64_t now_ms = clock_wall_ms();
 	struct error why = {""};
 	struct letters_stat stat;
-	uint64_t longest_ms = 0;
+	uint64_t longest_ms = 0, keep_ms;
 
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		if (cfg->sources[i].dedup_window_ms > longest_ms)
 			longest_ms = cfg->sources[i].dedup_window_ms;
-	if (!letters_stat(d->store, &stat) || stat.dropped == 0 || longest_ms > now_ms)
+	keep_ms = longest_ms + MONTH_MS;
+	if (!letters_stat(d->store, &stat) || stat.dropped == 0 || keep_ms > now_ms)
 		return;
 	if (!letters_begin(d->store, &why) ||
-		!letters_forget(d->store, now_ms - longest_ms, &why) ||
+		!letters_forget(d->store, now_ms - keep_ms, &why) ||
 		!letters_commit(d->store, &why))
 		log_error("dropped letters not forgotten", LF_TEXT("cause", why.text));
 }

@@ -231,6 +231,19 @@ def test_a_person_is_asked_and_taken_at_their_word(start):
 # ---- replay
 
 
+def test_long_work_shows_how_far_it_is_on_a_terminal_only(start):
+    pipeline = start(settings=settings())
+    pipeline.hook("mine", lambda ev: ("dead", "no luck"))
+    post_all(pipeline, [event("mine_a") for _ in range(60)])
+    wait_letters(pipeline, 60)
+    status, text = answer_on_a_terminal(
+        pipeline, "", "dlq", "replay", "--all", "--yes", "--rate", "60")
+    assert status == 0 and "of 60" in text and "replayed 60 letters" in text
+    wait_for("all are dead again", lambda: len(letters(pipeline)) == 60)
+    quiet = run(pipeline, "dlq", "replay", "--all", "--yes")
+    assert (quiet.stdout, quiet.stderr) == ("replayed 60 letters\n", "")
+
+
 def test_replay_after_the_cause_is_mended_applies_each_event_once(start):
     pipeline = start(handlers=())
     ids = kill_unknown(pipeline, [event() for _ in range(200)])
