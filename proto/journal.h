@@ -108,6 +108,11 @@ void journal_batch_id(struct journal *j, const unsigned char random[8], char id[
 enum journal_rc journal_append_batch(
 	struct journal *j, const struct journal_batch *batch, struct error *why);
 
+/* Inside journal_begin: the id of the batch in which the event was accepted; false when there is
+ * none.
+ */
+bool journal_batch_of(struct journal *j, uint64_t seq, char id[37]);
+
 /* Commits and flushes to disk; JOURNAL_OK means durable. Trims what no window remembers. */
 enum journal_rc journal_commit(struct journal *j, struct error *why);
 void journal_abort(struct journal *j);

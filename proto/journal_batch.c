@@ -50,6 +50,31 @@ journal_append_batch(struct journal *j, const struct journal_batch *batch, struc
 	return JOURNAL_OK;
 }
 
+bool
+journal_batch_of(struct journal *j, uint64_t seq, char id[37])
+{
+	struct journal_batch batch = {.first = UINT64_MAX};
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc;
+
+	if (mdb_cursor_open(j->write, j->batches, &cursor) != 0)
+		return false;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	while (rc == 0 && batch.first > seq) {
+		msgpack_zone_clear(&j->zone);
+		if (!frame_unpack(
+			    &batch_schema, value.mv_data, value.mv_size, &j->zone, &batch, NULL))
+			break;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	}
+	mdb_cursor_close(cursor);
+	if (batch.first > seq || seq - batch.first >= batch.queued)
+		return false;
+	snprintf(id, ID_LEN + 1, "%.*s", SLICE_ARG(batch.id));
+	return true;
+}
+
 static bool
 number_of(struct slice id, uint64_t *number)
 {

@@ -18,6 +18,7 @@ may_enter(struct job *job)
 {
 	bool any = job->rq.batch == 1 && !job->foreign && !job->asks;
 
+	job->again = 0;
 	for (size_t i = 0; i < job->count; i++) {
 		job->events[i].seq = 0;
 		any |= job->events[i].outcome == OUTCOME_NEW;
@@ -87,6 +88,7 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 		return JOURNAL_OK;
 	case SEEN_SAME:
 		c->seq = 0;
+		job->again = seq;
 		return JOURNAL_OK;
 	case SEEN_NEW:
 		break;
@@ -178,9 +180,11 @@ enter_job(
 	for (size_t i = 0; rc == JOURNAL_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
 			rc = enter_event(journal, cfg, job, i, frames);
-	if (rc == JOURNAL_OK && job->batch[0])
-		rc = enter_batch(journal, job, first);
-	return rc;
+	if (rc != JOURNAL_OK || !job->batch[0])
+		return rc;
+	if (job->again && journal_batch_of(journal, job->again, job->batch))
+		return JOURNAL_OK;
+	return enter_batch(journal, job, first);
 }
 
 /* Refuses what must not enter now that the lock is ours: too late, or no room for it. */

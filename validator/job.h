@@ -69,6 +69,7 @@ struct job {
 	bool asks;      /* no event: asks for a batch; `found` or a refusal is the answer */
 	char *found;    /* JSON text, freed with the job */
 	char batch[37]; /* its id, once it has entered */
+	uint64_t again; /* asked again: where one of its events stands since, or 0 */
 };
 
 void job_init(struct job *job);

@@ -1,0 +1,389 @@
+/* Group commit on a real journal: who gets in, who is a duplicate, and that nothing counts of a
+ * group whose commit has failed. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../proto/clock.h"
+#include "../../validator/group.h"
+#include "scratch.h"
+
+enum { JOBS = 4 };
+
+static struct scratch s;
+static struct journal *j;
+static struct signer *signer;
+static struct json_reader *reader;
+static struct job jobs[JOBS];
+static struct job *group[JOBS];
+static msgpack_sbuffer frames;
+static struct error why;
+
+static void
+setup(void)
+{
+	scratch_open(&s, NULL);
+	j = scratch_journal(&s);
+	signer = signer_new(&s.cfg->sources[0], &s.why);
+	reader = json_reader_new();
+	cr_assert(signer && reader);
+	for (size_t i = 0; i < JOBS; i++) {
+		job_init(&jobs[i]);
+		group[i] = &jobs[i];
+	}
+	msgpack_sbuffer_init(&frames);
+}
+
+static void
+teardown(void)
+{
+	for (size_t i = 0; i < JOBS; i++)
+		job_free(&jobs[i]);
+	msgpack_sbuffer_destroy(&frames);
+	signer_destroy(&signer);
+	json_reader_destroy(&reader);
+	journal_close(&j);
+	scratch_close(&s);
+}
+
+TestSuite(group, .init = setup, .fini = teardown, .timeout = 60);
+
+/* An event of now as JSON; good until the next call but seven. */
+static const char *
+event(const char *id)
+{
+	static char texts[8][200];
+	static unsigned turn;
+	char *text = texts[turn++ % 8];
+
+	snprintf(text, sizeof texts[0],
+		"{\"event_type\":\"email_opened\",\"event_id\":\"%s\",\"timestamp\":%llu,"
+		"\"data\":{\"email\":\"ann@example.com\"}}",
+		id, (unsigned long long)clock_wall_ms() / 1000);
+	return text;
+}
+
+static struct job *
+ask(size_t i, uint64_t number, bool batch, const char *body)
+{
+	scratch_request(&jobs[i], number, batch, body);
+	jobs[i].source = &s.cfg->sources[0];
+	job_judge(&jobs[i], s.cfg, signer, reader, clock_wall_ms());
+	return &jobs[i];
+}
+
+static size_t
+commit(size_t n)
+{
+	return group_commit(j, s.cfg, group, n, &frames);
+}
+
+static unsigned
+status_of(const struct job *job)
+{
+	msgpack_sbuffer body;
+	unsigned status;
+
+	msgpack_sbuffer_init(&body);
+	status = job_answer(job, clock_wall_ms(), &body);
+	msgpack_sbuffer_destroy(&body);
+	return status;
+}
+
+static struct journal_stat
+stat_now(void)
+{
+	struct journal_stat st;
+
+	cr_assert(journal_read_begin(j, &why), "%s", why.text);
+	journal_stat(j, &st);
+	journal_read_end(j);
+	return st;
+}
+
+Test(group, new_events_are_stored_with_one_flush_and_packed_for_the_router)
+{
+	struct journal_event ev;
+	msgpack_zone zone;
+	struct event frame;
+	unsigned before;
+
+	for (size_t i = 0; i < JOBS; i++)
+		ask(i, i, false, event((char[]){(char)('a' + i), 0}));
+	before = scratch_flushes;
+	cr_assert_eq(commit(JOBS), JOBS);
+	cr_expect_eq(scratch_flushes, before + 1);
+	msgpack_zone_init(&zone, 4096);
+	cr_assert(journal_read_begin(j, &why));
+	for (size_t i = 0; i < JOBS; i++) {
+		const struct candidate *c = &jobs[i].events[0];
+
+		cr_expect_eq(status_of(&jobs[i]), 202);
+		cr_assert_eq(c->seq, i + 1);
+		cr_assert(journal_event_at(j, c->seq, &ev));
+		cr_expect(slice_eq(ev.frame, (struct slice){frames.data + c->at, c->n}));
+		cr_assert(frame_unpack(&event_schema, ev.frame.p, ev.frame.n, &zone, &frame, &why));
+		cr_expect(frame.seq == c->seq && slice_eq(frame.id, c->ev.id));
+		cr_expect(slice_eq(frame.journal, journal_id(j)));
+		cr_expect(slice_is(frame.source, "email") && !frame.batch.p);
+	}
+	journal_read_end(j);
+	msgpack_zone_destroy(&zone);
+}
+
+Test(group, an_id_that_is_known_is_a_duplicate)
+{
+	ask(0, 1, false, event("a"));
+	cr_assert_eq(commit(1), 1);
+	ask(0, 2, false, event("a"));
+	cr_expect_eq(commit(1), 0);
+	cr_expect_eq(status_of(&jobs[0]), 200);
+	cr_expect_eq(jobs[0].events[0].seq, 0, "nothing to pass on");
+	cr_expect_eq(stat_now().events, 1);
+}
+
+Test(group, of_two_requests_with_one_id_in_a_group_the_second_is_a_duplicate)
+{
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, event("a"));
+	cr_expect_eq(commit(2), 1);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+	cr_expect_eq(status_of(&jobs[1]), 200);
+}
+
+Test(group, the_same_request_asked_again_is_answered_as_the_first_time)
+{
+	ask(0, 1, false, event("a"));
+	cr_assert_eq(commit(1), 1);
+	ask(0, 1, false, event("a"));
+	cr_expect_eq(commit(1), 0);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+	cr_expect_eq(jobs[0].events[0].seq, 0, "it was passed on the first time");
+	cr_expect_eq(stat_now().events, 1);
+	scratch_settle(j, 1, MOVE_DONE);
+	ask(0, 1, false, event("a"));
+	cr_expect_eq(commit(1), 0);
+	cr_expect_eq(status_of(&jobs[0]), 202, "though it is done by now");
+}
+
+static struct journal_batch
+batch_row(const char *id)
+{
+	struct journal_batch row = {.queued = UINT64_MAX};
+
+	cr_assert(journal_read_begin(j, &why));
+	cr_expect(journal_find_batch(j, slice_of(id), &row), "%s", id);
+	journal_read_end(j);
+	return row;
+}
+
+Test(group, a_batch_stores_what_is_new_in_it_and_is_remembered)
+{
+	struct journal_batch row;
+	char text[1000];
+
+	ask(0, 1, false, event("b"));
+	commit(1);
+	snprintf(text, sizeof text, "[%s,%s,7,%s,%s]", event("a"), event("b"), event("a"),
+		event("c"));
+	ask(0, 2, true, text);
+	cr_expect_eq(commit(1), 2);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+	cr_expect_eq(jobs[0].events[0].outcome, OUTCOME_NEW);
+	cr_expect_eq(jobs[0].events[1].outcome, OUTCOME_DUPLICATE);
+	cr_expect_eq(jobs[0].events[2].outcome, OUTCOME_BAD);
+	cr_expect_eq(jobs[0].events[3].outcome, OUTCOME_DUPLICATE, "twice in the batch");
+	cr_expect_eq(jobs[0].events[4].outcome, OUTCOME_NEW);
+	row = batch_row(jobs[0].batch);
+	cr_expect_eq(row.first, 2);
+	cr_expect_eq(row.queued, 2);
+	cr_expect_eq(row.duplicates, 2);
+	cr_expect_eq(row.invalid, 1);
+}
+
+Test(group, a_batch_asked_again_keeps_its_outcomes_and_its_name)
+{
+	char text[1000], name[37];
+	struct journal_batch row;
+
+	snprintf(text, sizeof text, "[%s,%s,7]", event("a"), event("a"));
+	ask(0, 1, true, text);
+	cr_assert_eq(commit(1), 1);
+	memcpy(name, jobs[0].batch, sizeof name);
+	ask(0, 2, true, "[8]");
+	commit(1);
+	ask(0, 1, true, text);
+	cr_expect_eq(commit(1), 0);
+	cr_expect_eq(jobs[0].events[0].outcome, OUTCOME_NEW);
+	cr_expect_eq(jobs[0].events[1].outcome, OUTCOME_DUPLICATE);
+	cr_expect_str_eq(jobs[0].batch, name);
+	row = batch_row(jobs[0].batch);
+	cr_expect_eq(row.queued, 1);
+}
+
+Test(group, batches_without_a_new_event_are_remembered_too)
+{
+	ask(0, 1, true, "[1,2]");
+	ask(1, 2, true, "[]");
+	cr_expect_eq(commit(2), 0);
+	cr_expect_eq(batch_row(jobs[0].batch).invalid, 2);
+	cr_expect_eq(batch_row(jobs[1].batch).invalid, 0);
+	cr_expect_str_neq(jobs[0].batch, jobs[1].batch);
+}
+
+Test(group, what_was_refused_before_takes_no_part)
+{
+	unsigned before = scratch_flushes;
+
+	scratch_request_signed(&jobs[0], 1, false, slice_of(event("a")), "sha256=no");
+	jobs[0].source = &s.cfg->sources[0];
+	job_judge(&jobs[0], s.cfg, signer, reader, clock_wall_ms());
+	ask(1, 2, false, "{}");
+	cr_expect_eq(commit(2), 0);
+	cr_expect_eq(status_of(&jobs[0]), 401);
+	cr_expect_eq(status_of(&jobs[1]), 400);
+	cr_expect_eq(scratch_flushes, before);
+	cr_expect_eq(stat_now().events, 0);
+}
+
+Test(group, a_request_whose_time_is_over_does_not_enter_and_others_do)
+{
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, event("b"));
+	jobs[0].rq.deadline = clock_mono_ms() - 1;
+	cr_expect_eq(commit(2), 1);
+	cr_expect_eq(jobs[0].refusal, REFUSED_LATE);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(status_of(&jobs[1]), 202);
+	cr_expect_eq(scratch_seen(&s, j, "a"), SEEN_NEW);
+}
+
+ParameterizedTestParameters(group, when_the_commit_fails_nothing_of_the_group_counts)
+{
+	static int errors[] = {EIO, ENOSPC};
+
+	return cr_make_param_array(int, errors, sizeof errors / sizeof *errors);
+}
+
+ParameterizedTest(const int *error, group, when_the_commit_fails_nothing_of_the_group_counts)
+{
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, event("a"));
+	ask(2, 3, false, "{}");
+	ask(3, 4, true, "[7]");
+	scratch_flush_error = *error;
+	cr_expect_eq(commit(JOBS), 0);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(status_of(&jobs[1]), 503, "its twin was not stored, so it is no duplicate");
+	cr_expect_eq(status_of(&jobs[2]), 400, "that is the sender's fault whatever we do");
+	cr_expect_eq(status_of(&jobs[3]), 503);
+	cr_expect_eq(jobs[0].events[0].seq, 0);
+	scratch_flush_error = 0;
+	scratch_skip_ms(1000);
+	ask(0, 5, false, event("a"));
+	cr_expect_eq(commit(1), 1);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+}
+
+Test(group, a_duplicate_of_something_old_is_no_duplicate_of_a_group_that_failed)
+{
+	ask(0, 1, false, event("old"));
+	cr_assert_eq(commit(1), 1);
+	ask(0, 2, false, event("old"));
+	ask(1, 3, false, event("new"));
+	scratch_flush_error = EIO;
+	commit(2);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(status_of(&jobs[1]), 503);
+}
+
+Test(group, a_journal_in_trouble_is_503_for_all_until_it_is_opened_anew)
+{
+	ask(0, 1, false, event("a"));
+	scratch_flush_error = EIO;
+	commit(1);
+	scratch_flush_error = 0;
+	ask(0, 2, false, event("a"));
+	ask(1, 3, false, "[]");
+	cr_expect_eq(commit(2), 0);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(status_of(&jobs[1]), 400);
+	scratch_skip_ms(1000);
+	ask(0, 4, false, event("a"));
+	cr_expect_eq(commit(1), 1);
+}
+
+Test(group, a_full_journal_refuses_new_events_and_still_knows_duplicates)
+{
+	uint64_t number = 100;
+	char id[32];
+
+	journal_close(&j);
+	s.cfg->journal.max_bytes = 1 << 20;
+	j = scratch_journal(&s);
+	do {
+		snprintf(id, sizeof id, "evt_%llu", (unsigned long long)++number);
+		ask(0, number, false, event(id));
+		commit(1);
+	} while (status_of(&jobs[0]) == 202);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_str_eq(jobs[0].why.text, "journal full");
+	cr_expect_eq(scratch_seen(&s, j, id), SEEN_NEW);
+	cr_expect_eq(scratch_seen(&s, j, "evt_101"), SEEN_DUPLICATE);
+	for (uint64_t seq = 1; seq <= 100; seq++)
+		scratch_settle(j, seq, MOVE_DONE);
+	ask(0, ++number, false, event("after"));
+	cr_expect_eq(commit(1), 1);
+}
+
+Test(group, an_event_too_large_for_a_route_is_refused_and_sinks_no_others)
+{
+	char *text = malloc(9 << 20), *end;
+
+	s.cfg->limits.event_bytes = 1024;
+	end = text + sprintf(text, "[%s,", event("a"));
+	end += sprintf(end,
+		"{\"event_type\":\"x\",\"event_id\":\"large\",\"timestamp\":%llu,\"data\":{\"t\":"
+		"\"",
+		(unsigned long long)clock_wall_ms() / 1000);
+	memset(end, 'x', 4000);
+	sprintf(end + 4000, "\"}},%s]", event("b"));
+	ask(0, 1, true, text);
+	free(text);
+	cr_expect_eq(commit(1), 2);
+	cr_expect_eq(jobs[0].events[1].outcome, OUTCOME_LARGE);
+	cr_expect_eq(stat_now().events, 2);
+	cr_expect_eq(scratch_seen(&s, j, "large"), SEEN_NEW);
+	cr_expect_eq(scratch_seen(&s, j, "b"), SEEN_DUPLICATE);
+}
+
+Test(group, the_same_id_of_another_source_is_another_event)
+{
+	ask(0, 1, false, event("a"));
+	cr_assert_eq(commit(1), 1);
+	ask(0, 2, false, event("a"));
+	jobs[0].rq.source = slice_of("other");
+	jobs[0].source = &s.cfg->sources[1];
+	cr_expect_eq(commit(1), 1);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+}
+
+Test(group, the_marks_of_a_large_batch_and_of_many_requests_are_all_different)
+{
+	char text[20000], *end = text;
+
+	*end++ = '[';
+	for (int i = 0; i < 100; i++)
+		end += sprintf(end, "%s%s", i ? "," : "", event("same"));
+	sprintf(end, "]");
+	ask(0, 1, true, text);
+	cr_expect_eq(commit(1), 1);
+	for (uint64_t number = 2; number < 200; number++) {
+		ask(0, number << 32, false, event("same"));
+		cr_expect_eq(commit(1), 0);
+		cr_assert_eq(status_of(&jobs[0]), 200, "%llu", (unsigned long long)number);
+	}
+}
