@@ -245,7 +245,7 @@ static const struct sample postal[] = {
 
 /* ---- all of them ---- */
 
-#define SET(name, list, base, wrap) {name, base, wrap, list, sizeof list / sizeof *list}
+#define SET(name, list, base, wrap) {(name), (base), (wrap), (list), sizeof(list) / sizeof *(list)}
 
 const struct sample_set sample_sets[] = {
 	SET("trotline", native, NATIVE_BASE, NULL),

@@ -116,9 +116,10 @@ mac(const EVP_MD *digest, struct slice key, struct slice text, unsigned char out
 static struct slice
 mac_hex(struct slice key, struct slice text, msgpack_zone *zone)
 {
-	unsigned char out[EVP_MAX_MD_SIZE];
+	unsigned char out[EVP_MAX_MD_SIZE] = {0};
+	const struct slice made = mac(EVP_sha256(), key, text, out);
 
-	return hex(out, mac(EVP_sha256(), key, text, out).n, zone);
+	return hex(out, made.n, zone);
 }
 
 /* digest NULL: ed25519, which has its own. */

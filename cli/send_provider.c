@@ -202,15 +202,17 @@ prepare(struct making *m, const struct config *cfg, struct error *why)
 		return false;
 	m->set = sample_set_find(source->provider);
 	m->sample = m->set ? sample_find(m->set, event) : NULL;
-	if (!m->sample)
-		return error_set(why, "provider %s has no event \"%s\"; --events lists them",
+	if (!m->sample) {
+		error_set(why, "provider %s has no event \"%s\"; --events lists them",
 			source->provider, event);
+		return false;
+	}
 	m->source = source_keys(source, why);
 	if (!m->source || (ask->key && !(m->key = seal_key_load(ask->key, why))))
 		return false;
 	m->url = http_url(cfg, "/webhooks/", source->name, "");
 	if (!m->url || asprintf(&m->entered, "https%s", strchr(m->url, ':')) < 0)
-		return error_set(why, "out of memory");
+		return false;
 	m->json = json_reader_new();
 	m->http = http_new(TIMEOUT_MS, why);
 	return m->json && m->http;
