@@ -67,8 +67,7 @@ forget(void *arg)
 	keep_ms = longest_ms + MONTH_MS;
 	if (!letters_stat(d->store, &stat) || stat.dropped == 0 || keep_ms > now_ms)
 		return;
-	if (!letters_begin(d->store, &why) ||
-		!letters_forget(d->store, now_ms - keep_ms, &why) ||
+	if (!letters_begin(d->store, &why) || !letters_forget(d->store, now_ms - keep_ms, &why) ||
 		!letters_commit(d->store, &why))
 		log_error("dropped letters not forgotten", LF_TEXT("cause", why.text));
 }
