@@ -21,8 +21,8 @@ struct verb {
 
 /* One file a verb. */
 extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
-extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain,
-	verb_fsck, verb_load, verb_completion, verb_quarantine;
+extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain, verb_fsck,
+	verb_load, verb_completion, verb_quarantine;
 extern const struct verb verb_dlq, verb_retry, verb_suppressions, verb_batch;
 
 struct flag {

@@ -65,7 +65,7 @@ enum field_kind {
 		"done, retry, dead; later: a retry that the event is not to blame for; from "      \
 		"stages also: "                                                                    \
 		"returned, gone, buried")                                                          \
-	F(STR, reason, 512, "why, for retry and dead; for buried the letter's failed_at")                            \
+	F(STR, reason, 512, "why, for retry and dead; for buried the letter's failed_at")          \
 	F(STR, handler, 64, "who says so")
 
 /* A request as it came: ingress -> validator. */
