@@ -128,7 +128,8 @@ add_letter(void *arg, const struct letter *letter)
 	if (letter_object(letter, false, &zone, &object))
 		text = json_write(&object, false);
 	if (text) {
-		msgpack_sbuffer_write(&l->text, l->listed ? "," : "", l->listed ? 1 : 0);
+		if (l->listed > 0)
+			msgpack_sbuffer_write(&l->text, ",", 1);
 		msgpack_sbuffer_write(&l->text, text, strlen(text));
 		l->listed++;
 	}

@@ -92,6 +92,8 @@ job_reset(struct job *job)
 bool
 job_open(struct job *job, struct slice frame, struct error *why)
 {
+	if (frame.n == 0)
+		return error_set(why, "an empty request frame");
 	if (msgpack_sbuffer_write(&job->frame, frame.p, frame.n) != 0)
 		return error_set(why, "out of memory");
 	return frame_unpack(

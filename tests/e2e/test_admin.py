@@ -56,7 +56,8 @@ def test_health_and_metrics_are_those_of_the_public_listener(pipeline, admin):
     text = admin.get("/metrics")
     assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
     for stage in ("ingress", "validator", "router", "retrier", "dlq", "admin", "handler-unknown"):
-        assert f'webhook_stage_processes{{stage="{stage}"}} 1\n' in text.body.decode()
+        line = f'webhook_stage_processes{{stage="{stage}"}} 1\n'
+        wait_for(f"{stage} is heard", lambda: line in admin.get("/metrics").body.decode())
 
 
 def test_not_ready_without_a_validator(start):
