@@ -4,7 +4,9 @@
  * In: the configuration and signals. Out: what a person needs to know on stdout; the stages' logs
  * go to files. State: none that matters; a kill here stops the pipeline as SIGTERM does. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct up {
 	const struct config *cfg;
 	sigset_t signals;
 	pid_t supervisord; /* 0: has ended */
+	bool terminal;     /* its hangup is meant by SIGHUP */
 	struct http *http;
 	struct json_reader *reader;
 	char *health; /* URL */
@@ -185,6 +188,26 @@ say_ready(const struct up *up)
 	printf(" %s\n\nCtrl-C drains and stops all.\n", id);
 }
 
+/* Without a terminal that could hang up, SIGHUP means what it means for every daemon. */
+static void
+reload(const struct up *up)
+{
+	char name[] = "trotline", verb[] = "reload", flag[] = "-c";
+	char *const argv[] = {name, verb, flag, (char *)(uintptr_t)up->path, NULL};
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	pid_t pid;
+
+	puts("reloading");
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	if (posix_spawn(&pid, "/proc/self/exe", NULL, &attributes, argv, environ) == 0)
+		waitpid(pid, NULL, 0);
+	posix_spawnattr_destroy(&attributes);
+}
+
 static int
 watch(struct up *up)
 {
@@ -201,6 +224,10 @@ watch(struct up *up)
 		if (!ready)
 			supervise_nudge(up->cfg);
 		signal = wait_signal(up, ready ? 3600000 : PROBE_MS);
+		if (signal == SIGHUP && !up->terminal) {
+			reload(up);
+			signal = 0;
+		}
 	}
 	return up->supervisord ? report_stop(up) : report_end(up);
 }
@@ -218,6 +245,16 @@ take_signals(sigset_t *signals)
 	sigaddset(signals, SIGCHLD);
 	if (hup.sa_handler != SIG_IGN)
 		sigaddset(signals, SIGHUP);
+}
+
+static bool
+has_terminal(void)
+{
+	const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static bool
@@ -274,6 +311,7 @@ run(const struct verb *verb, int argc, char **argv)
 	if (!cfg)
 		return CLI_BAD_CONFIG;
 	up.cfg = cfg;
+	up.terminal = has_terminal();
 	take_signals(&up.signals);
 	umask(077);
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -294,6 +332,8 @@ const struct verb verb_up = {
 	"Start the pipeline in the foreground; SIGTERM drains and stops it",
 	"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it.\n"
 	"Prints the line `ready` once events are taken. The stages run under supervisord, one log\n"
-	"file each in data_dir/log.\n",
+	"file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its terminal) drains "
+	"and\n"
+	"stops all; SIGHUP without a terminal does what `trotline reload` does.\n",
 	run,
 };

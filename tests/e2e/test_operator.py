@@ -4,12 +4,15 @@ tells him before he asks."""
 import contextlib
 import json
 import os
+import pathlib
 import pty
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -36,6 +39,14 @@ def pipeline():
     one.start()
     yield one
     one.close()
+
+
+@pytest.fixture
+def short_folder():
+    """One whose name leaves room for the sockets'."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    yield path
+    shutil.rmtree(path)
 
 
 def status(pipeline):
@@ -278,19 +289,15 @@ def test_a_drain_that_takes_too_long_says_what_still_runs(start):
         assert stage.process.wait(DEADLINE_S) == 0
 
 
-def test_drain_asks_the_up_that_runs_the_pipeline(tmp_path):
-    (tmp_path / "trotline.yaml").write_text(
-        f"listen: 127.0.0.1:{free_port()}\nadmin: {{listen: off}}\n"
-        "sources:\n  - name: email\n    secrets: [sixteen-characters-or-more]\n")
-    out = open(tmp_path / "out", "w")
-    up = subprocess.Popen([TROTLINE, "up"], cwd=tmp_path, stdout=out, stderr=out)
-    wait_for("ready", lambda: "\nready\n" in (tmp_path / "out").read_text(), 60)
-    done = subprocess.run([TROTLINE, "drain"], cwd=tmp_path, capture_output=True, text=True)
+def test_drain_asks_the_up_that_runs_the_pipeline(short_folder):
+    up, _ = start_up(short_folder, "admin: {listen: off}\n")
+    done = subprocess.run([TROTLINE, "drain"], cwd=short_folder, capture_output=True, text=True)
     assert done.returncode == 0, done
     assert "through up" in done.stdout and "have drained" in done.stdout
     assert up.wait(DEADLINE_S) == 0
-    assert (tmp_path / "out").read_text().endswith("stopped\n")
-    assert subprocess.run([TROTLINE, "drain"], cwd=tmp_path, capture_output=True).returncode == 3
+    assert (short_folder / "out").read_text().endswith("stopped\n")
+    assert subprocess.run(
+        [TROTLINE, "drain"], cwd=short_folder, capture_output=True).returncode == 3
 
 
 # ---- reload
@@ -586,3 +593,51 @@ def test_systemd_takes_the_units_and_finds_them_hardened(tmp_path):
         assert done.returncode == 0, done.stdout[-300:] + done.stderr
     with contextlib.suppress(FileNotFoundError):
         assert subprocess.run(["sh", "-n", REPO / "deploy/systemd/enable"]).returncode == 0
+
+
+# ---- up
+
+
+def start_up(folder, more=""):
+    """`trotline up` as a service manager starts it: no terminal."""
+    port = free_port()
+    (folder / "trotline.yaml").write_text(
+        f"listen: 127.0.0.1:{port}\nsources:\n  - name: email\n"
+        f"    secrets: [sixteen-characters-or-more]\n{more}")
+    with open(folder / "out", "w") as out:
+        up = subprocess.Popen([TROTLINE, "up"], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+                              stderr=out, start_new_session=True)
+    wait_for("ready", lambda: "\nready\n" in (folder / "out").read_text(), 60)
+    return up, port
+
+
+def end_up(up):
+    up.terminate()
+    assert up.wait(DEADLINE_S) == 0
+
+
+def test_up_is_ready_without_an_admin_listener(short_folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        up, _ = start_up(
+            short_folder, f"admin: {{listen: 127.0.0.1:{taken.getsockname()[1]}}}\n")
+        log = short_folder / "var/log/admin.0.log"
+        assert "Address already in use" in log.read_text()
+    wait_for("the port's turn", lambda: "msg=ready" in log.read_text())
+    end_up(up)
+
+
+def test_a_hangup_without_a_terminal_reloads(short_folder):
+    up, port = start_up(short_folder, "admin: {listen: off}\n")
+    config = short_folder / "trotline.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("sixteen-characters-or-more", NEWER))
+    up.send_signal(signal.SIGHUP)
+    wait_for("reloaded", lambda: "reloaded       validator.0\n" in (short_folder / "out").read_text())
+    with Client(port, secret=NEWER) as client:
+        assert client.post(event()).status == 202
+    config.write_text(text + "lisen: 1\n")
+    up.send_signal(signal.SIGHUP)
+    wait_for("refused", lambda: "lisen: unknown key" in (short_folder / "out").read_text())
+    with Client(port, secret=NEWER) as client:
+        assert client.post(event()).status == 202
+    end_up(up)
