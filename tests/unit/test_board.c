@@ -1,0 +1,390 @@
+/* What all processes say of themselves, joined, and what health tells from it. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../proto/board.h"
+#include "../../proto/clock.h"
+#include "scratch.h"
+
+static struct scratch s;
+static struct board *b;
+static struct metrics *own; /* of this process, an ingress */
+static uint64_t now_ms;
+
+static void
+setup(void)
+{
+	scratch_open(&s, "handlers:\n  - name: opened\n    processes: 2\n"
+			 "  - name: by-hand\n    types: [odd]\n    processes: 0\n"
+			 "health:\n  queue_size: 100\n  oldest_age: 60s\n");
+	b = board_new(s.cfg);
+	own = metrics_new();
+	cr_assert(b && own);
+	board_ignore(b, 0);
+	now_ms = 1000000;
+}
+
+static void
+teardown(void)
+{
+	metrics_destroy(&own);
+	board_destroy(&b);
+	cr_expect_null(b);
+	scratch_close(&s);
+}
+
+TestSuite(board, .init = setup, .fini = teardown);
+
+/* What a process of the stage says of itself; m may be NULL. */
+static void
+says(const char *stage, uint64_t instance, struct metrics *m)
+{
+	struct stats stats = {.stage = slice_of(stage), .instance = instance, .pid = 1};
+	struct metrics *none = metrics_new();
+	msgpack_sbuffer out;
+	msgpack_zone zone;
+
+	msgpack_sbuffer_init(&out);
+	msgpack_zone_init(&zone, 4096);
+	cr_assert(metrics_object(m ? m : none, &zone, &stats.metrics));
+	cr_assert(frame_pack(&stats_schema, &stats, &out));
+	board_hear(b, out.data, out.size, now_ms);
+	msgpack_zone_destroy(&zone);
+	msgpack_sbuffer_destroy(&out);
+	metrics_destroy(&none);
+	metrics_destroy(&m);
+}
+
+static struct metrics *
+figure(enum metric_family family, const char *labels, double value)
+{
+	struct metrics *m = metrics_new();
+
+	*metric(m, family, labels) = value;
+	return m;
+}
+
+/* Every stage of the configuration, but for one. */
+static void
+all_but(const char *missing)
+{
+	static const char *const stages[] = {"validator", "router", "retrier", "dlq", "admin"};
+	char name[80];
+
+	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+		if (strcmp(stages[i], missing) != 0)
+			says(stages[i], 0, NULL);
+	for (size_t i = 0; i < s.cfg->handlers_count; i++) {
+		snprintf(name, sizeof name, "handler-%s", s.cfg->handlers[i].name);
+		for (uint64_t k = 0; k < s.cfg->handlers[i].processes; k++)
+			if (strcmp(name, missing) != 0)
+				says(name, k, NULL);
+	}
+}
+
+static double
+joined(enum metric_family family, const char *part)
+{
+	struct metrics *all = board_join(b, own, now_ms);
+	const double sum = metrics_sum(all, family, part);
+
+	metrics_destroy(&all);
+	return sum;
+}
+
+static void
+sample(void)
+{
+	struct metrics *all = board_join(b, own, now_ms);
+
+	board_sample(b, all, now_ms);
+	metrics_destroy(&all);
+}
+
+/* The health answer; good until the next call. */
+static const char *
+health(unsigned *status)
+{
+	static char text[16384];
+	struct metrics *all = board_join(b, own, now_ms);
+	char *answer = board_health(b, all, now_ms, status);
+
+	metrics_destroy(&all);
+	cr_assert_not_null(answer);
+	snprintf(text, sizeof text, "%s", answer);
+	free(answer);
+	return text;
+}
+
+static bool
+health_is(const char *expected, unsigned status)
+{
+	char text[64];
+	const char *answer;
+	unsigned given;
+
+	snprintf(text, sizeof text, "{\"status\":\"%s\"", expected);
+	answer = health(&given);
+	if (given != status || strncmp(answer, text, strlen(text)) != 0) {
+		cr_log_warn("%u %s", given, answer);
+		return false;
+	}
+	return true;
+}
+
+static bool
+says_alert(const char *part)
+{
+	unsigned status;
+
+	return strstr(health(&status), part) != NULL;
+}
+
+Test(board, with_all_stages_alive_and_nothing_to_complain_of_it_is_healthy)
+{
+	unsigned status;
+
+	all_but("");
+	cr_expect_str_eq(health(&status),
+		"{\"status\":\"healthy\",\"metrics\":{\"total_events\":0,\"error_rate_percent\":0."
+		"0,"
+		"\"avg_processing_time_seconds\":0.0,\"current_queue_size\":0},\"alerts\":[]}");
+	cr_expect_eq(status, 200);
+}
+
+Test(board, without_a_validator_nothing_can_be_accepted)
+{
+	all_but("validator");
+	cr_expect(health_is("critical", 503));
+	cr_expect(says_alert("stage validator has no live process"));
+}
+
+struct stage {
+	char name[32];
+};
+
+ParameterizedTestParameters(board, without_any_other_stage_events_are_only_late)
+{
+	static struct stage stages[] = {
+		{"router"}, {"retrier"}, {"dlq"}, {"handler-bounced"}, {"handler-opened"}};
+
+	return cr_make_param_array(struct stage, stages, sizeof stages / sizeof *stages);
+}
+
+ParameterizedTest(struct stage *stage, board, without_any_other_stage_events_are_only_late)
+{
+	char text[80];
+
+	all_but(stage->name);
+	snprintf(text, sizeof text, "stage %s has no live process", stage->name);
+	cr_expect(health_is("degraded", 200));
+	cr_expect(says_alert(text));
+}
+
+Test(board, a_process_that_is_not_heard_for_five_seconds_is_gone)
+{
+	all_but("");
+	now_ms += 4999;
+	cr_expect(health_is("healthy", 200));
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, "stage=\"router\""), 1);
+	now_ms += 1;
+	cr_expect(health_is("critical", 503));
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, "stage=\"router\""), 0);
+	all_but("");
+	cr_expect(health_is("healthy", 200));
+}
+
+Test(board, one_process_of_two_is_an_alert)
+{
+	all_but("handler-opened");
+	says("handler-opened", 1, NULL);
+	cr_expect(health_is("degraded", 200));
+	cr_expect(says_alert("stage handler-opened has 1 of 2 processes"));
+}
+
+Test(board, a_handler_started_by_hand_is_missed_only_when_events_wait_for_it)
+{
+	all_but("");
+	cr_expect(health_is("healthy", 200));
+	says("retrier", 0, figure(METRIC_FAMILY_WAITING, "handler=\"by-hand\"", 3));
+	cr_expect(health_is("degraded", 200));
+	cr_expect(says_alert("handler by-hand: 3 events wait and nobody takes them"));
+}
+
+Test(board, figures_of_all_processes_are_summed_and_gauges_of_one_thing_are_not)
+{
+	says("validator", 0, figure(METRIC_FAMILY_EVENTS, "status=\"accepted\"", 5));
+	says("validator", 1, figure(METRIC_FAMILY_EVENTS, "status=\"accepted\"", 7));
+	says("retrier", 0, figure(METRIC_FAMILY_QUEUE, "", 9));
+	*metric(own, METRIC_FAMILY_EVENTS, "status=\"accepted\"") = 1;
+	cr_expect_eq(joined(METRIC_FAMILY_EVENTS, ""), 13);
+	cr_expect_eq(joined(METRIC_FAMILY_QUEUE, ""), 9);
+	says("validator", 1, figure(METRIC_FAMILY_EVENTS, "status=\"accepted\"", 8));
+	cr_expect_eq(joined(METRIC_FAMILY_EVENTS, ""), 14, "the last word counts");
+}
+
+Test(board, what_this_process_says_on_the_tap_is_not_counted_twice)
+{
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"") = 4;
+	says("ingress", 0, figure(METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"", 4));
+	says("ingress", 1, figure(METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"", 3));
+	cr_expect_eq(joined(METRIC_FAMILY_REQUESTS, ""), 7);
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, "stage=\"ingress\""), 2);
+}
+
+Test(board, frames_that_are_none_are_passed_over)
+{
+	board_hear(b, "rubbish", 7, now_ms);
+	board_hear(b, "", 0, now_ms);
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, ""), 1);
+}
+
+Test(board, it_remembers_so_many_processes_and_no_more)
+{
+	for (uint64_t i = 0; i < 2000; i++)
+		says("handler-opened", i, NULL);
+	cr_expect_leq(joined(METRIC_FAMILY_PROCESSES, "handler-opened"), 512);
+}
+
+/* So many POSTs in a minute, of which so many failed. */
+static void
+minute(double good, double failed)
+{
+	all_but("");
+	sample();
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"") += good;
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"503\"") += failed;
+	now_ms += 1000;
+	all_but("");
+}
+
+Test(board, failures_up_to_the_threshold_are_healthy)
+{
+	minute(95, 5);
+	cr_expect(health_is("healthy", 200));
+}
+
+Test(board, more_failures_are_degraded_and_many_more_critical)
+{
+	minute(94, 6);
+	cr_expect(health_is("degraded", 200));
+	cr_expect(says_alert("errors: 6.0 %"));
+	minute(0, 100);
+	cr_expect(health_is("critical", 503));
+}
+
+Test(board, what_senders_do_wrong_is_no_failure_of_ours)
+{
+	minute(1, 0);
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"401\"") += 1000;
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"400\"") += 1000;
+	cr_expect(health_is("healthy", 200));
+}
+
+Test(board, asking_for_health_while_it_is_critical_does_not_keep_it_so)
+{
+	minute(100, 0);
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"GET\",status=\"503\"") += 1000;
+	cr_expect(health_is("healthy", 200));
+}
+
+Test(board, failures_are_forgotten_after_a_minute)
+{
+	minute(0, 100);
+	cr_expect(health_is("critical", 503));
+	for (int i = 0; i < 61; i++) {
+		all_but("");
+		sample();
+		now_ms += 1000;
+	}
+	all_but("");
+	cr_expect(health_is("healthy", 200));
+}
+
+Test(board, a_process_that_counts_from_zero_again_is_no_failure)
+{
+	all_but("");
+	says("validator", 0, figure(METRIC_FAMILY_EVENTS, "status=\"dead\"", 500));
+	sample();
+	now_ms += 1000;
+	all_but("");
+	cr_expect(health_is("healthy", 200));
+}
+
+struct limit {
+	char stage[16];
+	enum metric_family family;
+	double value, limit;
+	enum metric_family limit_family;
+	char status[16];
+	unsigned code;
+	char part[40];
+};
+
+ParameterizedTestParameters(board, figures_beyond_their_limits_are_alerts)
+{
+	static struct limit rows[] = {
+		{"retrier", METRIC_FAMILY_QUEUE, 100, 0, 0, "healthy", 200, "\"alerts\":[]"},
+		{"retrier", METRIC_FAMILY_QUEUE, 101, 0, 0, "degraded", 200, "queue: 101 events"},
+		{"retrier", METRIC_FAMILY_OLDEST, 60, 0, 0, "healthy", 200, "\"alerts\":[]"},
+		{"retrier", METRIC_FAMILY_OLDEST, 61, 0, 0, "degraded", 200, "oldest: "},
+		{"retrier", METRIC_FAMILY_JOURNAL_BYTES, 80, 100, METRIC_FAMILY_JOURNAL_LIMIT,
+			"healthy", 200, "\"alerts\":[]"},
+		{"retrier", METRIC_FAMILY_JOURNAL_BYTES, 81, 100, METRIC_FAMILY_JOURNAL_LIMIT,
+			"degraded", 200, "journal: 81 %"},
+		{"retrier", METRIC_FAMILY_JOURNAL_BYTES, 100, 100, METRIC_FAMILY_JOURNAL_LIMIT,
+			"critical", 503, "journal full"},
+		{"dlq", METRIC_FAMILY_DEAD_BYTES, 91, 100, METRIC_FAMILY_DEAD_LIMIT, "degraded",
+			200, "dead letter store: 91 %"},
+	};
+
+	return cr_make_param_array(struct limit, rows, sizeof rows / sizeof *rows);
+}
+
+ParameterizedTest(struct limit *row, board, figures_beyond_their_limits_are_alerts)
+{
+	struct metrics *m = figure(row->family, "", row->value);
+
+	if (row->limit > 0)
+		*metric(m, row->limit_family, "") = row->limit;
+	all_but(row->stage);
+	says(row->stage, 0, m);
+	cr_expect(health_is(row->status, row->code), "%s", row->part);
+	cr_expect(says_alert(row->part), "%s", row->part);
+}
+
+Test(board, the_disk_is_looked_at)
+{
+	all_but("");
+	board_look(b, own);
+	cr_expect_gt(joined(METRIC_FAMILY_DISK, ""), 0);
+	cr_expect_leq(joined(METRIC_FAMILY_DISK, ""), 1);
+	*metric(own, METRIC_FAMILY_DISK, "") = 0.96;
+	cr_expect(health_is("degraded", 200));
+	cr_expect(says_alert("disk: 4.0 %"));
+}
+
+Test(board, posts_can_be_taken_with_a_validator_and_room_in_the_journal)
+{
+	struct error why = {""};
+	struct metrics *m, *all;
+
+	all = board_join(b, own, now_ms);
+	cr_expect_not(board_open(b, all, now_ms, &why));
+	cr_expect_str_eq(why.text, "stage validator has no live process");
+	metrics_destroy(&all);
+	says("validator", 0, NULL);
+	all = board_join(b, own, now_ms);
+	cr_expect(board_open(b, all, now_ms, &why));
+	metrics_destroy(&all);
+	m = figure(METRIC_FAMILY_JOURNAL_BYTES, "", 100);
+	*metric(m, METRIC_FAMILY_JOURNAL_LIMIT, "") = 100;
+	says("retrier", 0, m);
+	all = board_join(b, own, now_ms);
+	cr_expect_not(board_open(b, all, now_ms, &why));
+	cr_expect_str_eq(why.text, "journal full");
+	metrics_destroy(&all);
+}
