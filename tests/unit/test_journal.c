@@ -1203,7 +1203,8 @@ Test(journal, whatever_a_writer_said_is_there_after_it_was_killed_at_any_instant
 		}
 		finish(&child, SIGKILL);
 	}
-	/* A writer that was killed between its commit and the note of it is found by the next one. */
+	/* A writer that was killed between its commit and the note of it is found by the next one.
+	 */
 	cr_assert_eq(scratch_seen(&s, j, "nobody"), SEEN_NEW);
 	count_rounds(counts);
 	for (uint64_t i = 0; i < ROUNDS; i++) {
