@@ -38,6 +38,19 @@ take_token(struct guard *guard, int fd, const char *path, struct error *why)
 	       error_set(why, "%s: the token has fewer than %d characters", path, TOKEN_LEAST);
 }
 
+/* As for the secrets of sources: of this user or root, closed to everybody else; what root hands to
+ * another user is read through the group's bits. */
+static bool
+check_private(const struct stat *st, const char *path, struct error *why)
+{
+	const mode_t closed = st->st_uid == 0 && geteuid() != 0 ? 037 : 077;
+
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return error_set(why, "%s belongs to another user", path);
+	return !(st->st_mode & closed) ||
+	       error_set(why, "%s is open to others than its owner; chmod 600 it", path);
+}
+
 bool
 guard_load(struct guard *guard, const char *path, struct error *why)
 {
@@ -51,9 +64,7 @@ guard_load(struct guard *guard, const char *path, struct error *why)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		error_set(why, "cannot read %s: %s", path, strerror(errno));
-	else if (st.st_mode & 077)
-		error_set(why, "%s is open to others than its owner; chmod 600 it", path);
-	else
+	else if (check_private(&st, path, why))
 		good = take_token(guard, fd, path, why);
 	if (fd >= 0)
 		close(fd);

@@ -54,15 +54,18 @@ read_listed(const struct config_place *at, const char *key, const struct config_
 	return true;
 }
 
-/* A private file: regular, of this user or root, and closed to everybody else. */
+/* A private file: regular, of this user or root, and closed to everybody else. What root hands to
+ * another user (systemd's LoadCredential does) is read through the group's bits. */
 static bool
 check_private(const struct stat *st, const char *path, struct error *why)
 {
+	const mode_t closed = st->st_uid == 0 && geteuid() != 0 ? 037 : 077;
+
 	if (!S_ISREG(st->st_mode))
 		return error_set(why, "%s is no regular file", path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return error_set(why, "%s belongs to another user", path);
-	if (st->st_mode & 077)
+	if (st->st_mode & closed)
 		return error_set(
 			why, "%s can be read by others than its owner; chmod 600 it", path);
 	if (st->st_size > SECRETS_FILE_MAX)
