@@ -81,6 +81,7 @@ board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms)
 	p->frame = copy;
 	p->n = n;
 	p->heard_ms = now_ms;
+	p->draining = stats.draining;
 }
 
 static bool
@@ -195,16 +196,30 @@ board_look(const struct board *b, struct metrics *own)
 			1 - (double)st.f_bavail / (double)st.f_blocks;
 }
 
+/* Some process of the stage lives and is not on its way out. */
+static bool
+takes_work(const struct board *b, const char *stage, uint64_t now_ms, struct error *why)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		const struct process *p = &b->processes[i];
+
+		if (strcmp(p->stage, stage) == 0 && lives(p, now_ms) && !p->draining)
+			return true;
+	}
+	if (strcmp(b->self, stage) == 0)
+		return true;
+	return error_set(why, "stage %s %s", stage,
+		board_alive(b, stage, now_ms) ? "is draining" : "has no live process");
+}
+
 bool
 board_open(const struct board *b, const struct metrics *joined, uint64_t now_ms, struct error *why)
 {
 	const double used = metrics_sum(joined, METRIC_FAMILY_JOURNAL_BYTES, "");
 	const double limit = metrics_sum(joined, METRIC_FAMILY_JOURNAL_LIMIT, "");
 
-	if (board_alive(b, "ingress", now_ms) == 0)
-		return error_set(why, "stage ingress has no live process");
-	if (board_alive(b, "validator", now_ms) == 0)
-		return error_set(why, "stage validator has no live process");
+	if (!takes_work(b, "ingress", now_ms, why) || !takes_work(b, "validator", now_ms, why))
+		return false;
 	if (limit > 0 && used >= limit)
 		return error_set(why, "journal full");
 	return true;
