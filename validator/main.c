@@ -43,6 +43,7 @@ struct validator {
 	size_t count;
 	zmq_msg_t bundle;  /* the requests in hand */
 	struct slice rest; /* what is left of them */
+	bool finishing;    /* take no other bundle */
 	msgpack_sbuffer frames, body, events_out;
 	msgpack_sbuffer out[CONFIG_PROCESSES_MAX]; /* answers, one bundle an ingress */
 	uint64_t returned[BUNDLE_MAX]; /* what is in events_out, for the retrier when no router has
@@ -192,7 +193,8 @@ next_request(struct validator *v, struct slice *frame)
 		if (v->rest.n > 0)
 			count_bad_frame(v, &(struct error){"no bundle of requests"});
 		v->rest = (struct slice){NULL, 0};
-		if (zmq_msg_recv(&v->bundle, zsock_resolve(v->requests), ZMQ_DONTWAIT) < 0)
+		if (v->finishing ||
+			zmq_msg_recv(&v->bundle, zsock_resolve(v->requests), ZMQ_DONTWAIT) < 0)
 			return false;
 		v->rest = (struct slice){zmq_msg_data(&v->bundle), zmq_msg_size(&v->bundle)};
 	}
@@ -498,9 +500,8 @@ promise_confirmations(struct validator *v)
 }
 
 static void
-on_requests(void *arg)
+handle_group(struct validator *v)
 {
-	struct validator *v = arg;
 	struct metrics *m = v->st->metrics;
 	uint64_t start_us, now_ms;
 	size_t events;
@@ -527,6 +528,19 @@ on_requests(void *arg)
 	}
 	flush_events(v);
 	shrink(&v->frames);
+}
+
+/* The loop wakes for a message, not for what is left of one: that is finished before. */
+static void
+on_requests(void *arg)
+{
+	struct validator *v = arg;
+
+	handle_group(v);
+	v->finishing = true;
+	while (v->rest.n > 0)
+		handle_group(v);
+	v->finishing = false;
 }
 
 static void

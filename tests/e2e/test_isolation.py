@@ -1,5 +1,7 @@
 """One bad neighbour hurts nobody: missing, slow, failing and dead handlers, floods, bad frames."""
 
+import io
+import struct
 import threading
 import time
 
@@ -280,6 +282,35 @@ def test_a_bad_frame_is_logged_and_not_fatal(start, stage, file, bind):
         intruder.close()
     quick_enough(pipeline)
     assert {str(one): one.pid() for one in pipeline.stages.values() if one.runs()} == pids
+
+
+def request_of(number):
+    """An entry of a bundle; nobody has signed it."""
+    frame = msgpack.packb({
+        "v": 1, "boot": 1, "ingress": 1, "request": number, "source": "email", "batch": 0,
+        "received": 1, "target": "/webhooks/email", "deadline": 2**62, "headers": [], "body": b"{}"})
+    return b"\xc6" + struct.pack(">I", len(frame)) + frame
+
+
+def statuses_in(bundle):
+    return [msgpack.unpackb(frame)["status"] for frame in msgpack.Unpacker(io.BytesIO(bundle))]
+
+
+def test_a_bundle_larger_than_a_group_is_answered_whole_though_no_other_comes(start):
+    """The instance 1 of ingress is configured, but it is this test."""
+    pipeline = start(settings={"processes": {"ingress": 2}})
+    intruder = Intruder(pipeline)
+    try:
+        answers = intruder.open(zmq.PULL, "answers.1", True)
+        answers.rcvtimeo = 5_000
+        intruder.open(zmq.PUSH, "requests.1", True).send(
+            b"".join(request_of(number) for number in range(600)))
+        statuses = []
+        while len(statuses) < 600:
+            statuses += statuses_in(answers.recv())
+        assert statuses == [401] * 600
+    finally:
+        intruder.close()
 
 
 def stats_of(intruder, file):
