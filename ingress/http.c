@@ -21,6 +21,10 @@ enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, TARGET_MAX = 2048
  * request, so it is no larger than need be. */
 enum { POOL_MORE = 6144 };
 
+/* A sender that writes its body before it reads would see a cut connection instead of its 413. So a
+ * body up to this size is read and thrown away first. */
+enum { DISCARD_BYTES = 64 << 20 };
+
 /* One TCP connection; how long the request on it has been coming in. */
 struct peer {
 	struct peer *next, **back;
@@ -169,6 +173,8 @@ static const char *
 reason_of(unsigned status)
 {
 	switch (status) {
+	case 400:
+		return "Bad request";
 	case 404:
 		return "Not found";
 	case 405:
@@ -213,26 +219,43 @@ respond_error(struct http *h, struct MHD_Connection *c, const char *method, unsi
 	return respond(h, c, method, status, body, (size_t)n, headers, "application/json");
 }
 
-static enum MHD_Result
-add_header_bytes(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n,
-	const char *value, size_t value_n)
+/* What the headers come to before anything is done with them. */
+struct head {
+	size_t bytes, framings;
+	bool unknown_coding;
+};
+
+static bool
+is_name(const char *name, size_t n, const char *wanted)
 {
-	size_t *bytes = arg;
+	return n == strlen(wanted) && strncasecmp(name, wanted, n) == 0;
+}
+
+static enum MHD_Result
+add_to_head(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
+	size_t value_n)
+{
+	struct head *head = arg;
+	const bool coding = is_name(name, name_n, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
 	(void)kind;
-	(void)name;
-	(void)value;
-	*bytes += name_n + value_n + 4;
+	head->bytes += name_n + value_n + 4;
+	head->framings += coding || is_name(name, name_n, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	head->unknown_coding |= coding && !is_name(value, value_n, "chunked");
 	return MHD_YES;
 }
 
-static bool
-headers_too_large(const struct http *h, struct MHD_Connection *c)
+/* The status to refuse the request with, or 0. A request that says twice where its body ends means
+ * one thing to us and maybe another to the proxy before us. */
+static unsigned
+refuse_head(const struct http *h, struct MHD_Connection *c)
 {
-	size_t bytes = 0;
-	const int count = MHD_get_connection_values_n(c, MHD_HEADER_KIND, add_header_bytes, &bytes);
+	struct head head = {0};
+	const int count = MHD_get_connection_values_n(c, MHD_HEADER_KIND, add_to_head, &head);
 
-	return bytes > h->cfg->limits.header_bytes || count > HEADERS_MAX;
+	if (head.bytes > h->cfg->limits.header_bytes || count > HEADERS_MAX)
+		return 431;
+	return head.framings > 1 || head.unknown_coding ? 400 : 0;
 }
 
 /* The announced length of the body, 0 where there is none. */
@@ -243,6 +266,13 @@ announced(struct MHD_Connection *c)
 		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* The sender waits for an answer before it sends its body. */
+static bool
+asks_first(struct MHD_Connection *c)
+{
+	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT) != NULL;
 }
 
 /* A provider posts batches to the one path it was given. */
@@ -260,10 +290,11 @@ static enum MHD_Result
 begin(struct http *h, struct MHD_Connection *c, const char *method, const char *url, void **context)
 {
 	const struct target t = target_of(h->cfg, method, url);
+	const unsigned refused = refuse_head(h, c);
 	struct exchange *x;
 
-	if (headers_too_large(h, c))
-		return respond_error(h, c, method, 431, NULL);
+	if (refused)
+		return respond_error(h, c, method, refused, NULL);
 	x = h->draining ? NULL : exchange_open(h->table, c, clock_mono_ms());
 	if (!x)
 		return respond_error(h, c, method, busy(t.source), NULL);
@@ -274,8 +305,11 @@ begin(struct http *h, struct MHD_Connection *c, const char *method, const char *
 	if (t.source && !exchange_claim(h->table, x, (size_t)(t.source - h->cfg->sources),
 				h->cfg->sources_count))
 		return respond_error(h, c, method, busy(t.source), NULL);
-	if (announced(c) > x->limit)
-		return respond_error(h, c, method, 413, NULL);
+	if (announced(c) > x->limit) {
+		if (asks_first(c) || announced(c) > DISCARD_BYTES)
+			return respond_error(h, c, method, 413, NULL);
+		x->refused = 413;
+	}
 	return MHD_YES;
 }
 

@@ -308,10 +308,19 @@ def test_an_event_of_the_largest_size_is_taken(client):
 @pytest.mark.parametrize("path,size", [
     ("/webhooks/email", (1 << 20) + 1), ("/webhooks/email/batch", (10 << 20) + 1)])
 def test_too_large_a_body_is_refused(shared, path, size):
+    """Although the sender does not read before it has written all of it."""
     with shared.connect() as sock:
-        sock.sendall(request_bytes(b"", path, length=size))
-        answer = read_answer(sock)
-    assert answer.status == 413, answer
+        sock.sendall(request_bytes(b" " * size, path))
+        assert read_answer(sock).status == 413
+        sock.sendall(b"GET /webhooks/email HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_answer(sock).status == 200
+
+
+@pytest.mark.parametrize("size,extra", [((1 << 20) + 1, ["Expect: 100-continue"]), (1 << 30, [])])
+def test_too_large_a_body_is_refused_unread_where_it_need_not_come(shared, size, extra):
+    with shared.connect() as sock:
+        sock.sendall(request_bytes(b"", length=size, extra=extra))
+        assert read_answer(sock).status == 413
 
 
 @pytest.mark.parametrize("path,size", [
