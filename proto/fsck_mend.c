@@ -161,27 +161,36 @@ mend_index(struct fsck *f, struct error *why)
 	return true;
 }
 
+/* Inside the letters' group, in which no newer letter of the event can come: one that has died
+ * again since it was found keeps its letter. */
+static bool
+remove_letter(struct fsck *f, const struct fsck_suspect *s, struct error *why)
+{
+	bool live;
+
+	if (!journal_read_begin(f->journal, why)) {
+		letters_abort(f->letters);
+		return false;
+	}
+	live = fsck_still(f, s);
+	journal_read_end(f->journal);
+	return !live || letters_remove(f->letters, journal_id(f->journal), s->seq, why);
+}
+
 /* A letter whose event is back in the journal. */
 static bool
 mend_letters(struct fsck *f, struct error *why)
 {
-	const struct slice id = journal_id(f->journal);
-	uint64_t mended = 0;
-
 	if (f->sum->found[FSCK_LETTER_LIVE] == 0)
 		return true;
 	if (!letters_begin(f->letters, why))
 		return false;
-	for (size_t i = 0; i < f->count; i++) {
-		if (f->list[i].kind != FSCK_LETTER_LIVE)
-			continue;
-		if (!letters_remove(f->letters, id, f->list[i].seq, why))
+	for (size_t i = 0; i < f->count; i++)
+		if (f->list[i].kind == FSCK_LETTER_LIVE && !remove_letter(f, &f->list[i], why))
 			return false;
-		mended++;
-	}
 	if (!letters_commit(f->letters, why))
 		return false;
-	f->sum->mended[FSCK_LETTER_LIVE] = mended;
+	f->sum->mended[FSCK_LETTER_LIVE] = f->sum->found[FSCK_LETTER_LIVE];
 	return true;
 }
 

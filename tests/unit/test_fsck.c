@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../handlers/state.h"
@@ -67,6 +68,7 @@ struct look {
 	uint64_t seqs[FSCK_KIND_COUNT]; /* of the last finding of a kind */
 	size_t told;
 	size_t progress;
+	void (*meanwhile)(void); /* called once, when all is found and nothing is mended */
 };
 
 static void
@@ -85,19 +87,29 @@ on_progress(void *arg, const char *store, uint64_t done, uint64_t total)
 
 	cr_expect(*store && (total == 0 || done <= total));
 	look->progress++;
+	if (look->meanwhile && strcmp(store, "mending") == 0) {
+		look->meanwhile();
+		look->meanwhile = NULL;
+	}
 }
 
 /* The library allows one opening a process, so ours is closed meanwhile. */
 static struct look
-fsck(bool repair)
+fsck_while(bool repair, void (*meanwhile)(void))
 {
-	struct look look = {.told = 0};
+	struct look look = {.meanwhile = meanwhile};
 	const struct fsck_calls calls = {&look, on_finding, on_progress};
 
 	journal_close(&j);
 	cr_assert(fsck_run(s.cfg, repair, &calls, &look.sum, &why), "%s", why.text);
 	j = scratch_journal(&s);
 	return look;
+}
+
+static struct look
+fsck(bool repair)
+{
+	return fsck_while(repair, NULL);
 }
 
 static uint64_t
@@ -515,6 +527,35 @@ Test(fsck, a_letter_removed_leaves_its_event)
 	cr_assert(journal_read_begin(j, &why));
 	cr_expect(journal_event_at(j, PENDING, &ev));
 	journal_read_end(j);
+}
+
+/* In a process of its own, as the retrier and the dlq would. */
+static void
+dies_and_is_buried(void)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		j = scratch_journal(&s);
+		scratch_settle(j, PENDING, MOVE_DEAD);
+		keep_letter(PENDING);
+		scratch_settle(j, PENDING, MOVE_BURIED);
+		_exit(0);
+	}
+	cr_assert(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+Test(fsck, the_letter_of_an_event_that_dies_during_a_repair_stays)
+{
+	struct look look;
+
+	letter_live();
+	look = fsck_while(true, dies_and_is_buried);
+	cr_expect_eq(look.sum.found[FSCK_LETTER_LIVE], 1);
+	look = fsck(false);
+	cr_expect_eq(look.sum.accepted, 1);
+	cr_expect_eq(look.sum.letters, 1, "neither an event nor a letter is left");
 }
 
 /* Between the letter's commit and the journal's it stands in both. */
