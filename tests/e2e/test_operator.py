@@ -1,6 +1,7 @@
 """What an operator does with bin/trotline: look, follow, drain, reload, load, complete; and what health
 tells him before he asks."""
 
+import configparser
 import contextlib
 import json
 import os
@@ -593,6 +594,14 @@ def test_systemd_takes_the_units_and_finds_them_hardened(tmp_path):
         assert done.returncode == 0, done.stdout[-300:] + done.stderr
     with contextlib.suppress(FileNotFoundError):
         assert subprocess.run(["sh", "-n", REPO / "deploy/systemd/enable"]).returncode == 0
+
+
+def test_systemd_never_gives_up_on_a_stage():
+    common = configparser.ConfigParser(strict=False)
+    common.optionxform = str
+    common.read(REPO / "deploy/systemd/trotline-.service.d/10-common.conf")
+    assert common["Service"]["Restart"] == "on-failure"
+    assert common["Unit"]["StartLimitIntervalSec"] == "0", "five failures within ten seconds end a unit"
 
 
 # ---- up
