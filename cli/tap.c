@@ -12,6 +12,7 @@
 #include "../proto/json.h"
 #include "../proto/tap.h"
 #include "cli.h"
+#include "stages.h"
 
 enum { REFRESH_MS = 500, SILENCE_MS = 5000 };
 
@@ -168,8 +169,12 @@ follow(struct tapping *t)
 static int
 tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 {
+	struct live_stages live;
 	struct error why = {""};
 
+	stages_find(cfg, &live);
+	if (live.n == 0)
+		return cli_down(verb, cfg);
 	catch_signals();
 	t->feed = tap_feed_new(cfg, t->topic, &why);
 	if (!t->feed)
@@ -189,6 +194,7 @@ run(const struct verb *verb, int argc, char **argv)
 {
 	const char *config = NULL, *kind = NULL, *type = NULL, *verdict = NULL, *stage = NULL;
 	struct tapping t = {0};
+	bool json = false;
 	const struct flag flags[] = {
 		FLAG_CONFIG(&config),
 		{"type", 't', FLAG_TEXT, "TYPE", "only events of this type", &type},
@@ -197,6 +203,7 @@ run(const struct verb *verb, int argc, char **argv)
 		{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage", &stage},
 		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict or stats", &kind},
 		{"count", 'n', FLAG_NUMBER, "N", "end after so many lines", &t.left},
+		{"json", 0, FLAG_SWITCH, NULL, "as it does without", &json},
 	};
 	const char *implied, *detail;
 	struct arguments rest;
@@ -234,6 +241,7 @@ const struct verb verb_tap = {
 	"Says `connected` on stderr once it hears the pipeline. For watching only: a tap that "
 	"does\n"
 	"not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed pipe ends "
-	"it.\n",
+	"it.\n"
+	"Exits 3 when the pipeline is down.\n",
 	run,
 };

@@ -100,7 +100,7 @@ def test_check_knows_secrets_that_are_not_there_yet_and_those_that_cannot_be_rea
 # ---- a pipeline that is down
 
 
-@pytest.mark.parametrize("verb", ["status", "top", "drain", "reload"])
+@pytest.mark.parametrize("verb", ["status", "top", "tap", "drain", "reload"])
 def test_a_pipeline_that_is_down_is_3_with_a_word_of_advice(down, verb):
     for args in ((verb,), (verb, "--json")):
         done = run(down, *args)
