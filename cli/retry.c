@@ -276,7 +276,7 @@ run(const struct verb *verb, int argc, char **argv)
 		{"now", 0, FLAG_TEXT, "ID|--all", "do not let this event wait, or none of them",
 			&r.now},
 		{"type", 't', FLAG_TEXT, "TYPE", "list: only this event type", &r.type},
-		{"source", 's', FLAG_TEXT, "NAME", "only this source", &r.source},
+		{"source", 's', FLAG_TEXT, "NAME", "list, --now ID: only this source", &r.source},
 		{"limit", 'n', FLAG_NUMBER, "N", "list at most so many (on a terminal: 100)",
 			&r.limit},
 		{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line", &r.json},
@@ -290,6 +290,8 @@ run(const struct verb *verb, int argc, char **argv)
 		return cli_wrong_use(verb, "\"%s\" is not list", rest.list[0]);
 	if (r.now && rest.n)
 		return cli_wrong_use(verb, "list and --now exclude each other");
+	if (r.now && (r.type || r.limit || (r.source && strcmp(r.now, "--all") == 0)))
+		return cli_wrong_use(verb, "--now takes one ID, or --all without exception");
 	return with_config(&r, config);
 }
 

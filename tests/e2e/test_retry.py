@@ -283,3 +283,6 @@ def test_retry_now_takes_one_event_or_all(scheduled):
 def test_retry_refuses_what_makes_no_sense(scheduled):
     assert run(scheduled, "retry", "show").returncode == 2
     assert run(scheduled, "retry", "list", "--now", "x").returncode == 2
+    for narrower in (("--type", "mine_b"), ("--source", "email"), ("--limit", 1)):
+        done = run(scheduled, "retry", "--now", "--all", *narrower)
+        assert done.returncode == 2 and "--all without exception" in done.stderr
