@@ -132,7 +132,9 @@ dlq_nothing(const struct dlq_request *rq)
 
 	if (rq->filter.ids_count == 0) {
 		if (!rq->json)
-			fprintf(stderr, "trotline dlq: no dead letter is meant\n");
+			fprintf(stderr, "trotline dlq: %s\n",
+				rq->chosen ? "no dead letter is like that"
+					   : "there are no dead letters");
 		return CLI_DONE;
 	}
 	error_set(&why, "there is no letter %s%s", rq->filter.ids[0],
@@ -250,7 +252,9 @@ const struct verb verb_dlq = {
 	"dlq",
 	"list|show|replay|drop|export|stats [ID ...]",
 	"List, explain, replay, drop or export dead letters",
-	"list    the newest first, one a line\n"
+	"list    the newest events first, whenever they failed, one a line; --since for what "
+	"failed\n"
+	"        lately\n"
 	"show    all about each: the record and the webhook as it came\n"
 	"replay  back to their handlers, with all their tries; what was applied is not applied\n"
 	"        again. Letters of another journal than this data_dir's cannot go back under "
@@ -263,9 +267,9 @@ const struct verb verb_dlq = {
 	"ID is a letter's name (LETTER in the list) or the sender's event id. TIME is written\n"
 	"2026-01-02T03:04:05Z, as seconds since 1970, or as a time ago such as 90s, 2h or 7d.\n"
 	"replay and drop say how many letters are meant and ask, unless it is one that was named.\n"
-	"Works with the pipeline up or down. Exits 0, or 1 when a letter that was named is not "
-	"there,\n"
-	"something could not be replayed, or the answer was no.\n\n"
+	"Works with the pipeline up or down. Exits 0, or 1 when none of the letters that were "
+	"named\n"
+	"is there, something could not be replayed, or the answer was no.\n\n"
 	"  trotline dlq list --type 'email_*' --since 2h\n"
 	"  trotline dlq replay --reason \"database is locked\" --yes\n",
 	run,

@@ -300,8 +300,10 @@ finish(struct move *m, do_all *fn)
 	struct progress progress;
 	bool good = true;
 
+	if (meant == 0 && m->rq->json)
+		print_object(m, 0);
 	if (meant == 0)
-		return m->rq->json ? (print_object(m, 0), CLI_DONE) : dlq_nothing(m->rq);
+		return dlq_nothing(m->rq);
 	if (!m->rq->dry_run && m->n > 0) {
 		if (!confirmed(m))
 			return CLI_FAILED;

@@ -58,11 +58,11 @@ list_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 	struct listing *l = arg;
 	msgpack_object object;
 
-	if (l->rq->json)
-		return letter_object(letter, false, zone, &object) && dlq_print(&object);
-	if (l->n++ == 0)
+	if (l->n++ == 0 && !l->rq->json)
 		printf("%-26s %-19s %-20s %-36s %s\n", "LETTER", "FAILED AT (UTC)", "TYPE",
 			"EVENT ID", "REASON");
+	if (l->rq->json)
+		return letter_object(letter, false, zone, &object) && dlq_print(&object);
 	print_row(letter);
 	return !ferror(stdout);
 }
@@ -84,7 +84,7 @@ dlq_list(const struct dlq_request *rq)
 	letters_close(&letters);
 	if (!good)
 		return cli_failed(rq->verb, &why);
-	if (!rq->json && l.n == 0)
+	if (l.n == 0)
 		return dlq_nothing(rq);
 	if (limited.limit != rq->limit && l.n == limited.limit)
 		fprintf(stderr, "the newest %d; --limit N shows more\n", LIST_DEFAULT);
@@ -247,7 +247,7 @@ print_summary(struct summary *s, const struct letters_stat *st)
 	if (s->count)
 		printf("from %s to %s\n", timestamp_text(s->oldest_ms, oldest),
 			timestamp_text(s->newest_ms, newest));
-	printf("%llu of %llu KiB used (dlq.max_size), %llu KiB on the disk\n",
+	printf("%llu of %llu KiB used (7/8 of dlq.max_size), %llu KiB on the disk\n",
 		(unsigned long long)st->used_bytes / 1024,
 		(unsigned long long)st->limit_bytes / 1024,
 		(unsigned long long)st->file_bytes / 1024);

@@ -103,7 +103,9 @@ fsck_letters(struct fsck *f, struct error *why)
 	sqlite3 *db = open_state(f);
 	struct walk w = {.f = f, .applied = prepare(f, db, APPLIED_ONE)};
 	struct letters_stat st;
-	bool good = letters_stat(f->letters, &st) && journal_read_begin(f->journal, why);
+	bool good = letters_stat(f->letters, &st) || error_set(why, "cannot read the dead letters");
+
+	good = good && journal_read_begin(f->journal, why);
 
 	if (good && !letters_read_begin(f->letters, why)) {
 		journal_read_end(f->journal);

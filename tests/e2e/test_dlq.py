@@ -171,6 +171,9 @@ def test_a_letter_that_is_not_there_is_1(shop):
     for action in ("show", "replay", "drop"):
         done = run(shop, "dlq", action, "nobody")
         assert done.returncode == 1 and "there is no letter nobody" in done.stderr
+    for action in ("list", "show", "replay", "drop", "export"):
+        done = run(shop, "dlq", action, "nobody", "--json")
+        assert done.returncode == 1 and "there is no letter nobody" in done.stderr
 
 
 def test_without_a_store_there_are_none(start):
