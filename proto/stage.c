@@ -54,7 +54,8 @@ supervised(void)
 	return getenv("SUPERVISOR_ENABLED") != NULL;
 }
 
-/* The pause keeps a supervisor from starting a process that cannot go on many times a second. */
+/* The pause keeps a supervisor from starting a process that cannot go on many times a second. The
+ * cause is the log's last line: no exit handler adds to it. */
 void
 stage_fail(const char *what, const struct error *why)
 {
@@ -62,7 +63,7 @@ stage_fail(const char *what, const struct error *why)
 	log_flush();
 	if (supervised())
 		nanosleep(&(struct timespec){1, 0}, NULL);
-	exit(EXIT_SYSTEM);
+	_exit(EXIT_SYSTEM);
 }
 
 static void
