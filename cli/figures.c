@@ -25,6 +25,7 @@ struct process {
 	char stage[64];
 	uint64_t instance, pid, loaded, heard_ms;
 	bool draining;
+	struct error kept;
 	struct rate rate, accepted, done;
 };
 
@@ -165,6 +166,7 @@ hear(struct figures *f, const void *bytes, size_t n)
 	p->pid = stats.pid;
 	p->loaded = stats.loaded;
 	p->draining = stats.draining;
+	error_set(&p->kept, "%.*s", SLICE_ARG(stats.kept));
 	p->heard_ms = now_ms;
 	take_rates(p, &stats.metrics, now_ms);
 }
@@ -246,6 +248,15 @@ figures_loaded(const struct figures *f, const char *stage, uint64_t instance)
 			strcmp(f->processes[i].stage, stage) == 0)
 			return f->processes[i].loaded;
 	return 0;
+}
+
+const char *
+figures_kept(const struct figures *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (lives(&f->processes[i]) && *f->processes[i].kept.text)
+			return f->processes[i].kept.text;
+	return "";
 }
 
 /* ---- telling ---- */

@@ -34,4 +34,8 @@ bool figures_object(struct figures *f, msgpack_zone *zone, msgpack_object *out);
 /* When the configuration was taken that a process works with, ms since 1970; 0: not heard. */
 uint64_t figures_loaded(const struct figures *f, const char *stage, uint64_t instance);
 
+/* Keys that a process has not taken from its newest configuration, for they need a restart; ""
+ * where there are none. Good until the next figures_listen. */
+const char *figures_kept(const struct figures *f);
+
 #endif

@@ -103,6 +103,7 @@ print_json(const struct reload *r, bool good)
 		list_add(&list, map_object(&row));
 	}
 	map_bool(&m, "reloaded", good);
+	map_text(&m, "needs_restart", slice_of(figures_kept(r->figures)));
 	map_put(&m, "stages", list_object(&list));
 	all = map_object(&m);
 	text = json_write(&all, false);
@@ -117,6 +118,8 @@ print_text(const struct reload *r)
 	for (size_t i = 0; i < r->stages.n; i++)
 		printf("%-13s  %s.%zu\n", outcome_of(r, i), r->stages.list[i].name,
 			r->stages.list[i].instance);
+	if (*figures_kept(r->figures))
+		printf("as before until the next start: %s\n", figures_kept(r->figures));
 }
 
 static int

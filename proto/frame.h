@@ -108,6 +108,7 @@ enum field_kind {
 	F(UINT, pid, 0, "process id")                                                              \
 	F(UINT, at, 0, "ms since 1970")                                                            \
 	F(UINT, loaded, 0, "when its configuration was taken, ms since 1970")                      \
+	F(STR, kept, 0, "keys of that configuration that need a restart, and are as they were")    \
 	F(UINT, draining, 0, "1: stopping")                                                        \
 	F(OBJ, metrics, 0, "array of [family, labels, value]")
 

@@ -34,6 +34,7 @@ struct stage_private {
 	void *reload_arg;
 	enum config_mode mode;
 	uint64_t loaded_ms; /* when the configuration was taken */
+	struct error kept;  /* keys of it that need a restart */
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 };
@@ -283,10 +284,10 @@ reload(struct stage *st)
 		log_error("configuration refused; the old one stays", LF_TEXT("cause", why.text));
 		return;
 	}
-	config_replace(st->cfg, next, &why);
+	config_replace(st->cfg, next, &st->priv->kept);
 	log_set_level((enum log_level)st->cfg->log_level);
 	st->priv->loaded_ms = clock_wall_ms();
-	log_warn("configuration reloaded", LF_TEXT("needs_restart", why.text));
+	log_warn("configuration reloaded", LF_TEXT("needs_restart", st->priv->kept.text));
 }
 
 static void
@@ -344,6 +345,7 @@ publish_stats(void *arg)
 		.at = clock_wall_ms(),
 		.draining = st->draining,
 		.loaded = st->priv->loaded_ms,
+		.kept = slice_of(st->priv->kept.text),
 	};
 
 	if (!tap_wanted(st->tap, "stats"))

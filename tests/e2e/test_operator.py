@@ -352,6 +352,14 @@ def test_a_reload_takes_thresholds_retries_and_log_level(start):
     assert len(one["validator"].log()) == size
 
 
+def test_a_reload_names_what_needs_a_restart(start):
+    one = start()
+    assert json.loads(good(one, "reload", "--json"))["needs_restart"] == ""
+    rewrite(one, lambda config: config.update({"limits": {"connections": 77, "batch_size": "2MiB"}}))
+    text = good(one, "reload")
+    assert text.endswith("\nas before until the next start: limits.connections, limits.batch_size\n")
+
+
 @pytest.mark.parametrize("change, cause", [
     (lambda config: config.update({"lisen": 1}), "lisen: unknown key"),
     (lambda config: config["journal"].update({"lease": "soon"}), "journal.lease"),
