@@ -154,8 +154,7 @@ board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms)
 	return (struct sample){
 		.at_ms = now_ms,
 		.requests = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\""),
-		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"5") +
-			  metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"dead\""),
+		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"5"),
 		.duration_sum = metrics_sum(m, METRIC_FAMILY_DURATION, ""),
 		.duration_count = metrics_count(m, METRIC_FAMILY_DURATION, ""),
 		.dead = was_heard(b, "dlq") ? metrics_sum(m, METRIC_FAMILY_DEAD, "") : -1,

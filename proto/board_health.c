@@ -196,7 +196,7 @@ check_rates(const struct board *b, struct report *r, const struct vitals *v)
 {
 	if (v->error_percent > b->cfg->health.error_rate_percent)
 		alert(r, v->error_percent > CRITICAL_TIMES * b->cfg->health.error_rate_percent,
-			"errors: %.1f %% of the last minute's requests or events failed: see the "
+			"errors: %.1f %% of the last minute's POSTs were answered 5xx: see the "
 			"logs of ingress and validator",
 			v->error_percent);
 	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
