@@ -10,9 +10,17 @@
 #include "../proto/json.h"
 #include "../proto/map.h"
 #include "../proto/tap.h"
+#include "http.h"
 #include "stages.h"
 
-enum { PROCESSES_MAX = 512, SAMPLES = 5, SAMPLE_MS = 400, STALE_MS = 5000, REFRESH_MS = 500 };
+enum {
+	PROCESSES_MAX = 512,
+	SAMPLES = 5,
+	SAMPLE_MS = 400,
+	STALE_MS = 5000,
+	REFRESH_MS = 500,
+	ASK_MS = 500
+};
 
 /* A running total at a few times, newest last. */
 struct rate {
@@ -33,6 +41,8 @@ struct figures {
 	const struct config *cfg;
 	struct tap_feed *feed;
 	struct board *board;
+	struct http *http; /* asks the pipeline for its health */
+	char *health_url;
 	struct process processes[PROCESSES_MAX];
 	size_t count;
 	uint64_t refresh_ms;
@@ -65,6 +75,8 @@ figures_new(const struct config *cfg, struct error *why)
 	}
 	f->cfg = cfg;
 	msgpack_zone_init(&f->zone, 16384);
+	f->http = http_new(ASK_MS, NULL);
+	f->health_url = http_url(cfg, "/webhooks/health", "", "");
 	f->feed = tap_feed_new(cfg, "stats", why);
 	f->board = f->feed ? board_new(cfg) : NULL;
 	if (!f->board)
@@ -81,6 +93,8 @@ figures_destroy(struct figures **f)
 		return;
 	tap_feed_destroy(&(*f)->feed);
 	board_destroy(&(*f)->board);
+	http_destroy(&(*f)->http);
+	free((*f)->health_url);
 	msgpack_zone_destroy(&(*f)->zone);
 	free(*f);
 	*f = NULL;
@@ -362,24 +376,52 @@ put_handlers(const struct figures *f, struct map *m, const struct metrics *all)
 	map_put(m, "waiting_by_handler", map_object(&waiting));
 }
 
+static bool
+read_health(struct slice text, msgpack_zone *zone, msgpack_object *health)
+{
+	struct json_reader *reader = json_reader_new();
+	const msgpack_object *alerts = NULL;
+
+	if (reader && json_read(reader, text, zone, health, NULL))
+		alerts = field_get(health, "alerts");
+	json_reader_destroy(&reader);
+	return alerts && alerts->type == MSGPACK_OBJECT_ARRAY && field_str(health, "status").p;
+}
+
+/* What the pipeline answers, which knows the last minute. */
+static bool
+ask_health(struct figures *f, msgpack_zone *zone, msgpack_object *health)
+{
+	struct http_answer answer;
+
+	return f->http && f->health_url && http_get(f->http, f->health_url, &answer, NULL) &&
+	       read_health(answer.body, zone, health);
+}
+
+/* Where it does not answer: what follows from the figures heard here. */
+static bool
+make_health(
+	struct figures *f, const struct metrics *all, msgpack_zone *zone, msgpack_object *health)
+{
+	unsigned status;
+	char *text = board_health(f->board, all, clock_mono_ms(), &status);
+	const bool good = text && read_health(slice_of(text), zone, health);
+
+	free(text);
+	return good;
+}
+
 /* The health answer, whose keys become ours. */
 static bool
 put_health(struct figures *f, struct map *m, const struct metrics *all)
 {
-	struct json_reader *reader = json_reader_new();
-	unsigned status;
-	char *text = board_health(f->board, all, clock_mono_ms(), &status);
 	msgpack_object health;
-	bool good = reader && text && json_read(reader, slice_of(text), m->zone, &health, NULL) &&
-		    health.type == MSGPACK_OBJECT_MAP;
 
-	if (good) {
-		map_put(m, "status", *field_get(&health, "status"));
-		map_put(m, "alerts", *field_get(&health, "alerts"));
-	}
-	json_reader_destroy(&reader);
-	free(text);
-	return good;
+	if (!ask_health(f, m->zone, &health) && !make_health(f, all, m->zone, &health))
+		return false;
+	map_put(m, "status", *field_get(&health, "status"));
+	map_put(m, "alerts", *field_get(&health, "alerts"));
+	return true;
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* figures - what the processes of a pipeline say of themselves on the tap, for `status` and `top`.
  *
- * In: stats frames. Out: a row a process with its rate, the queues, the health answer. State:
- * memory only. */
+ * In: stats frames, and what the pipeline says of its health. Out: a row a process with its rate,
+ * the queues, the health answer. State: memory only. */
 #ifndef TROTLINE_CLI_FIGURES_H
 #define TROTLINE_CLI_FIGURES_H
 

@@ -559,6 +559,9 @@ def test_dead_letters_that_rise_are_told(start):
     time.sleep(1.5)  # two looks of the board, which it must tell from each other
     one.post(event(kind="email_clicked", email="ann@example.com"))
     assert "`trotline dlq list`" in alert_of(one, "dead letters: 1 more in the last minute, 1 in all")
+    told = status(one)
+    assert told["status"] == "degraded"
+    assert any(alert.startswith("dead letters: 1 more") for alert in told["alerts"])
 
 
 def test_a_full_store_of_dead_letters_is_told(start):
