@@ -1,4 +1,5 @@
 /* main - bin/trotline: finds the verb and runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,16 @@ help(FILE *to)
 	return to == stdout ? CLI_DONE : CLI_USAGE;
 }
 
+/* What a full disk has swallowed is no success. */
+static int
+finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "trotline: cannot write the output: %s\n", strerror(errno));
+	return status == CLI_DONE ? CLI_FAILED : status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -78,5 +89,5 @@ main(int argc, char **argv)
 			argv[1][0] == '-' ? "flag" : "verb", argv[1]);
 		return CLI_USAGE;
 	}
-	return verb->run(verb, argc - 1, argv + 1);
+	return finish(verb->run(verb, argc - 1, argv + 1));
 }

@@ -168,6 +168,8 @@ check(struct asking *rq)
 	if (failed)
 		return CLI_USAGE;
 	print_check(rq, &entry, active);
+	if (fflush(stdout) != 0)
+		return CLI_USAGE; /* 1 would be an answer */
 	return active ? CLI_DONE : CLI_FAILED;
 }
 

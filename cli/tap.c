@@ -184,6 +184,7 @@ tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 	t->warn_at = clock_mono_ms() + SILENCE_MS;
 	msgpack_zone_init(&t->zone, 8192);
 	follow(t);
+	clearerr(stdout); /* a closed pipe */
 	msgpack_zone_destroy(&t->zone);
 	tap_feed_destroy(&t->feed);
 	return CLI_DONE;

@@ -4,6 +4,7 @@ import collections
 import multiprocessing
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 
@@ -11,7 +12,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import event, wait_for
+from pipeline import BIN, event, wait_for
 from verbs import good, letters, lines, run, told
 
 MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
@@ -278,6 +279,15 @@ def test_retry_now_takes_one_event_or_all(scheduled):
     nothing = run(scheduled, "retry")
     assert (nothing.returncode, nothing.stdout) == (0, "")
     assert "no event waits" in nothing.stderr
+
+
+def test_output_that_finds_no_room_is_no_success(scheduled):
+    env = scheduled.environment("validator")
+    for args in (["dlq", "stats"], ["check"], ["status"], ["fsck", "--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([BIN / "trotline", args[0], "-c", scheduled.config, *args[1:]],
+                                  env=env, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "No space left on device" in done.stderr, args
 
 
 def test_retry_refuses_what_makes_no_sense(scheduled):
