@@ -276,6 +276,62 @@ Test(custodian, a_retry_waits_for_its_time_and_is_counted)
 	cr_expect_eq(state_of(seq), ACCEPTED);
 }
 
+enum { DAY_MS = 86400000 };
+
+Test(custodian, a_clock_that_jumps_moves_no_retry)
+{
+	const uint64_t seq = event_of("email_opened");
+
+	look();
+	give("retry", "opened", seq);
+	tick();
+	scratch_jump_ms(DAY_MS);
+	look();
+	cr_expect_eq(times_sent(seq, opened), 1, "not all at once");
+	scratch_jump_ms(-2 * DAY_MS);
+	scratch_skip_ms(10000);
+	look();
+	cr_expect_eq(times_sent(seq, opened), 2, "not never");
+}
+
+/* As after the clock was set while nothing ran. */
+static void
+begin_anew(int64_t jump_ms)
+{
+	custodian_destroy(&c);
+	scratch_jump_ms(jump_ms);
+	sent_count = 0;
+	begin();
+}
+
+Test(custodian, a_clock_that_was_set_back_before_a_start_stalls_no_retry)
+{
+	const uint64_t seq = event_of("email_opened");
+
+	give("retry", "opened", seq);
+	tick();
+	cr_expect_eq(state_of(seq), SCHEDULED);
+	begin_anew(-DAY_MS);
+	scratch_skip_ms(10000);
+	look();
+	cr_expect_eq(times_sent(seq, opened), 1);
+}
+
+Test(custodian, a_clock_that_was_set_forth_before_a_start_sends_no_faster_than_the_pace)
+{
+	uint64_t seqs[100];
+
+	for (size_t i = 0; i < 100; i++)
+		seqs[i] = event_of("email_opened");
+	give_many("retry", "opened", seqs, 100);
+	tick();
+	begin_anew(DAY_MS);
+	look();
+	look();
+	cr_expect_eq(sent_count, 1, "%zu are sent before an answer has come", sent_count);
+	answer_all();
+}
+
 Test(custodian, an_event_out_of_tries_goes_to_the_dead_letters_and_leaves_when_they_have_it)
 {
 	const uint64_t seq = event_of("email_opened");
