@@ -589,6 +589,18 @@ Test(fsck, a_dead_letter_that_was_dropped_is_no_lost_event)
 	cr_expect_eq(all_found(&look), 0);
 }
 
+Test(fsck, a_store_of_letters_that_cannot_be_read_is_told_with_the_cause)
+{
+	struct look look = {.told = 0};
+	const struct fsck_calls calls = {&look, on_finding, on_progress};
+
+	keep_letter(GIVEN_UP);
+	cr_assert_eq(truncate(scratch_path(&s, "dlq/data.mdb"), 100), 0);
+	journal_close(&j);
+	cr_expect_not(fsck_run(s.cfg, false, &calls, &look.sum, &why));
+	cr_expect(strncmp(why.text, "cannot read the dead letters: ", 30) == 0, "%s", why.text);
+}
+
 Test(fsck, without_a_journal_there_is_nothing_to_look_at)
 {
 	struct look look = {.told = 0};
