@@ -268,10 +268,8 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
 	if (v->seqs.n > CHANGES_MAX)
 		return error_set(why, "more than %d events in one verdict", CHANGES_MAX);
-	if (!has_room(c, v))
-		custodian_settle(c, why);
-	if (!has_room(c, v))
-		return false;
+	if (!has_room(c, v) && !custodian_settle(c, NULL))
+		return true;
 	change.free = slice_is(v->verdict, "later");
 	if (change.move == MOVE_BURIED)
 		change.failed_ms = number_of(v->reason);

@@ -25,8 +25,8 @@ struct custodian *custodian_new(const struct config *cfg, struct journal *journa
 	struct metrics *metrics, custodian_send *send, void *arg);
 void custodian_destroy(struct custodian **c);
 
-/* Takes the verdicts of a frame in; false with why when it is none of ours, or when there is no
- * room because the journal is in trouble (the events' leases bring them back). */
+/* Takes the verdicts of a frame in; false with why when it is none of ours. One that finds no room,
+ * because the journal is in trouble, is passed over: its events' leases bring them back. */
 bool custodian_take(struct custodian *c, const struct verdict *verdict, struct error *why);
 
 /* Moves in the journal what has been taken. On trouble everything is kept for the next call; but in

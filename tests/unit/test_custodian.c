@@ -610,6 +610,24 @@ Test(custodian, verdicts_survive_a_journal_in_trouble)
 	answer_all();
 }
 
+Test(custodian, verdicts_that_find_no_room_in_trouble_are_no_bad_frames)
+{
+	static uint64_t seqs[3000];
+
+	for (size_t i = 0; i < 3000; i++)
+		seqs[i] = i + 1;
+	for (int i = 0; i < 20; i++)
+		event_of("email_opened");
+	scratch_flush_error = EIO;
+	cr_expect(give_many("retry", "opened", seqs, 3000));
+	cr_expect(give_many("done", "opened", seqs, 3000), "%s", why.text);
+	scratch_flush_error = 0;
+	scratch_skip_ms(1000);
+	tick();
+	cr_expect_eq(state_of(seqs[0]), SCHEDULED);
+	answer_all();
+}
+
 Test(custodian, it_finds_its_way_after_trouble_though_no_verdict_comes)
 {
 	const uint64_t seq = event_of("email_opened");
