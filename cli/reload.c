@@ -197,11 +197,13 @@ run(const struct verb *verb, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	cfg = cli_config(verb, config, CONFIG_LOOK);
+	if (!check_secrets(verb, config_path(config)))
+		return CLI_BAD_CONFIG;
+	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
 	if (!cfg)
 		return CLI_BAD_CONFIG;
 	r.cfg = cfg;
-	status = check_secrets(verb, cfg->path) ? reload(&r) : CLI_BAD_CONFIG;
+	status = reload(&r);
 	config_destroy(&cfg);
 	return status;
 }

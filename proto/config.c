@@ -45,8 +45,8 @@ take_admin(const struct config_load *ld)
 	if (!config_take_listen(ld, "admin.listen", file->admin_listen, fallback,
 		    &cfg->admin.listen, &cfg->admin.address, &cfg->admin.port))
 		return false;
-	if (file->admin_token_file && !(cfg->admin.token_file = config_take_path(ld,
-						"admin.token_file", file->admin_token_file, NULL)))
+	if (file->admin_token_file && !(cfg->admin.token_file = config_take_secret_path(
+						ld, "admin.token_file", file->admin_token_file)))
 		return false;
 	return cfg->admin.token_file || is_loopback(cfg->admin.address) ||
 	       config_fault(&ld->at, "admin.listen",

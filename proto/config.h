@@ -134,7 +134,8 @@ enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX =
 
 enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
-			    * that secrets name are wiped from this process's environment */
+			    * that secrets name are wiped from this process's environment; those of
+			    * secrets_file and token_file need not be set */
 	CONFIG_SECRETS,    /* for the validator and the command line only */
 	CONFIG_LOOK,       /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
 			    * processes that this one starts */

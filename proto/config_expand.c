@@ -79,6 +79,17 @@ config_expand_check(const struct config_place *at, const char *key, const char *
 	return true;
 }
 
+bool
+config_expand_is_set(const char *text)
+{
+	struct piece piece;
+
+	while (next_piece(&text, &piece))
+		if (piece.kind == PIECE_VARIABLE && !lookup(piece.text))
+			return false;
+	return true;
+}
+
 /* Adds the expanded text to out unless out is NULL, and its length to *n. */
 static bool
 expand_into(const struct config_place *at, const char *key, const char *text, char *out, size_t *n)

@@ -208,6 +208,9 @@ char *config_take_text(
 /* The same for a path, made absolute. */
 char *config_take_path(
 	const struct config_load *ld, const char *key, const char *text, const char *fallback);
+/* The same for a file that holds secrets: where they are not read, a variable that is not set in
+ * this process's environment stays as it is written. */
+char *config_take_secret_path(const struct config_load *ld, const char *key, const char *text);
 /* The same for a text that may be absent: then *out is NULL. False with the cause. */
 bool config_take_optional(
 	const struct config_load *ld, const char *key, const char *text, char **out);
@@ -237,6 +240,8 @@ void config_file_destroy(struct config_file **file);
 char *config_expand(const struct config_place *at, const char *key, const char *text);
 /* Checks the form only. */
 bool config_expand_check(const struct config_place *at, const char *key, const char *text);
+/* Every variable that the text names is set. */
+bool config_expand_is_set(const char *text);
 /* Wipes every variable that the text names from this process's environment. */
 void config_expand_wipe(const char *text);
 

@@ -62,7 +62,7 @@ take_secrets(const struct config_load *ld, const char *key, const struct config_
 	struct config_key full = config_key("%s.secrets_file", key);
 
 	if (file->secrets_file &&
-		!(src->secrets_file = config_take_path(ld, full.text, file->secrets_file, NULL)))
+		!(src->secrets_file = config_take_secret_path(ld, full.text, file->secrets_file)))
 		return false;
 	if (!file->secrets_file && file->secrets_count == 0 && needs_secret(src->provider))
 		return config_fault(

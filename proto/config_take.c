@@ -80,6 +80,14 @@ config_take_path(
 	return out;
 }
 
+char *
+config_take_secret_path(const struct config_load *ld, const char *key, const char *text)
+{
+	if (ld->mode != CONFIG_NO_SECRETS || config_expand_is_set(text))
+		return config_take_path(ld, key, text, NULL);
+	return config_expand_check(&ld->at, key, text) ? strdup(text) : NULL;
+}
+
 /* "127.0.0.1:8080" or "[::1]:8080". */
 static bool
 split_listen(const char *listen, char **address, uint64_t *port)

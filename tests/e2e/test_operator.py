@@ -100,6 +100,23 @@ def test_check_knows_secrets_that_are_not_there_yet_and_those_that_cannot_be_rea
 # ---- a pipeline that is down
 
 
+def test_a_verb_that_reads_no_secret_needs_no_variable_of_its_path(short_folder):
+    """As under systemd, where only the validator's process has it."""
+    path = short_folder / "trotline.yaml"
+    path.write_text(f"listen: 127.0.0.1:{free_port()}\nsources:\n  - name: email\n"
+                    "    secrets_file: ${NOT_SET_HERE}/email\n"
+                    f"admin: {{listen: '127.0.0.1:{free_port()}', token_file: '${{NOT_SET_HERE}}/token'}}\n")
+    for verb, status in (("status", 3), ("tap", 3), ("reload", 3), ("drain", 3), ("check", 100), ("up", 100)):
+        done = subprocess.run([TROTLINE, verb, "-c", path], capture_output=True, text=True, timeout=30)
+        assert done.returncode == status, (verb, done.stderr)
+    assert "environment variable NOT_SET_HERE is not set" in done.stderr
+    done = subprocess.run([TROTLINE, "dlq", "stats", "-c", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (short_folder / "var/run").mkdir(parents=True, mode=0o700)
+    done = subprocess.run([BIN / "trotline-admin", "-c", path], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 111 and "cannot read ${NOT_SET_HERE}/token" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["status", "top", "tap", "drain", "reload"])
 def test_a_pipeline_that_is_down_is_3_with_a_word_of_advice(down, verb):
     for args in ((verb,), (verb, "--json")):
