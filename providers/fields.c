@@ -91,13 +91,35 @@ fields_unbracket(struct slice text)
 	return text.n ? text : NONE;
 }
 
+/* Up to the comma that ends the first address: outside quotes, and behind an '@', for a name may
+ * hold a comma without quotes too. */
+static size_t
+first_of_list(struct slice text)
+{
+	bool quoted = false, at = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		const char c = text.p[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (c == '\\')
+			i += quoted;
+		else if (c == '@')
+			at |= !quoted;
+		else if (c == ',' && at && !quoted)
+			return i;
+	}
+	return text.n;
+}
+
 /* The last '<' opens the address: a display name may hold one in its quotes. */
 struct slice
 fields_address(struct slice text)
 {
 	const char *open;
 
-	text = trim(text);
+	text = trim((struct slice){text.p, first_of_list(text)});
 	open = text.n && text.p[text.n - 1] == '>' ? memrchr(text.p, '<', text.n) : NULL;
 	if (open)
 		text = (struct slice){open, (size_t)(text.p + text.n - open)};

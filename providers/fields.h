@@ -35,7 +35,8 @@ struct slice fields_or(struct slice a, struct slice b);
 /* Text without the brackets and spaces around it: "<a@b>" to "a@b". */
 struct slice fields_unbracket(struct slice text);
 
-/* The bare address of "Name <a@b>" or "a@b"; spaces around are cut, case is kept. */
+/* The bare address of "Name <a@b>" or "a@b", of a list with commas the first; spaces around are
+ * cut, case is kept. */
 struct slice fields_address(struct slice text);
 
 /* Both joined by ": "; one alone when the other is absent or empty. */
