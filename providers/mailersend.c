@@ -33,6 +33,7 @@ static const struct event_name names[] = {
 /* Families of names. */
 static const struct event_name families[] = {
 	{"activity.survey_", "system_notice", NULL},
+	{"survey_", "system_notice", NULL},
 	{"sender_identity.", "system_account_status", NULL},
 	{"maintenance.", "system_maintenance", NULL},
 	{NULL, NULL, NULL},

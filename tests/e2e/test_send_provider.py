@@ -77,7 +77,7 @@ def test_each_provider_has_its_event_names_of_the_table(senders):
         bodies = SAMPLES
         aliases = {"complaint", "unsubscribe", "denylist", "whitelist", "allowlist", "safelist",
                    "amp_open", "amp_initial_open", "amp_click", "bounced", "dropped", "failed",
-                   "AmazonSnsSubscriptionSucceeded", "activity.survey_", "sender_identity.",
+                   "AmazonSnsSubscriptionSucceeded", "activity.survey_", "survey_", "sender_identity.",
                    "maintenance."}
         for name in mapped - sent - aliases:
             assert f'"{name}"' in bodies, f"{provider}: {name}"
