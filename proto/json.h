@@ -28,6 +28,13 @@ void json_reader_destroy(struct json_reader **reader);
 bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 
+/* The same for a batch, so that one bad event sinks none of the others: of an array that is refused
+ * only for what stands in some of its objects (repeated keys, numbers beyond 64 bits, half a
+ * surrogate pair), these become nil. Then its other items that are no objects do too. False when
+ * none of its objects can be read. */
+bool json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zone,
+	msgpack_object *out, struct error *why);
+
 /* The object as JSON text on one line (pretty: indented). The caller frees it; NULL when memory is
  * short. Binary values are written as base64 texts. */
 char *json_write(const msgpack_object *obj, bool pretty);

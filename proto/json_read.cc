@@ -18,6 +18,7 @@
 #include <simdjson.h>
 
 namespace dom = simdjson::dom;
+namespace ondemand = simdjson::ondemand;
 
 /* A longer text has its buffers, about 15 bytes for each of its own, given back afterwards. */
 static constexpr size_t KEEP_BYTES = 1 << 20;
@@ -27,6 +28,7 @@ static constexpr uint32_t FEW_KEYS = 12;
 
 struct json_reader {
 	dom::parser parser;
+	bool starved; /* the last text was refused for want of memory */
 };
 
 namespace
@@ -35,6 +37,7 @@ namespace
 struct walk {
 	msgpack_zone *zone;
 	struct error *why;
+	bool *starved;
 };
 
 bool read_value(const walk &w, dom::element from, unsigned depth, msgpack_object *to) noexcept;
@@ -46,9 +49,10 @@ refuse(struct error *why, const char *what) noexcept
 }
 
 bool
-no_memory(struct error *why) noexcept
+no_memory(const walk &w) noexcept
 {
-	return error_set(why, "out of memory for a JSON text");
+	*w.starved = true;
+	return error_set(w.why, "out of memory for a JSON text");
 }
 
 const char *
@@ -88,7 +92,7 @@ read_text(const walk &w, std::string_view from, msgpack_object *to) noexcept
 	char *copy = static_cast<char *>(msgpack_zone_malloc_no_align(w.zone, from.size() + 1));
 
 	if (!copy)
-		return no_memory(w.why);
+		return no_memory(w);
 	memcpy(copy, from.data(), from.size());
 	to->type = MSGPACK_OBJECT_STR;
 	to->via.str.ptr = copy;
@@ -131,7 +135,7 @@ many_keys_differ(const walk &w, const msgpack_object_map &map) noexcept
 	std::unique_ptr<place[]> sorted(new (std::nothrow) place[map.size]);
 
 	if (!sorted)
-		return no_memory(w.why);
+		return no_memory(w);
 	for (uint32_t i = 0; i < map.size; i++)
 		sorted[i] = &map.ptr[i];
 	std::sort(sorted.get(), sorted.get() + map.size,
@@ -171,7 +175,7 @@ read_map(const walk &w, const dom::object &from, unsigned depth, msgpack_object 
 	msgpack_object_kv *pair = make_items<msgpack_object_kv>(w, n);
 
 	if (!pair)
-		return no_memory(w.why);
+		return no_memory(w);
 	to->type = MSGPACK_OBJECT_MAP;
 	to->via.map.ptr = pair;
 	to->via.map.size = static_cast<uint32_t>(n);
@@ -192,7 +196,7 @@ read_array(const walk &w, const dom::array &from, unsigned depth, msgpack_object
 	msgpack_object *item = make_items<msgpack_object>(w, n);
 
 	if (!item)
-		return no_memory(w.why);
+		return no_memory(w);
 	to->type = MSGPACK_OBJECT_ARRAY;
 	to->via.array.ptr = item;
 	to->via.array.size = static_cast<uint32_t>(n);
@@ -258,15 +262,82 @@ bool
 read_text_value(json_reader *reader, struct slice text, msgpack_zone *zone, msgpack_object *out,
 	struct error *why) noexcept
 {
-	const walk w = {zone, why};
+	const walk w = {zone, why, &reader->starved};
 	dom::element root;
 	simdjson::error_code code = reader->parser.parse(text.p ? text.p : "", text.n).get(root);
 
+	*w.starved = false;
 	if (code == simdjson::MEMALLOC)
-		return no_memory(why);
+		return no_memory(w);
 	if (code == simdjson::DEPTH_ERROR)
 		return error_set(why, "not JSON: nested over %d levels", JSON_DEPTH_MAX);
 	return code ? refuse(why, cause(code)) : read_value(w, root, 0, out);
+}
+
+/* One item of a batch; nil where it is no object, or one that cannot be read. False when it has no
+ * end, or memory is short. */
+bool
+read_item(
+	json_reader *reader, ondemand::value item, msgpack_zone *zone, msgpack_object *to) noexcept
+{
+	ondemand::json_type type;
+	ondemand::object object;
+	std::string_view raw;
+
+	to->type = MSGPACK_OBJECT_NIL;
+	if (item.type().get(type))
+		return false;
+	if (type != ondemand::json_type::object)
+		return true;
+	if (item.get_object().get(object) || object.raw_json().get(raw))
+		return false;
+	if (read_text_value(reader, {raw.data(), raw.size()}, zone, to, nullptr))
+		return true;
+	to->type = MSGPACK_OBJECT_NIL;
+	return !reader->starved;
+}
+
+/* False when an item, or what stands between two of them, is not to be made out. */
+bool
+read_items(json_reader *reader, ondemand::array from, msgpack_zone *zone,
+	msgpack_object_array *to) noexcept
+{
+	for (auto each : from) {
+		ondemand::value item;
+
+		if (each.get(item) || !read_item(reader, item, zone, &to->ptr[to->size++]))
+			return false;
+	}
+	return true;
+}
+
+bool
+any_object(const msgpack_object_array &items) noexcept
+{
+	return std::any_of(items.ptr, items.ptr + items.size,
+		[](const msgpack_object &item) { return item.type == MSGPACK_OBJECT_MAP; });
+}
+
+/* An array whose items are read one by one, for as a whole it was refused. */
+bool
+read_apart(json_reader *reader, struct slice text, msgpack_zone *zone, msgpack_object *out) noexcept
+{
+	const simdjson::padded_string padded(text.p, text.n);
+	ondemand::parser parser;
+	ondemand::document document;
+	ondemand::array array;
+	size_t n;
+
+	if (parser.iterate(padded).get(document) || document.get_array().get(array) ||
+		array.count_elements().get(n))
+		return false;
+	out->type = MSGPACK_OBJECT_ARRAY;
+	out->via.array.size = 0;
+	out->via.array.ptr = static_cast<msgpack_object *>(
+		msgpack_zone_malloc(zone, (n + 1) * sizeof(msgpack_object)));
+	return out->via.array.ptr && read_items(reader, array, zone, &out->via.array) &&
+	       document.current_location().error() == simdjson::OUT_OF_BOUNDS &&
+	       any_object(out->via.array);
 }
 
 } // namespace
@@ -301,4 +372,12 @@ json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone, msg
 		(void)prepare(&reader->parser);
 	}
 	return ok;
+}
+
+extern "C" bool
+json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zone,
+	msgpack_object *out, struct error *why)
+{
+	return json_read(reader, text, zone, out, why) ||
+	       (text.n && !reader->starved && read_apart(reader, text, zone, out));
 }

@@ -7,7 +7,7 @@ bool
 batch_body(struct inbound *in, struct error *why)
 {
 	if (!in->parsed)
-		in->parsed = json_read(in->json, in->body, in->zone, &in->root, why);
+		in->parsed = json_read_batch(in->json, in->body, in->zone, &in->root, why);
 	return in->parsed;
 }
 

@@ -9,7 +9,8 @@
 /* Adds what one object (always a map) has to say. False when it is no event after all. */
 typedef bool batch_event(struct inbound *in, const msgpack_object *event, struct normals *out);
 
-/* Parses the body to in->root, once. False with why when it is no JSON. */
+/* Parses the body to in->root, once; of a batch, objects that cannot be read are nil there. False
+ * with why when it is no JSON. */
 bool batch_body(struct inbound *in, struct error *why);
 
 /* Parses the body and gives each event to `each`; what is no map, or what `each` says no to, is

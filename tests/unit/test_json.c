@@ -133,6 +133,46 @@ Test(json, a_nul_in_the_text_is_refused_wherever_it_stands)
 	}
 }
 
+static void
+batch_reads_as(const char *text, const char *expected)
+{
+	msgpack_object out;
+	char *again, *copy = strndup(text, strlen(text));
+
+	cr_assert(json_read_batch(reader, slice_of(copy), &zone, &out, &why), "%s: %s", text,
+		why.text);
+	free(copy);
+	again = json_write(&out, false);
+	cr_expect_str_eq(again, expected);
+	free(again);
+}
+
+Test(json, an_object_that_cannot_be_read_costs_none_of_its_batch)
+{
+	batch_reads_as("[{\"a\":1},{\"b\":99999999999999999999}]", "[{\"a\":1},null]");
+	batch_reads_as("[{\"a\":1,\"a\":2},{\"b\":[1]}]\r\n", "[null,{\"b\":[1]}]");
+	batch_reads_as(" [ {\"a\":\"\\ud83d\"} , 7 , null , {\"b\":{\"c\":\"]},{\"}} ] ",
+		"[null,null,null,{\"b\":{\"c\":\"]},{\"}}]");
+	batch_reads_as("[{\"a\":1},2,[]]", "[{\"a\":1},2,[]]");
+	batch_reads_as("{\"a\":1}", "{\"a\":1}");
+}
+
+Test(json, a_batch_is_refused_where_its_own_text_is_no_array_or_nothing_is_left)
+{
+	static const char *const bad[] = {"", "[", "[{\"a\":1}", "[{\"a\":1} {\"a\":1}]",
+		"[{\"a\":1},{\"a\":1]", "[{\"a\":1},{\"b\":1e999}] [2]", "[{\"a\":1,\"a\":2}]",
+		"[1e999]", "{\"a\":1,\"a\":2}", "{\"a\":[{\"b\":1},{\"b\":1e999}]}",
+		"[{\"a\":1},{\"b\":\"\xFF\"}]", "[{\"a\":1},{\"b\":1e999},]"};
+	msgpack_object out;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		why.text[0] = '\0';
+		cr_expect_not(
+			json_read_batch(reader, slice_of(bad[i]), &zone, &out, &why), "%s", bad[i]);
+		cr_expect_eq(strncmp(why.text, "not JSON: ", 10), 0, "%s", bad[i]);
+	}
+}
+
 Test(json, an_absent_text_is_refused)
 {
 	msgpack_object out;
