@@ -8,6 +8,7 @@
 
 #include "../proto/clock.h"
 #include "../providers/fields.h"
+#include "../providers/sns.h"
 #include "../providers/source.h"
 #include "captured.h"
 #include "cli.h"
@@ -20,6 +21,8 @@ struct question {
 	uint64_t max_age_s;
 	bool allow_raw;
 	struct flag_list secrets, topics, certificates; /* certificates: "URL=FILE" */
+	uint64_t now_ms;
+	struct error unfit; /* why the certificate that was asked for is of no use */
 	msgpack_zone zone;
 	struct slice pems[sizeof((struct flag_list *)0)->texts / sizeof(const char *)];
 };
@@ -40,16 +43,30 @@ load_certificates(struct question *q, struct error *why)
 	return true;
 }
 
+/* As the validator judges what it has fetched; the days of its validity from --now only. */
+static bool
+is_fit(struct question *q, struct slice url, struct slice pem)
+{
+	const int64_t now_ms = (int64_t)q->now_ms;
+	int64_t from_ms, until_ms;
+	bool fit = sns_certificate_read(url, pem, &from_ms, &until_ms, &q->unfit);
+
+	if (fit && q->now && (now_ms < from_ms || now_ms > until_ms))
+		fit = error_set(&q->unfit, "valid from %lld to %lld only",
+			(long long)(from_ms / MS_PER_S), (long long)(until_ms / MS_PER_S));
+	return fit || error_wrap(&q->unfit, "the certificate at %.*s", SLICE_ARG(url));
+}
+
 static struct slice
 certificate(void *arg, struct slice url)
 {
-	const struct question *q = arg;
+	struct question *q = arg;
 
 	for (size_t i = 0; i < q->certificates.n; i++) {
 		const char *text = q->certificates.texts[i];
 		const struct slice given = {text, (size_t)(strrchr(text, '=') - text)};
 
-		if (slice_eq(given, url))
+		if (slice_eq(given, url) && is_fit(q, url, q->pems[i]))
 			return q->pems[i];
 	}
 	return (struct slice){NULL, 0};
@@ -108,17 +125,19 @@ good_reason(const struct provider_source *source)
 }
 
 static int
-answer(const struct verb *verb, struct provider_source *source, struct inbound *in)
+answer(const struct verb *verb, const struct question *q, struct provider_source *source,
+	struct inbound *in)
 {
 	struct error why = {""};
 	struct normals events = {.count = 0};
 	const enum check_step step = provider_check(source, in, &events, &why);
 	const bool accepted = step == CHECK_ACCEPTED;
+	const char *reason = step == CHECK_UNAVAILABLE && *q->unfit.text ? q->unfit.text : why.text;
 	struct normals none = {.count = 0};
 	const struct finding finding = {
 		step,
 		provider_status(source, step),
-		accepted ? good_reason(source) : why.text,
+		accepted ? good_reason(source) : reason,
 		accepted ? &events : &none,
 	};
 	char *line = finding_line(&finding, in->zone);
@@ -129,7 +148,7 @@ answer(const struct verb *verb, struct provider_source *source, struct inbound *
 	free(line);
 	if (!accepted)
 		fprintf(stderr, "trotline verify: refused with %u at the step \"%s\": %s\n",
-			finding.status, finding_step(step), why.text);
+			finding.status, finding_step(step), reason);
 	return accepted ? CLI_DONE : CLI_FAILED;
 }
 
@@ -151,6 +170,7 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 		return cli_failed(verb, &(struct error){"out of memory"});
 	if (!read_now(q->now, &in.now_ms))
 		return cli_wrong_use(verb, "--now takes unix seconds, not \"%s\"", q->now);
+	q->now_ms = in.now_ms;
 	if (!load_certificates(q, &why) || !captured_read(path, &in, &why))
 		return cli_wrong_use(verb, "%s", why.text);
 	source = make_source(q, &why);
@@ -158,7 +178,7 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 		return cli_wrong_use(verb, "%s", why.text);
 	if (q->url)
 		in.url = slice_of(q->url);
-	status = answer(verb, source, &in);
+	status = answer(verb, q, source, &in);
 	provider_source_destroy(&source);
 	return status;
 }
@@ -206,7 +226,8 @@ const struct verb verb_verify = {
 	"\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
 	"Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n"
 	"Without --now and --max-age the age is judged only where the scheme itself\n"
-	"demands it, for a captured request is looked at later than it came.\n\n"
+	"demands it, for a captured request is looked at later than it came; the days\n"
+	"of a certificate are judged with --now only.\n\n"
 	"Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
 	run,
 };

@@ -20,6 +20,8 @@
 
 #include "provider.h"
 
+enum { SNS_CERT_URL_MAX = 512 };
+
 enum sns_type { SNS_NOTIFICATION, SNS_SUBSCRIBE, SNS_UNSUBSCRIBE };
 
 /* An envelope; the texts belong to the tree it was read from. */
@@ -46,6 +48,11 @@ bool sns_canonical(const struct sns_envelope *envelope, msgpack_sbuffer *out);
 /* https, host sns.<region>.amazonaws.com[.cn], no user, no port, no query; a plain path to a .pem.
  */
 bool sns_cert_url_allowed(struct slice url, struct error *why);
+
+/* Is the PEM a certificate that SNS may sign with for messages that name this URL? Gives the time
+ * of its validity. */
+bool sns_certificate_read(
+	struct slice url, struct slice pem, int64_t *from_ms, int64_t *until_ms, struct error *why);
 
 /* The same hosts; a ConfirmSubscription call. To be asked again before such a URL is fetched. */
 bool sns_subscribe_url_allowed(struct slice url, struct error *why);

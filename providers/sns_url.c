@@ -1,7 +1,7 @@
 /* sns_url - which URLs of an SNS envelope lead to SNS itself. See sns.h. Pure. */
 #include "sns.h"
 
-enum { CERT_URL_MAX = 512, SUBSCRIBE_URL_MAX = 2048 };
+enum { SUBSCRIBE_URL_MAX = 2048 };
 
 static struct slice
 slice_from(struct slice s, size_t n)
@@ -95,7 +95,7 @@ sns_cert_url_allowed(struct slice url, struct error *why)
 {
 	struct slice path = {NULL, 0};
 
-	if (!cut_sns_host(url, CERT_URL_MAX, &path, "SigningCertURL", why))
+	if (!cut_sns_host(url, SNS_CERT_URL_MAX, &path, "SigningCertURL", why))
 		return false;
 	if (!slice_ends(path, ".pem"))
 		return error_set(why, "SigningCertURL: path does not end in .pem");

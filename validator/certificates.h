@@ -39,9 +39,4 @@ struct slice certificates_get(void *certificates, struct slice url);
 /* Takes in what was fetched and tries again what is due; about once a second. */
 void certificates_tick(struct certificates *certificates);
 
-/* Is the PEM a certificate that SNS may sign with for messages that name this URL? Gives the time
- * of its validity. */
-bool certificate_read(
-	struct slice url, struct slice pem, int64_t *from_ms, int64_t *until_ms, struct error *why);
-
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../proto/clock.h"
+#include "../../providers/sns.h"
 #include "../../validator/certificates.h"
 #include "../../validator/confirmations.h"
 #include "../../validator/kept.h"
@@ -393,8 +394,8 @@ Test(certificates, regions_with_names_of_their_own_are_known)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		make_pem(rows[i].name, -1000, 1000);
-		cr_expect_eq(
-			certificate_read(slice_of(rows[i].url), slice_of(pem), &from, &until, &why),
+		cr_expect_eq(sns_certificate_read(
+				     slice_of(rows[i].url), slice_of(pem), &from, &until, &why),
 			rows[i].good, "%s at %s", rows[i].name, rows[i].url);
 	}
 }
