@@ -94,6 +94,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"user_agent", text_of(ev->user_agent)},
 		{"ip", text_of(ev->ip)},
 		{"machine", bool_of(ev->machine)},
+		{"skipped", bool_of(ev->skipped)},
 		{"reason", text_of(ev->reason)},
 		{"smtp_code", number_of((int64_t)ev->smtp_code)},
 		{"smtp_enhanced", text_of(ev->smtp_enhanced)},

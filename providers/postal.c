@@ -8,8 +8,8 @@
  * Body: one object {event, timestamp, payload, uuid}; `timestamp` is float seconds and says when
  * the webhook was made.
  * Traps: a bounce is two mails: `payload.bounce` is the notice, `payload.original_message` the
- * mail that bounced. `message.direction` "incoming" is about a mail to us, and is told like any
- * other.
+ * mail that bounced. `message.direction` "incoming" is about what became of a mail to us: read like
+ * any other, and skipped, else our own addresses would be suppressed where their route fails.
  * Answers: 2xx within 5 s; again after 2, 3, 6, 10, 15 min, then dropped.
  * Source: postalserver/postal, lib/postal/http.rb, signer.rb; docs, webhooks. */
 #include "batch.h"
@@ -51,6 +51,7 @@ message(struct normal *ev, const msgpack_object *payload, msgpack_zone *zone)
 		mail = field_get(payload, "original_message");
 	ev->email = fields_address(field_str(mail, "to"));
 	ev->message_id = fields_id(mail, "id", zone);
+	ev->skipped = slice_is(field_str(mail, "direction"), "incoming");
 	ev->tags = fields_tags(field_get(mail, "tag"), zone);
 }
 

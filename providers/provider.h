@@ -72,10 +72,11 @@ struct normal {
 	int64_t ts_ms; /* 0: the provider gave none */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;
 	uint64_t smtp_code;
-	bool machine;            /* an open or click by a machine (proxy, bot): not to be scored */
-	msgpack_object tags;     /* array or nil */
-	msgpack_object metadata; /* map or nil */
-	struct slice dedup_key;  /* never absent */
+	bool machine; /* an open or click by a machine (proxy, bot): not to be scored */
+	bool skipped; /* told by verify, but not taken: about mail that came in, not mail sent */
+	msgpack_object tags;         /* array or nil */
+	msgpack_object metadata;     /* map or nil */
+	struct slice dedup_key;      /* never absent */
 	struct slice provider_event; /* the provider's own name of it */
 	msgpack_object raw;          /* the provider's object in full */
 };

@@ -122,15 +122,17 @@ static void
 take_events(struct job *job, const struct normals *normals, uint64_t now_ms)
 {
 	bool good = job_room(job, normals->count);
+	size_t n = 0;
 
 	for (size_t i = 0; good && i < normals->count; i++)
-		good = take_event(job, &job->events[i], &normals->list[i], now_ms);
+		if (!normals->list[i].skipped)
+			good = take_event(job, &job->events[n++], &normals->list[i], now_ms);
 	if (!good) {
 		error_set(&job->why, "out of memory");
 		job->refusal = REFUSED_UNAVAILABLE;
 		return;
 	}
-	job->count = normals->count;
+	job->count = n;
 	job->bad = normals->bad;
 	job->confirm_url = normals->confirm_url;
 }

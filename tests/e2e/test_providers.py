@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from pipeline import event, new_id, wait_for
+from pipeline import REPO, event, new_id, wait_for
 from senders import PASSWORD, SECRET, TOPIC, WHSEC, BLOCKS, KEYED, PROVIDERS, Senders
 
 HANDLERS = ("accepted", "bounced", "clicked", "complained", "delivered", "opened", "received",
@@ -204,6 +204,19 @@ def test_machines_open_without_a_score(running):
     wait_for("the machine", lambda: status_of(running, "machine@example.com"))
     scored = running.rows("SELECT score FROM recipients WHERE email = 'machine@example.com'")
     assert scored in ([], [(0,)])
+
+
+def test_what_became_of_mail_that_came_in_is_skipped(start):
+    """Else a route that fails would suppress our own address."""
+    came_in, bounced = (json.loads((REPO / f"tests/fixtures/postal/{name}.json").read_text())
+                        for name in ("incoming_is_skipped", "bounced_is_the_original"))
+    keys = [one["secret_or_public_key"] for one in (came_in, bounced)]
+    pipeline = start(handlers=("bounced",), settings={
+        "sources": [{"name": "postal", "provider": "postal", "secrets": keys}]})
+    for one in (came_in, bounced):
+        assert post(pipeline, "postal", one["body"].encode(), one["headers"]).status == 200
+    wait_for("the bounce", lambda: status_of(pipeline, "ann@example.com") == ["bounced"])
+    assert pipeline.rows("SELECT email FROM suppressions") == [("ann@example.com",)]
 
 
 # ---- secrets

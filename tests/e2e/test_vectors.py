@@ -24,7 +24,7 @@ GENERIC = {
 }
 SCHEMES = {"basic-auth": "basic", "bearer": "bearer", "header": "header", "hmac": "hmac"}
 COMPARED = ["email", "event_id", "message_id", "timestamp_ms", "url"]
-ADVISORY = ["provider_event", "timestamp", "user_agent", "ip", "machine", "reason", "smtp_code",
+ADVISORY = ["provider_event", "timestamp", "user_agent", "ip", "machine", "skipped", "reason", "smtp_code",
             "smtp_enhanced", "campaign", "tags", "metadata"]
 
 # Vectors judged wrong: "provider/name" to (what is expected instead, why).
