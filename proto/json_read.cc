@@ -297,15 +297,17 @@ read_item(
 	return !reader->starved;
 }
 
-/* False when an item, or what stands between two of them, is not to be made out. */
+/* False when an item, or what stands between two of them, is not to be made out. In a broken text
+ * there may be more of them than were counted. */
 bool
-read_items(json_reader *reader, ondemand::array from, msgpack_zone *zone,
+read_items(json_reader *reader, ondemand::array from, msgpack_zone *zone, size_t room,
 	msgpack_object_array *to) noexcept
 {
 	for (auto each : from) {
 		ondemand::value item;
 
-		if (each.get(item) || !read_item(reader, item, zone, &to->ptr[to->size++]))
+		if (to->size == room || each.get(item) ||
+			!read_item(reader, item, zone, &to->ptr[to->size++]))
 			return false;
 	}
 	return true;
@@ -335,7 +337,7 @@ read_apart(json_reader *reader, struct slice text, msgpack_zone *zone, msgpack_o
 	out->via.array.size = 0;
 	out->via.array.ptr = static_cast<msgpack_object *>(
 		msgpack_zone_malloc(zone, (n + 1) * sizeof(msgpack_object)));
-	return out->via.array.ptr && read_items(reader, array, zone, &out->via.array) &&
+	return out->via.array.ptr && read_items(reader, array, zone, n, &out->via.array) &&
 	       document.current_location().error() == simdjson::OUT_OF_BOUNDS &&
 	       any_object(out->via.array);
 }
