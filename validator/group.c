@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../proto/clock.h"
+#include "../proto/field.h"
 
 /* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log.
  */
@@ -69,6 +70,34 @@ too_large(const struct config *cfg, size_t n)
 	return n > 3 * cfg->limits.event_bytes;
 }
 
+static bool
+leave_out_raw(msgpack_object_map *data)
+{
+	for (uint32_t i = 0; i < data->size; i++)
+		if (slice_is(object_str(&data->ptr[i].key), "raw")) {
+			data->ptr[i] = data->ptr[--data->size];
+			return true;
+		}
+	return false;
+}
+
+/* A provider is answered one 200 for all of its request, so an event that no route could carry goes
+ * without the provider's own object rather than be lost: its facts are beside it. */
+static bool
+pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c,
+	struct journal *journal, msgpack_sbuffer *frames)
+{
+	const struct slice id = journal_id(journal);
+	const uint64_t seq = journal_next(journal);
+
+	if (!pack_event(job, c, id, seq, frames))
+		return false;
+	if (!job->foreign || !too_large(cfg, c->n) || !leave_out_raw(&c->ev.data.via.map))
+		return true;
+	frames->size = c->at;
+	return pack_event(job, c, id, seq, frames);
+}
+
 static enum journal_rc
 enter_event(struct journal *journal, const struct config *cfg, struct job *job, size_t i,
 	msgpack_sbuffer *frames)
@@ -93,7 +122,7 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 	case SEEN_NEW:
 		break;
 	}
-	if (!pack_event(job, c, journal_id(journal), journal_next(journal), frames)) {
+	if (!pack_to_fit(job, cfg, c, journal, frames)) {
 		error_set(&job->why, "out of memory");
 		return JOURNAL_FAILED;
 	}

@@ -178,6 +178,15 @@ def test_a_batch_may_be_larger_than_one_event(running):
         "SELECT opened FROM recipients WHERE email = 'large@example.com'") == [(800,)])
 
 
+def test_an_event_that_no_route_could_carry_goes_without_its_raw_object(running):
+    """Postmark may put the whole bounced mail into it; what is answered 200 must not be lost."""
+    bounce = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 70001, "MessageID": "with-content",
+              "Email": "with-content@example.com", "BouncedAt": "2026-05-04T10:20:29Z",
+              "Content": "x" * (5 << 20)}
+    assert post(running, "postmark", bounce, JSON | BASIC).status == 200
+    wait_for("the bounce", lambda: status_of(running, bounce["Email"]) == ["bounced"])
+
+
 def test_what_is_no_event_at_all_but_signed_is_taken(running):
     """SparkPost's ping when a webhook is made."""
     assert post(running, "sparkpost", [{"msys": {}}], JSON | BASIC).status == 200
