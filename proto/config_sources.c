@@ -156,6 +156,16 @@ check_keys(const struct config_load *ld, const char *key, const struct config_so
 	return true;
 }
 
+/* Without topics SES would be told 403 for all it has to say, which SNS takes for delivered. */
+static bool
+check_topics(const struct config_load *ld, const char *key, const struct config_source *src)
+{
+	return strcmp(src->provider, "ses") != 0 || src->topics_count ||
+	       config_fault(&ld->at, key,
+		       "provider ses needs topics: what comes from any other is refused, and SNS "
+		       "does not send it again");
+}
+
 static bool
 take_source(const struct config_load *ld, size_t i)
 {
@@ -167,7 +177,7 @@ take_source(const struct config_load *ld, size_t i)
 	return take_name(ld, key.text, file->name, src) &&
 	       take_provider(ld, key.text, file->provider, src) &&
 	       take_secrets(ld, key.text, file, src) && take_scheme(ld, key.text, file, src) &&
-	       take_options(ld, key.text, file, src) &&
+	       check_topics(ld, key.text, src) && take_options(ld, key.text, file, src) &&
 	       (ld->mode != CONFIG_SECRETS || check_keys(ld, key.text, src));
 }
 

@@ -250,13 +250,20 @@ Test(config_keys, a_choice_is_one_of_its_words)
 		"trotline.yaml line 4: sources[0].topics: must be a list");
 }
 
+Test(config_keys, ses_needs_topics)
+{
+	cr_expect(strstr(fault("sources:\n  - {name: c, provider: ses}\n"),
+		"trotline.yaml line 2: sources[0]: provider ses needs topics"));
+}
+
 Test(config_keys, a_scheme_or_a_key_that_its_provider_cannot_use_is_refused)
 {
 	struct config *cfg = load_good("sources:\n"
 				       "  - {name: a, provider: generic, secrets: [abc]}\n"
 				       "  - {name: b, provider: generic, scheme: basic, secrets: "
 				       "[\"user:password\"]}\n"
-				       "  - {name: c, provider: ses}\n",
+				       "  - {name: c, provider: ses, topics: "
+				       "[\"arn:aws:sns:eu-west-1:123456789012:mail\"]}\n",
 		CONFIG_SECRETS);
 
 	config_destroy(&cfg);
