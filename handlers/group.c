@@ -5,7 +5,7 @@
 
 #include "../proto/clock.h"
 
-enum { ZONE_CHUNK = 64 * 1024 };
+enum { ZONE_CHUNK = 64 * 1024, APART_GROUPS = 16 };
 
 const char *
 verdict_name(enum verdict_kind kind)
@@ -100,14 +100,31 @@ mark_of(const struct event *ev)
 	return (int64_t)hash_on(hash_on(0xcbf29ce484222325U, ev->source), ev->id);
 }
 
-/* One event inside its savepoint. */
+/* One event among others: what it changes cannot be taken back alone. */
 static enum verdict_kind
-apply(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
+apply_together(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
 	struct error *why)
 {
-	enum verdict_kind kind;
-
 	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
+
+	switch (state_event_enter(db, &key, clock_wall_ms(), why)) {
+	case STATE_FAILED:
+		return RETRY;
+	case STATE_APPLIED:
+		return DONE;
+	case STATE_NEW:
+		break;
+	}
+	return fn(db, ev, cfg, why);
+}
+
+/* One event inside its savepoint. */
+static enum verdict_kind
+apply_apart(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
+	struct error *why)
+{
+	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
+	enum verdict_kind kind;
 
 	switch (state_event_begin(db, &key, clock_wall_ms(), why)) {
 	case STATE_FAILED:
@@ -124,21 +141,73 @@ apply(struct state *db, const struct event *ev, handler_fn *fn, const struct con
 	return kind == DONE ? RETRY : kind;
 }
 
+/* Applies one after the other, up to the first that is not DONE when they go together. Returns how
+ * many were tried. */
+static size_t
+apply_all(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg,
+	struct hand *hand, bool together)
+{
+	size_t i = 0;
+	bool go_on = true;
+
+	while (go_on && i < g->n) {
+		const struct event *ev = &g->events[i];
+		struct outcome *o = &g->outcomes[i++];
+
+		hand_take(hand, ev->journal, ev->seq);
+		o->kind = together ? apply_together(db, ev, fn, cfg, &o->why)
+				   : apply_apart(db, ev, fn, cfg, &o->why);
+		hand_put(hand);
+		go_on = !state_lost(db) && !(together && o->kind != DONE);
+	}
+	hand_rest(hand);
+	return i;
+}
+
+static bool
+was_lost(const struct event_group *g, const struct state *db, size_t tried, struct error *why)
+{
+	const struct outcome *last = &g->outcomes[tried - 1];
+
+	if (!state_lost(db))
+		return false;
+	error_set(
+		why, "%s", last->why.text[0] ? last->why.text : "the transaction was ended early");
+	return true;
+}
+
+static void
+forget_outcomes(struct event_group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		g->outcomes[i] = (struct outcome){.kind = RETRY};
+}
+
+/* Nearly always all of a group are DONE. So they go together, without savepoints; when one is not,
+ * the group is taken back and applied again, each event apart, and so are the next groups, for one
+ * that fails seldom comes alone. */
 bool
 group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struct config *cfg,
 	struct hand *hand, struct error *why)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		struct outcome *o = &g->outcomes[i];
+	size_t tried;
 
-		hand_take(hand, g->events[i].journal, g->events[i].seq);
-		o->kind = apply(db, &g->events[i], fn, cfg, &o->why);
-		hand_put(hand);
-		if (state_lost(db))
-			return error_set(why, "%s",
-				o->why.text[0] ? o->why.text : "the transaction was ended early");
+	if (g->n == 0)
+		return true;
+	if (g->apart == 0) {
+		tried = apply_all(g, db, fn, cfg, hand, true);
+		if (was_lost(g, db, tried, why))
+			return false;
+		if (g->outcomes[tried - 1].kind == DONE)
+			return true;
+		forget_outcomes(g);
+		if (!state_restart(db, why))
+			return false;
+		g->apart = APART_GROUPS;
 	}
-	return true;
+	g->apart--;
+	tried = apply_all(g, db, fn, cfg, hand, false);
+	return !was_lost(g, db, tried, why);
 }
 
 void

@@ -20,6 +20,7 @@ struct outcome {
 
 struct event_group {
 	size_t n, bytes;
+	size_t apart; /* so many groups more are applied with each event apart */
 	zmq_msg_t frames[GROUP_EVENTS];
 	struct event events[GROUP_EVENTS];
 	struct outcome outcomes[GROUP_EVENTS];
@@ -44,7 +45,8 @@ size_t group_limit(size_t limit, uint64_t took_ms);
  * event frame; it is dropped then. */
 bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why);
 
-/* Inside a transaction: calls fn for each event that is not applied yet, and sets the outcomes. An
+/* Inside a transaction: calls fn for each event that is not applied yet (once more when another of
+ * the group was not DONE, after what the first call did was taken back), and sets the outcomes. An
  * event's changes stay only when its outcome is DONE. Each is in the hand meanwhile. False with the
  * cause when the transaction has ended by itself; the caller rolls back. */
 bool group_apply(struct event_group *group, struct state *db, handler_fn *fn,

@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { JOURNAL_BYTES = 16 };
+#include "../proto/clock.h"
+
+enum { JOURNAL_BYTES = 16, ARM_AGAIN_MS = 1000 };
 
 struct record {
 	char journal[JOURNAL_BYTES];
@@ -20,6 +22,7 @@ struct record {
 struct hand {
 	struct record *record; /* mapped */
 	struct record left;    /* as it was found */
+	uint64_t armed_ms;     /* monotonic: when the alarm was set; 0: it is not */
 };
 
 /* The file's bytes exist before they are mapped: a store to a hole of a full disk is a SIGBUS. */
@@ -96,6 +99,19 @@ set_full(struct hand *h, uint64_t full)
 	__atomic_store_n(&h->record->full, full, __ATOMIC_SEQ_CST);
 }
 
+/* Setting the alarm for each event would be two system calls an event; so it is set anew only when
+ * a second has gone by, and gives an event that second more. */
+static void
+arm(struct hand *h)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (h->armed_ms && now_ms - h->armed_ms < ARM_AGAIN_MS)
+		return;
+	alarm(HAND_SECONDS + 1);
+	h->armed_ms = now_ms;
+}
+
 void
 hand_take(struct hand *h, struct slice journal, uint64_t seq)
 {
@@ -105,7 +121,7 @@ hand_take(struct hand *h, struct slice journal, uint64_t seq)
 	h->record->journal_n = journal.n;
 	h->record->seq = seq;
 	set_full(h, 1);
-	alarm(HAND_SECONDS);
+	arm(h);
 }
 
 void
@@ -114,5 +130,13 @@ hand_put(struct hand *h)
 	if (!h)
 		return;
 	set_full(h, 0);
+}
+
+void
+hand_rest(struct hand *h)
+{
+	if (!h)
+		return;
 	alarm(0);
+	h->armed_ms = 0;
 }

@@ -4,7 +4,8 @@
  * A crash or a time-out is a RETRY. The process cannot say so itself; so the event in hand stands
  * in a small mapped file, and the process that starts next reports it. Without that, an event that
  * kills its handler would take its whole group along each time, for ever. An event may be in hand
- * for HAND_SECONDS; then SIGALRM ends the process, for it holds a turn that all handlers wait for.
+ * for HAND_SECONDS, or a second more; then SIGALRM ends the process, for it holds a turn that all
+ * handlers wait for.
  *
  * In and out: <data_dir>/run/<stage>.<instance>.hand. A kill here costs nothing: a record that is
  * lost with the machine only means that nobody is blamed. */
@@ -30,8 +31,10 @@ void hand_close(struct hand **hand);
 bool hand_left(const struct hand *hand, struct slice *journal, uint64_t *seq);
 void hand_reported(struct hand *hand);
 
-/* The event is in hand from take to put; hand may be NULL. */
+/* The event is in hand from take to put; hand may be NULL. After the last one of a group the hand
+ * rests, for the time of its commit is nobody's. */
 void hand_take(struct hand *hand, struct slice journal, uint64_t seq);
 void hand_put(struct hand *hand);
+void hand_rest(struct hand *hand);
 
 #endif

@@ -252,6 +252,15 @@ state_commit(struct state *db, struct error *why)
 }
 
 bool
+state_restart(struct state *db, struct error *why)
+{
+	db->journal.id = 0;
+	if (state_lost(db))
+		return error_set(why, "the transaction was ended early");
+	return state_run(db, SQL_ROLLBACK, NULL, 0, why) && state_run(db, SQL_BEGIN, NULL, 0, why);
+}
+
+bool
 state_lost(const struct state *db)
 {
 	return db->began && sqlite3_get_autocommit(db->sqlite);
@@ -295,23 +304,34 @@ find_journal(struct state *db, struct slice journal, int64_t *id, struct error *
 }
 
 enum state_event
-state_event_begin(
+state_event_enter(
 	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
 {
 	int64_t id = 0;
 
 	if (!find_journal(db, key->journal, &id, why) ||
-		!state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
+		!state_run(db, SQL_APPLIED_ADD,
+			STATE_VALUES(
+				SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
+			why))
 		return STATE_FAILED;
-	if (!state_run(db, SQL_APPLIED_ADD,
-		    STATE_VALUES(SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
-		    why)) {
+	return sqlite3_changes(db->sqlite) > 0 ? STATE_NEW : STATE_APPLIED;
+}
+
+enum state_event
+state_event_begin(
+	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
+{
+	enum state_event entered;
+
+	if (!state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
+		return STATE_FAILED;
+	entered = state_event_enter(db, key, now_ms, why);
+	if (entered == STATE_FAILED)
 		state_event_undo(db);
+	if (entered == STATE_APPLIED && !state_event_keep(db, why))
 		return STATE_FAILED;
-	}
-	if (sqlite3_changes(db->sqlite) > 0)
-		return STATE_NEW;
-	return state_event_keep(db, why) ? STATE_APPLIED : STATE_FAILED;
+	return entered;
 }
 
 bool

@@ -1,14 +1,19 @@
 /* state - the database that handlers write: <data_dir>/state.db, one transaction a group of events.
  *
  * The narrow door to it: nothing but state.c and schema.c knows that it is SQLite. A transaction
- *looks like
+ * looks like
  *
  *	state_begin
- *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo
+ *	for each event: state_event_enter, its statements
  *	state_commit
  *
- * An event that is kept is entered in `applied` by (journal, seq) in the same transaction as its
- * effects, so both are there or neither is. */
+ * or, where an event may have to be taken back alone, which costs half as much again (SQLite keeps
+ * a copy of each page for each savepoint),
+ *
+ *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo
+ *
+ * An event is entered in `applied` by (journal, seq) in the same transaction as its effects, so
+ * both are there or neither is. */
 #ifndef TROTLINE_HANDLERS_STATE_H
 #define TROTLINE_HANDLERS_STATE_H
 
@@ -39,11 +44,15 @@ bool state_begin(struct state *db, struct error *why);
 bool state_commit(struct state *db, struct error *why);
 void state_rollback(struct state *db);
 
+/* Takes back all that was done since state_begin and begins again, within the same turn. At false
+ * the transaction is over; state_rollback gives the turn on. */
+bool state_restart(struct state *db, struct error *why);
+
 /* A serious error (disk full, I/O) has ended the transaction by itself; nothing of it is left. */
 bool state_lost(const struct state *db);
 
 enum state_event {
-	STATE_NEW,     /* go on, then keep or undo */
+	STATE_NEW,     /* go on */
 	STATE_APPLIED, /* is in the database already; nothing is open */
 	STATE_FAILED,  /* nothing is open */
 };
@@ -57,7 +66,12 @@ struct state_event_key {
 	int64_t mark;
 };
 
-/* Begins one event's changes. now_ms: wall clock, kept with the entry. */
+/* Enters an event as applied; its changes follow, and stay or go with all others of the
+ * transaction. now_ms: wall clock, kept with the entry. */
+enum state_event state_event_enter(
+	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why);
+
+/* The same, but its changes are kept or undone on their own. */
 enum state_event state_event_begin(
 	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why);
 bool state_event_keep(struct state *db, struct error *why);

@@ -105,6 +105,51 @@ Test(handlers_group, dead_and_retry_take_back_their_own_event_only)
 	expect_row(&b, "SELECT group_concat(seq) FROM applied", "1,4");
 }
 
+static void
+apply_and_commit(void)
+{
+	apply();
+	cr_assert_not(lost, "%s", b.why.text);
+	cr_assert(state_commit(b.db, &b.why), "%s", b.why.text);
+	group_clear(g);
+}
+
+Test(handlers_group, events_that_are_done_are_handled_once_each)
+{
+	add(J1, 1, "\"a\"");
+	add(J1, 2, "\"b\"");
+	apply_and_commit();
+	cr_expect_eq(calls, 2);
+	expect_row(&b, "SELECT group_concat(event_id) FROM unknown_events", "a,b");
+}
+
+Test(handlers_group, after_one_that_is_not_done_events_go_apart_for_a_while)
+{
+	size_t groups = 0;
+
+	add(J1, 1, "\"a\"");
+	add(J1, 2, "\"dead\"");
+	add(J1, 3, "\"b\"");
+	apply_and_commit();
+	cr_expect_eq(calls, 5, "two together, then all three apart");
+	while (g->apart > 0) {
+		calls = 0;
+		add(J1, 4 + 2 * groups, "\"dead\"");
+		add(J1, 5 + 2 * groups++, "\"c\"");
+		apply_and_commit();
+		cr_assert_eq(calls, 2, "group %zu: each once", groups);
+	}
+	cr_expect_gt(groups, 0);
+	calls = 0;
+	add(J1, 100, "\"d\"");
+	add(J1, 101, "\"retry\"");
+	apply_and_commit();
+	cr_expect_eq(calls, 4, "together again");
+	expect_row(&b, "SELECT (SELECT count(*) FROM applied) = count(*) FROM unknown_events", "1");
+	expect_row(&b, "SELECT count(*) - 3 FROM unknown_events WHERE event_id IN ('a', 'b', 'd')",
+		"0");
+}
+
 Test(handlers_group, an_event_that_is_applied_is_done_without_a_call)
 {
 	add(J1, 1, "\"a\"");

@@ -121,6 +121,25 @@ Test(handlers_hand, a_process_that_takes_too_long_ends_with_the_event_in_hand)
 	hand_close(&hand);
 }
 
+Test(handlers_hand, the_alarm_is_set_from_the_first_event_until_the_hand_rests)
+{
+	struct hand *hand = open_hand();
+	unsigned left;
+
+	hand_take(hand, j1, 1);
+	hand_put(hand);
+	hand_take(hand, j1, 2);
+	left = alarm(0);
+	cr_expect(left > HAND_SECONDS - 2 && left <= HAND_SECONDS + 1, "%u s", left);
+	hand_put(hand);
+	hand_rest(hand);
+	hand_take(hand, j1, 3);
+	hand_put(hand);
+	hand_rest(hand);
+	cr_expect_eq(alarm(0), 0);
+	hand_close(&hand);
+}
+
 Test(handlers_hand, a_file_of_garbage_blames_nobody)
 {
 	FILE *f = fopen(path, "w");

@@ -353,3 +353,21 @@ Test(handlers_state, a_number_that_a_restored_journal_gives_out_again_is_another
 	cr_assert_eq(state_event_begin(b.db, &other, 4, &b.why), STATE_APPLIED);
 	cr_assert(state_commit(b.db, &b.why));
 }
+
+Test(handlers_state, a_restart_takes_back_all_and_keeps_the_turn)
+{
+	const struct state_event_key first = {journal, 1, 1}, second = {journal, 2, 1};
+
+	begin();
+	cr_assert_eq(state_event_enter(b.db, &first, 1001, &b.why), STATE_NEW);
+	add_row("a");
+	cr_assert_eq(state_event_enter(b.db, &second, 1002, &b.why), STATE_NEW);
+	add_row("b");
+	cr_assert(state_restart(b.db, &b.why), "%s", b.why.text);
+	cr_assert_eq(state_event_enter(b.db, &second, 1002, &b.why), STATE_NEW);
+	add_row("c");
+	cr_expect_eq(state_event_enter(b.db, &second, 1002, &b.why), STATE_APPLIED);
+	commit();
+	expect_row(&b, ROWS, "c");
+	expect_row(&b, APPLIED, "2");
+}
