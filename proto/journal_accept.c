@@ -3,11 +3,14 @@
  * In: keys and event frames. Out: rows in `events` and `seen`, slots in the dedup index. A kill
  * before the commit leaves nothing but slots that point at no such hash; after it, everything. */
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "journal_private.h"
 
 enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16, TRIM_FULL = 1024 };
+enum { RESERVE_FROM = 1 << 20, RESERVE_LEAST = 2 << 20, RESERVE_STEP = 4 << 20 };
 
 static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
@@ -71,14 +74,11 @@ journal_hash(struct journal *j, struct slice source, struct slice key)
 static bool
 open_dedup(struct journal *j, struct error *why)
 {
-	struct dedup_truth truth;
-
+	j->truth = truth_of(j);
 	if (j->dedup && dedup_replaced(j->dedup))
 		dedup_close(&j->dedup);
-	if (j->dedup)
-		return true;
-	truth = truth_of(j);
-	j->dedup = dedup_open(j->dedup_path, j->id, &truth, why);
+	if (!j->dedup)
+		j->dedup = dedup_open(j->dedup_path, j->id, &j->truth, why);
 	return j->dedup != NULL;
 }
 
@@ -138,10 +138,9 @@ seen_row_at(struct journal *j, uint64_t seq, struct seen_row *row)
 enum journal_seen
 journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
 {
-	const struct dedup_truth truth = {hash_at, walk_seen, j, 1, 0};
 	struct seen_row row;
 
-	*seq = dedup_find(j->dedup, key->hash, &truth);
+	*seq = dedup_find(j->dedup, key->hash, &j->truth);
 	if (!*seq || !seen_row_at(j, *seq, &row))
 		return SEEN_NEW;
 	if (row.request == key->request)
@@ -177,15 +176,14 @@ journal_append(struct journal *j, const struct journal_key *key, struct slice fr
 	uint64_t received_ms, struct error *why)
 {
 	const uint64_t seq = j->next_seq;
-	struct dedup_truth truth;
 	int rc = put_event(j, seq, frame, received_ms);
 
 	if (rc == 0)
 		rc = put_seen(j, seq, key);
 	if (rc != 0)
 		return journal_trouble(j, rc, "cannot append to the journal", why);
-	truth = truth_of(j);
-	if (!dedup_insert(j->dedup, key->hash, seq, &truth, why))
+	j->truth.count++;
+	if (!dedup_insert(j->dedup, key->hash, seq, &j->truth, why))
 		return JOURNAL_FULL;
 	j->next_seq++;
 	j->group++;
@@ -212,7 +210,6 @@ end_of_rows(int rc)
 static int
 trim(struct journal *j, uint64_t now_ms)
 {
-	const struct dedup_truth truth = truth_of(j);
 	uint64_t left = trim_share(j, j->group), seq;
 	struct seen_row row;
 	MDB_val key, value;
@@ -226,7 +223,7 @@ trim(struct journal *j, uint64_t now_ms)
 		memcpy(&row, value.mv_data, sizeof row);
 		if (row.at_ms + j->window_ms > now_ms || seq + 1 >= j->next_seq)
 			return 0;
-		dedup_remove(j->dedup, row.hash, seq, &truth);
+		dedup_remove(j->dedup, row.hash, seq, &j->truth);
 		key = journal_val(&seq, sizeof seq);
 		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET);
 		if (rc == 0)
@@ -271,6 +268,29 @@ trim_batches(struct journal *j, uint64_t now_ms)
 	return end_of_rows(rc);
 }
 
+/* Writes zeros behind the end of the file, for pages that are yet to come: a flush that makes the
+ * file longer costs about twice one that does not. Nobody else writes to the file meanwhile, for
+ * the write lock is held, and LMDB does not ask how long it is. No room is no trouble. */
+static void
+reserve(struct journal *j)
+{
+	static const char zeros[RESERVE_STEP];
+	MDB_envinfo info;
+	MDB_stat pages;
+	struct stat file;
+	uint64_t used;
+	int fd;
+
+	mdb_env_info(j->env, &info);
+	mdb_env_stat(j->env, &pages);
+	used = (info.me_last_pgno + 1) * pages.ms_psize;
+	if (used < RESERVE_FROM || mdb_env_get_fd(j->env, &fd) != 0 || fstat(fd, &file) != 0)
+		return;
+	if ((uint64_t)file.st_size < used + RESERVE_LEAST &&
+		(uint64_t)file.st_size + RESERVE_STEP <= j->max_bytes)
+		(void)!pwrite(fd, zeros, sizeof zeros, file.st_size);
+}
+
 enum journal_rc
 journal_commit(struct journal *j, struct error *why)
 {
@@ -285,6 +305,7 @@ journal_commit(struct journal *j, struct error *why)
 	mdb_cursor_close(j->seen_cursor);
 	j->seen_cursor = NULL;
 	if (rc == 0) {
+		reserve(j);
 		rc = mdb_txn_commit(j->write);
 		j->write = NULL;
 	}

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 
 #include "../proto/bundle.h"
+#include "../proto/clock.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
 #include "../proto/wire.h"
 #include "custodian.h"
 
-enum { TICK_MS = 10, SURVEY_MS = 250, BURST = 1024, DEATH_UNREADABLE = 4 };
+enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
+enum { DEATH_UNREADABLE = 4 };
 
 struct retrier {
 	struct stage *st;
@@ -22,7 +24,8 @@ struct retrier {
 	zsock_t *verdicts, *events, *dead;
 	msgpack_zone zone;
 	msgpack_sbuffer out, bundle;
-	bool troubled; /* said once until it is over */
+	uint64_t rest_until_us; /* monotonic */
+	bool troubled;          /* said once until it is over */
 };
 
 static void
@@ -186,15 +189,31 @@ on_verdicts(void *arg)
 	zmq_msg_close(&msg);
 }
 
+/* Accepting waits while the journal is written here; so after each turn at it comes a rest of four
+ * times as long, and the verdicts that come meanwhile share the next one's flush. */
+static void
+rest(struct retrier *r, uint64_t from_us)
+{
+	const uint64_t now_us = clock_mono_us(), most_us = REST_MOST_MS * 1000;
+	const uint64_t rest_us = (now_us - from_us) * REST_TIMES;
+
+	r->rest_until_us = now_us + (rest_us < most_us ? rest_us : most_us);
+}
+
 static void
 on_tick(void *arg)
 {
 	struct retrier *r = arg;
+	const uint64_t from_us = clock_mono_us();
 	struct error why = {""};
-	bool good = custodian_settle(r->custodian, &why);
+	bool good;
 
+	if (from_us < r->rest_until_us)
+		return;
+	good = custodian_settle(r->custodian, &why);
 	good = custodian_tick(r->custodian, &why) && good;
 	say_trouble(r, good, &why);
+	rest(r, from_us);
 }
 
 static void

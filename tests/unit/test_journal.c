@@ -856,6 +856,46 @@ ParameterizedTest(
 	cr_expect_gt(fill_up(*size, &number), 0);
 }
 
+/* Bytes of the file, and of those that hold zeros alone at its end. */
+static uint64_t
+file_bytes(uint64_t *zeros)
+{
+	FILE *f = fopen(scratch_path(&s, "journal/data.mdb"), "r");
+	uint64_t n = 0;
+	int c;
+
+	cr_assert(f);
+	*zeros = 0;
+	while ((c = getc(f)) != EOF) {
+		n++;
+		*zeros = c ? 0 : *zeros + 1;
+	}
+	fclose(f);
+	return n;
+}
+
+Test(journal, a_file_that_has_grown_is_longer_than_it_must_be_but_never_than_its_limit)
+{
+	static const char bytes[500];
+	const struct slice frame = {bytes, sizeof bytes};
+	uint64_t number = 0, zeros;
+
+	s.cfg->journal.max_bytes = 16 << 20;
+	reopen();
+	append_group(frame, 1, &number);
+	cr_expect_lt(file_bytes(&zeros), 1 << 20, "a small one reserves nothing");
+	while (number < 3000)
+		append_group(frame, 100, &number);
+	file_bytes(&zeros);
+	cr_expect_gt(zeros, 1 << 20);
+	fill_up(60, &number);
+	cr_expect_leq(file_bytes(&zeros), 16 << 20);
+	reopen();
+	cr_expect_eq(stat_now().last_seq, number);
+	cr_expect_eq(state_of(1), ACCEPTED);
+	cr_expect_eq(state_of(number), ACCEPTED);
+}
+
 Test(journal, a_journal_full_of_memories_lets_new_events_in_when_their_windows_are_over)
 {
 	uint64_t number = 0;
