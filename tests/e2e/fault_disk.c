@@ -1,7 +1,7 @@
 /* fault_disk - a disk that fails on demand, for tests: put before libc with LD_PRELOAD.
  *
- * While the file named by FAULT_FILE exists, every flush and every write at an offset fails with
- * the errno that the file's first bytes give as a decimal number. The file's second number, if
+ * While the file named by FAULT_FILE exists, every flush and every write to a place in a file fails
+ * with the errno that the file's first bytes give as a decimal number. The file's second number, if
  * there is one, is how many calls still succeed first, so that a fault can hit the middle of a
  * commit. */
 #define _GNU_SOURCE
@@ -74,4 +74,11 @@ ssize_t
 pwritev(int fd, const struct iovec *parts, int n, off_t at)
 {
 	FAIL_OR(REAL(pwritev)(fd, parts, n, at));
+}
+
+/* LMDB writes pages that follow each other this way, after a seek. */
+ssize_t
+writev(int fd, const struct iovec *parts, int n)
+{
+	FAIL_OR(REAL(writev)(fd, parts, n));
 }
