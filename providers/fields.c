@@ -64,6 +64,16 @@ fields_id(const msgpack_object *map, const char *key, msgpack_zone *zone)
 	return fields_text_at(map, (const char *const[]){key, NULL});
 }
 
+bool
+fields_yes(const msgpack_object *map, const char *key)
+{
+	const struct slice text = field_str(map, key);
+	int64_t number;
+
+	return field_bool(map, key, false) || slice_is(text, "true") ||
+	       (field_int(map, key, &number) && number == 1);
+}
+
 struct slice
 fields_or(struct slice a, struct slice b)
 {

@@ -29,6 +29,9 @@ struct slice fields_text_at(const msgpack_object *map, const char *const path[])
  * bits. Absent when missing, empty or neither. */
 struct slice fields_id(const msgpack_object *map, const char *key, msgpack_zone *zone);
 
+/* Does the key hold a yes: true, 1, "true" or "1"? */
+bool fields_yes(const msgpack_object *map, const char *key);
+
 /* a when it is not absent or empty, else b. */
 struct slice fields_or(struct slice a, struct slice b);
 

@@ -32,7 +32,7 @@ static const char *const replies[] = {"smtp_reply", "comment", "error", NULL};
 static void
 bounce(struct normal *ev, const msgpack_object *event)
 {
-	if (field_bool(event, "hard_bounce", false))
+	if (fields_yes(event, "hard_bounce"))
 		fields_type(ev, "email_bounced", "hard");
 	else if (slice_is(field_str(event, "error"), "greylisted"))
 		fields_type(ev, "email_deferred", NULL);

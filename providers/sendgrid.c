@@ -101,7 +101,7 @@ engagement(struct normal *ev, const msgpack_object *event)
 	if (slice_is(ev->provider_event, "click"))
 		ev->url = FIELDS_TEXT(event, "url");
 	if (slice_is(ev->provider_event, "open") || slice_is(ev->provider_event, "click"))
-		ev->machine = field_bool(event, "sg_machine_open", false) ||
+		ev->machine = fields_yes(event, "sg_machine_open") ||
 			      fields_machine_agent(ev->user_agent);
 }
 

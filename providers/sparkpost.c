@@ -74,7 +74,7 @@ is_machine(const struct normal *ev, const msgpack_object *event)
 {
 	const msgpack_object *agent = field_get(event, "user_agent_parsed");
 
-	return field_bool(agent, "is_proxy", false) || field_bool(agent, "is_prefetched", false) ||
+	return fields_yes(agent, "is_proxy") || fields_yes(agent, "is_prefetched") ||
 	       fields_machine_agent(ev->user_agent);
 }
 

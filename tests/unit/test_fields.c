@@ -60,6 +60,18 @@ Test(fields, an_iso_time_has_a_zone_in_any_form)
 	cr_assert_eq(iso("2016-04-27T20:28:50.396"), 1461788930396);
 }
 
+Test(fields, a_yes_is_true_or_one_in_any_form)
+{
+	const msgpack_object map =
+		json("{\"a\":true,\"b\":1,\"c\":\"true\",\"d\":\"1\",\"e\":false,"
+		     "\"f\":0,\"g\":\"\",\"h\":\"false\",\"i\":2,\"j\":null}");
+
+	for (const char *key = "abcd"; *key; key++)
+		cr_expect(fields_yes(&map, (char[]){*key, 0}), "%c", *key);
+	for (const char *key = "efghijk"; *key; key++)
+		cr_expect_not(fields_yes(&map, (char[]){*key, 0}), "%c", *key);
+}
+
 Test(fields, a_leap_day_and_the_ends_of_years_are_counted_right)
 {
 	cr_assert_eq(iso("2024-02-29T00:00:00Z"), 1709164800000);
