@@ -4,7 +4,8 @@
  * timestamp '.' body; signatures are a list separated by single spaces, unknown versions are
  * skipped; the secret is base64. What is not in the libraries: an id with a '.' is refused, for
  * with it the border between the three signed parts could be shifted without the signature
- * noticing. */
+ * noticing; and of each version the first 16 signatures are tried, for each costs work before
+ * anyone has proved anything. */
 #include "scheme.h"
 #include "source.h"
 
@@ -25,7 +26,7 @@ struct standard {
 
 struct signatures {
 	struct slice v1[SIGNATURES_MAX], v1a[SIGNATURES_MAX]; /* decoded */
-	size_t v1_count, v1a_count;
+	size_t v1_count, v1a_count, untried;
 };
 
 static bool
@@ -70,14 +71,19 @@ read_headers(const msgpack_object *headers, struct standard *s, struct error *wh
 	       error_set(why, "header %s is not whole unix seconds", names->timestamp);
 }
 
-/* Adds the decoded rest of an item to its list; what is no signature of that length is skipped. */
-static void
+/* Adds the decoded rest of an item to its list; what is no signature of that length is skipped.
+ * False when the list is full. */
+static bool
 take(struct slice text, size_t length, struct slice *list, size_t *count, msgpack_zone *zone)
 {
 	const struct slice bytes = decode_base64(text, BASE64_STRICT, zone);
 
-	if (bytes.n == length && *count < SIGNATURES_MAX)
-		list[(*count)++] = bytes;
+	if (bytes.n != length)
+		return true;
+	if (*count == SIGNATURES_MAX)
+		return false;
+	list[(*count)++] = bytes;
+	return true;
 }
 
 static void
@@ -89,11 +95,11 @@ read_signatures(struct slice text, struct signatures *list, msgpack_zone *zone)
 		const struct slice item = {text.p, n};
 
 		if (slice_starts(item, "v1,"))
-			take((struct slice){text.p + 3, n - 3}, MAC_LEN, list->v1, &list->v1_count,
-				zone);
+			list->untried += !take((struct slice){text.p + 3, n - 3}, MAC_LEN, list->v1,
+				&list->v1_count, zone);
 		else if (slice_starts(item, "v1a,"))
-			take((struct slice){text.p + 4, n - 4}, ED25519_LEN, list->v1a,
-				&list->v1a_count, zone);
+			list->untried += !take((struct slice){text.p + 4, n - 4}, ED25519_LEN,
+				list->v1a, &list->v1a_count, zone);
 		text.p += n + (space != NULL);
 		text.n -= n + (space != NULL);
 	}
@@ -122,10 +128,15 @@ matches(struct provider_source *source, const struct standard *s, struct slice b
 			why, "the signature header has no v1,<base64> and no v1a,<base64>");
 	for (size_t i = 0; i < source->keys_count; i++)
 		good |= key_matches(source->keys[i], parts, list);
-	return good || error_set(why,
-			       "none of the signatures (%zu v1, %zu v1a) over id, timestamp and "
-			       "body (%zu bytes) is by a live key of its kind",
-			       list->v1_count, list->v1a_count, body.n);
+	if (good)
+		return true;
+	error_set(why,
+		"none of the signatures (%zu v1, %zu v1a) over id, timestamp and body (%zu bytes) "
+		"is by a live key of its kind",
+		list->v1_count, list->v1a_count, body.n);
+	return list->untried &&
+	       error_wrap(why, "of each version the first %d are tried, %zu were not",
+		       SIGNATURES_MAX, list->untried);
 }
 
 enum check_step

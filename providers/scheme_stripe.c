@@ -3,7 +3,7 @@
  * Facts from stripe-go and stripe-python: HMAC-SHA256 over t '.' body with the secret as text
  * (whsec_ included); several v1 while a secret rolls; only the age is checked. Spaces around the
  * items are passed over, an unreadable v1 too; a second t is refused, for it could be another than
- * the signed one. */
+ * the signed one. The first 16 v1 are tried: a header of thousands is no roll of secrets. */
 #include "scheme.h"
 #include "source.h"
 
@@ -13,7 +13,7 @@ struct stripe {
 	struct slice t;
 	unsigned char macs[SIGNATURES_MAX][MAC_LEN];
 	struct slice given[SIGNATURES_MAX];
-	size_t count, times;
+	size_t count, untried, times;
 };
 
 static struct slice
@@ -40,15 +40,29 @@ next_item(struct slice *rest)
 }
 
 static void
+take_mac(struct stripe *s, struct slice hex)
+{
+	unsigned char mac[MAC_LEN];
+
+	if (!decode_hex(hex, mac, sizeof mac))
+		return;
+	if (s->count == SIGNATURES_MAX) {
+		s->untried++;
+		return;
+	}
+	memcpy(s->macs[s->count], mac, sizeof mac);
+	s->given[s->count] = (struct slice){(char *)s->macs[s->count], MAC_LEN};
+	s->count++;
+}
+
+static void
 take_item(struct stripe *s, struct slice item)
 {
 	if (slice_starts(item, "t=")) {
 		s->t = (struct slice){item.p + 2, item.n - 2};
 		s->times++;
-	} else if (slice_starts(item, "v1=") && s->count < SIGNATURES_MAX &&
-		   decode_hex((struct slice){item.p + 3, item.n - 3}, s->macs[s->count], MAC_LEN)) {
-		s->given[s->count] = (struct slice){(char *)s->macs[s->count], MAC_LEN};
-		s->count++;
+	} else if (slice_starts(item, "v1=")) {
+		take_mac(s, (struct slice){item.p + 3, item.n - 3});
 	}
 }
 
@@ -92,6 +106,9 @@ scheme_stripe(struct provider_source *source, struct inbound *in, struct error *
 			"no v1 in header %s is the HMAC-SHA256 of t, '.' and the body (%zu bytes) "
 			"with any live secret",
 			name, in->body.n);
+		if (s.untried)
+			error_wrap(why, "the first %d v1 are tried, %zu were not", SIGNATURES_MAX,
+				s.untried);
 		return CHECK_SIGNATURE;
 	}
 	return scheme_fresh(source, in, t * MS_PER_S, why);

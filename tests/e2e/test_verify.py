@@ -105,6 +105,26 @@ def mailgun(t, token="0123456789abcdef"):
     return {"headers": {"Content-Type": "application/json"}, "body": body}
 
 
+def test_signatures_past_the_sixteenth_are_refused_with_that_reason():
+    right = digits("1777890030.{}")
+    header = "t=1777890030" + ",v1=" + ",v1=".join(["0" * 64] * 16 + [right])
+    run = verify({"headers": {"Stripe-Signature": header}, "body": "{}"},
+                 "--scheme", "stripe", "--now", "1777890030")
+    assert answer(run)["status"] == 401
+    assert answer(run)["reason"].startswith("the first 16 v1 are tried, 1 were not: ")
+
+    key = base64.b64encode(SECRET.encode()).decode()
+    right = base64.b64encode(bytes.fromhex(digits("id.1777890030.{}"))).decode()
+    wrong = base64.b64encode(bytes(32)).decode()
+    headers = {"webhook-id": "id", "webhook-timestamp": "1777890030"}
+    for before, status in ((15, 200), (16, 401)):
+        headers["webhook-signature"] = " ".join([f"v1,{wrong}"] * before + [f"v1,{right}"])
+        run = verify({"headers": headers, "body": "{}"}, "--scheme", "standard-webhooks",
+                     "--now", "1777890030", secret="whsec_" + key)
+        assert answer(run)["status"] == status
+    assert answer(run)["reason"].startswith("of each version the first 16 are tried, 1 were not: ")
+
+
 def test_how_long_a_provider_tries_is_measured_from_now_only():
     run = verify(mailgun(1600000000), provider="mailgun")
     assert run.returncode == 0 and "age" in answer(run)["reason"]
