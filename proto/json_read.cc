@@ -274,11 +274,31 @@ read_text_value(json_reader *reader, struct slice text, msgpack_zone *zone, msgp
 	return code ? refuse(why, cause(code)) : read_value(w, root, 0, out);
 }
 
-/* One item of a batch; nil where it is no object, or one that cannot be read. False when it has no
- * end, or memory is short. */
+/* A batch whose items are read one by one. */
+struct apart {
+	json_reader *reader;
+	msgpack_zone *zone;
+	const char *text, *copy;
+};
+
+/* A copy of text in which items can be told apart: all structure of JSON's is ASCII, so bytes that
+ * are no UTF-8 need not hide it. Without data when memory is short. */
+simdjson::padded_string
+in_ascii(struct slice text) noexcept
+{
+	simdjson::padded_string copy(text.p, text.n);
+
+	if (copy.data())
+		std::replace_if(
+			copy.data(), copy.data() + copy.size(),
+			[](char c) { return (c & 0x80) != 0; }, '?');
+	return copy;
+}
+
+/* One item of a batch, found in the copy and read from the text; nil where it is no object, or one
+ * that cannot be read. False when it has no end, or memory is short. */
 bool
-read_item(
-	json_reader *reader, ondemand::value item, msgpack_zone *zone, msgpack_object *to) noexcept
+read_item(const apart &batch, ondemand::value item, msgpack_object *to) noexcept
 {
 	ondemand::json_type type;
 	ondemand::object object;
@@ -291,23 +311,23 @@ read_item(
 		return true;
 	if (item.get_object().get(object) || object.raw_json().get(raw))
 		return false;
-	if (read_text_value(reader, {raw.data(), raw.size()}, zone, to, nullptr))
+	if (read_text_value(batch.reader, {batch.text + (raw.data() - batch.copy), raw.size()},
+		    batch.zone, to, nullptr))
 		return true;
 	to->type = MSGPACK_OBJECT_NIL;
-	return !reader->starved;
+	return !batch.reader->starved;
 }
 
 /* False when an item, or what stands between two of them, is not to be made out. In a broken text
  * there may be more of them than were counted. */
 bool
-read_items(json_reader *reader, ondemand::array from, msgpack_zone *zone, size_t room,
-	msgpack_object_array *to) noexcept
+read_items(const apart &batch, ondemand::array from, size_t room, msgpack_object_array *to) noexcept
 {
 	for (auto each : from) {
 		ondemand::value item;
 
 		if (to->size == room || each.get(item) ||
-			!read_item(reader, item, zone, &to->ptr[to->size++]))
+			!read_item(batch, item, &to->ptr[to->size++]))
 			return false;
 	}
 	return true;
@@ -324,20 +344,21 @@ any_object(const msgpack_object_array &items) noexcept
 bool
 read_apart(json_reader *reader, struct slice text, msgpack_zone *zone, msgpack_object *out) noexcept
 {
-	const simdjson::padded_string padded(text.p, text.n);
+	const simdjson::padded_string copy = in_ascii(text);
+	const apart batch = {reader, zone, text.p, copy.data()};
 	ondemand::parser parser;
 	ondemand::document document;
 	ondemand::array array;
 	size_t n;
 
-	if (parser.iterate(padded).get(document) || document.get_array().get(array) ||
+	if (!copy.data() || parser.iterate(copy).get(document) || document.get_array().get(array) ||
 		array.count_elements().get(n))
 		return false;
 	out->type = MSGPACK_OBJECT_ARRAY;
 	out->via.array.size = 0;
 	out->via.array.ptr = static_cast<msgpack_object *>(
 		msgpack_zone_malloc(zone, (n + 1) * sizeof(msgpack_object)));
-	return out->via.array.ptr && read_items(reader, array, zone, n, &out->via.array) &&
+	return out->via.array.ptr && read_items(batch, array, n, &out->via.array) &&
 	       document.current_location().error() == simdjson::OUT_OF_BOUNDS &&
 	       any_object(out->via.array);
 }

@@ -153,6 +153,8 @@ Test(json, an_object_that_cannot_be_read_costs_none_of_its_batch)
 	batch_reads_as("[{\"a\":1,\"a\":2},{\"b\":[1]}]\r\n", "[null,{\"b\":[1]}]");
 	batch_reads_as(" [ {\"a\":\"\\ud83d\"} , 7 , null , {\"b\":{\"c\":\"]},{\"}} ] ",
 		"[null,null,null,{\"b\":{\"c\":\"]},{\"}}]");
+	batch_reads_as("[{\"a\":\"\xC3\xA9\"},{\"b\":\"\xFF\"},{\"c\":\"\xC3\"},{\"d\":1}]",
+		"[{\"a\":\"\xC3\xA9\"},null,null,{\"d\":1}]");
 	batch_reads_as("[{\"a\":1},2,[]]", "[{\"a\":1},2,[]]");
 	batch_reads_as("{\"a\":1}", "{\"a\":1}");
 }
@@ -162,7 +164,7 @@ Test(json, a_batch_is_refused_where_its_own_text_is_no_array_or_nothing_is_left)
 	static const char *const bad[] = {"", "[", "[{\"a\":1}", "[{\"a\":1} {\"a\":1}]",
 		"[{\"a\":1},{\"a\":1]", "[{\"a\":1},{\"b\":1e999}] [2]", "[{\"a\":1,\"a\":2}]",
 		"[1e999]", "{\"a\":1,\"a\":2}", "{\"a\":[{\"b\":1},{\"b\":1e999}]}",
-		"[{\"a\":1},{\"b\":\"\xFF\"}]", "[{\"a\":1},{\"b\":1e999},]"};
+		"[{\"a\":1}\xFF,{\"b\":1}]", "[{\"b\":\"\xFF\"}]", "[{\"a\":1},{\"b\":1e999},]"};
 	msgpack_object out;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
