@@ -70,19 +70,49 @@ too_large(const struct config *cfg, size_t n)
 	return n > 3 * cfg->limits.event_bytes;
 }
 
-static bool
-leave_out_raw(msgpack_object_map *data)
+static int
+count_bytes(void *sum, const char *bytes, size_t n)
 {
-	for (uint32_t i = 0; i < data->size; i++)
-		if (slice_is(object_str(&data->ptr[i].key), "raw")) {
-			data->ptr[i] = data->ptr[--data->size];
-			return true;
-		}
-	return false;
+	(void)bytes;
+	*(size_t *)sum += n;
+	return 0;
+}
+
+static size_t
+packed_size(msgpack_object value)
+{
+	msgpack_packer packer;
+	size_t n = 0;
+
+	msgpack_packer_init(&packer, &n, count_bytes);
+	msgpack_pack_object(&packer, value);
+	return n;
+}
+
+/* The largest value becomes nil. False when there is none any more. */
+static bool
+leave_out_largest(const msgpack_object_map *data)
+{
+	msgpack_object *largest = NULL;
+	size_t most = 0;
+
+	for (uint32_t i = 0; i < data->size; i++) {
+		const size_t n = packed_size(data->ptr[i].val);
+
+		if (n <= most)
+			continue;
+		most = n;
+		largest = &data->ptr[i].val;
+	}
+	if (!largest || largest->type == MSGPACK_OBJECT_NIL)
+		return false;
+	*largest = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	return true;
 }
 
 /* A provider is answered one 200 for all of its request, so an event that no route could carry goes
- * without the provider's own object rather than be lost: its facts are beside it. */
+ * without its largest values rather than be lost: first the provider's own object, whose facts are
+ * beside it, then those of them that are megabytes too. What is left fits: all else is short. */
 static bool
 pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c,
 	struct journal *journal, msgpack_sbuffer *frames)
@@ -90,12 +120,13 @@ pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c
 	const struct slice id = journal_id(journal);
 	const uint64_t seq = journal_next(journal);
 
-	if (!pack_event(job, c, id, seq, frames))
-		return false;
-	if (!job->foreign || !too_large(cfg, c->n) || !leave_out_raw(&c->ev.data.via.map))
-		return true;
-	frames->size = c->at;
-	return pack_event(job, c, id, seq, frames);
+	while (pack_event(job, c, id, seq, frames)) {
+		if (!job->foreign || !too_large(cfg, c->n) ||
+			!leave_out_largest(&c->ev.data.via.map))
+			return true;
+		frames->size = c->at;
+	}
+	return false;
 }
 
 static enum journal_rc

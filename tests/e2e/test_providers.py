@@ -187,6 +187,14 @@ def test_an_event_that_no_route_could_carry_goes_without_its_raw_object(running)
     wait_for("the bounce", lambda: status_of(running, bounce["Email"]) == ["bounced"])
 
 
+def test_an_event_too_large_even_so_goes_without_what_makes_it_large(running):
+    bounce = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 70002, "MessageID": "large-metadata",
+              "Email": "large-metadata@example.com", "BouncedAt": "2026-05-04T10:20:29Z",
+              "Metadata": {"order": "x" * (4 << 20)}, "Description": "y" * (4 << 20)}
+    assert post(running, "postmark", bounce, JSON | BASIC).status == 200
+    wait_for("the bounce", lambda: status_of(running, bounce["Email"]) == ["bounced"])
+
+
 def test_what_is_no_event_at_all_but_signed_is_taken(running):
     """SparkPost's ping when a webhook is made."""
     assert post(running, "sparkpost", [{"msys": {}}], JSON | BASIC).status == 200
