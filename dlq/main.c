@@ -256,6 +256,8 @@ survey_notices(struct dlq *d)
 		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.sent;
 		snprintf(labels, sizeof labels, "way=\"%s\",status=\"failed\"", notify_names[way]);
 		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.failed;
+		snprintf(labels, sizeof labels, "way=\"%s\"", notify_names[way]);
+		*metric(d->st->metrics, METRIC_FAMILY_FAILING, labels) = figures.failing;
 		if (figures.failed > d->told[way])
 			log_error("operators not told", LF_TEXT("way", notify_names[way]),
 				LF_TEXT("cause", figures.last.text));

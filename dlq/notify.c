@@ -97,6 +97,7 @@ tell(struct way *w, struct notice *in_hand)
 	pthread_mutex_lock(&n->mutex);
 	w->figures.sent += sent;
 	w->figures.failed += !sent;
+	w->figures.failing = !sent;
 	if (!sent)
 		w->figures.last = why;
 	if (notice_tried(&w->pace, sent, clock_mono_ms()))
@@ -145,9 +146,11 @@ notify_set(struct notify *n, const struct config *cfg)
 	n->interval_ms = cfg->notify.interval_ms;
 	n->ways[NOTIFY_COMMAND].target = cfg->notify.command;
 	n->ways[NOTIFY_URL].target = cfg->notify.url;
-	for (size_t i = 0; i < NOTIFY_WAYS; i++)
+	for (size_t i = 0; i < NOTIFY_WAYS; i++) {
+		n->ways[i].figures.failing = false;
 		if (!n->ways[i].target)
 			n->ways[i].notice = (struct notice){0};
+	}
 	pthread_cond_broadcast(&n->news);
 	pthread_mutex_unlock(&n->mutex);
 }

@@ -35,7 +35,8 @@ void notify_add(struct notify *n, const struct notice *letters, uint64_t total);
 /* What has become of the notices so far. */
 struct notify_figures {
 	uint64_t sent, failed;
-	struct error last; /* why the last one failed */
+	bool failing;      /* the last one failed, and no reload has come since */
+	struct error last; /* why */
 };
 void notify_look(struct notify *n, enum notify_way way, struct notify_figures *figures);
 

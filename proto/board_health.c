@@ -160,7 +160,8 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 }
 
 static void
-check_letters(struct report *r, const struct metrics *m, const struct vitals *v)
+check_letters(
+	const struct board *b, struct report *r, const struct metrics *m, const struct vitals *v)
 {
 	const double used = metrics_sum(m, METRIC_FAMILY_DEAD_BYTES, "");
 	const double limit = metrics_sum(m, METRIC_FAMILY_DEAD_LIMIT, "");
@@ -176,6 +177,11 @@ check_letters(struct report *r, const struct metrics *m, const struct vitals *v)
 			"in "
 			"the journal: replay, export or drop some",
 			100 * used / limit);
+	if (metrics_sum(m, METRIC_FAMILY_FAILING, "") > 0)
+		alert(r, false,
+			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log "
+			"tells why; mend `notify`, then `trotline reload`",
+			b->cfg->data_dir);
 }
 
 static void
@@ -305,7 +311,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, uns
 	check_handlers(b, r, joined, now_ms);
 	check_sources(b, r, joined);
 	check_queue(b, r, joined);
-	check_letters(r, joined, &v);
+	check_letters(b, r, joined, &v);
 	check_disk(b, r, joined);
 	check_rates(b, r, &v);
 	*status = r->critical ? 503 : 200;

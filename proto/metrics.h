@@ -50,7 +50,8 @@
 	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
 		"How full the disk under data_dir is, 0 to 1")                                     \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                          \
-		"Notices about dead letters, by way and status")
+		"Notices about dead letters, by way and status")                                   \
+	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_join { METRIC_SUM, METRIC_MAX };

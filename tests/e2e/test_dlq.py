@@ -514,6 +514,8 @@ def test_notifiers_that_fail_or_hang_hold_nothing_up(start):
     wait_for("the failure is logged", lambda: pipeline["dlq"].has_logged("operators not told", "way=url"))
     wait_for("and counted", lambda: pipeline.metric(
         "webhook_notices_total", 'way="url",status="failed"') >= 1)
+    wait_for("and alerted", lambda: any(
+        alert.startswith("notices: ") for alert in pipeline.health().json()["alerts"]))
     began = time.monotonic()
     pipeline["dlq"].stop()
     assert time.monotonic() - began < 5, "the hanging command is cut off"

@@ -340,6 +340,8 @@ ParameterizedTestParameters(board, figures_beyond_their_limits_are_alerts)
 			"critical", 503, "journal full"},
 		{"dlq", METRIC_FAMILY_DEAD_BYTES, 91, 100, METRIC_FAMILY_DEAD_LIMIT, "degraded",
 			200, "dead letter store: 91 %"},
+		{"dlq", METRIC_FAMILY_FAILING, 0, 0, 0, "healthy", 200, "\"alerts\":[]"},
+		{"dlq", METRIC_FAMILY_FAILING, 1, 0, 0, "degraded", 200, "notices: "},
 	};
 
 	return cr_make_param_array(struct limit, rows, sizeof rows / sizeof *rows);

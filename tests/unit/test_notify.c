@@ -1,6 +1,7 @@
 /* Notices about dead letters: what they say, when they go, and that a notifier that fails or hangs
  * holds nobody up. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -294,6 +295,36 @@ Test(notify, what_has_failed_is_told_with_the_next)
 	wait_figures(n, NOTIFY_COMMAND, 0, 3);
 	usleep(250000);
 	wait_figures(n, NOTIFY_COMMAND, 0, 3);
+	notify_destroy(&n);
+}
+
+static bool
+fails(struct notify *n)
+{
+	struct notify_figures figures;
+
+	notify_look(n, NOTIFY_COMMAND, &figures);
+	return figures.failing;
+}
+
+Test(notify, a_way_fails_until_it_works_again_or_is_looked_after)
+{
+	struct notify *n = notify_with("test -e ok", 50);
+
+	cr_expect_not(fails(n));
+	die(n, 1);
+	wait_figures(n, NOTIFY_COMMAND, 0, 3);
+	cr_expect(fails(n));
+	cr_assert_eq(close(creat(scratch_path(&s, "ok"), 0600)), 0);
+	die(n, 1);
+	wait_figures(n, NOTIFY_COMMAND, 1, 3);
+	cr_expect_not(fails(n));
+	cr_assert_eq(unlink(scratch_path(&s, "ok")), 0);
+	die(n, 1);
+	wait_figures(n, NOTIFY_COMMAND, 1, 6);
+	cr_expect(fails(n));
+	notify_set(n, s.cfg);
+	cr_expect_not(fails(n));
 	notify_destroy(&n);
 }
 
