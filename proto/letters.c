@@ -595,14 +595,13 @@ flush_folder(const char *dir)
 	return rc;
 }
 
-/* LMDB's own lock file belongs to the file that goes: nobody has either open. */
+/* LMDB's own lock file stays: nobody has either open, so the next one sets it up anew; made anew, it
+ * could be root's, and shut the service out. */
 static int
 put_in_place(const struct letters *l, const char *new)
 {
 	char path[PATH_BYTES];
 
-	if (unlink(path_of(l, "lock.mdb", path)) != 0 && errno != ENOENT)
-		return errno;
 	if (rename(new, path_of(l, "data.mdb", path)) != 0)
 		return errno;
 	return flush_folder(l->dir);

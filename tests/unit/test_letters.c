@@ -446,6 +446,20 @@ Test(small_store, one_old_letter_does_not_pin_the_file)
 	letters_close(&watcher);
 }
 
+Test(small_store, a_compaction_leaves_no_file_to_be_made_by_whoever_comes_next)
+{
+	struct stat before, after;
+	uint64_t saved;
+
+	open_with("dlq: {max_size: 24MiB}\n");
+	leave_one_old_letter();
+	cr_assert_eq(stat(scratch_path(&s, "dlq/lock.mdb"), &before), 0);
+	cr_assert(letters_compact(letters, &saved, &why), "%s", why.text);
+	cr_expect_gt(saved, 0);
+	cr_assert_eq(stat(scratch_path(&s, "dlq/lock.mdb"), &after), 0);
+	cr_expect_eq(after.st_ino, before.st_ino);
+}
+
 Test(small_store, nothing_is_compacted_that_is_in_use_or_not_worth_it)
 {
 	struct letters *watcher;
