@@ -624,6 +624,23 @@ def test_systemd_takes_the_units_and_finds_them_hardened(tmp_path):
         assert subprocess.run(["sh", "-n", REPO / "deploy/systemd/enable"]).returncode == 0
 
 
+def test_systemd_orders_stages_of_any_number():
+    """Each of a stage stands before the stage's target, which those in front of it come after. Named
+    one by one are only stages of one process."""
+    units = {file.name: file.read_text() for file in (REPO / "deploy/systemd").glob("trotline*.*")
+             if file.is_file()}
+    named = [word for text in units.values() for line in text.splitlines()
+             if line.startswith(("After=", "Before=")) for word in line.split("=")[1].split()]
+    assert {name for name in named if "@" in name} == {
+        "trotline-dlq@0.service", "trotline-retrier@0.service"}
+    for stage, front in (("validator", "ingress"), ("router", "validator"), ("handler", "router")):
+        target = f"trotline-{stage}s.target"
+        assert target in units and target in units["trotline.target"]
+        assert f"Before={target}" in units[f"trotline-{stage}@.service"]
+        assert any(target in line for line in units[f"trotline-{front}@.service"].splitlines()
+                   if line.startswith("After="))
+
+
 def test_systemd_never_gives_up_on_a_stage():
     common = configparser.ConfigParser(strict=False)
     common.optionxform = str
