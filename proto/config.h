@@ -127,7 +127,9 @@ struct config {
 	size_t handlers_count;
 	size_t handler_unknown; /* index of the one that takes the rest */
 
-	struct config *retired; /* what earlier reloads have put out of use; freed with this one */
+	/* What earlier reloads have put out of use, about 4 KiB each: texts of them may still be
+	 * held, such as data_dir. Freed with this one. */
+	struct config *retired;
 };
 
 enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX = 32 };
