@@ -3,12 +3,11 @@
  * In: the batch's id, as it was answered. Out: counts, and the events that failed. Only reads, so
  * it also works while the pipeline is down. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../proto/batch_status.h"
 #include "../proto/field.h"
-#include "../proto/json.h"
 #include "cli.h"
+#include "object.h"
 #include "text.h"
 
 static void
@@ -45,7 +44,6 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 	msgpack_object answer;
 	msgpack_zone zone;
 	enum batch_found found;
-	char *text;
 
 	msgpack_zone_init(&zone, 8192);
 	found = batch_status(
@@ -55,9 +53,7 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 			"%s: not found; it was never accepted, or is older than the dedup_window",
 			id);
 	} else if (found == BATCH_FOUND && json) {
-		text = json_write(&answer, false);
-		puts(text ? text : "{}");
-		free(text);
+		object_print(&answer);
 	} else if (found == BATCH_FOUND) {
 		print_text(&answer);
 	}

@@ -3,12 +3,11 @@
  * In: the file, the environment, the secrets. Out: the plan on stdout, without any secret. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "cli.h"
+#include "object.h"
 
 /* A source whose secrets_file is not there yet; `trotline up` makes it. */
 static bool
@@ -101,13 +100,10 @@ print_json(const struct config *cfg, const struct config *whole)
 {
 	msgpack_object plan;
 	msgpack_zone zone;
-	char *text;
 
 	msgpack_zone_init(&zone, 8192);
 	plan = plan_object(cfg, whole, &zone);
-	text = json_write(&plan, false);
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&plan);
 	msgpack_zone_destroy(&zone);
 }
 

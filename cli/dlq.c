@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "../proto/clock.h"
-#include "../proto/json.h"
 #include "../proto/timestamp.h"
 
 enum { PIECE = 256 };
@@ -140,16 +139,6 @@ dlq_nothing(const struct dlq_request *rq)
 	error_set(&why, "there is no letter %s%s", rq->filter.ids[0],
 		rq->filter.ids_count > 1 ? ", nor any of the others" : "");
 	return cli_failed(rq->verb, &why);
-}
-
-bool
-dlq_print(const msgpack_object *object)
-{
-	char *text = json_write(object, false);
-	const bool good = text && puts(text) >= 0;
-
-	free(text);
-	return good;
 }
 
 /* ---- the verb ---- */

@@ -36,7 +36,4 @@ bool dlq_each(const struct dlq_request *rq, struct letters *letters, bool newest
 /* Says that nothing was meant; returns CLI_FAILED when ids were given, else CLI_DONE. */
 int dlq_nothing(const struct dlq_request *rq);
 
-/* Prints an object as one line of JSON. False when stdout takes no more. */
-bool dlq_print(const msgpack_object *object);
-
 #endif

@@ -13,6 +13,7 @@
 #include "../proto/replay.h"
 #include "../proto/wire.h"
 #include "dlq.h"
+#include "object.h"
 #include "progress.h"
 #include "stages.h"
 
@@ -147,7 +148,7 @@ print_object(const struct move *m, uint64_t meant)
 	map_uint(&map, "unreadable", m->unreadable);
 	map_uint(&map, "of_other_journals", m->strangers);
 	object = map_object(&map);
-	dlq_print(&object);
+	object_print(&object);
 	msgpack_zone_destroy(&zone);
 }
 

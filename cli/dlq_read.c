@@ -12,6 +12,7 @@
 #include "../proto/tally.h"
 #include "../proto/timestamp.h"
 #include "dlq.h"
+#include "object.h"
 #include "progress.h"
 #include "text.h"
 
@@ -62,7 +63,7 @@ list_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 		printf("%-26s %-19s %-20s %-36s %s\n", "LETTER", "FAILED AT (UTC)", "TYPE",
 			"EVENT ID", "REASON");
 	if (l->rq->json)
-		return letter_object(letter, false, zone, &object) && dlq_print(&object);
+		return letter_object(letter, false, zone, &object) && object_print(&object);
 	print_row(letter);
 	return !ferror(stdout);
 }
@@ -135,7 +136,7 @@ show_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 	if (!letter_object(letter, true, zone, &object))
 		return false;
 	if (l->rq->json)
-		return l->n++, dlq_print(&object);
+		return l->n++, object_print(&object);
 	if (l->n++)
 		putchar('\n');
 	m = (struct map){.rows = object.via.map.ptr, .n = object.via.map.size};
@@ -276,7 +277,7 @@ summarise(
 	}
 	msgpack_zone_init(&zone, 8192);
 	object = summary_object(s, &st, &zone);
-	dlq_print(&object);
+	object_print(&object);
 	msgpack_zone_destroy(&zone);
 	return true;
 }

@@ -6,15 +6,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../proto/clock.h"
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "cli.h"
+#include "object.h"
 #include "stages.h"
 
 enum { STEP_MS = 50, WAIT_S = 60 };
@@ -142,7 +141,6 @@ print_json(const struct drain *d, size_t left)
 	msgpack_object all;
 	msgpack_zone zone;
 	struct map m;
-	char *text;
 
 	msgpack_zone_init(&zone, 1024);
 	m = map_in(&zone);
@@ -151,9 +149,7 @@ print_json(const struct drain *d, size_t left)
 	map_uint(&m, "left", left);
 	map_uint(&m, "ms", clock_mono_ms() - d->started_ms);
 	all = map_object(&m);
-	text = json_write(&all, false);
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&all);
 	msgpack_zone_destroy(&zone);
 }
 

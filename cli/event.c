@@ -4,12 +4,11 @@
  * In: the sender's event id. Out: its state on stdout. Only reads, so it also works while the
  * pipeline is down. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../proto/event_status.h"
 #include "../proto/field.h"
-#include "../proto/json.h"
 #include "cli.h"
+#include "object.h"
 #include "text.h"
 
 static void
@@ -53,15 +52,6 @@ print_text(const msgpack_object *answer)
 		print_row(rows[i].label, answer, rows[i].key);
 }
 
-static void
-print_json(const msgpack_object *answer)
-{
-	char *text = json_write(answer, false);
-
-	puts(text ? text : "{}");
-	free(text);
-}
-
 static bool
 ask(const struct event_query *q, const char *id, bool json, struct error *why)
 {
@@ -77,7 +67,7 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 			"dedup_window",
 			id);
 	else if (found == EVENT_FOUND && json)
-		print_json(&answer);
+		object_print(&answer);
 	else if (found == EVENT_FOUND)
 		print_text(&answer);
 	msgpack_zone_destroy(&zone);

@@ -28,6 +28,9 @@ size_t figures_heard(const struct figures *f);
 /* The whole as text, at most `rows` lines of `columns` bytes (0: no bound). */
 void figures_print(struct figures *f, FILE *out, size_t rows, size_t columns);
 
+/* The whole as one line of JSON on stdout, at once. */
+void figures_print_json(struct figures *f);
+
 /* The whole as an object in the zone. False when memory is short. */
 bool figures_object(struct figures *f, msgpack_zone *zone, msgpack_object *out);
 

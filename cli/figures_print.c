@@ -4,6 +4,7 @@
 
 #include "../proto/field.h"
 #include "figures.h"
+#include "object.h"
 
 struct screen {
 	FILE *out;
@@ -131,5 +132,19 @@ figures_print(struct figures *f, FILE *out, size_t rows, size_t columns)
 		for (uint32_t i = 0; i < stages->via.array.size; i++)
 			say_stage(&s, &all, &stages->via.array.ptr[i]);
 	}
+	msgpack_zone_destroy(&zone);
+}
+
+void
+figures_print_json(struct figures *f)
+{
+	msgpack_object all = {.type = MSGPACK_OBJECT_MAP};
+	msgpack_zone zone;
+
+	msgpack_zone_init(&zone, 16384);
+	if (!figures_object(f, &zone, &all))
+		all.via.map.size = 0;
+	object_print(&all);
+	fflush(stdout);
 	msgpack_zone_destroy(&zone);
 }

@@ -11,9 +11,9 @@
 
 #include "../proto/clock.h"
 #include "../proto/fsck.h"
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "cli.h"
+#include "object.h"
 
 enum { SHOWN_MAX = 20, PROGRESS_MS = 200 };
 
@@ -149,7 +149,6 @@ print_json(struct check *c)
 {
 	struct map m = map_in(&c->zone);
 	msgpack_object all;
-	char *text;
 
 	map_bool(&m, "good", fsck_left(&c->sum) == 0);
 	map_uint(&m, "faults_left", fsck_left(&c->sum));
@@ -159,9 +158,7 @@ print_json(struct check *c)
 	map_put(&m, "mended", counts_object(c->sum.mended, &c->zone));
 	map_put(&m, "findings", list_object(&c->findings));
 	all = map_object(&m);
-	text = json_write(&all, false);
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&all);
 }
 
 static void

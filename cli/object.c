@@ -1,6 +1,7 @@
 /* object - see object.h. */
 #include "object.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../proto/json.h"
@@ -83,6 +84,16 @@ object_line(const struct object *o)
 	msgpack_object obj = object_of(o);
 
 	return o->short_of_memory ? NULL : json_write(&obj, false);
+}
+
+bool
+object_print(const msgpack_object *object)
+{
+	char *text = json_write(object, false);
+	const bool good = puts(text ? text : "{}") >= 0 && text;
+
+	free(text);
+	return good;
 }
 
 void

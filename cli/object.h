@@ -1,4 +1,4 @@
-/* object - a JSON object under way, for what the verbs print and post. */
+/* object - JSON objects, under way and whole, for what the verbs print and post. */
 #ifndef TROTLINE_CLI_OBJECT_H
 #define TROTLINE_CLI_OBJECT_H
 
@@ -24,6 +24,10 @@ msgpack_object object_of(const struct object *o);
 
 /* The object as JSON text on one line, which the caller frees; NULL when memory is short. */
 char *object_line(const struct object *o);
+
+/* Prints a whole object as one line of JSON, {} when memory is short. False then, and when stdout
+ * takes no more. */
+bool object_print(const msgpack_object *object);
 
 /* Frees the rows. */
 void object_clear(struct object *o);

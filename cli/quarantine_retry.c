@@ -10,10 +10,11 @@
 #include "../proto/json.h"
 #include "../proto/map.h"
 #include "../providers/request_url.h"
+#include "../providers/source_keys.h"
 #include "finding.h"
 #include "http.h"
+#include "object.h"
 #include "quarantine.h"
-#include "source_keys.h"
 #include "text.h"
 
 enum { TIMEOUT_MS = 15000, ZONE_BYTES = 65536, HTTP_OK = 200 };
@@ -131,7 +132,6 @@ print(struct retry *r, const struct quarantined *item, bool accepted)
 {
 	struct map m = map_in(&r->zone);
 	msgpack_object object;
-	char *line;
 
 	if (!r->ask->json) {
 		printf("%llu ", (unsigned long long)item->number);
@@ -146,9 +146,7 @@ print(struct retry *r, const struct quarantined *item, bool accepted)
 	map_bool(&m, "accepted", accepted);
 	map_text(&m, "reason", accepted ? (struct slice){NULL, 0} : slice_of(r->why.text));
 	object = map_object(&m);
-	line = json_write(&object, false);
-	puts(line ? line : "{}");
-	free(line);
+	object_print(&object);
 }
 
 static bool

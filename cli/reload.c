@@ -5,14 +5,13 @@
  * take. A kill here may leave some stages asked and others not: reload again. */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../proto/clock.h"
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "cli.h"
 #include "figures.h"
+#include "object.h"
 #include "stages.h"
 
 enum { HEAR_MS = 700, STEP_MS = 100, WAIT_S = 10 };
@@ -88,7 +87,6 @@ print_json(const struct reload *r, bool good)
 	msgpack_zone zone;
 	struct list list;
 	struct map m;
-	char *text;
 
 	msgpack_zone_init(&zone, 4096);
 	list = list_in(&zone);
@@ -106,9 +104,7 @@ print_json(const struct reload *r, bool good)
 	map_text(&m, "needs_restart", slice_of(figures_kept(r->figures)));
 	map_put(&m, "stages", list_object(&list));
 	all = map_object(&m);
-	text = json_write(&all, false);
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&all);
 	msgpack_zone_destroy(&zone);
 }
 

@@ -9,10 +9,10 @@
 
 #include "../proto/clock.h"
 #include "../proto/journal.h"
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "../proto/timestamp.h"
 #include "cli.h"
+#include "object.h"
 #include "progress.h"
 #include "stages.h"
 #include "text.h"
@@ -57,10 +57,8 @@ print_json(const struct journal_event *ev, const struct event *frame, uint64_t n
 	msgpack_zone *zone)
 {
 	const msgpack_object object = row_object(ev, frame, now_ms, zone);
-	char *text = json_write(&object, false);
 
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&object);
 }
 
 static void

@@ -11,11 +11,11 @@
 
 #include "../proto/clock.h"
 #include "../proto/json.h"
+#include "../providers/source_keys.h"
 #include "compose.h"
 #include "sample.h"
 #include "seal.h"
 #include "seal_key.h"
-#include "source_keys.h"
 
 enum { TIMEOUT_MS = 60000, ZONE_BYTES = 16384, ID_BYTES = 1024, MS_PER_S = 1000 };
 

@@ -2,28 +2,11 @@
  *
  * In: the stages' figures, for a second or two. Out: them, summed up, on stdout. Keeps nothing. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "../proto/json.h"
 #include "cli.h"
 #include "figures.h"
 
 enum { SAMPLE_MS = 1600 };
-
-static void
-print_json(struct figures *f)
-{
-	msgpack_object all;
-	msgpack_zone zone;
-	char *text = NULL;
-
-	msgpack_zone_init(&zone, 16384);
-	if (figures_object(f, &zone, &all))
-		text = json_write(&all, false);
-	puts(text ? text : "{}");
-	free(text);
-	msgpack_zone_destroy(&zone);
-}
 
 static int
 show(const struct verb *verb, const struct config *cfg, bool json)
@@ -38,7 +21,7 @@ show(const struct verb *verb, const struct config *cfg, bool json)
 	if (figures_heard(f) == 0)
 		status = cli_down(verb, cfg);
 	else if (json)
-		print_json(f);
+		figures_print_json(f);
 	else
 		figures_print(f, stdout, 0, 0);
 	figures_destroy(&f);

@@ -4,16 +4,15 @@
  * transaction and in turn with the handlers. Works with the pipeline up or down. */
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../handlers/roster.h"
 #include "../proto/clock.h"
-#include "../proto/json.h"
 #include "../proto/map.h"
 #include "../proto/timestamp.h"
 #include "cli.h"
+#include "object.h"
 #include "text.h"
 
 struct asking {
@@ -38,7 +37,6 @@ print_object(const struct roster_row *row, bool active)
 	msgpack_object object;
 	msgpack_zone zone;
 	struct map m;
-	char *text;
 
 	msgpack_zone_init(&zone, 1024);
 	m = map_in(&zone);
@@ -50,9 +48,7 @@ print_object(const struct roster_row *row, bool active)
 		row->span.until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)row->span.until);
 	map_text(&m, "event_id", row->event_id);
 	object = map_object(&m);
-	text = json_write(&object, false);
-	puts(text ? text : "{}");
-	free(text);
+	object_print(&object);
 	msgpack_zone_destroy(&zone);
 }
 

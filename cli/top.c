@@ -3,12 +3,10 @@
  * In: the stages' figures, keys. Out: the terminal, which is left as it was found. */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "../proto/json.h"
 #include "cli.h"
 #include "figures.h"
 
@@ -102,28 +100,12 @@ follow(struct figures *f)
 	give_terminal(&before);
 }
 
-static void
-print_line(struct figures *f)
-{
-	msgpack_object all;
-	msgpack_zone zone;
-	char *text = NULL;
-
-	msgpack_zone_init(&zone, 16384);
-	if (figures_object(f, &zone, &all))
-		text = json_write(&all, false);
-	puts(text ? text : "{}");
-	fflush(stdout);
-	free(text);
-	msgpack_zone_destroy(&zone);
-}
-
 /* One line a second. left 0: without end. */
 static void
 print_lines(struct figures *f, uint64_t left)
 {
 	do {
-		print_line(f);
+		figures_print_json(f);
 		if (--left == 0)
 			return;
 		figures_listen(f, REDRAW_MS, -1);

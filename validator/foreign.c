@@ -6,29 +6,6 @@
 
 enum { DATA_KEYS = 16, ID_MAX = 512, EMAIL_MAX = 320 };
 
-struct provider_source *
-foreign_source(const struct config_source *source, struct error *why)
-{
-	const struct provider_options options = {
-		.provider = source->provider,
-		.scheme = source->scheme,
-		.header = source->header,
-		.secrets = source->secrets,
-		.secrets_count = source->secrets_count,
-		.topics = source->topics,
-		.topics_count = source->topics_count,
-		.url = source->url,
-		.max_age_ms = source->max_age_ms,
-		.max_future_ms = source->max_future_ms,
-		.allow_raw = source->allow_raw,
-	};
-	struct provider_source *made = provider_source_new(&options, why);
-
-	if (!made)
-		error_wrap(why, "source %s", source->name);
-	return made;
-}
-
 /* ---- an event's data: what handlers read, under the names that native events use ---- */
 
 struct map {

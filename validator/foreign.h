@@ -6,9 +6,6 @@
 #include "../providers/provider.h"
 #include "job.h"
 
-/* The keys of a source of another provider than trotline. NULL with the cause. */
-struct provider_source *foreign_source(const struct config_source *source, struct error *why);
-
 /* Sets the job's refusal and status, or its candidates. */
 void foreign_judge(struct job *job, struct provider_source *source, struct json_reader *json,
 	provider_certificate *certificate, void *certificate_arg, uint64_t now_ms);

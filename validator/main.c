@@ -15,6 +15,7 @@
 #include "../proto/stage.h"
 #include "../proto/types.h"
 #include "../proto/wire.h"
+#include "../providers/source_keys.h"
 #include "errands.h"
 #include "foreign.h"
 #include "group.h"
@@ -96,7 +97,7 @@ make_key(const struct config_source *source, struct keys *keys, struct error *wh
 	if (strcmp(source->provider, "trotline") == 0)
 		keys->signer = signer_new(source, why);
 	else
-		keys->foreign = foreign_source(source, why);
+		keys->foreign = source_keys(source, why);
 	return keys->signer || keys->foreign;
 }
 

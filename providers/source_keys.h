@@ -1,10 +1,10 @@
-/* source_keys - a source of trotline.yaml as the validator checks with it. */
-#ifndef TROTLINE_CLI_SOURCE_KEYS_H
-#define TROTLINE_CLI_SOURCE_KEYS_H
+/* source_keys - a source of trotline.yaml as the validator checks with it, and the command line. */
+#ifndef TROTLINE_PROVIDERS_SOURCE_KEYS_H
+#define TROTLINE_PROVIDERS_SOURCE_KEYS_H
 
 #include "../proto/config.h"
 #include "../proto/error.h"
-#include "../providers/provider.h"
+#include "provider.h"
 
 /* The source's provider with its keys made ready, for provider_source_destroy; the configuration
  * must outlive it. NULL with the cause. */
