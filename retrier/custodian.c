@@ -457,6 +457,19 @@ scan(struct custodian *c)
 	}
 }
 
+/* The oldest entry's event has been sent once more since, and that delivery has a lease of its own.
+ * Asked only when a lease is over, which is seldom. */
+static bool
+sent_since(const struct custodian *c)
+{
+	const uint64_t seq = c->out[c->out_first].seq;
+
+	for (size_t i = 1; i < c->out_count; i++)
+		if (c->out[(c->out_first + i) % OUT_MAX].seq == seq)
+			return true;
+	return false;
+}
+
 static void
 expire(struct custodian *c, uint64_t now_ms)
 {
@@ -466,7 +479,7 @@ expire(struct custodian *c, uint64_t now_ms)
 
 		if ((state & LEDGER_OUT) && now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
 			return;
-		if (state & LEDGER_OUT) {
+		if ((state & LEDGER_OUT) && !sent_since(c)) {
 			note(c, oldest->seq, ready_on(state & LEDGER_ROUTE));
 			if (gone_since(c, state & LEDGER_ROUTE, oldest->at_ms))
 				suspect(c, oldest->seq, state & LEDGER_ROUTE);

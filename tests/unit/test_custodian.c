@@ -258,6 +258,45 @@ Test(custodian, an_event_without_a_verdict_is_sent_again_after_its_lease_and_not
 	cr_expect_eq(times_sent(seq, opened), 3);
 }
 
+/* An older one, on another route, is out all the while. */
+Test(custodian, an_event_that_is_sent_again_early_has_a_whole_lease_from_then_on)
+{
+	const uint64_t lease_ms = s.cfg->journal.lease_ms;
+	const uint64_t older = event_of("email_bounced"), seq = event_of("email_opened");
+
+	look();
+	give("returned", "opened", seq);
+	scratch_skip_ms(lease_ms / 2);
+	look();
+	cr_expect_eq(times_sent(seq, opened), 2);
+	scratch_skip_ms(lease_ms - 1000);
+	look();
+	cr_expect_eq(times_sent(older, bounced), 2);
+	cr_expect_eq(times_sent(seq, opened), 2);
+	scratch_skip_ms(1000);
+	look();
+	cr_expect_eq(times_sent(seq, opened), 3);
+}
+
+Test(custodian, a_handler_that_left_before_an_event_came_is_not_counted_against_it)
+{
+	const uint64_t lease_ms = s.cfg->journal.lease_ms;
+	uint64_t seq;
+
+	event_of("email_bounced");
+	seq = event_of("email_opened");
+	look();
+	for (int i = 0; i < 3; i++) {
+		give("gone", "opened", 0);
+		give("returned", "opened", seq);
+		scratch_skip_ms(lease_ms / 2);
+		look();
+		scratch_skip_ms(lease_ms);
+		look();
+	}
+	cr_expect_eq(state_of(seq), ACCEPTED);
+}
+
 Test(custodian, a_retry_waits_for_its_time_and_is_counted)
 {
 	const uint64_t seq = event_of("email_opened");
