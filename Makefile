@@ -8,6 +8,7 @@ BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev 
 	libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
+BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
 # SAN=1 builds with ASan and UBSan into folders of its own.
@@ -51,8 +52,9 @@ ROSTER_OBJ = $(call obj,$(addprefix handlers/,roster.c suppression.c input.c sta
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
 
 PROGRAMS = $(addprefix $(BIN)/trotline-,$(STAGES) $(addprefix handler-,$(HANDLERS))) $(BIN)/trotline
+BENCH_PROGRAMS = $(patsubst bench/%.c,$(BIN)/bench-%,$(wildcard bench/*.c))
 
-.PHONY: all run test unit e2e fuzz lint format clean deps test-deps lint-deps fuzz-deps
+.PHONY: all run test unit e2e bench fuzz lint format clean deps test-deps bench-deps lint-deps fuzz-deps
 all: $(PROGRAMS)
 
 $B/%.o: %.c Makefile VERSION
@@ -87,6 +89,11 @@ $(BIN)/trotline: $(call stage_obj,cli) $(ROSTER_OBJ) $B/libtrotline.a
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BIN)/bench-%: $B/bench/%.o $B/libtrotline.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c) tests/fuzz/targets.c) $(PURE_OBJ) $B/libtrotline.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -117,6 +124,14 @@ unit: bin/unit-tests
 
 e2e: all
 	/usr/bin/python3 -m pytest -q tests/e2e
+
+# Measures; see docs/performance.md. ONLY=accept,through runs some, QUICK=1 shorter.
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(JOBS) all $(BENCH_PROGRAMS)
+	@/usr/bin/python3 bench/run.py
+
+bench-deps:
+	@deploy/need-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
 
 # Feeds every parser with what a fuzzer invents, so many seconds each. `make test` replays what it
 # once found.
