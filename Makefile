@@ -8,7 +8,7 @@ BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev 
 	libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
-BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis
+BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis python3-zmq python3-msgpack
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
 # SAN=1 builds with ASan and UBSan into folders of its own.

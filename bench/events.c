@@ -1,15 +1,17 @@
 /* events - writes unique signed native events as HTTP requests, so that a load tester has nothing
  * to do but send them.
  *
- * usage: bench-events COUNT [BATCH [MIX]]
+ * usage: bench-events COUNT [BATCH [KIND]]
  *
  * In: the source's secret in $TROTLINE_SECRET. Out: COUNT requests on stdout, all of the same size,
- * of one event each or of BATCH in a signed array; the size of one on stderr. MIX: `mix`, what a
+ * of one event each or of BATCH in a signed array; the size of one on stderr. KIND: `mix`, what a
  * sender of mail sees (60 % delivered, 25 % opened, 5 % each clicked, bounced, deferred), or the
- * name of the one event type. Event ids hold a random number, so they are unique from run to run.
- */
+ * name of the one event type; or `sendgrid`: SendGrid's form of a delivery, one a request, signed
+ * with the P-256 key whose PEM file stands in $SENDGRID_KEY. Event ids hold a random number, so
+ * they are unique from run to run. */
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ enum {
 	RECIPIENTS = 200000, /* addresses that the events are about */
 	LATER = 20000,       /* an engagement is about the message of so many events before */
 	OUT_BUFFER = 1 << 20,
+	SIGNATURE_TEXT = 96, /* base64 of most P-256 signatures in DER; the others are made again */
 };
 
 struct kind {
@@ -46,6 +49,7 @@ static const struct kind *const mix[20] = {&delivered, &opened, &delivered, &del
 struct signer {
 	EVP_MAC *hmac;
 	EVP_MAC_CTX *keyed;
+	EVP_PKEY *sendgrid; /* NULL: native events */
 };
 
 struct events {
@@ -66,6 +70,38 @@ signer_open(struct signer *s, const char *secret)
 	s->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	s->keyed = EVP_MAC_CTX_new(s->hmac);
 	return EVP_MAC_init(s->keyed, (const unsigned char *)secret, strlen(secret), params);
+}
+
+static int
+signer_read_key(struct signer *s, const char *path)
+{
+	FILE *f = path ? fopen(path, "re") : NULL;
+
+	s->sendgrid = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+	if (f)
+		fclose(f);
+	return s->sendgrid != NULL;
+}
+
+/* Over the time's text and the body. */
+static int
+sign_sendgrid(struct signer *s, const char *time, const char *body, size_t n,
+	char text[SIGNATURE_TEXT + 1])
+{
+	unsigned char der[80];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t size = 0;
+	int good = 1;
+
+	while (good && (size + 2) / 3 * 4 != SIGNATURE_TEXT) {
+		size = sizeof der;
+		good = EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, s->sendgrid) == 1 &&
+		       EVP_DigestSignUpdate(ctx, time, strlen(time)) == 1 &&
+		       EVP_DigestSignUpdate(ctx, body, n) == 1 &&
+		       EVP_DigestSignFinal(ctx, der, &size) == 1;
+	}
+	EVP_MD_CTX_free(ctx);
+	return good && EVP_EncodeBlock((unsigned char *)text, der, (int)size) == SIGNATURE_TEXT;
 }
 
 static void
@@ -111,12 +147,34 @@ write_event(const struct events *e, uint64_t n, char *out)
 	memcpy(out + BODY - 4, "\"}}}", 4);
 }
 
+/* The same of SendGrid: a delivery, alone in its array. */
+static void
+write_sendgrid(const struct events *e, uint64_t n, char *out)
+{
+	const unsigned long long recipient = n * 2654435761U % RECIPIENTS;
+	int used = snprintf(out, BODY,
+		"[{\"event\":\"delivered\",\"sg_event_id\":\"evt-%016llx-%09llu\","
+		"\"timestamp\":%lld,\"email\":\"user-%06llu@example.com\","
+		"\"sg_message_id\":\"%016llx.%09llu@mail.example.com\","
+		"\"response\":\"250 2.0.0 OK queued as 4f2Xk1\",\"category\":\"spring\","
+		"\"trace\":\"",
+		(unsigned long long)e->run, (unsigned long long)n, e->now_s, recipient,
+		(unsigned long long)e->run, (unsigned long long)n);
+
+	memset(out + used, '0', (size_t)(BODY - 3 - used));
+	memcpy(out + BODY - 3, "\"}]", 3);
+}
+
 /* Writes the next request's body. Returns its size. */
 static size_t
 write_body(struct events *e, char *out)
 {
 	char *at = out;
 
+	if (e->signer.sendgrid) {
+		write_sendgrid(e, e->next++, out);
+		return BODY;
+	}
 	if (e->batch <= 1) {
 		write_event(e, e->next++, out);
 		return BODY;
@@ -129,36 +187,64 @@ write_body(struct events *e, char *out)
 	return (size_t)(at - out);
 }
 
+/* Writes the request's head. Returns its size; 0 when it could not be signed. */
+static int
+write_head(struct events *e, const char *body, size_t n)
+{
+	char hex[65], time[24], text[SIGNATURE_TEXT + 1];
+
+	snprintf(time, sizeof time, "%lld", e->now_s);
+	if (e->signer.sendgrid && !sign_sendgrid(&e->signer, time, body, n, text))
+		return 0;
+	if (e->signer.sendgrid)
+		return printf("POST /webhooks/sendgrid HTTP/1.1\r\nHost: hooks.example.com\r\n"
+			      "Content-Type: application/json\r\n"
+			      "X-Twilio-Email-Event-Webhook-Signature: %s\r\n"
+			      "X-Twilio-Email-Event-Webhook-Timestamp: %s\r\n"
+			      "Content-Length: %zu\r\n\r\n",
+			text, time, n);
+	sign(&e->signer, body, n, hex);
+	return printf("POST /webhooks/email%s HTTP/1.1\r\nHost: hooks.example.com\r\n"
+		      "Content-Type: application/json\r\nX-Signature: sha256=%s\r\n"
+		      "Content-Length: %zu\r\n\r\n",
+		e->batch > 1 ? "/batch" : "", hex, n);
+}
+
 /* Writes one whole request. Returns its size. */
 static size_t
 write_request(struct events *e, char *body)
 {
-	char hex[65];
 	const size_t n = write_body(e, body);
-	int head;
+	const int head = write_head(e, body, n);
 
-	sign(&e->signer, body, n, hex);
-	head = printf("POST /webhooks/email%s HTTP/1.1\r\nHost: hooks.example.com\r\n"
-		      "Content-Type: application/json\r\nX-Signature: sha256=%s\r\n"
-		      "Content-Length: %zu\r\n\r\n",
-		e->batch > 1 ? "/batch" : "", hex, n);
-	return fwrite(body, 1, n, stdout) == n ? (size_t)head + n : 0;
+	return head > 0 && fwrite(body, 1, n, stdout) == n ? (size_t)head + n : 0;
+}
+
+static int
+open_signer(struct events *e, const char *kind)
+{
+	const char *secret = getenv("TROTLINE_SECRET");
+
+	if (strcmp(kind, "sendgrid") == 0)
+		return signer_read_key(&e->signer, getenv("SENDGRID_KEY"));
+	return secret && signer_open(&e->signer, secret);
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *secret = getenv("TROTLINE_SECRET"), *kinds = argc > 3 ? argv[3] : "mix";
+	const char *kind = argc > 3 ? argv[3] : "mix";
 	struct events e = {.batch = argc > 2 ? (unsigned)atoi(argv[2]) : 1,
 		.now_s = (long long)time(NULL),
-		.only = strcmp(kinds, "mix") == 0 ? NULL : kinds};
+		.only = strcmp(kind, "mix") == 0 ? NULL : kind};
 	long long left = argc > 1 ? atoll(argv[1]) : 0;
 	char *body = malloc(((size_t)e.batch + 1) * (BODY + 1));
 	size_t size = 0;
 
-	if (!secret || left <= 0 || !body || !signer_open(&e.signer, secret) ||
+	if (left <= 0 || !body || !open_signer(&e, kind) ||
 		RAND_bytes((unsigned char *)&e.run, sizeof e.run) != 1) {
-		fprintf(stderr, "usage: TROTLINE_SECRET=... bench-events COUNT [BATCH [MIX]]\n");
+		fprintf(stderr, "usage: TROTLINE_SECRET=... bench-events COUNT [BATCH [KIND]]\n"
+				"       SENDGRID_KEY=FILE bench-events COUNT 1 sendgrid\n");
 		return 1;
 	}
 	setvbuf(stdout, NULL, _IOFBF, OUT_BUFFER);

@@ -14,11 +14,12 @@ CONNECTIONS = 256
 class Events:
     """Requests of unique signed events, all of one size, in a file that is memory only."""
 
-    def __init__(self, requests, batch=1, mix="mix"):
+    def __init__(self, requests, batch=1, kind="mix", key=""):
         self.batch, self.requests = batch, requests
         self.fd = os.memfd_create("bench-events")
-        made = subprocess.run([BIN / "bench-events", str(requests), str(batch), mix],
-                              stdout=self.fd, stderr=subprocess.PIPE, env=ENVIRONMENT, check=True)
+        made = subprocess.run([BIN / "bench-events", str(requests), str(batch), kind],
+                              stdout=self.fd, stderr=subprocess.PIPE,
+                              env=ENVIRONMENT | {"SENDGRID_KEY": str(key)}, check=True)
         self.size = int(made.stderr)
 
     def __enter__(self):
@@ -63,3 +64,15 @@ def wrk(port, events, seconds, again=False, connections=CONNECTIONS):
     answers = found["answers"]
     return Load(answers, answers * events.batch, found["seconds"], began_s,
                 connections * events.batch, answers / found["seconds"])
+
+
+def pace(port, events, rate, seconds):
+    """Sends events at that rate, whether or not answers come. Returns the load, and the latencies."""
+    began_s = time.time()
+    run = subprocess.run(
+        [BIN / "bench-pace", str(port), str(rate), str(seconds), str(events.size)],
+        stdin=events.fd, stdout=subprocess.PIPE, check=True, timeout=seconds + 60)
+    found = json.loads(run.stdout)
+    if found["good"] != found["sent"]:
+        raise Failure(f"answers that are not good: {found}")
+    return Load(found["good"], found["good"], seconds, began_s, 0, found["good"] / seconds), found

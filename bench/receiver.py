@@ -16,7 +16,7 @@ import time
 import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
-BIN = REPO / "bin"
+BIN, BENCH = REPO / "bin", REPO / "bench"
 SECRET = "a-secret-of-the-bench-alone"
 ENVIRONMENT = os.environ | {"TROTLINE_SECRET": SECRET}
 READY_S, STOP_S, SETTLE_S = 60, 60, 180
@@ -70,6 +70,24 @@ def end(process):
         raise Failure(f"{process.args[0]} did not end") from None
 
 
+def write_config(folder, settings, port, admin_port):
+    path = folder / "trotline.yaml"
+    path.write_text(json.dumps({
+        "listen": f"127.0.0.1:{port}",
+        "data_dir": "./data",
+        "sources": [{"name": "email", "secrets": ["${TROTLINE_SECRET}"]}],
+        "admin": {"listen": f"127.0.0.1:{admin_port}"},
+    } | settings, indent=1))
+    return path
+
+
+def proportional_set(pid):
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise Failure(f"no Pss of process {pid}")
+
+
 class Base:
     """The bare web server."""
 
@@ -95,13 +113,7 @@ class Pipeline:
         self.folder = pathlib.Path(self.given or tempfile.mkdtemp(prefix="trotline-bench-"))
         self.port = free_port()
         self.data = self.folder / "data"
-        self.config = self.folder / "trotline.yaml"
-        self.config.write_text(json.dumps({
-            "listen": f"127.0.0.1:{self.port}",
-            "data_dir": "./data",
-            "sources": [{"name": "email", "secrets": ["${TROTLINE_SECRET}"]}],
-            "admin": {"listen": f"127.0.0.1:{free_port()}"},
-        } | self.settings, indent=1))
+        self.config = write_config(self.folder, self.settings, self.port, free_port())
         self.output = open(self.folder / "up.log", "w+b")
         begun = time.monotonic()
         self.process = spawn([BIN / "trotline", "up", "-c", self.config],
@@ -143,6 +155,10 @@ class Pipeline:
             used[name] = used.get(name, 0) + (int(fields[11]) + int(fields[12])) / TICKS
         return used
 
+    def pss(self):
+        """Bytes by process: what it has to itself, and its share of what it shares."""
+        return {stage: proportional_set(pid) for stage, pid in self.pids().items()}
+
     def metric(self, family, part=""):
         """Sum of a metric's values whose labels contain part."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
@@ -167,6 +183,10 @@ class Pipeline:
     def accepted(self):
         """What the pipeline itself says, once it has told all: figures lag up to a second."""
         return int(self.metric("webhook_events_total", 'status="accepted"'))
+
+    def done(self):
+        """Events that have come to their end, as the retrier counts them."""
+        return self.metric("webhook_processing_duration_seconds_count")
 
     def settle(self, load, before=0):
         """Waits until all that was accepted is applied; fails unless it is exactly that, and all

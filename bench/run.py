@@ -1,19 +1,33 @@
-"""Measures Trotline against a bare web server and the usual stack; see docs/performance.md.
+"""Measures Trotline against a bare web server and the usual stack: see docs/performance.md.
 
-usage: run.py        (`make bench` calls it; ONLY=accept,through QUICK=1 LOG=warn MIX=email_delivered)
+usage: run.py, by `make bench`. ONLY=accept,batch runs some figures; QUICK=1 is one short round
+instead of three; LOG=warn and MIX=email_delivered change what is run.
 """
 
 import os
 import sys
 import time
 
-import figures
+import accept
+import batch
+import growth
+import latency
+import memory
+import rounds
+import row
+import scale
+import start
+import usual
 from load import Events
 from receiver import Failure
+from seeds import Seeds
+
+FIGURES = {"accept": accept, "batch": batch, "usual": usual, "latency": latency, "memory": memory,
+           "start": start, "growth": growth, "scale": scale}
 
 
 class Bench:
-    """The choices of this run, and what was found."""
+    """What this run was asked for, and what it has found."""
 
     def __init__(self, environment):
         self.quick = environment.get("QUICK", "") not in ("", "0")
@@ -21,7 +35,9 @@ class Bench:
         self.mix = environment.get("MIX") or "mix"
         self.only = [name for name in environment.get("ONLY", "").split(",") if name]
         self.rounds = 1 if self.quick else 3
-        self.seconds = 3 if self.quick else 5
+        self.seconds = 2 if self.quick else 5
+        self.remembered = 1000000 if self.quick else 10000000
+        self.waiting = 100000 if self.quick else 1000000
         self.kept = {}
 
     def keep(self, name, value):
@@ -30,14 +46,21 @@ class Bench:
     def say(self, text):
         print(f"  {text}", flush=True)
 
+    def figures(self):
+        """Through is measured with accept."""
+        wanted = ["accept" if name == "through" else name for name in self.only or FIGURES]
+        unknown = [name for name in wanted if name not in FIGURES]
+        if unknown:
+            raise Failure(f"no figure {unknown[0]}; there are through, {', '.join(FIGURES)}")
+        return dict.fromkeys(wanted)
+
     def run(self):
-        chosen = dict.fromkeys(figures.FIGURES[name] for name in self.only or figures.FIGURES)
-        self.base_rate = figures.base_rate(self)
         rows = []
-        with Events(20000) as self.singles:
-            for figure in chosen:
-                print(f"{figure.__name__}:", flush=True)
-                rows += figure(self)
+        with Events(20000) as self.singles, Seeds(self.say) as self.seeds:
+            self.base_rate = rounds.bare_rate(self, 1)
+            for name in self.figures():
+                print(f"{name}:", flush=True)
+                rows += FIGURES[name].figure(self)
         return rows
 
 
@@ -45,13 +68,15 @@ def main():
     bench = Bench(os.environ)
     begun = time.monotonic()
     rows = bench.run()
-    for row in rows:
-        print(f"{row.figure:<30} {row.reached:>10.3f} {row.unit:<6} {row.target} {row.met}")
-    print(f"log level {bench.log}, events {bench.mix}, {time.monotonic() - begun:.0f} s")
+    print()
+    row.print_table(rows)
+    print(f"\nlog_level {bench.log}, events {bench.mix}, {bench.rounds} rounds of {bench.seconds} s,"
+          f" {time.monotonic() - begun:.0f} s in all")
+    return 1 if any(r.met is False for r in rows) else 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except Failure as failure:
         sys.exit(f"bench: {failure}")

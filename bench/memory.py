@@ -1,0 +1,65 @@
+"""Proportional set size of all stages: idle, at the most under full load, and what a remembered event
+adds, right after the index was built anew."""
+
+import threading
+import time
+
+from load import Events, wrk
+from receiver import Pipeline
+from rounds import enough
+from row import Row
+from seeds import SETTINGS
+
+SETTLED_S, SAMPLE_S = 3, 0.5
+MB = 1e6
+
+
+class Most:
+    """The most that a figure reaches while the block runs."""
+
+    def __init__(self, read):
+        self.read, self.value = read, read()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.over.wait(SAMPLE_S):
+            self.value = max(self.value, self.read())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def idle(pipeline):
+    time.sleep(SETTLED_S)  # each stage has told its figures and looked around once
+    return pipeline.pss()
+
+
+def under_load(bench, pipeline):
+    with Events(enough(bench), kind=bench.mix) as events:
+        with Most(lambda: sum(pipeline.pss().values())) as most:
+            pipeline.settle(wrk(pipeline.port, events, bench.seconds))
+    return most.value
+
+
+def figure(bench):
+    settings = SETTINGS | {"log_level": bench.log}
+    with Pipeline(settings) as pipeline:
+        empty = idle(pipeline)
+        loaded = under_load(bench, pipeline)
+    folder = bench.seeds.remembered(bench.remembered)
+    (folder / "data/journal/dedup.idx").unlink()
+    with Pipeline(settings, folder) as pipeline:
+        full = idle(pipeline)
+    bench.keep("memory", {"idle": empty, "loaded": loaded, "remembered": full})
+    total = sum(empty.values())
+    yield Row("memory: idle", total / MB, "MB", target=60, limit=True,
+              note=f"{len(empty)} processes; supervisord not counted")
+    yield Row("memory: full load", loaded / MB, "MB", target=200, limit=True)
+    yield Row("memory: remembered event", (sum(full.values()) - total) / bench.remembered, "bytes",
+              target=16, limit=True, note=f"{bench.remembered:,} remembered, index rebuilt")
