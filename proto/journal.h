@@ -136,14 +136,15 @@ struct journal_change {
 	enum journal_move move;
 	uint64_t due_ms;       /* MOVE_RETRY: when */
 	bool free;             /* MOVE_RETRY: costs no attempt, the event is not to blame */
-	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it becomes MOVE_DEAD */
+	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it is MOVE_DEAD instead */
 	uint64_t failed_ms;    /* MOVE_BURIED: failed_at of the letter; 0: whichever it is */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
-	bool applied;         /* false: there was no such event in a state to move from */
-	uint64_t received_ms; /* when the event was accepted; 0: it has an end already */
-	uint64_t attempts;    /* RETRY answers so far, this one included */
+	bool applied;                 /* false: there was no such event in a state to move from */
+	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
+	uint64_t received_ms;         /* when the event was accepted; 0: it has an end already */
+	uint64_t attempts;            /* RETRY answers so far, this one included */
 };
 
 /* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now

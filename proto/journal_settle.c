@@ -195,10 +195,9 @@ apply(struct journal *j, struct journal_change *c)
 		return 0;
 	c->applied = true;
 	death = death_by(c, &last);
-	if (death != DEATH_NOT)
-		c->move = MOVE_DEAD;
-	c->attempts = last.attempts + (c->move == MOVE_RETRY && !c->free);
-	switch (c->move) {
+	c->applied_as = death != DEATH_NOT ? MOVE_DEAD : c->move;
+	c->attempts = last.attempts + (c->applied_as == MOVE_RETRY && !c->free);
+	switch (c->applied_as) {
 	case MOVE_RETRY:
 		return schedule(j, c, last, tried);
 	case MOVE_DEAD:
@@ -323,7 +322,7 @@ flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, 
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
-		any |= changes[i].applied && changes[i].move == MOVE_DEAD;
+		any |= changes[i].applied && changes[i].applied_as == MOVE_DEAD;
 	rc = any ? mdb_env_sync(j->env, 1) : 0;
 	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot flush the journal", why);
 }

@@ -337,15 +337,15 @@ settled_one(struct custodian *c, const struct journal_change *change)
 {
 	uint8_t state = LEDGER_NONE;
 
-	if (change->applied && change->move == MOVE_LOST)
+	if (change->applied && change->applied_as == MOVE_LOST)
 		return; /* it is ready already */
 	if (!change->applied && change->received_ms != 0)
 		return; /* the event is there, but in a state that this move does not leave */
-	if (change->applied && change->move == MOVE_RETRY)
+	if (change->applied && change->applied_as == MOVE_RETRY)
 		state = LEDGER_WAIT;
-	else if (change->applied && change->move == MOVE_DEAD)
+	else if (change->applied && change->applied_as == MOVE_DEAD)
 		state = ready_on(c->dlq);
-	if (change->move == MOVE_DONE && change->applied)
+	if (change->applied_as == MOVE_DONE && change->applied)
 		metric_observe(c->metrics, METRIC_FAMILY_DURATION, "",
 			(double)(int64_t)(clock_wall_ms() - change->received_ms) / 1e3);
 	note(c, change->seq, state);
@@ -357,7 +357,7 @@ log_settled(const struct journal_change *change)
 	static const char *const names[] = {"done", "retry", "dead", "buried", "due", "lost"};
 
 	if (change->applied)
-		log_info(names[change->move], LF_UINT("seq", change->seq),
+		log_info(names[change->applied_as], LF_UINT("seq", change->seq),
 			LF_UINT("attempts", change->attempts), LF_SLICE("reason", change->reason),
 			LF_SLICE("handler", change->handler));
 }

@@ -564,7 +564,7 @@ Test(journal, one_retry_more_than_allowed_is_death)
 		scratch_settle(j, seq, MOVE_FIRE);
 	}
 	change = scratch_settle(j, seq, MOVE_RETRY);
-	cr_expect_eq(change.move, MOVE_DEAD);
+	cr_expect_eq(change.applied_as, MOVE_DEAD);
 	cr_expect_eq(change.attempts, 5);
 	cr_assert(journal_read_begin(j, &why));
 	cr_assert(journal_event_at(j, seq, &ev));
@@ -642,16 +642,22 @@ Test(journal, a_settlement_that_fails_leaves_every_event_in_its_state)
 		{.seq = take("a"), .move = MOVE_DONE},
 		{.seq = take("b"), .move = MOVE_RETRY, .due_ms = 9, .attempts_max = 5},
 		{.seq = take("c"), .move = MOVE_DEAD},
+		{.seq = take("d"), .move = MOVE_RETRY, .attempts_max = 0},
 	};
+	struct journal_event ev;
 
 	scratch_flush_error = EIO;
-	cr_expect_eq(journal_settle(j, changes, 3, &why), JOURNAL_FAILED);
+	cr_expect_eq(journal_settle(j, changes, 4, &why), JOURNAL_FAILED);
 	scratch_flush_error = 0;
 	scratch_skip_ms(1000);
-	for (uint64_t seq = 1; seq <= 3; seq++)
+	for (uint64_t seq = 1; seq <= 4; seq++)
 		cr_expect_eq(state_of(seq), ACCEPTED);
-	cr_expect_eq(journal_settle(j, changes, 3, &why), JOURNAL_OK);
+	cr_expect_eq(journal_settle(j, changes, 4, &why), JOURNAL_OK);
 	cr_expect(state_of(1) == GONE && state_of(2) == SCHEDULED && state_of(3) == DEAD);
+	cr_assert(journal_read_begin(j, &why), "%s", why.text);
+	cr_assert(journal_event_at(j, 4, &ev));
+	cr_expect_eq(ev.last.dead, DEATH_TRIES, "asked for again, it is the same change as before");
+	journal_read_end(j);
 }
 
 /* The dead letter is flushed in another file. Were the journal to fall back behind it in a power
