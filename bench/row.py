@@ -19,31 +19,36 @@ class Row:
             return None
         return self.reached <= self.target if self.limit else self.reached >= self.target
 
+    @property
+    def reached_text(self):
+        return amount(self.reached, self.unit)
 
-def number(value):
-    """Three digits that count, as a person writes them."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    @property
+    def target_text(self):
+        if self.target is None:
+            return "shown"
+        return f"at {'most' if self.limit else 'least'} {amount(self.target, self.unit)}"
+
+    def as_dict(self):
+        return dataclasses.asdict(self) | {"met": self.met, "reached_text": self.reached_text,
+                                           "target_text": self.target_text}
 
 
 def amount(value, unit):
-    return f"{number(value)} {unit}".strip()
-
-
-def target(row):
-    if row.target is None:
-        return "shown"
-    return ("at most " if row.limit else "at least ") + amount(row.target, row.unit)
+    """Three digits that count, as a person writes them; a whole number as one."""
+    if abs(value) >= 100 or value == int(value):
+        number = f"{value:,.0f}"
+    else:
+        number = f"{value:.{1 if abs(value) >= 10 else 2}f}"
+    return f"{number} {unit}".strip()
 
 
 def print_table(rows):
+    """As Markdown, so that it may go into a document as it is."""
     lines = [("figure", "reached", "target", "met", "")]
-    lines += [(row.figure, amount(row.reached, row.unit), target(row),
-               {None: "", True: "yes", False: "NO"}[row.met], row.note) for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    lines += [(row.figure, row.reached_text, row.target_text,
+               {None: "", True: "yes", False: "**NO**"}[row.met], row.note) for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    lines.insert(1, tuple("-" * width for width in widths))
     for line in lines:
-        left, *others, note = line
-        cells = [left.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:])]
-        print("  ".join([*cells, note]).rstrip())
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")

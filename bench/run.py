@@ -13,6 +13,8 @@ import batch
 import growth
 import latency
 import memory
+import picture
+import results
 import rounds
 import row
 import scale
@@ -38,6 +40,7 @@ class Bench:
         self.seconds = 2 if self.quick else 5
         self.remembered = 1000000 if self.quick else 10000000
         self.waiting = 100000 if self.quick else 1000000
+        self.whole = not self.only and not self.quick
         self.kept = {}
 
     def keep(self, name, value):
@@ -68,10 +71,14 @@ def main():
     bench = Bench(os.environ)
     begun = time.monotonic()
     rows = bench.run()
+    took_s = time.monotonic() - begun
+    results.write(bench, rows, took_s)
+    if bench.whole:
+        picture.main()
     print()
     row.print_table(rows)
     print(f"\nlog_level {bench.log}, events {bench.mix}, {bench.rounds} rounds of {bench.seconds} s,"
-          f" {time.monotonic() - begun:.0f} s in all")
+          f" {took_s:.0f} s in all; more in {results.FILE.relative_to(results.REPO)}")
     return 1 if any(r.met is False for r in rows) else 0
 
 
