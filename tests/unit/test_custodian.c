@@ -649,6 +649,26 @@ Test(custodian, verdicts_survive_a_journal_in_trouble)
 	answer_all();
 }
 
+Test(custodian, why_an_event_is_given_up_is_not_forgotten_in_trouble)
+{
+	const uint64_t seq = event_of("email_opened");
+	struct journal_event ev;
+
+	for (int i = 0; i < 4; i++) {
+		look();
+		scratch_flush_error = i == 3 ? EIO : 0;
+		give("retry", "opened", seq);
+		tick();
+		scratch_skip_ms(10000);
+	}
+	scratch_flush_error = 0;
+	tick();
+	cr_assert(journal_read_begin(j, &why), "%s", why.text);
+	cr_assert(journal_event_at(j, seq, &ev));
+	cr_expect_eq(ev.last.dead, DEATH_TRIES);
+	journal_read_end(j);
+}
+
 Test(custodian, verdicts_that_find_no_room_in_trouble_are_no_bad_frames)
 {
 	static uint64_t seqs[3000];
