@@ -71,7 +71,7 @@ outcome_error(enum outcome outcome)
 	case OUTCOME_FUTURE:
 		return "Event from the future";
 	case OUTCOME_BAD:
-		return "Not an object";
+		return "Invalid JSON";
 	case OUTCOME_LARGE:
 		return "Event too large";
 	default:

@@ -186,6 +186,14 @@ judge_batch(struct job *job, const msgpack_object *root, const struct config *cf
 		judge_event(job, &root->via.array.ptr[i], now_ms, &job->events[i]);
 }
 
+/* Of a batch, what cannot be read costs only the event that holds it. */
+static bool
+read_body(struct job *job, struct json_reader *json, msgpack_object *root)
+{
+	return job->rq.batch ? json_read_batch(json, job->rq.body, &job->zone, root, &job->why)
+			     : json_read(json, job->rq.body, &job->zone, root, &job->why);
+}
+
 void
 job_judge(struct job *job, const struct config *cfg, struct signer *signer,
 	struct json_reader *json, uint64_t now_ms)
@@ -194,7 +202,7 @@ job_judge(struct job *job, const struct config *cfg, struct signer *signer,
 
 	if (!signer_verify(signer, &job->rq.headers, job->rq.body, &job->why))
 		refuse(job, job->source->quarantine ? REFUSED_QUARANTINED : REFUSED_SIGNATURE);
-	else if (!json_read(json, job->rq.body, &job->zone, &root, &job->why))
+	else if (!read_body(job, json, &root))
 		refuse(job, REFUSED_JSON);
 	else if (job->rq.batch)
 		judge_batch(job, &root, cfg, now_ms);

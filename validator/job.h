@@ -23,7 +23,7 @@ enum outcome {
 	OUTCOME_MISSING,   /* required fields missing or of the wrong type */
 	OUTCOME_OLD,
 	OUTCOME_FUTURE,
-	OUTCOME_BAD,   /* in a batch: no object */
+	OUTCOME_BAD,   /* in a batch: no object, or none that can be read */
 	OUTCOME_LARGE, /* in a batch: over the limit for one event */
 };
 

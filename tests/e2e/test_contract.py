@@ -188,7 +188,7 @@ def test_a_batch_answers_for_each_of_its_events(shared, client):
         [4, old["event_id"], "invalid", "Event too old"],
         [5, ahead["event_id"], "invalid", "Event from the future"],
         [6, no_data["event_id"], "invalid", missing],
-        [7, None, "invalid", "Not an object"],
+        [7, None, "invalid", "Invalid JSON"],
         [8, None, "invalid", missing],
     ]
     assert result["results"][6]["fields"] == ["data"]

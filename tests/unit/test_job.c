@@ -256,11 +256,29 @@ Test(job, what_is_no_object_in_a_batch_sinks_no_others)
 	cr_expect_eq(job.events[2].outcome, OUTCOME_BAD);
 	job.events[1].outcome = OUTCOME_LARGE;
 	cr_expect_not_null(strstr(answer(&status),
-		"{\"index\":0,\"event_id\":null,\"status\":\"invalid\",\"error\":\"Not an "
-		"object\"},"
+		"{\"index\":0,\"event_id\":null,\"status\":\"invalid\",\"error\":\"Invalid "
+		"JSON\"},"
 		"{\"index\":1,\"event_id\":\"evt_1\",\"status\":\"invalid\",\"error\":\"Event too "
 		"large\"}"));
 	cr_expect_eq(status, 202);
+}
+
+Test(job, an_event_that_cannot_be_read_sinks_no_others_of_its_batch)
+{
+	static const char *const bad[] = {"{\"a\":1,\"a\":2}", "{\"a\":99999999999999999999}",
+		"{\"a\":\"\\ud800\"}", "{\"a\":\"\xff\"}"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char text[400];
+
+		snprintf(text, sizeof text, "[%s,%s]", bad[i], event("evt_1", 0));
+		judge_text(true, text);
+		cr_assert(job.refusal == REFUSED_NOT && job.count == 2, "%s", text);
+		cr_expect_eq(job.events[0].outcome, OUTCOME_BAD);
+		cr_expect_eq(job.events[1].outcome, OUTCOME_NEW);
+		judge_text(false, bad[i]);
+		cr_expect_eq(job.refusal, REFUSED_JSON);
+	}
 }
 
 Test(job, an_empty_batch_is_answered_too)
