@@ -99,6 +99,20 @@ on_target(void *arg, const char *target, struct MHD_Connection *c)
 	return NULL;
 }
 
+/* A path that holds a NUL would be read up to it, as another path: it is none that is known. */
+static size_t
+unescape(void *arg, struct MHD_Connection *c, char *text)
+{
+	const size_t n = MHD_http_unescape(text);
+
+	(void)arg;
+	(void)c;
+	if (strlen(text) == n)
+		return n;
+	*text = '\0';
+	return 0;
+}
+
 const char *
 http_target(const struct exchange *x)
 {
@@ -490,9 +504,10 @@ start(struct http *h, const struct addrinfo *at)
 		MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((cfg->limits.idle_timeout_ms + 999) / 1000),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(cfg->limits.header_bytes + POOL_MORE),
-		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)4096,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+		unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+		(unsigned)4096,
 		cfg->processes.ingress > 1 ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
 		(unsigned)1, MHD_OPTION_END);
 }

@@ -283,7 +283,7 @@ def test_another_method_is_not_allowed(client, method, path, allow):
 
 @pytest.mark.parametrize("path", [
     "/", "/webhooks", "/webhooks/", "/webhooks/nobody", "/webhooks/email/", "/webhooks/email/batches",
-    "/metrics/x", "/webhooks/EMAIL", "/webhooks/../metrics"])
+    "/metrics/x", "/webhooks/EMAIL", "/webhooks/../metrics", "/webhooks/email%00x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_path_is_not_found(client, method, path):
     answer = client.request(method, path, b"{}" if method == "POST" else None)
