@@ -137,7 +137,7 @@ make_secret(const struct config_source *src, struct error *why)
 		unlink(src->secrets_file);
 		return error_set(why, "cannot write %s", src->secrets_file);
 	}
-	printf("Made a random secret for source %s: %s\n", src->name, src->secrets_file);
+	fprintf(stderr, "Made a random secret for source %s: %s\n", src->name, src->secrets_file);
 	return true;
 }
 

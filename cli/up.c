@@ -20,6 +20,7 @@
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
+#include "object.h"
 #include "place.h"
 #include "readiness.h"
 #include "supervise.h"
@@ -34,6 +35,7 @@ struct up {
 	sigset_t signals;
 	pid_t supervisord; /* 0: has ended */
 	bool terminal;     /* its hangup is meant by SIGHUP */
+	bool json;
 	struct http *http;
 	struct json_reader *reader;
 	char *health; /* URL */
@@ -141,12 +143,31 @@ report_end(struct up *up)
 	return CLI_FAILED;
 }
 
+/* What the pipeline has come to: a line of text, or of JSON with the state's name. */
+static void
+say(const struct up *up, const char *state, const char *text)
+{
+	struct object o = {0};
+	msgpack_object all;
+
+	if (!up->json) {
+		puts(text);
+		return;
+	}
+	object_text(&o, "state", slice_of(state));
+	object_text(&o, "listen", slice_of(up->cfg->listen));
+	object_text(&o, "data_dir", slice_of(up->cfg->data_dir));
+	all = object_of(&o);
+	object_print(&all);
+	object_clear(&o);
+}
+
 static int
 report_stop(struct up *up)
 {
-	puts("stopping: what is under way is finished or kept in the journal");
+	say(up, "stopping", "stopping: what is under way is finished or kept in the journal");
 	stop_all(up);
-	puts("stopped");
+	say(up, "stopped", "stopped");
 	return CLI_DONE;
 }
 
@@ -177,8 +198,10 @@ say_ready(const struct up *up)
 {
 	char id[64];
 
+	say(up, "ready", "ready");
+	if (up->json)
+		return;
 	compose_id("evt_", id, sizeof id);
-	puts("ready");
 	printf("\nPOST http://%s/webhooks/%s is open; logs are in %s/log.\nSend a first event:\n",
 		up->cfg->listen, up->cfg->sources[0].name, up->cfg->data_dir);
 	print_command(up, "send");
@@ -192,13 +215,14 @@ say_ready(const struct up *up)
 static void
 reload(const struct up *up)
 {
-	char name[] = "trotline", verb[] = "reload", flag[] = "-c";
-	char *const argv[] = {name, verb, flag, (char *)(uintptr_t)up->path, NULL};
+	char name[] = "trotline", verb[] = "reload", flag[] = "-c", json[] = "--json";
+	char *const argv[] = {
+		name, verb, flag, (char *)(uintptr_t)up->path, up->json ? json : NULL, NULL};
 	posix_spawnattr_t attributes;
 	sigset_t none;
 	pid_t pid;
 
-	puts("reloading");
+	say(up, "reloading", "reloading");
 	sigemptyset(&none);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
@@ -275,8 +299,10 @@ run_up(struct up *up)
 {
 	struct error why = {""};
 	int lock, status = CLI_FAILED;
+	char text[4096];
 
-	printf("Starting the pipeline of %s ...\n", up->cfg->path);
+	snprintf(text, sizeof text, "Starting the pipeline of %s ...", up->cfg->path);
+	say(up, "starting", text);
 	sigprocmask(SIG_BLOCK, &up->signals, NULL);
 	if (prepare(up, &lock, &why) && (up->supervisord = supervise_start(lock, &why)) > 0)
 		status = watch(up);
@@ -298,6 +324,8 @@ run(const struct verb *verb, int argc, char **argv)
 		FLAG_CONFIG(&up.path),
 		{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then (30)",
 			&up.patience_s},
+		{"json", 0, FLAG_SWITCH, NULL, "say each state as a JSON object on a line",
+			&up.json},
 	};
 	struct error why = {""};
 	struct arguments rest;
@@ -331,7 +359,8 @@ const struct verb verb_up = {
 	"",
 	"Start the pipeline in the foreground; SIGTERM drains and stops it",
 	"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it.\n"
-	"Prints the line `ready` once events are taken. The stages run under supervisord, one log\n"
+	"Prints the line `ready` once events are taken; with --json, objects whose `state` is\n"
+	"starting, ready, reloading, stopping, stopped. The stages run under supervisord, one log\n"
 	"file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its terminal) drains "
 	"and\n"
 	"stops all; SIGHUP without a terminal does what `trotline reload` does.\n",

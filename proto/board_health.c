@@ -169,7 +169,7 @@ check_letters(
 	if (v->died > 0)
 		alert(r, false,
 			"dead letters: %.0f more in the last minute, %.0f in all: `trotline dlq "
-			"list` tells why, `trotline dlq replay` brings them back",
+			"list --since 2m` tells why, `trotline dlq replay` brings them back",
 			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""));
 	if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,

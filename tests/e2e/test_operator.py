@@ -575,7 +575,7 @@ def test_dead_letters_that_rise_are_told(start):
     wait_for("the dlq is heard", lambda: one.metric("webhook_stage_processes", '"dlq"') == 1)
     time.sleep(1.5)  # two looks of the board, which it must tell from each other
     one.post(event(kind="email_clicked", email="ann@example.com"))
-    assert "`trotline dlq list`" in alert_of(one, "dead letters: 1 more in the last minute, 1 in all")
+    assert "`trotline dlq list --since 2m`" in alert_of(one, "dead letters: 1 more in the last minute, 1 in all")
     told = status(one)
     assert told["status"] == "degraded"
     assert any(alert.startswith("dead letters: 1 more") for alert in told["alerts"])
@@ -652,16 +652,16 @@ def test_systemd_never_gives_up_on_a_stage():
 # ---- up
 
 
-def start_up(folder, more=""):
+def start_up(folder, more="", flags=(), ready="\nready\n"):
     """`trotline up` as a service manager starts it: no terminal."""
     port = free_port()
     (folder / "trotline.yaml").write_text(
         f"listen: 127.0.0.1:{port}\nsources:\n  - name: email\n"
         f"    secrets: [sixteen-characters-or-more]\n{more}")
     with open(folder / "out", "w") as out:
-        up = subprocess.Popen([TROTLINE, "up"], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+        up = subprocess.Popen([TROTLINE, "up", *flags], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
                               stderr=out, start_new_session=True)
-    wait_for("ready", lambda: "\nready\n" in (folder / "out").read_text(), 60)
+    wait_for("ready", lambda: ready in (folder / "out").read_text(), 60)
     return up, port
 
 
@@ -678,6 +678,17 @@ def test_up_is_ready_without_an_admin_listener(short_folder):
         assert "Address already in use" in log.read_text()
     wait_for("the port's turn", lambda: "msg=ready" in log.read_text())
     end_up(up)
+
+
+def test_up_says_its_states_as_json(short_folder):
+    up, port = start_up(short_folder, "admin: {listen: off}\n", ["--json"], '"ready"')
+    up.send_signal(signal.SIGHUP)
+    wait_for("reloaded", lambda: '"reloaded":true' in (short_folder / "out").read_text())
+    end_up(up)
+    said = [json.loads(line) for line in (short_folder / "out").read_text().splitlines()]
+    assert [one["state"] for one in said if "state" in one] == [
+        "starting", "ready", "reloading", "stopping", "stopped"]
+    assert all(one["listen"] == f"127.0.0.1:{port}" for one in said if "state" in one)
 
 
 def test_a_hangup_without_a_terminal_reloads(short_folder):
