@@ -595,8 +595,8 @@ flush_folder(const char *dir)
 	return rc;
 }
 
-/* LMDB's own lock file stays: nobody has either open, so the next one sets it up anew; made anew, it
- * could be root's, and shut the service out. */
+/* LMDB's own lock file stays: nobody has either open, so the next one sets it up anew; made anew,
+ * it could be root's, and shut the service out. */
 static int
 put_in_place(const struct letters *l, const char *new)
 {
