@@ -38,11 +38,9 @@ teardown(void)
 
 TestSuite(board, .init = setup, .fini = teardown);
 
-/* What a process of the stage says of itself; m may be NULL. */
 static void
-says(const char *stage, uint64_t instance, struct metrics *m)
+hears(struct stats stats, struct metrics *m)
 {
-	struct stats stats = {.stage = slice_of(stage), .instance = instance, .pid = 1};
 	struct metrics *none = metrics_new();
 	msgpack_sbuffer out;
 	msgpack_zone zone;
@@ -56,6 +54,22 @@ says(const char *stage, uint64_t instance, struct metrics *m)
 	msgpack_sbuffer_destroy(&out);
 	metrics_destroy(&none);
 	metrics_destroy(&m);
+}
+
+/* What a process of the stage says of itself; m may be NULL. */
+static void
+says(const char *stage, uint64_t instance, struct metrics *m)
+{
+	hears((struct stats){.stage = slice_of(stage), .instance = instance, .pid = 1}, m);
+}
+
+static void
+says_it_drains(const char *stage, uint64_t instance)
+{
+	hears(
+		(struct stats){
+			.stage = slice_of(stage), .instance = instance, .pid = 1, .draining = true},
+		NULL);
 }
 
 static struct metrics *
@@ -370,24 +384,58 @@ Test(board, the_disk_is_looked_at)
 	cr_expect(says_alert("disk: 4.0 %"));
 }
 
-Test(board, posts_can_be_taken_with_a_validator_and_room_in_the_journal)
+/* Can POSTs be taken? If not, the cause is as expected. */
+static bool
+is_open(const char *cause)
 {
 	struct error why = {""};
-	struct metrics *m, *all;
+	struct metrics *all = board_join(b, own, now_ms);
+	const bool open = board_open(b, all, now_ms, &why);
 
-	all = board_join(b, own, now_ms);
-	cr_expect_not(board_open(b, all, now_ms, &why));
-	cr_expect_str_eq(why.text, "stage validator has no live process");
 	metrics_destroy(&all);
+	cr_expect_str_eq(why.text, cause);
+	return open;
+}
+
+Test(board, posts_can_be_taken_with_a_validator_and_room_in_the_journal)
+{
+	struct metrics *m = figure(METRIC_FAMILY_JOURNAL_BYTES, "", 100);
+
+	cr_expect_not(is_open("stage validator has no live process"));
 	says("validator", 0, NULL);
-	all = board_join(b, own, now_ms);
-	cr_expect(board_open(b, all, now_ms, &why));
-	metrics_destroy(&all);
-	m = figure(METRIC_FAMILY_JOURNAL_BYTES, "", 100);
+	cr_expect(is_open(""));
 	*metric(m, METRIC_FAMILY_JOURNAL_LIMIT, "") = 100;
 	says("retrier", 0, m);
-	all = board_join(b, own, now_ms);
-	cr_expect_not(board_open(b, all, now_ms, &why));
-	cr_expect_str_eq(why.text, "journal full");
-	metrics_destroy(&all);
+	cr_expect_not(is_open("journal full"));
+}
+
+Test(board, a_stage_whose_only_process_drains_takes_no_more_posts)
+{
+	says("validator", 0, NULL);
+	says_it_drains("validator", 0);
+	cr_expect_not(is_open("stage validator is draining"));
+	cr_expect(health_is("degraded", 200), "it lives all the same");
+	now_ms += 5000;
+	cr_expect_not(is_open("stage validator has no live process"));
+}
+
+Test(board, beside_one_that_drains_another_takes_posts)
+{
+	says_it_drains("validator", 0);
+	says("validator", 1, NULL);
+	cr_expect(is_open(""));
+	says_it_drains("validator", 1);
+	cr_expect_not(is_open("stage validator is draining"));
+	says("validator", 0, NULL);
+	cr_expect(is_open(""), "a new process under the old one's number");
+}
+
+Test(board, an_ingress_that_drains_is_not_open_to_those_who_ask_elsewhere)
+{
+	board_self(b, "admin", 0);
+	says("validator", 0, NULL);
+	says_it_drains("ingress", 0);
+	cr_expect_not(is_open("stage ingress is draining"));
+	says("ingress", 1, NULL);
+	cr_expect(is_open(""));
 }
