@@ -38,9 +38,9 @@ def one_round(bench):
 def figure(bench):
     done = [one_round(bench) for _ in range(bench.rounds)]
     bench.keep("latency", done)
-    yield Row("latency: p99 of accepts", median(r["p99_ms"] for r in done), "ms", target=5,
+    yield Row("latency, p99", median(r["p99_ms"] for r in done), "ms", target=5,
               limit=True, note=f"at {median(r['rate'] for r in done):,.0f} events/s, open loop; "
                                f"p50 {median(r['p50_ms'] for r in done):.2f} ms")
-    yield Row("latency: p99 over the disk's", median(r["p99_ms"] - r["disk_p99_ms"] for r in done),
+    yield Row("latency, p99 over the disk's", median(r["p99_ms"] - r["disk_p99_ms"] for r in done),
               "ms", target=3, limit=True,
               note=f"p99 of a flush {median(r['disk_p99_ms'] for r in done):.2f} ms")

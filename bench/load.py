@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import time
 
 from receiver import BIN, ENVIRONMENT, REPO, Failure
 
 CONNECTIONS = 256
+POST_S = 60
 
 
 class Events:
@@ -64,6 +66,24 @@ def wrk(port, events, seconds, again=False, connections=CONNECTIONS):
     answers = found["answers"]
     return Load(answers, answers * events.batch, found["seconds"], began_s,
                 connections * events.batch, answers / found["seconds"])
+
+
+def post_one(port):
+    """Sends one event until it is accepted: a receiver that has just begun may answer 503."""
+    began_s = time.time()
+    with Events(1) as events:
+        message = os.pread(events.fd, events.size, 0)
+    while True:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(message)
+            status = int(connection.recv(4096).split()[1])
+        if status != 503:
+            break
+        if time.time() > began_s + POST_S:
+            raise Failure(f"no event accepted within {POST_S} s")
+    if status not in (200, 202):
+        raise Failure(f"an event was answered {status}")
+    return Load(1, 1, time.time() - began_s, began_s, 0, 0)
 
 
 def pace(port, events, rate, seconds):

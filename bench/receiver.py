@@ -88,6 +88,18 @@ def proportional_set(pid):
     raise Failure(f"no Pss of process {pid}")
 
 
+def proportional_set_of(pid, name):
+    """Of it, what is mapped from files of that name."""
+    total, within = 0, False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):  # the mapping's own line: range, rights, ..., path
+            within = line.endswith("/" + name)
+        elif within and words[0] == "Pss:":
+            total += int(words[1]) * 1024
+    return total
+
+
 class Base:
     """The bare web server."""
 
@@ -158,6 +170,11 @@ class Pipeline:
     def pss(self):
         """Bytes by process: what it has to itself, and its share of what it shares."""
         return {stage: proportional_set(pid) for stage, pid in self.pids().items()}
+
+    def pss_of_journal(self):
+        """Bytes of it that are pages of the journal's file: the kernel takes them back when it is
+        short of memory."""
+        return sum(proportional_set_of(pid, "data.mdb") for pid in self.pids().values())
 
     def metric(self, family, part=""):
         """Sum of a metric's values whose labels contain part."""

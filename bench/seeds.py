@@ -38,11 +38,16 @@ class Seeds:
         if not folder.exists():
             self.fill(folder, what)
         for path in (folder / "data").iterdir():
-            if path.name.startswith("state.db"):
+            if path.is_file():
                 path.unlink()
             elif path.name != "journal":
                 shutil.rmtree(path)
         return folder
+
+    @staticmethod
+    def lose_index(folder):
+        """The next event has it built anew."""
+        (folder / "data/journal/dedup.idx").unlink()
 
     def fill(self, folder, what):
         (folder / "data").mkdir(parents=True)
