@@ -1,4 +1,4 @@
-"""Single events accepted, and applied, over what the bare server answers; and where the CPU went."""
+"""Single events accepted, and applied, over what the bare server answers; where the CPU went."""
 
 import dataclasses
 

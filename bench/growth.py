@@ -23,6 +23,7 @@ def figure(bench):
     done = [one_round(bench) for _ in range(bench.rounds)]
     bench.keep("growth", done)
     for name, count in ("remembered", bench.remembered), ("waiting", bench.waiting):
-        yield Row(f"growth, {count:,} {name}", median(r[name] / r["none"] for r in done), target=0.9,
+        yield Row(f"growth, {count:,} {name}", median(r[name] / r["none"] for r in done),
+                  target=0.9,
                   note=f"{median(r[name] for r in done):,.0f} events/s, "
                        f"{median(r['none'] for r in done):,.0f} with none")

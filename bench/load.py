@@ -87,7 +87,7 @@ def post_one(port):
 
 
 def pace(port, events, rate, seconds):
-    """Sends events at that rate, whether or not answers come. Returns the load, and the latencies."""
+    """Sends events at that rate, whether or not answers come. Returns load and latencies."""
     began_s = time.time()
     run = subprocess.run(
         [BIN / "bench-pace", str(port), str(rate), str(seconds), str(events.size)],

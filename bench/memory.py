@@ -1,5 +1,5 @@
-"""Proportional set size of all stages: idle, at the most under full load, and what a remembered event
-adds, right after the index was built anew."""
+"""Proportional set size of all stages: idle, at the most under full load, and what a remembered
+event adds, right after the index was built anew."""
 
 import threading
 import time

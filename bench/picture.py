@@ -42,7 +42,7 @@ def line(y, row):
 
 
 def group(y, title, rows):
-    """Rows below a title, with the line that is their target. Returns what it draws, and where it ends."""
+    """Rows below a title, with the line that is their target. Returns these, and the next y."""
     drawn = [text(16, y, title, "small")]
     top = y + 6
     for row in rows:
@@ -66,14 +66,16 @@ def draw(found):
              text(16, 46, f"{found['version']}, {found['when'][:10]}; {machine(found)}; "
                           f"median of {run['rounds']} rounds of {run['seconds']} s", "small")]
     y = TOP + 10
-    for title, limit in ("the bar is to reach the line", False), ("the bar is to stay before the line", True):
+    for limit, title in enumerate(["the bar is to reach the line",
+                                   "the bar is to stay before the line"]):
         wanted = [row for row in rows if row["limit"] == limit]
         if wanted:
             more, y = group(y, title, wanted)
             drawn += more
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y - LINE}" '
-                      f'viewBox="0 0 {WIDTH} {y - LINE}" role="img" aria-label="Reached and target of '
-                      f'each figure">', f"<style>{STYLE}\n</style>", *drawn, "</svg>"]) + "\n"
+    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y - LINE}" '
+            f'width="{WIDTH}" height="{y - LINE}" role="img" '
+            'aria-label="Reached and target of each figure">')
+    return "\n".join([head, f"<style>{STYLE}\n</style>", *drawn, "</svg>"]) + "\n"
 
 
 def main():

@@ -1,5 +1,5 @@
-"""The receivers that are measured: the bare server, Trotline, and the usual stack, each on a port of
-its own on loopback. A receiver ends with the `with` block, and with this process however that ends."""
+"""The receivers that are measured: the bare server and Trotline, each on a port of its own on
+loopback. A receiver ends with the `with` block, and with this process however that ends."""
 
 import ctypes
 import json

@@ -14,7 +14,8 @@ FILE = BENCH / "results.json"
 
 
 def told(*command):
-    return subprocess.run(command, cwd=REPO, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    run = subprocess.run(command, cwd=REPO, stdout=subprocess.PIPE, text=True, check=True)
+    return run.stdout.strip()
 
 
 def processor():

@@ -1,13 +1,14 @@
-"""What rows are made of: one load on the bare server, and one on a fresh pipeline until all is applied.
+"""What rows are made of: one load on the bare server, and one on a pipeline until all is applied.
 What is compared takes turns, so that what else goes on meanwhile on the machine meets both."""
 
 import dataclasses
 import statistics
 
-from load import Events, wrk
+from load import CONNECTIONS, Events, wrk
 from receiver import Base, Pipeline
 
-QUIETER = 4  # times as many events as the bare server's rate asks for: a batch holds cheap ones
+BATCHED = 4             # events of batches for each request of the bare server: more than enough
+BATCH_CONNECTIONS = 32  # what lies in so many batches is accepted well within the answer_timeout
 
 
 @dataclasses.dataclass
@@ -29,12 +30,14 @@ def median(values):
 def bare_rate(bench, seconds=None):
     """Requests a second of the bare server, which forgets: so it is sent the same over and over."""
     with Base() as base:
-        return wrk(base.port, bench.singles, seconds or bench.seconds, again=True).rate
+        rate = wrk(base.port, bench.singles, seconds or bench.seconds, again=True).rate
+    bench.base_rate = max(bench.base_rate, rate)
+    return rate
 
 
 def enough(bench, batch=1):
-    """Requests that last for a run, though the machine be quieter than when the bench began."""
-    return int(bench.seconds * bench.base_rate * (1 if batch == 1 else QUIETER / batch)) + 1000
+    """Requests that last for a run, by the highest rate of the bare server so far."""
+    return int(bench.seconds * bench.base_rate * (1 if batch == 1 else BATCHED / batch)) + 1000
 
 
 def run(bench, settings=None, folder=None, batch=1, kind=None, key=""):
@@ -43,7 +46,8 @@ def run(bench, settings=None, folder=None, batch=1, kind=None, key=""):
     with Events(enough(bench, batch), batch, kind or bench.mix, key) as events, \
             Pipeline(settings, folder) as pipeline:
         before = pipeline.cpu_s()
-        load = wrk(pipeline.port, events, bench.seconds)
+        load = wrk(pipeline.port, events, bench.seconds,
+                   connections=CONNECTIONS if batch == 1 else BATCH_CONNECTIONS)
         applied = pipeline.settle(load)
         after = pipeline.cpu_s()
         through = applied / (pipeline.last_applied_s() - load.began_s)

@@ -1,5 +1,5 @@
-"""A second process of a stage, where that stage is the limit: a validator whose signatures are dear, the
-built-in handler of the one type that comes, and a handler that computes for long."""
+"""A second process of a stage, where that stage is the limit: a validator whose signatures are
+dear, the built-in handler of the one type that comes, and a handler that computes for long."""
 
 import contextlib
 import json

@@ -33,7 +33,7 @@ class Seeds:
         return self.ready(f"waiting-{count}", ["waiting", count, WAITING_TYPE])
 
     def ready(self, name, what):
-        """What an earlier run has left goes, but for the journal: a run finds no effects but its own."""
+        """What an earlier run has left goes, but for the journal: it finds its own effects only."""
         folder = self.root / name
         if not folder.exists():
             self.fill(folder, what)

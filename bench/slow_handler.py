@@ -3,8 +3,8 @@
 
 usage: slow_handler.py DATA_DIR MICROSECONDS
 
-In: events of the handler `slow`. Out: verdicts; on SIGTERM one JSON line: how many different events,
-and when the last one was done, seconds since 1970."""
+In: events of the handler `slow`. Out: verdicts; on SIGTERM one JSON line: how many different
+events, and when the last one was done, seconds since 1970."""
 
 import hashlib
 import json

@@ -15,9 +15,9 @@ class Usual:
 
     def __enter__(self):
         redis, self.port = free_port(), free_port()
-        self.processes = [spawn(["redis-server", "--port", redis, "--bind", "127.0.0.1", "--save", "",
-                                 "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"],
-                                cwd="/", stdout=subprocess.DEVNULL)]
+        self.processes = [spawn(
+            ["redis-server", "--port", redis, "--bind", "127.0.0.1", "--save", "",
+             "--appendonly", "no", "--loglevel", "warning"], cwd="/", stdout=subprocess.DEVNULL)]
         self.processes.append(spawn(
             ["gunicorn", "--workers", WORKERS, "--bind", f"127.0.0.1:{self.port}",
              "--env", f"REDIS_PORT={redis}", "--chdir", BENCH, "--log-level", "warning",

@@ -1,6 +1,6 @@
 """The usual stack that Trotline is compared with: Flask under gunicorn, with Redis. A webhook's
-signature and freshness are checked, its id is remembered in Redis, and it is answered 202. Nothing is
-written to disk, and what a real one would do next is not done."""
+signature and freshness are checked, its id is remembered in Redis, and it is answered 202. Nothing
+is written to disk, and what a real one would do next is not done."""
 
 import hashlib
 import hmac
