@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests, and the stages' logs beside every failure."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,8 @@ from pipeline import Pipeline, close_all  # noqa: E402  (needs the path above)
 
 
 def pytest_configure(config):
+    # Processes would inherit it as ignored when the tests are run under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line(
         "markers", "plain: measures, or is traced or interposed: not for the sanitizer build")
 
