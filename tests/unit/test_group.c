@@ -316,6 +316,19 @@ Test(group, a_journal_in_trouble_is_503_for_all_until_it_is_opened_anew)
 	cr_expect_eq(commit(1), 1);
 }
 
+/* A journal is full of these soon. */
+static const char *
+large_event(const char *id)
+{
+	static char text[8192];
+
+	snprintf(text, sizeof text,
+		"{\"event_type\":\"email_opened\",\"event_id\":\"%s\",\"timestamp\":%llu,"
+		"\"data\":{\"email\":\"ann@example.com\",\"note\":\"%03000d\"}}",
+		id, (unsigned long long)clock_wall_ms() / 1000, 0);
+	return text;
+}
+
 Test(group, a_full_journal_refuses_new_events_and_still_knows_duplicates)
 {
 	uint64_t number = 100;
@@ -326,7 +339,7 @@ Test(group, a_full_journal_refuses_new_events_and_still_knows_duplicates)
 	j = scratch_journal(&s);
 	do {
 		snprintf(id, sizeof id, "evt_%llu", (unsigned long long)++number);
-		ask(0, number, false, event(id));
+		ask(0, number, false, large_event(id));
 		commit(1);
 	} while (status_of(&jobs[0]) == 202);
 	cr_expect_eq(status_of(&jobs[0]), 503);
