@@ -51,9 +51,11 @@ def wait_for(what, condition, deadline_s=DEADLINE_S):
 
 
 def free_port():
-    """A port below the range that the system hands to outgoing connections, so that none takes it."""
+    """A port below the range that the system hands to outgoing connections, so that none takes it,
+    and none that a run beside this one looks for: TEST_SLOT tells up to eight of them apart."""
+    slot = int(os.environ.get("TEST_SLOT", 0)) % 8
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.randrange(20000 + slot, 32000, 8)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
