@@ -100,21 +100,24 @@ mark_of(const struct event *ev)
 	return (int64_t)hash_on(hash_on(0xcbf29ce484222325U, ev->source), ev->id);
 }
 
+/* Whether the event is to be handled; else *kind is its outcome. */
+static bool
+is_new(enum state_event entered, enum verdict_kind *kind)
+{
+	*kind = entered == STATE_FAILED ? RETRY : DONE;
+	return entered == STATE_NEW;
+}
+
 /* One event among others: what it changes cannot be taken back alone. */
 static enum verdict_kind
 apply_together(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
 	struct error *why)
 {
 	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
+	enum verdict_kind kind;
 
-	switch (state_event_enter(db, &key, clock_wall_ms(), why)) {
-	case STATE_FAILED:
-		return RETRY;
-	case STATE_APPLIED:
-		return DONE;
-	case STATE_NEW:
-		break;
-	}
+	if (!is_new(state_event_enter(db, &key, clock_wall_ms(), why), &kind))
+		return kind;
 	return fn(db, ev, cfg, why);
 }
 
@@ -126,14 +129,8 @@ apply_apart(struct state *db, const struct event *ev, handler_fn *fn, const stru
 	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
 	enum verdict_kind kind;
 
-	switch (state_event_begin(db, &key, clock_wall_ms(), why)) {
-	case STATE_FAILED:
-		return RETRY;
-	case STATE_APPLIED:
-		return DONE;
-	case STATE_NEW:
-		break;
-	}
+	if (!is_new(state_event_begin(db, &key, clock_wall_ms(), why), &kind))
+		return kind;
 	kind = fn(db, ev, cfg, why);
 	if (kind == DONE && state_event_keep(db, why))
 		return DONE;
@@ -164,16 +161,15 @@ apply_all(struct event_group *g, struct state *db, handler_fn *fn, const struct 
 	return i;
 }
 
+/* False with the cause when the last event that was tried has ended the transaction. */
 static bool
-was_lost(const struct event_group *g, const struct state *db, size_t tried, struct error *why)
+still_open(const struct event_group *g, const struct state *db, size_t tried, struct error *why)
 {
-	const struct outcome *last = &g->outcomes[tried - 1];
+	const char *cause = g->outcomes[tried - 1].why.text;
 
 	if (!state_lost(db))
-		return false;
-	error_set(
-		why, "%s", last->why.text[0] ? last->why.text : "the transaction was ended early");
-	return true;
+		return true;
+	return error_set(why, "%s", cause[0] ? cause : "the transaction was ended early");
 }
 
 static void
@@ -196,7 +192,7 @@ group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struc
 		return true;
 	if (g->apart == 0) {
 		tried = apply_all(g, db, fn, cfg, hand, true);
-		if (was_lost(g, db, tried, why))
+		if (!still_open(g, db, tried, why))
 			return false;
 		if (g->outcomes[tried - 1].kind == DONE)
 			return true;
@@ -207,7 +203,7 @@ group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struc
 	}
 	g->apart--;
 	tried = apply_all(g, db, fn, cfg, hand, false);
-	return !was_lost(g, db, tried, why);
+	return still_open(g, db, tried, why);
 }
 
 void

@@ -53,7 +53,8 @@ static void
 remember_unsent(struct ingress *in, const struct exchange *x)
 {
 	if (in->unsent_count == in->unsent_room)
-		return; /* cannot be: the ring has a place for each exchange, twice */
+		return; /* cannot be: there is room for each exchange twice, and for a bundle of
+			 * those that were given up, which go when all of a bundle are */
 	in->unsent[(in->unsent_first + in->unsent_count++) % in->unsent_room] = exchange_number(x);
 }
 
@@ -375,7 +376,7 @@ ingress_new(struct stage *st)
 	if (!in || RAND_bytes((unsigned char *)&in->boot, sizeof in->boot) != 1)
 		stage_fail("cannot start", &why);
 	in->st = st;
-	in->unsent_room = 2 * cfg->limits.connections;
+	in->unsent_room = 2 * cfg->limits.connections + BUNDLE_MAX;
 	in->unsent = calloc(in->unsent_room, sizeof *in->unsent);
 	in->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);

@@ -4,13 +4,14 @@
  * before the commit leaves nothing but slots that point at no such hash; after it, everything. */
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <sys/uio.h>
 
 #include "clock.h"
 #include "journal_private.h"
 
 enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16, TRIM_FULL = 1024 };
-enum { RESERVE_FROM = 1 << 20, RESERVE_LEAST = 2 << 20, RESERVE_STEP = 4 << 20 };
+enum { RESERVE_FROM = 1 << 20, RESERVE_LEAST = 2 << 20 };
+enum { BLOCK_BYTES = 64 << 10, BLOCKS = 64, RESERVE_STEP = BLOCK_BYTES * BLOCKS };
 
 static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
@@ -268,13 +269,24 @@ trim_batches(struct journal *j, uint64_t now_ms)
 	return end_of_rows(rc);
 }
 
+/* No room is no trouble. */
+static void
+write_zeros(int fd, off_t at)
+{
+	static const char zeros[BLOCK_BYTES];
+	struct iovec blocks[BLOCKS];
+
+	for (size_t i = 0; i < BLOCKS; i++)
+		blocks[i] = (struct iovec){(void *)(uintptr_t)zeros, sizeof zeros};
+	(void)!pwritev(fd, blocks, BLOCKS, at);
+}
+
 /* Writes zeros behind the end of the file, for pages that are yet to come: a flush that makes the
  * file longer costs about twice one that does not. Nobody else writes to the file meanwhile, for
- * the write lock is held, and LMDB does not ask how long it is. No room is no trouble. */
+ * the write lock is held, and LMDB does not ask how long it is. */
 static void
 reserve(struct journal *j)
 {
-	static const char zeros[RESERVE_STEP];
 	MDB_envinfo info;
 	MDB_stat pages;
 	struct stat file;
@@ -288,7 +300,7 @@ reserve(struct journal *j)
 		return;
 	if ((uint64_t)file.st_size < used + RESERVE_LEAST &&
 		(uint64_t)file.st_size + RESERVE_STEP <= j->max_bytes)
-		(void)!pwrite(fd, zeros, sizeof zeros, file.st_size);
+		write_zeros(fd, file.st_size);
 }
 
 enum journal_rc

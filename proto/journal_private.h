@@ -27,8 +27,7 @@ struct journal {
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
 	struct dedup *dedup;
-	struct dedup_truth
-		truth; /* of the seen log as `write` began, and what was appended since */
+	struct dedup_truth truth; /* of `write` */
 	enum journal_use use;
 	bool broken; /* after a failure: opened anew by the next begin, of whatever kind */
 	bool turn;   /* the map was full: a small commit goes before the next one */

@@ -399,10 +399,13 @@ def test_a_full_store_leaves_letters_in_the_journal_says_so_and_takes_them_later
     count = refused()
     wait_for("they are offered again", lambda: refused() > count)
     dropped = 0
-    while pipeline.metric("webhook_queue_size"):
+
+    def emptied():
+        nonlocal dropped
         if letters(pipeline):
             dropped += lines(pipeline, "dlq", "drop", "--all", "--yes")[0]["dropped"]
-        time.sleep(0.3)
+        return not pipeline.metric("webhook_queue_size")
+    wait_for("all have found room", emptied)
     assert dropped + len(letters(pipeline)) == 40
     wait_for("health is well", lambda: pipeline.metric("webhook_dead_letters_used_bytes") <
              pipeline.metric("webhook_dead_letters_limit_bytes") / 2 or not good(
