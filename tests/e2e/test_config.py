@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 import pytest
-from pipeline import BIN, DEADLINE_S, wait_for
+from pipeline import BIN, DEADLINE_S, free_port, wait_for
 
 STAGES = ["ingress", "validator", "router", "retrier", "dlq"]
 IN_FILE = "zebra-that-stands-in-the-file"
@@ -117,7 +117,7 @@ def memory(pid):
 )
 def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
     file = folder / "trotline.yaml"
-    file.write_text(CONFIG.replace("127.0.0.1:1", "127.0.0.2:18999"))
+    file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}"))
     log = folder / "log"
     with open(log, "w") as stderr:
         process = subprocess.Popen(
@@ -127,6 +127,7 @@ def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
         )
     try:
         wait_for("ready", lambda: "msg=ready" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
         found = memory(process.pid)
         environ = pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
     finally:
