@@ -6,6 +6,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 enum {
 	BUFFER_MAX = 64 * 1024,
+	PIPE_BYTES = 1 << 20,
 	LINE_MAX_ = 4096, /* a line is cut there; what is cut is whole fields */
 	TEXT_MAX = 256,
 	TEXT_ESCAPED_MAX = TEXT_MAX * 4 + 8,
@@ -193,6 +195,7 @@ log_open(const char *stage, enum log_level least)
 	out.least = least;
 	if (!opened)
 		atexit(log_flush);
+	fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	opened = true;
 }
 
@@ -251,6 +254,12 @@ log_flush(void)
 		done += (size_t)n;
 	}
 	out.n = 0;
+}
+
+bool
+log_pending(void)
+{
+	return out.n > 0;
 }
 
 bool

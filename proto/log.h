@@ -2,7 +2,7 @@
  *
  * ts=2026-01-02T03:04:05.678Z level=info stage=router msg=routed seq=12 id=evt_1
  *
- * Lines are buffered and written by log_flush, which the stage loop calls before it waits; warnings
+ * Lines are buffered and written by log_flush, which the stage loop calls within 100 ms; warnings
  * and errors are written at once. Never give a secret or a body to a log field. */
 #ifndef TROTLINE_LOG_H
 #define TROTLINE_LOG_H
@@ -49,6 +49,9 @@ void log_set_level(enum log_level least);
 bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *msg, const struct log_field *fields, size_t n);
 void log_flush(void);
+
+/* Whether there are lines that are not written yet. */
+bool log_pending(void);
 
 /* "debug", "info", "warn", "error" to a level; false for anything else. */
 bool log_level_parse(const char *name, enum log_level *level);

@@ -21,6 +21,7 @@
 struct hook {
 	stage_reader *fn;
 	void *arg;
+	struct stage *st;
 	struct hook *next;
 };
 
@@ -28,6 +29,7 @@ struct stage_private {
 	int signals; /* signalfd */
 	int lock;    /* flock of this instance, held until the process ends */
 	struct hook *hooks;
+	bool log_due; /* a timer will write what is logged */
 	stage_reader *drain;
 	void *drain_arg;
 	stage_reload *reload;
@@ -45,7 +47,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { STATS_MS = 500, YIELD_NICE = 10 };
+enum { STATS_MS = 500, LOG_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
 
@@ -171,10 +173,27 @@ take_place(const struct stage *st, struct error *why)
 }
 
 static int
+on_log_due(zloop_t *loop, int timer, void *arg)
+{
+	struct stage *st = arg;
+
+	(void)loop;
+	(void)timer;
+	st->priv->log_due = false;
+	log_flush();
+	return 0;
+}
+
+/* Lines that can wait are written together: each write wakes whoever takes them in, which would
+ * cost more than the event that a line tells of. */
+static int
 hook_call(struct hook *hook)
 {
+	struct stage *st = hook->st;
+
 	hook->fn(hook->arg);
-	log_flush();
+	if (log_pending() && !st->priv->log_due)
+		st->priv->log_due = zloop_timer(st->loop, LOG_MS, 1, on_log_due, st) >= 0;
 	return 0;
 }
 
@@ -209,7 +228,7 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 
 	if (!hook)
 		stage_fail("cannot start", &no_memory);
-	*hook = (struct hook){fn, arg, st->priv->hooks};
+	*hook = (struct hook){fn, arg, st, st->priv->hooks};
 	st->priv->hooks = hook;
 	return hook;
 }

@@ -534,7 +534,7 @@ send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 	return true;
 }
 
-static bool
+static void
 send_ready(struct custodian *c, size_t route, uint64_t now_ms)
 {
 	uint64_t room = pace_room(&c->paces[route], now_ms);
@@ -542,12 +542,9 @@ send_ready(struct custodian *c, size_t route, uint64_t now_ms)
 	while (room-- > 0 && c->out_count < OUT_MAX && !c->alone[route]) {
 		const uint64_t seq = ledger_first(c->ledger, ready_on(route));
 
-		if (!seq)
-			return true;
-		if (!send_one(c, seq, route, now_ms))
-			return false;
+		if (!seq || !send_one(c, seq, route, now_ms))
+			return;
 	}
-	return true;
 }
 
 /* Scheduled events whose time has come become ready, in one transaction. */
@@ -598,13 +595,43 @@ custodian_tick(struct custodian *c, struct error *why)
 		return false;
 	scan(c);
 	journal_read_end(c->journal);
-	good = custodian_settle(c, why) && good;
+	return custodian_settle(c, why) && good;
+}
+
+static bool
+may_send(const struct custodian *c, size_t route, uint64_t now_ms)
+{
+	return ledger_count(c->ledger, ready_on(route)) > 0 &&
+	       pace_room(&c->paces[route], now_ms) > 0;
+}
+
+bool
+custodian_deliver(struct custodian *c, struct error *why)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	bool any = false;
+
+	for (size_t route = 0; route <= c->dlq; route++)
+		any |= may_send(c, route, now_ms);
+	if (!any)
+		return true;
 	if (!journal_read_begin(c->journal, why))
 		return false;
 	for (size_t route = 0; route <= c->dlq; route++)
 		send_ready(c, route, now_ms);
 	journal_read_end(c->journal);
-	return good;
+	return true;
+}
+
+void
+custodian_give_back(struct custodian *c, const uint64_t *seqs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t state = ledger_get(c->ledger, seqs[i]);
+
+		if (state & LEDGER_OUT)
+			note(c, seqs[i], ready_on(state & LEDGER_ROUTE));
+	}
 }
 
 /* ---- once a second ---- */

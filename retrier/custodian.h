@@ -18,7 +18,8 @@
 struct custodian;
 
 /* Sends one event on its route (the dlq's has the number cfg->handlers_count, and gets only what is
- * given up). False when the socket has no room: it stays ready. */
+ * given up). False when the socket has no room: it stays ready. True also for what is kept to be
+ * sent with others; see custodian_give_back. */
 typedef bool custodian_send(void *arg, size_t route, const struct journal_event *ev);
 
 struct custodian *custodian_new(const struct config *cfg, struct journal *journal,
@@ -34,9 +35,15 @@ bool custodian_take(struct custodian *c, const struct verdict *verdict, struct e
  * back, lest what frees room wait behind what needs some. */
 bool custodian_settle(struct custodian *c, struct error *why);
 
-/* Fires what is due, returns to ready what has lost its lease, and sends what is ready, within each
- * route's pace. Called every few milliseconds. */
+/* Fires what is due, and returns to ready what has lost its lease. */
 bool custodian_tick(struct custodian *c, struct error *why);
+
+/* Sends what is ready, within each route's pace. Called every few milliseconds: it only reads the
+ * journal, so nobody waits for it. */
+bool custodian_deliver(struct custodian *c, struct error *why);
+
+/* What was taken for sending found no room in the end: it is ready again. */
+void custodian_give_back(struct custodian *c, const uint64_t *seqs, size_t n);
 
 /* Gauges once a second, and the sample from which leases of first deliveries are told. */
 bool custodian_survey(struct custodian *c, struct error *why);

@@ -16,6 +16,7 @@
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
 enum { DEATH_UNREADABLE = 4 };
+enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
 struct retrier {
 	struct stage *st;
@@ -24,6 +25,8 @@ struct retrier {
 	zsock_t *verdicts, *events, *dead;
 	msgpack_zone zone;
 	msgpack_sbuffer out, bundle;
+	uint64_t bundled[BUNDLE_MAX]; /* the events in `bundle` */
+	size_t bundled_count;
 	uint64_t rest_until_us; /* monotonic */
 	bool troubled;          /* said once until it is over */
 };
@@ -91,6 +94,20 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 	       wire_send(r->dead, r->out.data, r->out.size);
 }
 
+/* Sends what is bundled; where no router has room, all of it is given back. */
+static bool
+flush_bundle(struct retrier *r)
+{
+	const bool sent = r->bundled_count == 0 ||
+			  wire_send(r->events, r->bundle.data, r->bundle.size);
+
+	if (!sent)
+		custodian_give_back(r->custodian, r->bundled, r->bundled_count);
+	r->bundled_count = 0;
+	msgpack_sbuffer_clear(&r->bundle);
+	return sent;
+}
+
 static bool
 send_event(void *arg, size_t route, const struct journal_event *ev)
 {
@@ -103,11 +120,13 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
 		LF_TEXT("handler", r->st->cfg->handlers[route].name));
-	msgpack_sbuffer_clear(&r->bundle);
 	mark = bundle_open(&r->bundle);
 	msgpack_sbuffer_write(&r->bundle, frame.p, frame.n);
 	bundle_close(&r->bundle, mark);
-	return wire_send(r->events, r->bundle.data, r->bundle.size);
+	r->bundled[r->bundled_count++] = ev->seq;
+	if (r->bundled_count < BUNDLE_MAX && r->bundle.size < BUNDLE_BYTES)
+		return true;
+	return flush_bundle(r);
 }
 
 static struct retrier *
@@ -201,9 +220,8 @@ rest(struct retrier *r, uint64_t from_us)
 }
 
 static void
-on_tick(void *arg)
+write_journal(struct retrier *r)
 {
-	struct retrier *r = arg;
 	const uint64_t from_us = clock_mono_us();
 	struct error why = {""};
 	bool good;
@@ -214,6 +232,18 @@ on_tick(void *arg)
 	good = custodian_tick(r->custodian, &why) && good;
 	say_trouble(r, good, &why);
 	rest(r, from_us);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct retrier *r = arg;
+	struct error why = {""};
+
+	write_journal(r);
+	if (!custodian_deliver(r->custodian, &why))
+		say_trouble(r, false, &why);
+	flush_bundle(r);
 }
 
 static void

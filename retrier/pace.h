@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PACE_MOST = 512, PACE_PAUSE_MS = 50, PACE_PAUSE_MOST_MS = 1000 };
+enum { PACE_MOST = 2048, PACE_PAUSE_MS = 50, PACE_PAUSE_MOST_MS = 1000 };
 
 struct pace {
 	uint64_t window;             /* events that may be out */

@@ -221,16 +221,16 @@ def test_ten_thousand_scheduled_events_outlive_the_whole_pipeline(start):
     assert letters(pipeline) == []
 
 
-def test_a_thousand_that_are_due_together_are_not_sent_at_once(start):
+def test_thousands_that_are_due_together_are_not_sent_at_once(start):
     """As many are under way as the handler has shown to take, however many are due."""
     pipeline = start(settings=settings({"delay": "1500ms"}, journal={"lease": "60s"}))
     hook = pipeline.hook("mine", lambda ev: ("retry", "not yet") if ev["attempt"] == 0 else None)
-    post_all(pipeline, [event("mine_a") for _ in range(1000)])
-    wait_for("all are scheduled", lambda: pipeline.metric("webhook_scheduled_events") == 1000)
+    post_all(pipeline, [event("mine_a") for _ in range(3000)])
+    wait_for("all are scheduled", lambda: pipeline.metric("webhook_scheduled_events") == 3000)
     wait_for("all are due", lambda: pipeline.metric("webhook_scheduled_events") == 0)
     time.sleep(1)
     again = [ev for ev in hook.events if ev["attempt"] == 1]
-    assert 0 < len(again) <= 512, len(again)
+    assert 0 < len(again) <= 2048, len(again)
 
 
 # ---- the verb

@@ -117,6 +117,7 @@ tick(void)
 {
 	custodian_settle(c, &why);
 	custodian_tick(c, &why);
+	custodian_deliver(c, &why);
 }
 
 static void
