@@ -4,8 +4,8 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
-	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev libcyaml-dev \
-	libyaml-dev libcurl4-openssl-dev supervisor
+	libsodium-dev libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
+	libcyaml-dev libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
 BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis python3-zmq python3-msgpack
@@ -30,7 +30,7 @@ endif
 
 VERSION := $(shell cat VERSION)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c libcyaml libcurl
+LIBS = libzmq libczmq libcrypto libsodium libmicrohttpd sqlite3 json-c libcyaml libcurl
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 COMMON = -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)

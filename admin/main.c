@@ -195,7 +195,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("admin", CONFIG_NO_SECRETS, argc, argv);
+	struct stage *st = stage_new("admin", NULL, argc, argv);
 	struct admin *a;
 
 	if (!st->cfg->admin.listen)

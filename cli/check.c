@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../proto/map.h"
+#include "../providers/source_keys.h"
 #include "cli.h"
 #include "object.h"
 
@@ -24,7 +25,7 @@ read_secrets(const struct config *cfg, struct config **whole, struct error *why)
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		if (lacks_secret(&cfg->sources[i]))
 			return true;
-	*whole = config_load(cfg->path, CONFIG_SECRETS, why);
+	*whole = source_keys_load(cfg->path, why);
 	return *whole != NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../providers/source_keys.h"
 #include "cli.h"
 
 enum { FLAGS_MAX = 24, LONG_ONLY = 256 };
@@ -193,7 +194,9 @@ struct config *
 cli_config(const struct verb *verb, const char *given, enum config_mode mode)
 {
 	struct error why = {""};
-	struct config *cfg = config_load(config_path(given), mode, &why);
+	const char *path = config_path(given);
+	struct config *cfg = mode == CONFIG_SECRETS ? source_keys_load(path, &why)
+						    : config_load(path, mode, &why);
 
 	if (!cfg)
 		cli_failed(verb, &why);

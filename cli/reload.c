@@ -9,6 +9,7 @@
 
 #include "../proto/clock.h"
 #include "../proto/map.h"
+#include "../providers/source_keys.h"
 #include "cli.h"
 #include "figures.h"
 #include "object.h"
@@ -164,7 +165,7 @@ static bool
 check_secrets(const struct verb *verb, const char *path)
 {
 	struct error why = {""};
-	struct config *whole = config_load(path, CONFIG_SECRETS, &why);
+	struct config *whole = source_keys_load(path, &why);
 	const bool elsewhere = strstr(why.text, "environment variable") != NULL;
 
 	if (!whole && elsewhere)

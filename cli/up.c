@@ -17,6 +17,7 @@
 
 #include "../proto/clock.h"
 #include "../proto/json.h"
+#include "../providers/source_keys.h"
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
@@ -45,7 +46,7 @@ struct up {
 static bool
 check_secrets(const struct config *cfg, struct error *why)
 {
-	struct config *whole = config_load(cfg->path, CONFIG_SECRETS, why);
+	struct config *whole = source_keys_load(cfg->path, why);
 
 	if (!whole)
 		return false;

@@ -298,7 +298,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("dlq", CONFIG_NO_SECRETS, argc, argv);
+	struct stage *st = stage_new("dlq", NULL, argc, argv);
 	struct dlq *d = dlq_new(st);
 
 	compact(d);

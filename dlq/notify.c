@@ -2,7 +2,6 @@
  * copying only. */
 #include "notify.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -160,10 +159,8 @@ notify_new(const struct config *cfg, uint64_t timeout_ms, struct error *why)
 {
 	struct notify *n = calloc(1, sizeof *n);
 
-	if (!n || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-		free(n);
-		return error_set(why, "cannot start libcurl"), NULL;
-	}
+	if (!n)
+		return error_set(why, "out of memory"), NULL;
 	n->timeout_ms = timeout_ms;
 	n->data_dir = cfg->data_dir;
 	gethostname(n->host, sizeof n->host - 1);
@@ -199,7 +196,6 @@ notify_destroy(struct notify **n_p)
 			pthread_join(n->ways[i].thread, NULL);
 	pthread_cond_destroy(&n->news);
 	pthread_mutex_destroy(&n->mutex);
-	curl_global_cleanup();
 	free(n);
 	*n_p = NULL;
 }

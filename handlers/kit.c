@@ -249,7 +249,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 
 	snprintf(stage_name, sizeof stage_name, "handler-%s", name);
 	snprintf(k.label, sizeof k.label, "stage=\"%s\"", stage_name);
-	k.stage = stage_new(stage_name, CONFIG_NO_SECRETS, argc, argv);
+	k.stage = stage_new(stage_name, NULL, argc, argv);
 	open_state(&k);
 	connect_all(&k);
 	stage_on_read(k.stage, k.events, on_events, &k);

@@ -424,7 +424,7 @@ on_drain(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("ingress", CONFIG_NO_SECRETS, argc, argv);
+	struct stage *st = stage_new("ingress", NULL, argc, argv);
 	struct ingress *in = ingress_new(st);
 
 	stage_on_fd(st, http_fd(in->http), run_http, in);

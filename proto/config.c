@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/un.h>
 
 #include "config_private.h"
@@ -186,30 +187,45 @@ take_all(struct config_load *ld, const char *path)
 	       config_take_retry_types(ld) && check_socket_paths(ld);
 }
 
-struct config *
-config_load(const char *path, enum config_mode mode, struct error *why)
+static struct config *
+load(const char *path, enum config_mode mode, config_check *check, struct error *why)
 {
-	struct config_load ld = {.at = {.path = path, .why = why}, .mode = mode};
+	struct config_load ld = {.at = {.path = path, .why = why}, .mode = mode, .check = check};
 	struct config_file *file = NULL;
-	char *text = malloc(FILE_MAX + 1);
+	/* Not from the heap, which one large block makes keep other large ones, too. */
+	char *text = mmap(
+		NULL, FILE_MAX + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool ok = false;
 
 	ld.cfg = calloc(1, sizeof *ld.cfg);
 	ld.at.text.p = text;
-	if (!text || !ld.cfg)
+	if (text == MAP_FAILED || !ld.cfg)
 		error_set(why, "memory is short");
 	else if (read_file(path, text, &ld.at.text.n, why))
 		file = config_file_load(&ld.at);
 	ld.file = file;
 	ok = file && take_all(&ld, path);
 	config_file_destroy(&file);
-	if (text)
+	if (text != MAP_FAILED) {
 		explicit_bzero(text, ld.at.text.n);
-	free(text);
+		munmap(text, FILE_MAX + 1);
+	}
 	free(ld.folder);
 	if (!ok)
 		config_destroy(&ld.cfg);
 	return ld.cfg;
+}
+
+struct config *
+config_load(const char *path, enum config_mode mode, struct error *why)
+{
+	return load(path, mode, NULL, why);
+}
+
+struct config *
+config_load_checked(const char *path, config_check *check, struct error *why)
+{
+	return load(path, CONFIG_SECRETS, check, why);
 }
 
 void

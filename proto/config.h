@@ -145,6 +145,11 @@ enum config_mode {
 
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
 struct config *config_load(const char *path, enum config_mode mode, struct error *why);
+
+/* The same with CONFIG_SECRETS, and each source must pass the check, which knows what this does
+ * not: whether its keys can be used. */
+typedef bool config_check(const struct config_source *source, struct error *why);
+struct config *config_load_checked(const char *path, config_check *check, struct error *why);
 void config_destroy(struct config **cfg);
 
 /* Puts next's contents into live, which takes next over: live's address and all texts that it ever

@@ -196,6 +196,7 @@ struct config_load {
 	struct config *cfg;
 	char *folder; /* of the file: where relative paths start */
 	enum config_mode mode;
+	config_check *check; /* of each source, or NULL */
 };
 
 /* 1 to `most` characters of a-z, 0-9, - and _. */

@@ -1,7 +1,8 @@
 /* config_sources - the list `sources`: who may post, under which name, and how it proves itself. */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "../providers/provider.h"
+#include "../providers/names.h"
 #include "config_private.h"
 
 enum { SOURCE_NAME_MAX = 64 };
@@ -38,12 +39,12 @@ take_provider(
 	src->provider = config_take_text(ld, full.text, text, "trotline");
 	if (!src->provider)
 		return false;
-	if (provider_find(src->provider))
+	if (provider_is_known(src->provider))
 		return true;
-	for (size_t i = 0; i < providers_count; i++) {
+	for (size_t i = 0; i < provider_names_count; i++) {
 		const size_t n = strlen(known);
 
-		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", providers[i]->name);
+		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", provider_names[i]);
 	}
 	return config_fault(&ld->at, full.text, "\"%.64s\" is no provider; known: %s", text, known);
 }
@@ -134,26 +135,9 @@ take_options(const struct config_load *ld, const char *key, const struct config_
 static bool
 check_keys(const struct config_load *ld, const char *key, const struct config_source *src)
 {
-	const struct provider_options options = {
-		.provider = src->provider,
-		.scheme = src->scheme,
-		.header = src->header,
-		.secrets = src->secrets,
-		.secrets_count = src->secrets_count,
-		.topics = src->topics,
-		.topics_count = src->topics_count,
-		.url = src->url,
-		.max_age_ms = src->max_age_ms,
-		.max_future_ms = src->max_future_ms,
-		.allow_raw = src->allow_raw,
-	};
 	struct error why = {""};
-	struct provider_source *made = provider_source_new(&options, &why);
 
-	if (!made)
-		return config_fault(&ld->at, key, "%s", why.text);
-	provider_source_destroy(&made);
-	return true;
+	return !ld->check || ld->check(src, &why) || config_fault(&ld->at, key, "%s", why.text);
 }
 
 /* Without topics SES would be told 403 for all it has to say, which SNS takes for delivered. */
@@ -178,7 +162,7 @@ take_source(const struct config_load *ld, size_t i)
 	       take_provider(ld, key.text, file->provider, src) &&
 	       take_secrets(ld, key.text, file, src) && take_scheme(ld, key.text, file, src) &&
 	       check_topics(ld, key.text, src) && take_options(ld, key.text, file, src) &&
-	       (ld->mode != CONFIG_SECRETS || check_keys(ld, key.text, src));
+	       check_keys(ld, key.text, src);
 }
 
 bool

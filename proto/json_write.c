@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <math.h>
-#include <openssl/evp.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 static const char replacement[] = "\xEF\xBF\xBD";
@@ -108,14 +108,14 @@ write_text(struct slice text, bool *failed)
 static struct json_object *
 write_base64(const void *bytes, size_t n, bool *failed)
 {
-	char *text = n <= INT_MAX / 2 ? malloc((n + 2) / 3 * 4 + 1) : NULL;
+	const size_t room = sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL);
+	char *text = n <= INT_MAX / 2 ? malloc(room) : NULL;
 	struct json_object *made = NULL;
 
-	if (text) {
-		const int length = EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
-
-		made = json_object_new_string_len(text, length);
-	}
+	if (text)
+		made = json_object_new_string_len(
+			sodium_bin2base64(text, room, bytes, n, sodium_base64_VARIANT_ORIGINAL),
+			(int)room - 1);
 	free(text);
 	return checked(made, failed);
 }

@@ -34,7 +34,7 @@ struct stage_private {
 	void *drain_arg;
 	stage_reload *reload;
 	void *reload_arg;
-	enum config_mode mode;
+	stage_load *load;
 	uint64_t loaded_ms; /* when the configuration was taken */
 	struct error kept;  /* keys of it that need a restart */
 	msgpack_zone zone;
@@ -118,10 +118,16 @@ parse_options(struct stage_options *o, const char *name, int argc, char **argv)
 }
 
 static struct config *
-load_config(const struct stage_options *o, const char *name, enum config_mode mode)
+load_without_secrets(const char *path, struct error *why)
+{
+	return config_load(path, CONFIG_NO_SECRETS, why);
+}
+
+static struct config *
+load_config(const struct stage_options *o, const char *name, stage_load *load)
 {
 	struct error why = {""};
-	struct config *cfg = config_load(config_path(o->file), mode, &why);
+	struct config *cfg = load(config_path(o->file), &why);
 
 	if (!cfg) {
 		fprintf(stderr, "trotline-%s: %s\n", name, why.text);
@@ -296,7 +302,7 @@ static void
 reload(struct stage *st)
 {
 	struct error why = {""};
-	struct config *next = config_load(st->cfg->path, st->priv->mode, &why);
+	struct config *next = st->priv->load(st->cfg->path, &why);
 
 	if (!next || (st->priv->reload && !st->priv->reload(st->priv->reload_arg, next, &why))) {
 		config_destroy(&next);
@@ -394,7 +400,7 @@ open_loop(struct stage *st)
 }
 
 struct stage *
-stage_new(const char *name, enum config_mode mode, int argc, char **argv)
+stage_new(const char *name, stage_load *load, int argc, char **argv)
 {
 	struct stage_options options = {NULL, 0, false};
 	struct stage *st = calloc(1, sizeof *st);
@@ -408,8 +414,8 @@ stage_new(const char *name, enum config_mode mode, int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
-	st->cfg = load_config(&options, name, mode);
-	st->priv->mode = mode;
+	st->priv->load = load ? load : load_without_secrets;
+	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);
 	st->priv->signals = open_signals();

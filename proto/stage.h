@@ -31,8 +31,10 @@ struct stage {
 };
 
 /* Parses the command line and prepares everything above. Ends the process with 0 (-h, -n), 100 or
- * 111, having said why, when there is nothing to run. name must be the process's stage name. */
-struct stage *stage_new(const char *name, enum config_mode mode, int argc, char **argv);
+ * 111, having said why, when there is nothing to run. name must be the process's stage name. load:
+ * loads the configuration, now and on SIGHUP; NULL: without secrets. */
+typedef struct config *stage_load(const char *path, struct error *why);
+struct stage *stage_new(const char *name, stage_load *load, int argc, char **argv);
 
 /* Says that this process can wait: what is behind the journal yields the processor to what is
  * before it, so that a flood is accepted first and applied as time allows. */

@@ -1,25 +1,10 @@
 /* registry - the table of providers, and sources made from it. See provider.h.
  *
- * Adding a provider is adding its file and its row here. */
+ * Adding a provider is adding its file, and its name to names.h. */
 #include <stdlib.h>
 
+#include "names.h"
 #include "source.h"
-
-/* X(name): providers/<name>.c gives provider_<name>; trotline's is in generic.c. */
-#define PROVIDERS(X)                                                                               \
-	X(trotline)                                                                                \
-	X(generic)                                                                                 \
-	X(sendgrid)                                                                                \
-	X(mailgun)                                                                                 \
-	X(postmark)                                                                                \
-	X(ses)                                                                                     \
-	X(sparkpost)                                                                               \
-	X(mandrill)                                                                                \
-	X(mailjet)                                                                                 \
-	X(brevo)                                                                                   \
-	X(resend)                                                                                  \
-	X(mailersend)                                                                              \
-	X(postal)
 
 #define PROVIDER_DECLARED(name) extern const struct provider provider_##name;
 PROVIDERS(PROVIDER_DECLARED)

@@ -1,8 +1,8 @@
 /* source_keys - see source_keys.h. */
 #include "source_keys.h"
 
-struct provider_source *
-source_keys(const struct config_source *source, struct error *why)
+static struct provider_source *
+make(const struct config_source *source, struct error *why)
 {
 	const struct provider_options options = {
 		.provider = source->provider,
@@ -17,9 +17,33 @@ source_keys(const struct config_source *source, struct error *why)
 		.max_future_ms = source->max_future_ms,
 		.allow_raw = source->allow_raw,
 	};
-	struct provider_source *made = provider_source_new(&options, why);
+
+	return provider_source_new(&options, why);
+}
+
+struct provider_source *
+source_keys(const struct config_source *source, struct error *why)
+{
+	struct provider_source *made = make(source, why);
 
 	if (!made)
 		error_wrap(why, "source %s", source->name);
 	return made;
+}
+
+static bool
+can_be_made(const struct config_source *source, struct error *why)
+{
+	struct provider_source *made = make(source, why);
+
+	if (!made)
+		return false;
+	provider_source_destroy(&made);
+	return true;
+}
+
+struct config *
+source_keys_load(const char *path, struct error *why)
+{
+	return config_load_checked(path, can_be_made, why);
 }

@@ -98,8 +98,8 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 static bool
 flush_bundle(struct retrier *r)
 {
-	const bool sent = r->bundled_count == 0 ||
-			  wire_send(r->events, r->bundle.data, r->bundle.size);
+	const bool sent =
+		r->bundled_count == 0 || wire_send(r->events, r->bundle.data, r->bundle.size);
 
 	if (!sent)
 		custodian_give_back(r->custodian, r->bundled, r->bundled_count);
@@ -259,7 +259,7 @@ on_survey(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("retrier", CONFIG_NO_SECRETS, argc, argv);
+	struct stage *st = stage_new("retrier", NULL, argc, argv);
 	struct retrier *r = retrier_new(st);
 
 	stage_on_read(st, r->verdicts, on_verdicts, r);

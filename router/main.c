@@ -222,7 +222,7 @@ on_events(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("router", CONFIG_NO_SECRETS, argc, argv);
+	struct stage *st = stage_new("router", NULL, argc, argv);
 	struct router *r = router_new(st);
 
 	stage_on_read(st, r->events, on_events, r);

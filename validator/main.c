@@ -47,6 +47,7 @@ struct validator {
 	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
 	struct job jobs[GROUP_MAX];
 	struct job *group[GROUP_MAX];
+	size_t made; /* jobs that were ever in use */
 	size_t count;
 	zmq_msg_t bundle;  /* the requests in hand */
 	struct slice rest; /* what is left of them */
@@ -137,10 +138,8 @@ validator_new(struct stage *st)
 	if (!v)
 		stage_fail("cannot start", &why);
 	v->st = st;
-	for (size_t i = 0; i < GROUP_MAX; i++) {
-		job_init(&v->jobs[i]);
+	for (size_t i = 0; i < GROUP_MAX; i++)
 		v->group[i] = &v->jobs[i];
-	}
 	msgpack_sbuffer_init(&v->frames);
 	msgpack_sbuffer_init(&v->body);
 	msgpack_sbuffer_init(&v->events_out);
@@ -163,7 +162,7 @@ validator_new(struct stage *st)
 static void
 validator_destroy(struct validator *v)
 {
-	for (size_t i = 0; i < GROUP_MAX; i++)
+	for (size_t i = 0; i < v->made; i++)
 		job_free(&v->jobs[i]);
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		zsock_destroy(&v->answers[i]);
@@ -442,6 +441,21 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 		job_judge(job, cfg, keys->signer, v->json, now_ms);
 }
 
+/* The place behind those that are taken. */
+static struct job *
+next_job(struct validator *v)
+{
+	struct job *job = &v->jobs[v->count];
+
+	if (v->count == v->made) {
+		job_init(job);
+		v->made++;
+	} else {
+		job_reset(job);
+	}
+	return job;
+}
+
 /* Takes and judges everything that has queued up meanwhile, and what comes while it does so, within
  * the group's limits: the more there are in one commit, the less its flush costs each. */
 static void
@@ -455,9 +469,8 @@ gather(struct validator *v, uint64_t now_ms)
 	v->count = 0;
 	while (v->count < GROUP_MAX && bytes < GROUP_BYTES && clock_mono_us() < end_us &&
 		next_request(v, &frame)) {
-		struct job *job = &v->jobs[v->count];
+		struct job *job = next_job(v);
 
-		job_reset(job);
 		bytes += frame.n;
 		if (job_open(job, frame, &why)) {
 			judge(v, job, now_ms);
@@ -575,7 +588,7 @@ on_drain(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("validator", CONFIG_SECRETS, argc, argv);
+	struct stage *st = stage_new("validator", source_keys_load, argc, argv);
 	struct validator *v = validator_new(st);
 
 	open_counters(st->metrics);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../proto/config.h"
+#include "../../providers/source_keys.h"
 
 #define SOURCE "sources:\n  - name: email\n    secrets: [\"0123456789abcdef\"]\n"
 
@@ -51,7 +52,8 @@ load(const char *text, enum config_mode mode)
 {
 	write_file(path, text, 0600);
 	why.text[0] = '\0';
-	return config_load(path, mode, &why);
+	return mode == CONFIG_SECRETS ? source_keys_load(path, &why)
+				      : config_load(path, mode, &why);
 }
 
 static inline struct config *
