@@ -66,6 +66,7 @@ work(int rounds)
 		cr_assert(custodian_settle(custodian, &why), "%s", why.text);
 		cr_assert(custodian_survey(custodian, &why), "%s", why.text);
 		cr_assert(custodian_tick(custodian, &why), "%s", why.text);
+		cr_assert(custodian_deliver(custodian, &why), "%s", why.text);
 	}
 }
 
