@@ -21,6 +21,7 @@
 enum {
 	TICK_MS = 50,
 	SECOND_MS = 1000,
+	NEW_STAGES_MS = 200,
 	HTTP_RUNS = 64,
 	BURST = 512,
 	DRAIN_MORE_MS = 1000,
@@ -311,10 +312,18 @@ on_second(void *arg)
 
 	board_look(in->board, in->st->metrics);
 	all = board_join(in->board, in->st->metrics, clock_mono_ms());
-	tap_feed_refresh(in->feed);
 	if (all)
 		board_sample(in->board, all, clock_mono_ms());
 	metrics_destroy(&all);
+}
+
+/* Stages that have come up are heard at once, for until then all is not ready. */
+static void
+on_new_stages(void *arg)
+{
+	struct ingress *in = arg;
+
+	tap_feed_refresh(in->feed);
 }
 
 static char *
@@ -434,6 +443,7 @@ main(int argc, char **argv)
 	stage_on_read(st, tap_feed_sock(in->feed), on_feed, in);
 	stage_every(st, TICK_MS, on_tick, in);
 	stage_every(st, SECOND_MS, on_second, in);
+	stage_every(st, NEW_STAGES_MS, on_new_stages, in);
 	stage_on_drain(st, on_drain, in);
 	stage_run(st);
 	ingress_destroy(in);

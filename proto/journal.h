@@ -69,6 +69,10 @@ enum journal_seen {
 /* The hash under which a source's event id is remembered (SHA-256, cut). */
 struct hash128 journal_hash(struct journal *j, struct slice source, struct slice key);
 
+/* Opens the dedup index, and builds it anew where it is lost, which otherwise the first group would
+ * wait for: some 100 ns an event remembered. False with the cause: the first group tries again. */
+bool journal_prepare(struct journal *j, struct error *why);
+
 /* Waits for the write lock. After JOURNAL_FAILED the next call opens the journal anew, at most
  * once a second. */
 enum journal_rc journal_begin(struct journal *j, struct error *why);

@@ -397,6 +397,7 @@ open_loop(struct stage *st)
 		stage_fail("cannot open the tap", &why);
 	stage_on_fd(st, st->priv->signals, on_signal, st);
 	stage_every(st, STATS_MS, publish_stats, st);
+	stage_on_read(st, tap_sock(st->tap), publish_stats, st); /* a watcher has come */
 }
 
 struct stage *

@@ -55,6 +55,12 @@ tap_destroy(struct tap **tap)
 	*tap = NULL;
 }
 
+zsock_t *
+tap_sock(struct tap *tap)
+{
+	return tap->sock;
+}
+
 static void
 subscribe(struct tap *tap, struct slice prefix)
 {

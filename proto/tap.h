@@ -18,6 +18,9 @@ struct tap *tap_new(
 	const struct config *cfg, const char *stage, size_t instance, struct error *why);
 void tap_destroy(struct tap **tap);
 
+/* For polling: something to read is a watcher who comes or goes, which tap_wanted takes in. */
+zsock_t *tap_sock(struct tap *tap);
+
 /* Somebody subscribed to topics that begin like kind. */
 bool tap_wanted(struct tap *tap, const char *kind);
 void tap_send(struct tap *tap, const char *kind, struct slice detail, const void *frame, size_t n);

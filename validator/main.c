@@ -152,6 +152,8 @@ validator_new(struct stage *st)
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
 	if (!v->journal)
 		stage_fail("cannot open the journal", &why);
+	if (!journal_prepare(v->journal, &why))
+		log_warn("journal not ready yet", LF_TEXT("cause", why.text));
 	v->errands = errands_new(st->cfg, st->instance);
 	if (!v->errands)
 		stage_fail("cannot start", &(struct error){"out of memory"});
