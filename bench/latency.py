@@ -1,4 +1,5 @@
-"""How long accepts take at half the accept rate, open loop, beside what the disk itself takes."""
+"""How long accepts take at half the accept rate, open loop, beside what the disk itself takes and
+how long the machine stands still meanwhile."""
 
 import json
 import subprocess
@@ -21,18 +22,47 @@ def disk_p99_ms():
     return json.loads(run.stdout)["p99_ms"]
 
 
+class Stalls:
+    """For how much of the time a processor stands still: what nobody on it can help. None unless
+    this runs as root."""
+
+    def __init__(self, seconds):
+        self.process = subprocess.Popen([BIN / "bench-stall", str(seconds)],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def found(self):
+        output, _ = self.process.communicate()
+        return json.loads(output) if self.process.returncode == 0 else None
+
+
+def at_rest():
+    return Stalls(PROBE_S).found()
+
+
 def one_round(bench):
     settings = {"log_level": bench.log}
     rate = run(bench).accept / 2
     with Events(int(rate * bench.seconds) + 1, kind=bench.mix) as events, \
             Pipeline(settings) as pipeline:
-        before = disk_p99_ms()
+        before, rest = disk_p99_ms(), at_rest()
+        stalls = Stalls(bench.seconds)
         paced, found = pace(pipeline.port, events, rate, bench.seconds)
+        stalls = stalls.found()
         pipeline.settle(paced)
         disk = (before + disk_p99_ms()) / 2
     bench.say(f"{rate:,.0f} requests/s: p50 {found['p50_ms']} ms, p99 {found['p99_ms']} ms, "
-              f"most {found['most_ms']} ms; disk p99 {disk:.2f} ms")
-    return found | {"rate": rate, "disk_p99_ms": disk}
+              f"most {found['most_ms']} ms; disk p99 {disk:.2f} ms; "
+              f"stalls {stalls}, at rest {rest}")
+    return found | {"rate": rate, "disk_p99_ms": disk, "stalls": stalls, "stalls_at_rest": rest}
+
+
+def still(done):
+    def middle(when, what):
+        return median(r[when][what] for r in done)
+
+    return Row("latency, processor stood still", middle("stalls", "lost_percent"), "%",
+               note=f"longest {middle('stalls', 'most_ms'):.1f} ms; "
+                    f"at rest {middle('stalls_at_rest', 'lost_percent'):.1f} %")
 
 
 def figure(bench):
@@ -44,3 +74,5 @@ def figure(bench):
     yield Row("latency, p99 over the disk's", median(r["p99_ms"] - r["disk_p99_ms"] for r in done),
               "ms", target=3, limit=True,
               note=f"p99 of a flush {median(r['disk_p99_ms'] for r in done):.2f} ms")
+    if done[0]["stalls"]:
+        yield still(done)

@@ -2,7 +2,7 @@
  *
  * usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS
  *
- * Open loop: request n is due at n / RATE seconds, whether or not earlier ones are answered, and
+ * The first second, in which connections are made, counts for nothing but its answers. Open loop: request n is due at n / RATE seconds, whether or not earlier ones are answered, and
  * its latency counts from then; so a receiver that stalls is not spared the requests that would
  * have come meanwhile. In: a file of requests of SIZE bytes each, on stdin; none is sent twice.
  * Out: one JSON line. One thread, keep-alive connections to loopback; a cut connection ends the
@@ -22,7 +22,7 @@
 #include "../proto/clock.h"
 #include "../proto/histogram.h"
 
-enum { CONNECTIONS = 256, BATCH = 64, ANSWER_MAX = 4096, LATE_US = 10000000 };
+enum { CONNECTIONS = 256, BATCH = 64, ANSWER_MAX = 4096, LATE_US = 10000000, WARM_US = 1000000 };
 
 struct connection {
 	int fd;
@@ -114,7 +114,8 @@ take(struct pace *p, struct connection *c)
 		return;
 	p->answered++;
 	p->good += strncmp(c->answer, "HTTP/1.1 202", 12) == 0;
-	histogram_add(&p->latency, clock_mono_us() - c->due_us);
+	if (c->due_us >= p->start_us + WARM_US)
+		histogram_add(&p->latency, clock_mono_us() - c->due_us);
 	p->idle[p->idle_count++] = c;
 }
 
