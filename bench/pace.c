@@ -2,11 +2,11 @@
  *
  * usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS
  *
- * The first second, in which connections are made, counts for nothing but its answers. Open loop: request n is due at n / RATE seconds, whether or not earlier ones are answered, and
- * its latency counts from then; so a receiver that stalls is not spared the requests that would
- * have come meanwhile. In: a file of requests of SIZE bytes each, on stdin; none is sent twice.
- * Out: one JSON line. One thread, keep-alive connections to loopback; a cut connection ends the
- * run. */
+ * The first second, in which connections are made, counts for nothing but its answers. Open loop:
+ * request n is due at n / RATE seconds, whether or not earlier ones are answered, and its latency
+ * counts from then; so a receiver that stalls is not spared the requests that would have come
+ * meanwhile. In: a file of requests of SIZE bytes each, on stdin; none is sent twice. Out: one JSON
+ * line. One thread, keep-alive connections to loopback; a cut connection ends the run. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -39,8 +39,8 @@ watch(void *arg)
 
 		due_us += EVERY_US;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-			&(struct timespec){(time_t)(due_us / 1000000),
-				(long)(due_us % 1000000) * 1000},
+			&(struct timespec){
+				(time_t)(due_us / 1000000), (long)(due_us % 1000000) * 1000},
 			NULL);
 		late_us = clock_mono_us() - due_us;
 		histogram_add(&w->late, late_us);
@@ -77,6 +77,7 @@ main(int argc, char **argv)
 	}
 	printf("{\"lost_percent\": %.2f, \"p99_ms\": %.3f, \"most_ms\": %.3f}\n",
 		(double)worst->lost_us / seconds / 1e4,
-		(double)histogram_percentile(&worst->late, 99) / 1e3, (double)worst->late.most / 1e3);
+		(double)histogram_percentile(&worst->late, 99) / 1e3,
+		(double)worst->late.most / 1e3);
 	return 0;
 }

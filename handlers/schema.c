@@ -134,6 +134,8 @@ upgrade(sqlite3 *db, int version, struct error *why)
 	return execute(db, set_version, why) && execute(db, "COMMIT", why);
 }
 
+/* A checkpoint comes after 8,000 pages, 32 MB: a page that many groups change, as most are, is then
+ * written back once instead of with each thousand. */
 bool
 schema_prepare(sqlite3 *db, struct error *why)
 {
@@ -142,7 +144,8 @@ schema_prepare(sqlite3 *db, struct error *why)
 	if (!execute(db,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
-		    "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
+		    "PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;"
+		    "PRAGMA trusted_schema = OFF",
 		    why) ||
 		!read_version(db, &version, why))
 		return false;

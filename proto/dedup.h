@@ -1,7 +1,7 @@
 /* dedup - a hint that finds, for an event id's hash, the sequence number it was accepted under.
  *
  * An open-addressing table in a mapped file, 8 bytes a slot (24 bits of fingerprint, 40 of seq),
- * filled to between one half and three quarters: 10.7 to 16 bytes a remembered event. It is only a
+ * filled to between 8/15 and three quarters: 10.7 to 15 bytes a remembered event. It is only a
  * hint: the truth is the journal's seen log, which the caller shows it through a dedup_hash_at
  * function; each hit is checked there, so slots left by a killed or aborted writer are harmless. It
  * is touched only by the holder of the journal's write lock. Lost or damaged, from before a reboot
