@@ -18,7 +18,7 @@
 	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request bundles", 1024)     \
 	X(ANSWERS, "answers.%zu", "ingress PULL", "validator PUSH", "answer bundles", 4096)        \
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
-	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                      \
+	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
