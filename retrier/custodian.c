@@ -8,6 +8,7 @@
 #include "../proto/clock.h"
 #include "../proto/log.h"
 #include "backoff.h"
+#include "leases.h"
 #include "ledger.h"
 #include "pace.h"
 
@@ -15,17 +16,12 @@ enum {
 	CHANGES_MAX = 4096,
 	REASONS_BYTES = 1 << 20,
 	CHUNKS_MAX = 16384, /* 64 million events without an end; the rest waits in the journal */
-	OUT_MAX = 65536,
+	LEASES_MAX = (CONFIG_HANDLERS_MAX + 1) * PACE_MOST,
 	SAMPLES = 32,
 	SCAN_PER_TICK = 4096,
 	FIRE_PER_TICK = 256,
 	RESCAN_MS = 60000,
 	LOST_MAX = 3, /* handlers that may go away with an event before it is given up */
-};
-
-/* An event that the custodian has sent, in the order of sending. */
-struct sent {
-	uint64_t seq, at_ms;
 };
 
 /* The newest number in the journal at a time: all up to it were accepted before. */
@@ -40,6 +36,7 @@ struct custodian {
 	custodian_send *send;
 	void *send_arg;
 	struct ledger *ledger;
+	struct leases *leases;                      /* of what the ledger says is out */
 	struct pace paces[CONFIG_HANDLERS_MAX + 1]; /* the last one is the dlq's */
 	uint64_t gone_ms[CONFIG_HANDLERS_MAX + 1];  /* monotonic: when a handler last went away */
 	uint64_t alone[CONFIG_HANDLERS_MAX + 1];    /* the suspect that is out, or 0 */
@@ -50,8 +47,6 @@ struct custodian {
 	size_t changes_count;
 	char *reasons; /* texts of `changes` */
 	size_t reasons_used;
-	struct sent *out; /* ring */
-	size_t out_first, out_count;
 	struct sample samples[SAMPLES];
 	size_t samples_count;
 	uint64_t scanned; /* all up to here are in the ledger or have had their lease */
@@ -77,11 +72,11 @@ custodian_new(const struct config *cfg, struct journal *journal, struct metrics 
 	c->clock_offset_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
 	c->ledger = ledger_new(CHUNKS_MAX);
 	c->reasons = malloc(REASONS_BYTES);
-	c->out = calloc(OUT_MAX, sizeof *c->out);
+	c->leases = leases_new(LEASES_MAX);
 	msgpack_zone_init(&c->zone, 8192);
 	for (size_t i = 0; i <= c->dlq; i++)
 		pace_init(&c->paces[i]);
-	if (!c->ledger || !c->reasons || !c->out)
+	if (!c->ledger || !c->reasons || !c->leases)
 		custodian_destroy(&c);
 	return c;
 }
@@ -92,9 +87,9 @@ custodian_destroy(struct custodian **c)
 	if (!*c)
 		return;
 	ledger_destroy(&(*c)->ledger);
+	leases_destroy(&(*c)->leases);
 	msgpack_zone_destroy(&(*c)->zone);
 	free((*c)->reasons);
-	free((*c)->out);
 	free(*c);
 	*c = NULL;
 }
@@ -106,7 +101,7 @@ schedule_ms(const struct custodian *c)
 	return clock_mono_ms() + (uint64_t)c->clock_offset_ms;
 }
 
-/* ---- the ledger and the paces, always together ---- */
+/* ---- the ledger, the leases and the paces, always together ---- */
 
 static bool
 note(struct custodian *c, uint64_t seq, uint8_t state)
@@ -116,12 +111,15 @@ note(struct custodian *c, uint64_t seq, uint8_t state)
 	if (!ledger_set(c->ledger, seq, state))
 		return false;
 	if (was & LEDGER_OUT) {
+		leases_end(c->leases, seq);
 		pace_ended(&c->paces[was & LEDGER_ROUTE]);
 		if (c->alone[was & LEDGER_ROUTE] == seq)
 			c->alone[was & LEDGER_ROUTE] = 0;
 	}
-	if (state & LEDGER_OUT)
+	if (state & LEDGER_OUT) {
+		leases_begin(c->leases, seq, clock_mono_ms());
 		pace_sent(&c->paces[state & LEDGER_ROUTE]);
+	}
 	return true;
 }
 
@@ -457,35 +455,18 @@ scan(struct custodian *c)
 	}
 }
 
-/* The oldest entry's event has been sent once more since, and that delivery has a lease of its own.
- * Asked only when a lease is over, which is seldom. */
-static bool
-sent_since(const struct custodian *c)
-{
-	const uint64_t seq = c->out[c->out_first].seq;
-
-	for (size_t i = 1; i < c->out_count; i++)
-		if (c->out[(c->out_first + i) % OUT_MAX].seq == seq)
-			return true;
-	return false;
-}
-
 static void
 expire(struct custodian *c, uint64_t now_ms)
 {
-	while (c->out_count > 0) {
-		const struct sent *oldest = &c->out[c->out_first];
-		const uint8_t state = ledger_get(c->ledger, oldest->seq);
+	uint64_t seq, since_ms;
 
-		if ((state & LEDGER_OUT) && now_ms - oldest->at_ms < c->cfg->journal.lease_ms)
-			return;
-		if ((state & LEDGER_OUT) && !sent_since(c)) {
-			note(c, oldest->seq, ready_on(state & LEDGER_ROUTE));
-			if (gone_since(c, state & LEDGER_ROUTE, oldest->at_ms))
-				suspect(c, oldest->seq, state & LEDGER_ROUTE);
-		}
-		c->out_first = (c->out_first + 1) % OUT_MAX;
-		c->out_count--;
+	while (leases_oldest(c->leases, &seq, &since_ms) &&
+		now_ms - since_ms >= c->cfg->journal.lease_ms) {
+		const size_t route = ledger_get(c->ledger, seq) & LEDGER_ROUTE;
+
+		note(c, seq, ready_on(route));
+		if (gone_since(c, route, since_ms))
+			suspect(c, seq, route);
 	}
 }
 
@@ -506,7 +487,7 @@ give_up_unreadable(struct custodian *c, uint64_t seq)
 /* False: no more on this route for now. The journal has the last word on where the event goes: it
  * may have got an end, or been put back by an operator. */
 static bool
-send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
+send_one(struct custodian *c, uint64_t seq, size_t route)
 {
 	struct journal_event ev;
 	bool by_itself;
@@ -529,7 +510,6 @@ send_one(struct custodian *c, uint64_t seq, size_t route, uint64_t now_ms)
 	if (by_itself)
 		c->alone[route] = seq;
 	note(c, seq, (uint8_t)(LEDGER_OUT | route));
-	c->out[(c->out_first + c->out_count++) % OUT_MAX] = (struct sent){seq, now_ms};
 	++*metric(c->metrics, METRIC_FAMILY_RESENT, "");
 	return true;
 }
@@ -539,10 +519,10 @@ send_ready(struct custodian *c, size_t route, uint64_t now_ms)
 {
 	uint64_t room = pace_room(&c->paces[route], now_ms);
 
-	while (room-- > 0 && c->out_count < OUT_MAX && !c->alone[route]) {
+	while (room-- > 0 && !leases_full(c->leases) && !c->alone[route]) {
 		const uint64_t seq = ledger_first(c->ledger, ready_on(route));
 
-		if (!seq || !send_one(c, seq, route, now_ms))
+		if (!seq || !send_one(c, seq, route))
 			return;
 	}
 }
