@@ -11,6 +11,7 @@
 
 #define SCHEMA_COUNTER(statement, column)                                                          \
 	", " column " INTEGER NOT NULL DEFAULT 0, last_" column "_at INTEGER"
+#define SCHEMA_COUNTERS RECIPIENT_COUNTERS(SCHEMA_COUNTER)
 
 static const char *const schema_steps[] = {
 	/* Which events are in, so that each applies once. */
@@ -30,68 +31,55 @@ static const char *const schema_steps[] = {
 
 	"CREATE TABLE IF NOT EXISTS recipients("
 	" email TEXT PRIMARY KEY NOT NULL, address TEXT NOT NULL,"
-	" score INTEGER NOT NULL DEFAULT 0" RECIPIENT_COUNTERS(
-		SCHEMA_COUNTER) ") STRICT, WITHOUT ROWID;"
+	" score INTEGER NOT NULL DEFAULT 0" SCHEMA_COUNTERS ") STRICT, WITHOUT ROWID;"
 
-				"CREATE TABLE IF NOT EXISTS engagements("
-				" id INTEGER PRIMARY KEY, kind TEXT NOT NULL, email TEXT NOT NULL,"
-				" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT, "
-				"user_agent TEXT, ip TEXT,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS engagements("
+	" id INTEGER PRIMARY KEY, kind TEXT NOT NULL, email TEXT NOT NULL,"
+	" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT, user_agent TEXT, ip TEXT,"
+	" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL) STRICT;"
 
-				/* user: user_id, else the address. kind: campaign or content. */
-				"CREATE TABLE IF NOT EXISTS interests("
-				" user TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
-				" weight INTEGER NOT NULL, last_at INTEGER NOT NULL,"
-				" PRIMARY KEY(user, kind, key)) STRICT, WITHOUT ROWID;"
+	/* user: user_id, else the address. kind: campaign or content. */
+	"CREATE TABLE IF NOT EXISTS interests("
+	" user TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
+	" weight INTEGER NOT NULL, last_at INTEGER NOT NULL,"
+	" PRIMARY KEY(user, kind, key)) STRICT, WITHOUT ROWID;"
 
-				"CREATE TABLE IF NOT EXISTS conversions("
-				" id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL,"
-				" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT NOT "
-				"NULL,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS conversions("
+	" id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL,"
+	" message_id TEXT, campaign_id TEXT, user_id TEXT, url TEXT NOT NULL,"
+	" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL) STRICT;"
 
-				/* until NULL: for good. */
-				"CREATE TABLE IF NOT EXISTS suppressions("
-				" email TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL,"
-				" since INTEGER NOT NULL, until INTEGER, event_id TEXT NOT NULL) "
-				"STRICT, WITHOUT ROWID;"
+	/* until NULL: for good. */
+	"CREATE TABLE IF NOT EXISTS suppressions("
+	" email TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL,"
+	" since INTEGER NOT NULL, until INTEGER, event_id TEXT NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
 
-				/* The soft bounces that still count: none older than the period, or
-				   than a delivery. */
-				"CREATE TABLE IF NOT EXISTS soft_bounces("
-				" email TEXT NOT NULL, at INTEGER NOT NULL, event_id TEXT NOT NULL,"
-				" PRIMARY KEY(email, at, event_id)) STRICT, WITHOUT ROWID;"
+	/* The soft bounces that still count: none older than the period, or than a delivery. */
+	"CREATE TABLE IF NOT EXISTS soft_bounces("
+	" email TEXT NOT NULL, at INTEGER NOT NULL, event_id TEXT NOT NULL,"
+	" PRIMARY KEY(email, at, event_id)) STRICT, WITHOUT ROWID;"
 
-				"CREATE TABLE IF NOT EXISTS compliance_log("
-				" id INTEGER PRIMARY KEY, email TEXT NOT NULL, what TEXT NOT NULL, "
-				"at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, detail TEXT NOT "
-				"NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS compliance_log("
+	" id INTEGER PRIMARY KEY, email TEXT NOT NULL, what TEXT NOT NULL, at INTEGER NOT NULL,"
+	" source TEXT NOT NULL, event_id TEXT NOT NULL, detail TEXT NOT NULL) STRICT;"
 
-				"CREATE TABLE IF NOT EXISTS verifications("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, email TEXT, result "
-				"TEXT,"
-				" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT "
-				"NULL,"
-				" data TEXT NOT NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS verifications("
+	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, email TEXT, result TEXT,"
+	" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL,"
+	" data TEXT NOT NULL) STRICT;"
 
-				"CREATE TABLE IF NOT EXISTS system_events("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
-				"NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS system_events("
+	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
+	" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
 
-				"CREATE TABLE IF NOT EXISTS received_events("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
-				"NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS received_events("
+	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
+	" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
 
-				"CREATE TABLE IF NOT EXISTS unknown_events("
-				" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
-				" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT "
-				"NULL) STRICT;",
+	"CREATE TABLE IF NOT EXISTS unknown_events("
+	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
+	" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT NULL) STRICT;",
 };
 
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
