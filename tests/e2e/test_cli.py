@@ -263,6 +263,11 @@ class Up:
     def is_ready(self):
         return "ready" in self.text().splitlines()
 
+    def commands(self):
+        """The commands to try next, which are printed line by line after "ready"."""
+        wait_for("the guide to be whole", lambda: "Ctrl-C" in self.text())
+        return [line for line in self.text().splitlines() if line.startswith("  ")]
+
     def stages(self):
         """{name.instance: process id} of all stages of this folder."""
         found = {}
@@ -309,7 +314,7 @@ def test_nothing_in_the_data_folder_is_open_to_others(up):
 
 
 def test_the_commands_that_up_prints_work_as_they_are(up):
-    send, event = [line for line in up.text().splitlines() if line.startswith("  ")]
+    send, event = up.commands()
     assert " -c " not in send + event  # the folder's own trotline.yaml needs no mention
     sent = subprocess.run(
         shlex.split(send), cwd=up.folder, env=environment(), capture_output=True, text=True
@@ -510,7 +515,7 @@ def test_a_folder_with_blanks_in_its_name_is_as_good_as_any(folder):
     inner.mkdir()
     write_config(inner, free_port())
     up = Up(inner, "-c", str(inner / "trotline.yaml"))
-    send = next(line for line in up.text().splitlines() if " send " in line)
+    send, _ = up.commands()
     assert shlex.split(send)[1:4] == ["send", "-c", str(inner / "trotline.yaml")]
     assert up.stop() == 0
 
