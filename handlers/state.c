@@ -396,6 +396,7 @@ open_file(struct state *db, const char *data_dir, struct error *why)
 	snprintf(path, sizeof path, "%s/state.db", data_dir);
 	if (!make_file(path, why))
 		return false;
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* count no bytes: a lock each malloc */
 	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		SQLITE_OK)
 		return error_set(why, "cannot open %s: %s", path,

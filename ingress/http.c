@@ -633,9 +633,10 @@ add_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, 
 bool
 http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out)
 {
+	const int count = MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, NULL, NULL);
 	struct header_list list = {zone, NULL, 0};
 
-	list.pairs = msgpack_zone_malloc(zone, HEADERS_MAX * sizeof *list.pairs);
+	list.pairs = msgpack_zone_malloc(zone, (size_t)(count + 1) * sizeof *list.pairs);
 	if (!list.pairs)
 		return false;
 	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, add_header, &list);

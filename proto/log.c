@@ -118,9 +118,12 @@ put_escaped(struct line *l, unsigned char c)
 static bool
 is_plain(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || strchr("\"\\=", s.p[i]))
+	for (size_t i = 0; i < s.n; i++) {
+		const char c = s.p[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
 			return false;
+	}
 	return s.n > 0;
 }
 
