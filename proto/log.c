@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-	BUFFER_MAX = 64 * 1024,
+	BUFFER_MAX = 256 * 1024,
 	PIPE_BYTES = 1 << 20,
 	LINE_MAX_ = 4096, /* a line is cut there; what is cut is whole fields */
 	TEXT_MAX = 256,
