@@ -28,9 +28,9 @@ static struct {
 	enum log_level least;
 	time_t second; /* that `stamp` is written for */
 	char stamp[32];
-	size_t n;
-	char buffer[BUFFER_MAX];
+	size_t n; /* bytes in `buffer` */
 } out = {.stage = "trotline", .least = LEVEL_INFO, .second = (time_t)-1};
+static char buffer[BUFFER_MAX]; /* by itself, so that no page of it exists before it is used */
 
 /* A line under way: bytes past `max` are not written. */
 struct line {
@@ -233,9 +233,9 @@ log_line(enum log_level level, const char *msg, const struct log_field *fields, 
 		put_field(&l, &fields[i]);
 	bytes[l.n++] = '\n';
 
-	if (l.n > sizeof out.buffer - out.n)
+	if (l.n > sizeof buffer - out.n)
 		log_flush();
-	memcpy(out.buffer + out.n, bytes, l.n);
+	memcpy(buffer + out.n, bytes, l.n);
 	out.n += l.n;
 	if (level >= LEVEL_WARN)
 		log_flush();
@@ -248,7 +248,7 @@ log_flush(void)
 	size_t done = 0;
 
 	while (done < out.n) {
-		ssize_t n = write(STDERR_FILENO, out.buffer + done, out.n - done);
+		ssize_t n = write(STDERR_FILENO, buffer + done, out.n - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
