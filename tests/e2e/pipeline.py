@@ -8,6 +8,7 @@ after every test is checked at the end of each: a process ends 0 on SIGTERM, and
 import hashlib
 import hmac
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -50,12 +51,16 @@ def wait_for(what, condition, deadline_s=DEADLINE_S):
         time.sleep(0.01)
 
 
+# Below the range that the system hands to outgoing connections, so that none takes them, and none
+# that a run beside this one looks for: TEST_SLOT tells up to eight of them apart.
+SLOT = int(os.environ.get("TEST_SLOT", 0)) % 8
+PORTS = itertools.cycle(random.sample(range(20000 + SLOT, 32000, 8), 1500))
+
+
 def free_port():
-    """A port below the range that the system hands to outgoing connections, so that none takes it,
-    and none that a run beside this one looks for: TEST_SLOT tells up to eight of them apart."""
-    slot = int(os.environ.get("TEST_SLOT", 0)) % 8
+    """Not the same one soon again: what asks for two gets two."""
     while True:
-        port = random.randrange(20000 + slot, 32000, 8)
+        port = next(PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
