@@ -2,6 +2,7 @@
 loopback. A receiver ends with the `with` block, and with this process however that ends."""
 
 import ctypes
+import itertools
 import json
 import os
 import pathlib
@@ -37,10 +38,16 @@ def spawn(command, **options):
                             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, **options)
 
 
+# Below the range that the system hands to outgoing connections, so that none takes them.
+PORTS = list(range(20000, 32000))
+random.shuffle(PORTS)
+NEXT_PORT = itertools.cycle(PORTS)
+
+
 def free_port():
-    """Below the range that the system hands to outgoing connections, so that none takes it."""
+    """Not the same one soon again: what asks for two gets two."""
     while True:
-        port = random.randrange(20000, 32000)
+        port = next(NEXT_PORT)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

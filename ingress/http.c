@@ -604,7 +604,7 @@ http_answer_error(struct http *h, struct exchange *x, unsigned status, const cha
 struct header_list {
 	msgpack_zone *zone;
 	msgpack_object *pairs;
-	uint32_t n;
+	uint32_t n, room;
 };
 
 static msgpack_object
@@ -621,7 +621,7 @@ add_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, 
 	msgpack_object *pair = msgpack_zone_malloc(list->zone, 2 * sizeof *pair);
 
 	(void)kind;
-	if (!pair || list->n == HEADERS_MAX)
+	if (!pair || list->n == list->room)
 		return MHD_NO;
 	pair[0] = text_object(name, name_n);
 	pair[1] = text_object(value ? value : "", value_n);
@@ -634,9 +634,9 @@ bool
 http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out)
 {
 	const int count = MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, NULL, NULL);
-	struct header_list list = {zone, NULL, 0};
+	struct header_list list = {.zone = zone, .room = (uint32_t)count};
 
-	list.pairs = msgpack_zone_malloc(zone, (size_t)(count + 1) * sizeof *list.pairs);
+	list.pairs = msgpack_zone_malloc(zone, list.room * sizeof *list.pairs);
 	if (!list.pairs)
 		return false;
 	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, add_header, &list);

@@ -53,14 +53,15 @@ def wait_for(what, condition, deadline_s=DEADLINE_S):
 
 # Below the range that the system hands to outgoing connections, so that none takes them, and none
 # that a run beside this one looks for: TEST_SLOT tells up to eight of them apart.
-SLOT = int(os.environ.get("TEST_SLOT", 0)) % 8
-PORTS = itertools.cycle(random.sample(range(20000 + SLOT, 32000, 8), 1500))
+PORTS = list(range(20000 + int(os.environ.get("TEST_SLOT", 0)) % 8, 32000, 8))
+random.shuffle(PORTS)
+NEXT_PORT = itertools.cycle(PORTS)
 
 
 def free_port():
     """Not the same one soon again: what asks for two gets two."""
     while True:
-        port = next(PORTS)
+        port = next(NEXT_PORT)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -358,12 +358,13 @@ def test_an_event_that_is_put_back_before_its_burial_is_settled_is_handled(start
     pipeline = start(handlers=(), settings={"journal": {"lease": "3s"}})
     hook = pipeline.hook("unknown", lambda ev: ("dead", "the boat has sunk"))
     post_all(pipeline, [event("custom_thing", "before")])
-    wait_letters(pipeline, 1)  # so the two have met
+    wait_letters(pipeline, 1)
+    wait_for("it is counted as handed over", lambda: pipeline.metric("webhook_resent_total") == 1)
     good(pipeline, "dlq", "drop", "before")
     pipeline["dlq"].signal(signal.SIGSTOP)
     post_all(pipeline, [event("custom_thing", "a")])
     wait_for("it is given up", lambda: told(pipeline, "a")["status"] == "failed")
-    time.sleep(0.3)  # and handed over
+    wait_for("and handed over", lambda: pipeline.metric("webhook_resent_total") == 2)
     pipeline["retrier"].signal(signal.SIGSTOP)
     pipeline["dlq"].signal(signal.SIGCONT)
     wait_for("its letter", lambda: letters(pipeline))
