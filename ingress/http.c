@@ -298,6 +298,16 @@ limit_of(const struct config *cfg, const struct target *t)
 	return batch ? cfg->limits.batch_bytes : cfg->limits.event_bytes;
 }
 
+/* What a signature may cover is there: without it, its sender would be blamed for our lack of
+ * memory. */
+static bool
+target_is_kept(struct MHD_Connection *c)
+{
+	const struct peer *p = peer_of(c);
+
+	return p && p->target;
+}
+
 /* The headers are in. What is known to be refused on them alone is answered before the body comes,
  * which also closes the connection; the rest waits for the body. */
 static enum MHD_Result
@@ -305,11 +315,12 @@ begin(struct http *h, struct MHD_Connection *c, const char *method, const char *
 {
 	const struct target t = target_of(h->cfg, method, url);
 	const unsigned refused = refuse_head(h, c);
-	struct exchange *x;
+	struct exchange *x = NULL;
 
 	if (refused)
 		return respond_error(h, c, method, refused, NULL);
-	x = h->draining ? NULL : exchange_open(h->table, c, clock_mono_ms());
+	if (!h->draining && target_is_kept(c))
+		x = exchange_open(h->table, c, clock_mono_ms());
 	if (!x)
 		return respond_error(h, c, method, busy(t.source), NULL);
 	*context = x;
@@ -641,7 +652,7 @@ http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out)
 		return false;
 	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, add_header, &list);
 	*out = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {list.n, list.pairs}};
-	return true;
+	return list.n == list.room; /* part of them might lack the signature */
 }
 
 void

@@ -45,8 +45,8 @@ void http_answer(struct http *h, struct exchange *x, unsigned status, char *body
  * providers that give up on a 503. */
 void http_answer_error(struct http *h, struct exchange *x, unsigned status, const char *text);
 
-/* The request's headers as an array of [name, value] in the zone; they point into the connection.
- */
+/* The request's headers, all of them, as an array of [name, value] in the zone; they point into the
+ * connection. False when memory is short. */
 bool http_headers(const struct exchange *x, msgpack_zone *zone, msgpack_object *out);
 
 /* Path and query as the request line has them; lives as long as the request. */
