@@ -31,5 +31,6 @@ strndup(const char *text, size_t n)
 void *
 msgpack_zone_malloc_expand(msgpack_zone *zone, size_t n)
 {
-	return fails("msgpack_zone_malloc_expand") ? NULL : REAL(msgpack_zone_malloc_expand)(zone, n);
+	return fails("msgpack_zone_malloc_expand") ? NULL
+						   : REAL(msgpack_zone_malloc_expand)(zone, n);
 }
