@@ -130,7 +130,7 @@ schema_prepare(sqlite3 *db, struct error *why)
 	int version = -1;
 
 	if (!execute(db,
-		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 		    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
 		    "PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;"
 		    "PRAGMA trusted_schema = OFF",

@@ -1,14 +1,18 @@
 /* state - see state.h.
  *
- * In: statements by name, from the one thread of a handler process. Out: <data_dir>/state.db (WAL,
- * synchronous=FULL, so a commit is flushed before it returns). State: the connection, prepared
- * statements, and the number of the journal met last. A kill here costs the open transaction, which
- * nobody was told about.
+ * In: statements by name, from the one thread of a handler process. Out: <data_dir>/state.db and
+ * its WAL. State: the connection, prepared statements, and the number of the journal met last. A
+ * kill here costs the open transaction, or one that is not flushed: nobody was told about it.
  *
  * SQLite has one writer at a time and lets the others poll; with a dozen handler processes that
  * starves some and wastes time for all. So each waits its turn at flock() on <data_dir>/state.lock,
  * which the kernel hands on at once and frees when its holder dies. The busy time-out is for
- * outsiders only, such as an operator's sqlite3 shell. */
+ * outsiders only, such as an operator's sqlite3 shell.
+ *
+ * synchronous=NORMAL: SQLite commits without a flush, and flushes around a checkpoint, so that the
+ * file is sound whatever is lost (https://www.sqlite.org/wal.html). The flush of a commit is made
+ * here, after the turn was given on, so that the next handler applies meanwhile; it is over before
+ * state_commit returns. */
 #include "state.h"
 
 #include <errno.h>
@@ -29,6 +33,7 @@ struct state {
 	sqlite3_stmt *prepared[SQL_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
 	bool began;
+	bool unflushed; /* a flush failed, or it is not known: see write_again */
 	struct {
 		char name[JOURNAL_ID_MAX];
 		size_t n;
@@ -216,12 +221,41 @@ give_turn(struct state *db)
 	flock(db->turn, LOCK_UN);
 }
 
+/* A flush that failed is not repeated: it would say yes though the kernel has dropped the pages. So
+ * all that stands in the WAL is written once more, into state.db, and that is flushed. Without
+ * this, a commit whose flush failed would be found applied and reported as done. */
+static bool
+write_again(struct state *db, int how, struct error *why)
+{
+	const int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
+
+	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how == SQLITE_CHECKPOINT_PASSIVE))
+		return fail(db, "writing again what a flush failed for", why);
+	db->unflushed = false;
+	return true;
+}
+
+/* With the turn given on. */
+static bool
+flush(struct state *db, struct error *why)
+{
+	sqlite3_file *wal = NULL;
+	int rc = sqlite3_file_control(db->sqlite, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+
+	if (rc == SQLITE_OK && wal->pMethods)
+		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+	db->unflushed = rc != SQLITE_OK;
+	return rc == SQLITE_OK ||
+	       error_set(why, "state database: cannot flush it: %s", sqlite3_errstr(rc));
+}
+
 bool
 state_begin(struct state *db, struct error *why)
 {
 	if (!take_turn(db, why))
 		return false;
-	db->began = state_run(db, SQL_BEGIN, NULL, 0, why);
+	db->began = (!db->unflushed || write_again(db, SQLITE_CHECKPOINT_FULL, why)) &&
+		    state_run(db, SQL_BEGIN, NULL, 0, why);
 	if (!db->began)
 		give_turn(db);
 	return db->began;
@@ -248,7 +282,7 @@ state_commit(struct state *db, struct error *why)
 	}
 	db->began = false;
 	give_turn(db);
-	return true;
+	return flush(db, why);
 }
 
 bool
@@ -402,10 +436,11 @@ open_file(struct state *db, const char *data_dir, struct error *why)
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-	return schema_prepare(db->sqlite, why);
+	return schema_prepare(db->sqlite, why) && write_again(db, SQLITE_CHECKPOINT_PASSIVE, why);
 }
 
-/* The file is opened with the turn taken: several handlers start at once on a fresh database. */
+/* The file is opened with the turn taken: several handlers start at once on a fresh database. What
+ * a process that has ended could not flush is written again. */
 struct state *
 state_open(const char *data_dir, struct error *why)
 {

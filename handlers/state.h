@@ -39,8 +39,9 @@ void state_close(struct state **db);
 /* Waits for its turn among all handler processes, then begins. At false nothing is held. */
 bool state_begin(struct state *db, struct error *why);
 
-/* Commits; at true everything is on disk. At false nothing of it is applied, as far as this process
- * can know: the flush itself may have failed. Either way the turn is given on. */
+/* Commits, gives the turn on, and flushes; at true everything is on disk. At false nothing may be
+ * told of it: it is not applied, or others see it but a power cut may take it back, until the next
+ * state_begin has written it again (or has failed). */
 bool state_commit(struct state *db, struct error *why);
 void state_rollback(struct state *db);
 

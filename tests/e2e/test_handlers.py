@@ -458,12 +458,13 @@ def test_the_event_that_a_dead_process_had_in_hand_is_a_retry(bench):
 
 
 def test_no_verdict_done_leaves_before_its_flush(bench):
-    """In the order of system calls: the log is written, flushed, and only then is `done` sent.
+    """In the order of system calls: the log is written, the turn given on, the log flushed, and only
+    then is `done` sent.
 
     A leak checker cannot work under strace, so there is none for this one process.
     """
     trace = bench.folder / "trace"
-    calls = "trace=pwrite64,fdatasync,fsync,write,sendto,sendmsg"
+    calls = "trace=pwrite64,fdatasync,fsync,flock,write,sendto,sendmsg"
     no_leaks = "--env=ASAN_OPTIONS=detect_leaks=0"
     bench.start("opened", under=("strace", no_leaks, "-D", "-f", "-y", "-s", "256", "-e", calls, "-o", trace))
     for n in range(1, 4):
@@ -473,12 +474,14 @@ def test_no_verdict_done_leaves_before_its_flush(bench):
     for line in trace.read_text().splitlines():
         if "state.db-wal" in line:
             steps.append("flush" if "sync(" in line else "write")
+        elif "LOCK_UN" in line:
+            steps.append("turn")
         elif "done" in line and "handled" not in line:
             steps.append("done")
     *commits, rest = " ".join(steps).split("done")
     assert len(commits) == 3 and "done" not in rest
     for commit in commits:
-        assert "write" in commit and commit.rstrip().endswith("flush"), steps
+        assert "write" in commit and commit.rstrip().endswith("write turn flush"), steps
 
 
 def test_two_processes_of_each_type_and_two_routers_share_the_work(bench):
@@ -541,8 +544,7 @@ def test_one_log_line_an_event_and_no_address_in_it(bench):
 def test_a_full_disk_is_a_retry_and_passes(bench):
     handler = bench.start("unknown")
     bench.apply("unknown", bench.event({"n": 0}))
-    wal = (bench.folder / "data" / "state.db-wal").stat().st_size
-    resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (wal + 4096, resource.RLIM_INFINITY))
+    resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (16384, resource.RLIM_INFINITY))
     events = [bench.event({"n": n, "fill": "x" * 20000}) for n in range(5)]
     outcomes = bench.judge("unknown", *events)
     assert {verdict for verdict, _ in outcomes.values()} == {"later"}

@@ -1,11 +1,13 @@
 /* The state database: exactly once, one event taken back, one writer at a time, trouble survived.
  */
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "test_handlers.h"
 
 static struct bench b;
@@ -89,6 +91,90 @@ Test(handlers_state, it_commits_to_a_log_that_is_flushed_each_time)
 {
 	expect_row(&b, "PRAGMA journal_mode", "wal");
 	expect_row(&b, "PRAGMA user_version", "1");
+	begin();
+	apply(1, "a"); /* begins the log, which is a flush more */
+	commit();
+	for (uint64_t seq = 2; seq <= 4; seq++) {
+		const unsigned before = scratch_flushes;
+
+		begin();
+		apply(seq, "a");
+		commit();
+		cr_expect_eq(scratch_flushes, before + 1);
+	}
+}
+
+/* What stands in state.db itself, without its log. */
+static const char *
+row_without_log(const char *sql)
+{
+	static char text[64];
+	char uri[160];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+
+	snprintf(uri, sizeof uri, "file:%s?immutable=1", b.path);
+	cr_assert_eq(
+		sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL), SQLITE_OK);
+	text[0] = '\0';
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
+		snprintf(text, sizeof text, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return text;
+}
+
+/* The second of two. */
+static void
+commit_unflushed(void)
+{
+	begin();
+	apply(1, "a");
+	commit();
+	begin();
+	apply(2, "b");
+	scratch_flush_error = EIO;
+	cr_assert_not(state_commit(b.db, &b.why));
+	cr_expect(strstr(b.why.text, "cannot flush"), "%s", b.why.text);
+}
+
+Test(handlers_state, a_commit_that_could_not_be_flushed_is_written_again_before_anything_else)
+{
+	commit_unflushed();
+	cr_expect_not(state_begin(b.db, &b.why), "while the disk fails nothing begins");
+	cr_expect(strstr(b.why.text, "flush failed"), "%s", b.why.text);
+	cr_expect_not(state_begin(b.db, &b.why), "and the turn was given on");
+	cr_expect_str_empty(row_without_log(APPLIED));
+
+	scratch_flush_error = 0;
+	begin();
+	cr_expect_str_eq(row_without_log(APPLIED), "1,2", "not left to a flush that says yes now");
+	cr_expect_eq(event_begin(journal, 2), STATE_APPLIED);
+	commit();
+}
+
+Test(handlers_state, what_a_process_that_ended_could_not_flush_is_written_again_at_the_next_start)
+{
+	commit_unflushed();
+	state_close(&b.db);
+	cr_expect_str_empty(row_without_log(APPLIED));
+	scratch_flush_error = 0;
+	b.db = state_open(b.folder, &b.why);
+	cr_assert_not_null(b.db, "%s", b.why.text);
+	cr_expect_str_eq(row_without_log(APPLIED), "1,2");
+}
+
+Test(handlers_state, a_database_that_cannot_be_written_again_is_not_opened)
+{
+	commit_unflushed();
+	state_close(&b.db);
+	b.db = state_open(b.folder, &b.why);
+	cr_expect_null(b.db);
+	cr_expect(strstr(b.why.text, "flush failed"), "%s", b.why.text);
+	scratch_flush_error = 0;
+	b.db = state_open(b.folder, &b.why);
+	cr_assert_not_null(b.db, "%s", b.why.text);
 }
 
 Test(handlers_state, an_event_applies_once_however_often_it_comes)
