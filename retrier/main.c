@@ -266,6 +266,7 @@ main(int argc, char **argv)
 	stage_every(st, TICK_MS, on_tick, r);
 	stage_every(st, SURVEY_MS, on_survey, r);
 	stage_yield();
+	on_survey(r); /* before ready: what comes from then on is on its first way, not lost */
 	stage_run(st);
 	on_verdicts(r);
 	custodian_settle(r->custodian, NULL);

@@ -68,6 +68,20 @@ def test_retry_twice_then_done(start):
     assert letters(pipeline) == []
 
 
+def test_what_comes_after_ready_is_not_taken_for_lost(start):
+    """At a start all that the journal holds is sent again, but nothing that has come since."""
+    pipeline = start(handlers=(), without=("retrier",), settings=settings(journal={"lease": "30s"}))
+    hook = pipeline.hook("mine", lambda ev: None)
+    events = [event("mine_a") for _ in range(100)]
+    pipeline.add("retrier")
+    post_all(pipeline, events)
+    wait_for("the retrier has looked into the journal",
+             lambda: pipeline.metric("webhook_queue_size") == len(events))
+    wait_for("all are delivered", lambda: len(hook.events) >= len(events))
+    assert pipeline.metric("webhook_resent_total") == 0
+    assert len(hook.events) == len(events)
+
+
 def test_always_retry_ends_in_the_dead_letters_after_all_tries_in_time(start):
     pipeline = start(settings=settings({
         "delay": "200ms", "max_delay": "700ms", "attempts": 4,
