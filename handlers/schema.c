@@ -122,8 +122,6 @@ upgrade(sqlite3 *db, int version, struct error *why)
 	return execute(db, set_version, why) && execute(db, "COMMIT", why);
 }
 
-/* A checkpoint comes after 8,000 pages, 32 MB: a page that many groups change, as most are, is then
- * written back once instead of with each thousand. */
 bool
 schema_prepare(sqlite3 *db, struct error *why)
 {
@@ -132,7 +130,7 @@ schema_prepare(sqlite3 *db, struct error *why)
 	if (!execute(db,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 		    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
-		    "PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;"
+		    "PRAGMA journal_size_limit = 67108864;"
 		    "PRAGMA trusted_schema = OFF",
 		    why) ||
 		!read_version(db, &version, why))

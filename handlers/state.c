@@ -12,7 +12,8 @@
  * synchronous=NORMAL: SQLite commits without a flush, and flushes around a checkpoint, so that the
  * file is sound whatever is lost (https://www.sqlite.org/wal.html). The flush of a commit is made
  * here, after the turn was given on, so that the next handler applies meanwhile; it is over before
- * state_commit returns. */
+ * state_commit returns. Checkpoints are made here too: SQLite's own would come before that flush,
+ * take the kernel's one report of a failure, and keep it to itself. */
 #include "state.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@
 
 #include "schema.h"
 
+/* A checkpoint comes after 8,000 pages, 32 MB: a page that many groups change, as most are, is then
+ * written back once instead of with each thousand. */
+enum { CHECKPOINT_PAGES = 8000 };
+
 enum { BUSY_MS = 5000, JOURNAL_ID_MAX = 16, PATH_BYTES = 4096, COLUMNS_MAX = 16 };
 
 struct state {
@@ -33,7 +38,8 @@ struct state {
 	sqlite3_stmt *prepared[SQL_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
 	bool began;
-	bool unflushed; /* a flush failed, or it is not known: see write_again */
+	bool unflushed; /* a flush has failed: see write_again */
+	int wal_pages;  /* since the last checkpoint here */
 	struct {
 		char name[JOURNAL_ID_MAX];
 		size_t n;
@@ -221,18 +227,47 @@ give_turn(struct state *db)
 	flock(db->turn, LOCK_UN);
 }
 
-/* A flush that failed is not repeated: it would say yes though the kernel has dropped the pages. So
- * all that stands in the WAL is written once more, into state.db, and that is flushed. Without
- * this, a commit whose flush failed would be found applied and reported as done. */
+/* Writes what stands in the WAL into state.db, and flushes that. How: FULL, or PASSIVE, which
+ * leaves what an outsider still reads for another time. */
 static bool
-write_again(struct state *db, int how, struct error *why)
+checkpoint(struct state *db, int how, struct error *why)
 {
 	const int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
 
 	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how == SQLITE_CHECKPOINT_PASSIVE))
-		return fail(db, "writing again what a flush failed for", why);
-	db->unflushed = false;
+		return fail(db, "writing back its log", why);
+	db->wal_pages = 0;
 	return true;
+}
+
+/* A flush that failed is not repeated: it would say yes though the kernel has dropped the pages. So
+ * all that stands in the WAL is written once more. Without this, a commit whose flush failed would
+ * be found applied and reported as done. */
+static bool
+write_again(struct state *db, struct error *why)
+{
+	db->unflushed = !checkpoint(db, SQLITE_CHECKPOINT_FULL, why);
+	return !db->unflushed;
+}
+
+/* With the turn taken, before a transaction. */
+static bool
+write_back(struct state *db, struct error *why)
+{
+	if (db->unflushed)
+		return write_again(db, why);
+	return db->wal_pages < CHECKPOINT_PAGES || checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
+}
+
+static int
+on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct state *db = arg;
+
+	(void)sqlite;
+	(void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
 }
 
 /* With the turn given on. */
@@ -254,8 +289,7 @@ state_begin(struct state *db, struct error *why)
 {
 	if (!take_turn(db, why))
 		return false;
-	db->began = (!db->unflushed || write_again(db, SQLITE_CHECKPOINT_FULL, why)) &&
-		    state_run(db, SQL_BEGIN, NULL, 0, why);
+	db->began = write_back(db, why) && state_run(db, SQL_BEGIN, NULL, 0, why);
 	if (!db->began)
 		give_turn(db);
 	return db->began;
@@ -436,7 +470,10 @@ open_file(struct state *db, const char *data_dir, struct error *why)
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-	return schema_prepare(db->sqlite, why) && write_again(db, SQLITE_CHECKPOINT_PASSIVE, why);
+	if (!schema_prepare(db->sqlite, why))
+		return false;
+	sqlite3_wal_hook(db->sqlite, on_commit, db);
+	return checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
 }
 
 /* The file is opened with the turn taken: several handlers start at once on a fresh database. What
