@@ -144,3 +144,9 @@ wire_send(zsock_t *sock, const void *bytes, size_t n)
 {
 	return zmq_send(zsock_resolve(sock), bytes, n, ZMQ_DONTWAIT) >= 0;
 }
+
+bool
+wire_has_room(zsock_t *sock)
+{
+	return zsock_events(sock) & ZMQ_POLLOUT;
+}

@@ -50,4 +50,7 @@ bool wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, 
 /* Sends bytes as one frame without waiting. False when the pipe is full or nobody is there. */
 bool wire_send(zsock_t *sock, const void *bytes, size_t n);
 
+/* Would a frame be taken now? */
+bool wire_has_room(zsock_t *sock);
+
 #endif

@@ -90,8 +90,11 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 	};
 
 	msgpack_sbuffer_clear(&r->out);
-	return frame_pack(&dead_schema, &dead, &r->out) &&
-	       wire_send(r->dead, r->out.data, r->out.size);
+	if (!frame_pack(&dead_schema, &dead, &r->out) ||
+		!wire_send(r->dead, r->out.data, r->out.size))
+		return false;
+	log_info("bury", LF_UINT("seq", ev->seq), LF_SLICE("handler", dead.handler));
+	return true;
 }
 
 /* Sends what is bundled; where no router has room, all of it is given back. */
@@ -117,6 +120,8 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 
 	if (route == r->st->cfg->handlers_count)
 		return send_dead(r, ev);
+	if (r->bundled_count == 0 && !wire_has_room(r->events))
+		return false;
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
 		LF_TEXT("handler", r->st->cfg->handlers[route].name));
