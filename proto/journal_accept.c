@@ -15,7 +15,7 @@
 
 enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16, TRIM_FULL = 1024 };
 enum { RESERVE_FROM = 1 << 20, RESERVE_LEAST = 2 << 20 };
-enum { BLOCK_BYTES = 64 << 10, BLOCKS = 64, RESERVE_STEP = BLOCK_BYTES * BLOCKS };
+enum { BLOCK_BYTES = 64 << 10, BLOCKS = 4, RESERVE_STEP = BLOCK_BYTES * BLOCKS };
 
 static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
@@ -330,8 +330,9 @@ write_zeros(int fd, off_t at)
 }
 
 /* Writes zeros behind the end of the file, for pages that are yet to come: a flush that makes the
- * file longer costs about twice one that does not. Nobody else writes to the file meanwhile, for
- * the write lock is held, and LMDB does not ask how long it is. */
+ * file longer costs about twice one that does not. A little each time, for everybody waits for it.
+ * Nobody else writes to the file meanwhile, for the write lock is held, and LMDB does not ask how
+ * long it is. */
 static void
 reserve(struct journal *j)
 {
