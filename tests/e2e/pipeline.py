@@ -400,6 +400,16 @@ class Pipeline:
             shutil.rmtree(self.folder)
 
 
+def post_all(pipeline, events, batch=1000):
+    """In batches; each event must be queued. The events' ids."""
+    with pipeline.client() as client:
+        for at in range(0, len(events), batch):
+            part = events[at:at + batch]
+            result = client.post_batch(part).json()["batch_result"]
+            assert result["queued_count"] == len(part), result
+    return [ev["event_id"] for ev in events]
+
+
 class Hook:
     """A handler in the test's own process, as one in any language would be: it pulls event frames
     from the routers and pushes verdicts. decide(event) gives "done", or ("retry"|"dead", why), or

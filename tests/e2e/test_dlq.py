@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from pipeline import BIN, Pipeline, Stage, event, wait_for
+from pipeline import BIN, Pipeline, Stage, event, post_all, wait_for
 from verbs import good, letters, lines, run, told
 
 MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
@@ -23,15 +23,6 @@ MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
 
 def settings(**more):
     return {"handlers": MINE, "retry": {"jitter_percent": 0}} | more
-
-
-def post_all(pipeline, events, batch=500):
-    with pipeline.client() as client:
-        for at in range(0, len(events), batch):
-            part = events[at:at + batch]
-            result = client.post_batch(part).json()["batch_result"]
-            assert result["queued_count"] == len(part), result
-    return [ev["event_id"] for ev in events]
 
 
 def wait_letters(pipeline, count):

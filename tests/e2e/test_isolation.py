@@ -9,23 +9,13 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import event, wait_for
+from pipeline import event, post_all, wait_for
 
 MINE = {"handlers": [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]}
 
 
 def mine(**settings):
     return MINE | settings
-
-
-def post_all(pipeline, events, batch=1000):
-    """In batches; each must be queued."""
-    with pipeline.client() as client:
-        for at in range(0, len(events), batch):
-            part = events[at:at + batch]
-            result = client.post_batch(part).json()["batch_result"]
-            assert result["queued_count"] == len(part), result
-    return [ev["event_id"] for ev in events]
 
 
 def quick_enough(pipeline, count=20, seconds=5):

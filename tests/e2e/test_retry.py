@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import BIN, event, wait_for
+from pipeline import BIN, event, post_all, wait_for
 from verbs import good, letters, lines, run, told
 
 MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
@@ -21,15 +21,6 @@ MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
 def settings(retry=None, **more):
     """Exact times, so that they can be checked."""
     return {"handlers": MINE, "retry": {"jitter_percent": 0} | (retry or {})} | more
-
-
-def post_all(pipeline, events, batch=1000):
-    with pipeline.client() as client:
-        for at in range(0, len(events), batch):
-            part = events[at:at + batch]
-            result = client.post_batch(part).json()["batch_result"]
-            assert result["queued_count"] == len(part), result
-    return [ev["event_id"] for ev in events]
 
 
 class Clock:
