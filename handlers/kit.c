@@ -212,10 +212,10 @@ connect_all(struct kit *k)
 	bool good;
 
 	k->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
-	k->events = wire_connect(cfg, WIRE_ROUTE, ZMQ_PULL, k->name, 0, &why);
+	k->events = wire_connect(cfg, WIRE_OWN_ROUTE, ZMQ_PULL, k->name, 0, &why);
 	good = k->verdicts && k->events;
 	for (size_t i = 1; good && i < cfg->processes.router; i++)
-		good = wire_connect_more(k->events, cfg, WIRE_ROUTE, k->name, i, &why);
+		good = wire_connect_more(k->events, cfg, WIRE_OWN_ROUTE, k->name, i, &why);
 	if (!good)
 		stage_fail("cannot connect", &why);
 	k->started_ms = clock_mono_ms();

@@ -26,6 +26,7 @@ file_name(char *out, size_t size, enum wire wire, const char *name, size_t insta
 		snprintf(out, size, "events.%zu", instance);
 		break;
 	case WIRE_ROUTE:
+	case WIRE_OWN_ROUTE:
 		snprintf(out, size, "route-%s.%zu", name, instance);
 		break;
 	case WIRE_TAP:
@@ -62,8 +63,8 @@ enum { BUNDLE_MORE = 2 << 20 };
 static int64_t
 largest_frame(const struct config *cfg, enum wire wire)
 {
-	const uint64_t body = wire == WIRE_EVENTS || wire == WIRE_ROUTE ? cfg->limits.event_bytes
-									: cfg->limits.batch_bytes;
+	const bool events = wire == WIRE_EVENTS || wire == WIRE_ROUTE || wire == WIRE_OWN_ROUTE;
+	const uint64_t body = events ? cfg->limits.event_bytes : cfg->limits.batch_bytes;
 
 	return (int64_t)(3 * body + cfg->limits.header_bytes + BUNDLE_MORE);
 }
@@ -140,9 +141,16 @@ wire_connect(const struct config *cfg, enum wire wire, int type, const char *nam
 }
 
 bool
+wire_send_part(zsock_t *sock, const void *bytes, size_t n, bool more)
+{
+	return zmq_send(zsock_resolve(sock), bytes, n, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >=
+	       0;
+}
+
+bool
 wire_send(zsock_t *sock, const void *bytes, size_t n)
 {
-	return zmq_send(zsock_resolve(sock), bytes, n, ZMQ_DONTWAIT) >= 0;
+	return wire_send_part(sock, bytes, n, false);
 }
 
 bool

@@ -19,6 +19,8 @@
 	X(ANSWERS, "answers.%zu", "ingress PULL", "validator PUSH", "answer bundles", 4096)        \
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
+	X(OWN_ROUTE, "route-%s.%zu", "router PUSH", "handler that `up` starts PULL",               \
+		"events, many parts in a message", 64)                                             \
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
@@ -35,9 +37,9 @@ struct wire_row {
 
 extern const struct wire_row wire_table[WIRE_COUNT];
 
-/* Opens one end of a wire. name: the handler or stage for ROUTE and TAP, else NULL; instance:
- * which one, ignored where the table has no number. NULL with the cause on failure. The caller
- * destroys the socket with zsock_destroy. */
+/* Opens one end of a wire. name: the handler or stage for the routes and TAP, else NULL;
+ * instance: which one, ignored where the table has no number. NULL with the cause on failure. The
+ * caller destroys the socket with zsock_destroy. */
 zsock_t *wire_bind(const struct config *cfg, enum wire wire, int type, const char *name,
 	size_t instance, struct error *why);
 zsock_t *wire_connect(const struct config *cfg, enum wire wire, int type, const char *name,
@@ -49,6 +51,10 @@ bool wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, 
 
 /* Sends bytes as one frame without waiting. False when the pipe is full or nobody is there. */
 bool wire_send(zsock_t *sock, const void *bytes, size_t n);
+
+/* The same for a part of a message, with more to follow or not. What is lost with its peer is lost
+ * whole. */
+bool wire_send_part(zsock_t *sock, const void *bytes, size_t n, bool more);
 
 /* Would a frame be taken now? */
 bool wire_has_room(zsock_t *sock);

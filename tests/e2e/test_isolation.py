@@ -85,6 +85,31 @@ def test_a_burst_to_a_running_handler_never_waits_for_the_lease(start):
 # ---- a handler that is slow or silent
 
 
+def messages_of(pipeline, name, kind, count=200):
+    """The parts of each message in which so many events come to a handler that is there."""
+    def until(ids):
+        messages, left = [], set(ids)
+        while left:
+            parts = [msgpack.unpackb(part) for part in events.recv_multipart()]
+            left -= {part["id"] for part in parts}
+            messages.append(parts)
+        return messages
+
+    with zmq.Context() as context, context.socket(zmq.PULL) as events:
+        events.linger = 0
+        events.rcvtimeo = 30_000
+        events.connect(f"ipc://{pipeline.data}/run/route-{name}.0")
+        until(post_all(pipeline, [event(kind)]))
+        return until(post_all(pipeline, [event(kind) for _ in range(count)]))
+
+
+def test_a_handler_that_is_started_by_hand_gets_each_event_in_a_message_of_its_own(start):
+    """The pipeline's own take many at once."""
+    pipeline = start(handlers=(), settings=mine())
+    assert {len(parts) for parts in messages_of(pipeline, "mine", "mine_a")} == {1}
+    assert 1 < max(len(parts) for parts in messages_of(pipeline, "unknown", "theirs")) <= 64
+
+
 def test_a_slow_handler_holds_up_no_other(start):
     pipeline = start(settings=mine())
     go_on = threading.Event()
