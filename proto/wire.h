@@ -20,7 +20,7 @@
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
 	X(OWN_ROUTE, "route-%s.%zu", "router PUSH", "handler that `up` starts PULL",               \
-		"events, many parts in a message", 64)                                             \
+		"events, up to 16 parts a message", 64)                                            \
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \

@@ -5,9 +5,9 @@
  * and stays in the journal, so that no type ever waits for another. State: none. A kill loses what
  * is in its sockets, which the retrier sends again after the lease.
  *
- * Handlers that `trotline up` starts get many frames as the parts of one message, which costs
- * ZeroMQ less by more than a third. Those of other make get one a message, for some languages'
- * bindings give a message's parts in a way that is easily taken for the first one alone. */
+ * Handlers that `trotline up` starts get many frames as the parts of one message, which costs less.
+ * Others get one a message: some languages' bindings hand out a message's parts as a list, of which
+ * the first is easily taken for all. */
 #include <stdlib.h>
 
 #include "../proto/bundle.h"
@@ -15,7 +15,8 @@
 #include "../proto/stage.h"
 #include "../proto/wire.h"
 
-enum { BURST = 64, SEQS_MAX = 512, PARTS_MAX = 64 };
+enum { BURST = 64, SEQS_MAX = 512 };
+enum { PARTS_MAX = 16, MESSAGE_BYTES = 128 << 10 };
 
 struct route {
 	struct router *router;
@@ -25,7 +26,7 @@ struct route {
 	bool own;          /* its handlers take many parts in a message */
 	struct slice held; /* the frame that leaves when it is known whether one follows it */
 	uint64_t held_seq;
-	size_t parts;                /* of the message under way */
+	size_t parts, bytes;         /* of the message under way */
 	uint64_t returned[SEQS_MAX]; /* what had no room in this burst */
 	size_t count;
 	double *routed; /* its figure */
@@ -160,12 +161,15 @@ send_held(struct router *r, size_t i, bool more)
 
 	if (!route->held.p)
 		return;
-	more = more && route->own && route->parts + 1 < PARTS_MAX;
+	route->parts++;
+	route->bytes += route->held.n;
+	more = more && route->own && route->parts < PARTS_MAX && route->bytes < MESSAGE_BYTES;
 	if (wire_send_part(route->sock, route->held.p, route->held.n, more))
 		++*route->routed;
 	else
 		give_back(r, i, route->held_seq);
-	route->parts = more ? route->parts + 1 : 0;
+	if (!more)
+		route->parts = route->bytes = 0;
 	route->held = (struct slice){NULL, 0};
 }
 
