@@ -6,7 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
 	libsodium-dev libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
 	libcyaml-dev libyaml-dev libcurl4-openssl-dev supervisor
-TEST_PACKAGES = libcriterion-dev python3-pytest python3-zmq python3-msgpack curl strace prometheus python3-lmdb
+TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
+	python3-zmq python3-msgpack python3-lmdb curl strace prometheus
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
 BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis python3-zmq python3-msgpack
 LINT_PACKAGES = clang-format clang-tidy cppcheck

@@ -353,10 +353,12 @@ static void
 log_settled(const struct journal_change *change)
 {
 	static const char *const names[] = {"done", "retry", "dead", "buried", "due", "lost"};
+	const bool lost = change->applied_as == MOVE_LOST; /* the reason is that of the last time */
 
 	if (change->applied)
 		log_info(names[change->applied_as], LF_UINT("seq", change->seq),
-			LF_UINT("attempts", change->attempts), LF_SLICE("reason", change->reason),
+			LF_UINT("attempts", change->attempts),
+			LF_SLICE("reason", lost ? slice_of("its handler went away") : change->reason),
 			LF_SLICE("handler", change->handler));
 }
 

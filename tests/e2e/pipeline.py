@@ -410,6 +410,13 @@ def post_all(pipeline, events, batch=1000):
     return [ev["event_id"] for ev in events]
 
 
+def verdict_on(events, handler, verdict, reason=""):
+    """A verdict frame on events of one journal."""
+    return msgpack.packb({
+        "v": 1, "journal": events[0]["journal"], "seqs": [ev["seq"] for ev in events],
+        "verdict": verdict, "reason": reason, "handler": handler})
+
+
 class Hook:
     """A handler in the test's own process, as one in any language would be: it pulls event frames
     from the routers and pushes verdicts. decide(event) gives "done", or ("retry"|"dead", why), or
@@ -453,9 +460,7 @@ class Hook:
         if decided is None:
             return
         verdict, reason = (decided, "") if isinstance(decided, str) else decided
-        verdicts.send(msgpack.packb({
-            "v": 1, "journal": ev["journal"], "seqs": [ev["seq"]], "verdict": verdict,
-            "reason": reason, "handler": self.name}))
+        verdicts.send(verdict_on([ev], self.name, verdict, reason))
 
     def close(self):
         self.stopping.set()

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import event, post_all, wait_for
+from pipeline import event, post_all, verdict_on, wait_for
 
 MINE = {"handlers": [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]}
 
@@ -86,19 +86,23 @@ def test_a_burst_to_a_running_handler_never_waits_for_the_lease(start):
 
 
 def messages_of(pipeline, name, kind, fill=""):
-    """The parts of each message in which 200 events come to a handler that is there."""
+    """The parts of each message in which 200 events come to a handler that is there, and says "done"
+    to each: of a silent one the retrier would think that it has hung."""
     def until(ids):
         messages, left = [], set(ids)
         while left:
             parts = [msgpack.unpackb(part) for part in events.recv_multipart()]
             left -= {part["id"] for part in parts}
             messages.append(parts)
+            verdicts.send(verdict_on(parts, name, "done"))
         return messages
 
-    with zmq.Context() as context, context.socket(zmq.PULL) as events:
-        events.linger = 0
-        events.rcvtimeo = 30_000
+    with (zmq.Context() as context, context.socket(zmq.PULL) as events,
+          context.socket(zmq.PUSH) as verdicts):
+        events.linger, events.rcvtimeo = 0, 30_000
+        verdicts.linger, verdicts.sndtimeo = 1000, 30_000
         events.connect(f"ipc://{pipeline.data}/run/route-{name}.0")
+        verdicts.connect(f"ipc://{pipeline.data}/run/verdicts")
         until(post_all(pipeline, [event(kind)]))
         return until(post_all(pipeline, [event(kind, fill=fill) for _ in range(200)], batch=100))
 

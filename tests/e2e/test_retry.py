@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import BIN, event, post_all, wait_for
+from pipeline import BIN, event, post_all, verdict_on, wait_for
 from verbs import good, letters, lines, run, told
 
 MINE = [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]
@@ -139,9 +139,7 @@ def work_until_poisoned(run_folder, poison, handled):
         if ev["id"] == poison:
             os._exit(1)
         handled.append(ev["id"])
-        verdicts.send(msgpack.packb({
-            "v": 1, "journal": ev["journal"], "seqs": [ev["seq"]], "verdict": "done",
-            "reason": "", "handler": "mine"}))
+        verdicts.send(verdict_on([ev], "mine", "done"))
 
 
 class Crasher:
