@@ -23,13 +23,14 @@ struct hook {
 	void *arg;
 	struct stage *st;
 	struct hook *next;
+	bool due; /* a timer will call it once */
 };
 
 struct stage_private {
 	int signals; /* signalfd */
 	int lock;    /* flock of this instance, held until the process ends */
 	struct hook *hooks;
-	bool log_due; /* a timer will write what is logged */
+	struct hook *log; /* writes what is logged */
 	stage_reader *drain;
 	void *drain_arg;
 	stage_reload *reload;
@@ -178,28 +179,14 @@ take_place(const struct stage *st, struct error *why)
 	return -1;
 }
 
-static int
-on_log_due(zloop_t *loop, int timer, void *arg)
-{
-	struct stage *st = arg;
-
-	(void)loop;
-	(void)timer;
-	st->priv->log_due = false;
-	log_flush();
-	return 0;
-}
-
 /* Lines that can wait are written together: each write wakes whoever takes them in, which would
  * cost more than the event that a line tells of. */
 static int
 hook_call(struct hook *hook)
 {
-	struct stage *st = hook->st;
-
 	hook->fn(hook->arg);
-	if (log_pending() && !st->priv->log_due)
-		st->priv->log_due = zloop_timer(st->loop, LOG_MS, 1, on_log_due, st) >= 0;
+	if (log_pending())
+		stage_call_within(hook->st->priv->log, LOG_MS);
 	return 0;
 }
 
@@ -227,6 +214,15 @@ on_timer(zloop_t *loop, int timer, void *arg)
 	return hook_call(arg);
 }
 
+static int
+on_due(zloop_t *loop, int timer, void *arg)
+{
+	struct hook *hook = arg;
+
+	hook->due = false;
+	return on_timer(loop, timer, hook);
+}
+
 static struct hook *
 hook_new(struct stage *st, stage_reader *fn, void *arg)
 {
@@ -234,7 +230,7 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 
 	if (!hook)
 		stage_fail("cannot start", &no_memory);
-	*hook = (struct hook){fn, arg, st, st->priv->hooks};
+	*hook = (struct hook){fn, arg, st, st->priv->hooks, false};
 	st->priv->hooks = hook;
 	return hook;
 }
@@ -265,6 +261,19 @@ void
 stage_every(struct stage *st, size_t ms, stage_reader *fn, void *arg)
 {
 	zloop_timer(st->loop, ms, 0, on_timer, hook_new(st, fn, arg));
+}
+
+struct hook *
+stage_call(struct stage *st, stage_reader *fn, void *arg)
+{
+	return hook_new(st, fn, arg);
+}
+
+void
+stage_call_within(struct hook *hook, size_t ms)
+{
+	if (!hook->due)
+		hook->due = zloop_timer(hook->st->loop, ms, 1, on_due, hook) >= 0;
 }
 
 void
@@ -383,6 +392,13 @@ publish_stats(void *arg)
 }
 
 static void
+write_log(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
+static void
 open_loop(struct stage *st)
 {
 	struct error why = {""};
@@ -395,6 +411,7 @@ open_loop(struct stage *st)
 	st->tap = tap_new(st->cfg, st->name, st->instance, &why);
 	if (!st->tap)
 		stage_fail("cannot open the tap", &why);
+	st->priv->log = stage_call(st, write_log, NULL);
 	stage_on_fd(st, st->priv->signals, on_signal, st);
 	stage_every(st, STATS_MS, publish_stats, st);
 	stage_on_read(st, tap_sock(st->tap), publish_stats, st); /* a watcher has come */

@@ -358,7 +358,8 @@ log_settled(const struct journal_change *change)
 	if (change->applied)
 		log_info(names[change->applied_as], LF_UINT("seq", change->seq),
 			LF_UINT("attempts", change->attempts),
-			LF_SLICE("reason", lost ? slice_of("its handler went away") : change->reason),
+			LF_SLICE("reason",
+				lost ? slice_of("its handler went away") : change->reason),
 			LF_SLICE("handler", change->handler));
 }
 

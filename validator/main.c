@@ -27,7 +27,7 @@ enum {
 	DRAIN_GROUPS = 64,
 	ASKS_FOR_BATCH = 2
 };
-enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, SECOND_MS = 1000 };
+enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, BUNDLE_MS = 10, SECOND_MS = 1000 };
 
 /* What a source's requests are checked with: one of the two. */
 struct keys {
@@ -57,6 +57,8 @@ struct validator {
 	uint64_t returned[BUNDLE_MAX]; /* what is in events_out, for the retrier when no router has
 					  room */
 	size_t returned_count;
+	uint64_t passed_on_ms;   /* monotonic: when the last bundle went */
+	struct hook *pass_later; /* the next one's time has come */
 };
 
 static void
@@ -357,12 +359,31 @@ flush_returned(struct validator *v)
 
 /* Hands the bundle to a router, or its events back to the retrier. */
 static void
-flush_events(struct validator *v)
+flush_events(void *arg)
 {
+	struct validator *v = arg;
+
 	if (v->events_out.size > 0 && wire_send(v->events, v->events_out.data, v->events_out.size))
 		v->returned_count = 0;
 	flush_returned(v);
 	msgpack_sbuffer_clear(&v->events_out);
+	v->passed_on_ms = clock_mono_ms();
+}
+
+/* A bundle wakes a router and several handlers, which with few events in it costs more than they
+ * do. So one that is not full waits until the last is BUNDLE_MS old: what is accepted is applied
+ * that much later at most. */
+static void
+flush_events_in_time(struct validator *v)
+{
+	const uint64_t age_ms = clock_mono_ms() - v->passed_on_ms;
+
+	if (v->events_out.size == 0)
+		return;
+	if (age_ms >= BUNDLE_MS)
+		flush_events(v);
+	else
+		stage_call_within(v->pass_later, BUNDLE_MS - age_ms);
 }
 
 static void
@@ -551,7 +572,7 @@ handle_group(struct validator *v)
 		pass_on(v, &v->jobs[i]);
 		report(v, &v->jobs[i]);
 	}
-	flush_events(v);
+	flush_events_in_time(v);
 	shrink(&v->frames);
 }
 
@@ -584,6 +605,7 @@ on_drain(void *arg)
 
 	for (int i = 0; i < DRAIN_GROUPS && (i == 0 || v->count > 0); i++)
 		on_requests(v);
+	flush_events(v);
 	stage_stop(v->st);
 }
 
@@ -597,6 +619,7 @@ main(int argc, char **argv)
 	open_sources(st->metrics, st->cfg);
 	stage_on_read(st, v->requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);
+	v->pass_later = stage_call(st, flush_events, v);
 	stage_on_reload(st, on_reload, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);

@@ -82,6 +82,16 @@ def test_a_burst_to_a_running_handler_never_waits_for_the_lease(start):
     assert sorted(pipeline.unknown_ids()) == sorted(ids)
 
 
+def test_what_a_validator_has_not_passed_on_yet_goes_before_it_ends(start):
+    """The lease is long, so that what it took along would be missed."""
+    pipeline = start(settings={"journal": {"lease": "5m"}})
+    with pipeline.client() as client:
+        ids = [ev["event_id"] for ev in (event() for _ in range(20)) if client.post(ev).status == 202]
+    pipeline["validator"].stop()
+    assert len(ids) == 20
+    pipeline.wait_unknown(ids)
+
+
 # ---- a handler that is slow or silent
 
 
