@@ -220,6 +220,13 @@ pack_text(msgpack_packer *p, const char *text)
 	msgpack_pack_str_body(p, text, strlen(text));
 }
 
+/* For people: thousandths of a percent or of a second are enough. */
+static double
+thousandths(double value)
+{
+	return (double)(int64_t)(value * 1e3 + 0.5) / 1e3;
+}
+
 static void
 pack_health(msgpack_packer *p, const struct report *r, const struct vitals *v)
 {
@@ -231,9 +238,9 @@ pack_health(msgpack_packer *p, const struct report *r, const struct vitals *v)
 	pack_text(p, "total_events");
 	msgpack_pack_uint64(p, (uint64_t)v->accepted);
 	pack_text(p, "error_rate_percent");
-	msgpack_pack_double(p, v->error_percent);
+	msgpack_pack_double(p, thousandths(v->error_percent));
 	pack_text(p, "avg_processing_time_seconds");
-	msgpack_pack_double(p, v->average_s);
+	msgpack_pack_double(p, thousandths(v->average_s));
 	pack_text(p, "current_queue_size");
 	msgpack_pack_uint64(p, (uint64_t)v->queue);
 	pack_text(p, "alerts");

@@ -290,6 +290,12 @@ Test(board, more_failures_are_degraded_and_many_more_critical)
 	cr_expect(health_is("critical", 503));
 }
 
+Test(board, health_says_thousandths)
+{
+	minute(2, 1);
+	cr_expect(says_alert("\"error_rate_percent\":33.333,"));
+}
+
 Test(board, what_senders_do_wrong_is_no_failure_of_ours)
 {
 	minute(1, 0);
