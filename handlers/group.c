@@ -34,7 +34,6 @@ group_destroy(struct event_group **group)
 
 	if (!g)
 		return;
-	group_clear(g);
 	msgpack_zone_destroy(&g->zone);
 	free(g);
 	*group = NULL;
@@ -43,8 +42,6 @@ group_destroy(struct event_group **group)
 void
 group_clear(struct event_group *g)
 {
-	for (size_t i = 0; i < g->n; i++)
-		zmq_msg_close(&g->frames[i]);
 	msgpack_zone_clear(&g->zone);
 	g->n = 0;
 	g->bytes = 0;
@@ -67,20 +64,17 @@ group_limit(size_t limit, uint64_t took_ms)
 }
 
 bool
-group_add(struct event_group *g, zmq_msg_t *message, struct error *why)
+group_add(struct event_group *g, struct slice frame, struct error *why)
 {
-	zmq_msg_t *frame = &g->frames[g->n];
+	char *copy = msgpack_zone_malloc(&g->zone, frame.n);
 
-	zmq_msg_init(frame);
-	zmq_msg_move(frame, message);
-	zmq_msg_close(message);
-	if (!frame_unpack(&event_schema, zmq_msg_data(frame), zmq_msg_size(frame), &g->zone,
-		    &g->events[g->n], why)) {
-		zmq_msg_close(frame);
+	if (!copy)
+		return error_set(why, "out of memory");
+	memcpy(copy, frame.p, frame.n);
+	if (!frame_unpack(&event_schema, copy, frame.n, &g->zone, &g->events[g->n], why))
 		return false;
-	}
 	g->outcomes[g->n] = (struct outcome){.kind = RETRY};
-	g->bytes += zmq_msg_size(frame);
+	g->bytes += frame.n;
 	g->n++;
 	return true;
 }

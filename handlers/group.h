@@ -1,11 +1,9 @@
 /* group - events that share one transaction, and what became of each.
  *
  * In: event frames. Out: an outcome for each, true only once the commit is on disk. It knows no
- * sockets but for the messages it holds; the events point into them. */
+ * sockets. */
 #ifndef TROTLINE_HANDLERS_GROUP_H
 #define TROTLINE_HANDLERS_GROUP_H
-
-#include <zmq.h>
 
 #include "hand.h"
 #include "kit.h"
@@ -21,10 +19,9 @@ struct outcome {
 struct event_group {
 	size_t n, bytes;
 	size_t apart; /* so many groups more are applied with each event apart */
-	zmq_msg_t frames[GROUP_EVENTS];
 	struct event events[GROUP_EVENTS];
 	struct outcome outcomes[GROUP_EVENTS];
-	msgpack_zone zone; /* what is nested in the events */
+	msgpack_zone zone; /* the frames, and what is nested in the events, which point into both */
 };
 
 /* About half a megabyte. NULL when memory is short. */
@@ -41,9 +38,9 @@ bool group_open(const struct event_group *group, size_t limit);
 enum { GROUP_TURN_MS = 250 };
 size_t group_limit(size_t limit, uint64_t took_ms);
 
-/* Takes the message's bytes over, whatever comes of it. False with the reason when they are no
- * event frame; it is dropped then. */
-bool group_add(struct event_group *group, zmq_msg_t *message, struct error *why);
+/* Adds a copy of the frame, which group_open says there is room for. False with the reason when it
+ * is no event frame, or memory is short. */
+bool group_add(struct event_group *group, struct slice frame, struct error *why);
 
 /* Inside a transaction: calls fn for each event that is not applied yet (once more when another of
  * the group was not DONE, after what the first call did was taken back), and sets the outcomes. An

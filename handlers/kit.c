@@ -1,9 +1,9 @@
 /* kit - see kit.h.
  *
- * In: event frames from every router. Out: rows in the state database, then verdicts to the
- * retrier. State: none but the group under way. A kill before the commit loses nothing but time:
- * the retrier sends those events again after their lease; after it too, and then they are found
- * applied and reported done. The one event that was in hand is reported as RETRY by the next
+ * In: bundles of event frames from every router. Out: rows in the state database, then verdicts to
+ * the retrier. State: none but the group under way. A kill before the commit loses nothing but
+ * time: the retrier sends those events again after their lease; after it too, and then they are
+ * found applied and reported done. The one event that was in hand is reported as RETRY by the next
  * process. */
 #include "kit.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../proto/bundle.h"
 #include "../proto/clock.h"
 #include "../proto/log.h"
 #include "../proto/stage.h"
@@ -28,6 +29,9 @@ struct kit {
 	size_t limit; /* events in a group */
 	struct hand *hand;
 	zsock_t *events, *verdicts;
+	zmq_msg_t bundle;    /* the events in hand */
+	struct slice rest;   /* what is left of them */
+	struct hook *go_on;  /* with what is left */
 	uint64_t started_ms; /* monotonic */
 	char label[96];      /* of this stage's figures */
 };
@@ -39,23 +43,37 @@ bad_frame(struct kit *k, const struct error *why)
 	*metric(k->stage->metrics, METRIC_FAMILY_BAD_FRAMES, k->label) += 1;
 }
 
+/* The next event frame: of the bundle in hand, or of the next message. What is no bundle is taken
+ * for a frame by itself. False: none has come. */
+static bool
+next_frame(struct kit *k, struct slice *frame)
+{
+	if (bundle_next(&k->rest, frame))
+		return true;
+	if (k->rest.n == 0) {
+		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0)
+			return false;
+		k->rest = (struct slice){zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle)};
+		if (bundle_next(&k->rest, frame))
+			return true;
+	}
+	*frame = k->rest;
+	k->rest = (struct slice){NULL, 0};
+	return true;
+}
+
 /* Takes what has come, up to a group's limit, without waiting. */
 static void
 gather(struct kit *k)
 {
-	void *sock = zsock_resolve(k->events);
 	struct error why = {""};
-	zmq_msg_t message;
+	struct slice frame;
 
-	for (int taken = 0; taken < GROUP_EVENTS && group_open(k->group, k->limit); taken++) {
-		zmq_msg_init(&message);
-		if (zmq_msg_recv(&message, sock, ZMQ_DONTWAIT) < 0) {
-			zmq_msg_close(&message);
-			return;
-		}
-		if (!group_add(k->group, &message, &why))
+	for (int taken = 0;
+		taken < GROUP_EVENTS && group_open(k->group, k->limit) && next_frame(k, &frame);
+		taken++)
+		if (!group_add(k->group, frame, &why))
 			bad_frame(k, &why);
-	}
 }
 
 static bool
@@ -167,11 +185,16 @@ handle_group(struct kit *k)
 	return true;
 }
 
-/* One group a call: the loop must see signals and timers between two, however much comes in. */
+/* One group a call: the loop must see signals and timers between two, however much comes in. It
+ * wakes for a message, not for what is left of one. */
 static void
 on_events(void *arg)
 {
-	handle_group(arg);
+	struct kit *k = arg;
+
+	handle_group(k);
+	if (k->rest.n > 0)
+		stage_call_within(k->go_on, 0);
 }
 
 /* What has come already is handled, for a while; the rest comes back to another process, late. */
@@ -252,6 +275,8 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	k.stage = stage_new(stage_name, NULL, argc, argv);
 	open_state(&k);
 	connect_all(&k);
+	zmq_msg_init(&k.bundle);
+	k.go_on = stage_call(k.stage, on_events, &k);
 	stage_on_read(k.stage, k.events, on_events, &k);
 	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
 		stage_every(k.stage, REPORT_MS, report_left, &k);
@@ -259,6 +284,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	stage_yield();
 	stage_run(k.stage);
 
+	zmq_msg_close(&k.bundle);
 	zsock_destroy(&k.events);
 	zsock_destroy(&k.verdicts);
 	group_destroy(&k.group);

@@ -141,16 +141,9 @@ wire_connect(const struct config *cfg, enum wire wire, int type, const char *nam
 }
 
 bool
-wire_send_part(zsock_t *sock, const void *bytes, size_t n, bool more)
-{
-	return zmq_send(zsock_resolve(sock), bytes, n, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >=
-	       0;
-}
-
-bool
 wire_send(zsock_t *sock, const void *bytes, size_t n)
 {
-	return wire_send_part(sock, bytes, n, false);
+	return zmq_send(zsock_resolve(sock), bytes, n, ZMQ_DONTWAIT) >= 0;
 }
 
 bool

@@ -20,7 +20,7 @@
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
 	X(OWN_ROUTE, "route-%s.%zu", "router PUSH", "handler that `up` starts PULL",               \
-		"events, up to 16 parts a message", 64)                                            \
+		"event bundles", 64)                                                               \
 	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
 		4096)                                                                              \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
@@ -51,10 +51,6 @@ bool wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, 
 
 /* Sends bytes as one frame without waiting. False when the pipe is full or nobody is there. */
 bool wire_send(zsock_t *sock, const void *bytes, size_t n);
-
-/* The same for a part of a message, with more to follow or not. What is lost with its peer is lost
- * whole. */
-bool wire_send_part(zsock_t *sock, const void *bytes, size_t n, bool more);
 
 /* Would a frame be taken now? */
 bool wire_has_room(zsock_t *sock);

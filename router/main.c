@@ -5,9 +5,8 @@
  * and stays in the journal, so that no type ever waits for another. State: none. A kill loses what
  * is in its sockets, which the retrier sends again after the lease.
  *
- * Handlers that `trotline up` starts get many frames as the parts of one message, which costs less.
- * Others get one a message: some languages' bindings hand out a message's parts as a list, of which
- * the first is easily taken for all. */
+ * Handlers that `trotline up` starts get bundles of frames, which costs less; others a frame by
+ * itself, which is easier to take. */
 #include <stdlib.h>
 
 #include "../proto/bundle.h"
@@ -16,17 +15,17 @@
 #include "../proto/wire.h"
 
 enum { BURST = 64, SEQS_MAX = 512 };
-enum { PARTS_MAX = 16, MESSAGE_BYTES = 128 << 10 };
+enum { BUNDLE_MAX = 16, BUNDLE_BYTES = 128 << 10 };
 
 struct route {
 	struct router *router;
 	size_t number;
 	zsock_t *sock;
-	zsock_t *monitor;  /* tells when a handler goes away */
-	bool own;          /* its handlers take many parts in a message */
-	struct slice held; /* the frame that leaves when it is known whether one follows it */
-	uint64_t held_seq;
-	size_t parts, bytes;         /* of the message under way */
+	zsock_t *monitor; /* tells when a handler goes away */
+	bool own;         /* its handlers take bundles */
+	msgpack_sbuffer bundle;
+	uint64_t bundled[BUNDLE_MAX]; /* the events in `bundle` */
+	size_t bundled_count;
 	uint64_t returned[SEQS_MAX]; /* what had no room in this burst */
 	size_t count;
 	double *routed; /* its figure */
@@ -95,6 +94,7 @@ open_routes(struct router *r)
 		r->routes[i].router = r;
 		r->routes[i].routed = figure_of(r, cfg->handlers[i].name);
 		r->routes[i].number = i;
+		msgpack_sbuffer_init(&r->routes[i].bundle);
 		open_monitor(&r->routes[i]);
 	}
 }
@@ -124,6 +124,7 @@ router_destroy(struct router *r)
 		zmq_socket_monitor(zsock_resolve(r->routes[i].sock), NULL, 0);
 		zsock_destroy(&r->routes[i].monitor);
 		zsock_destroy(&r->routes[i].sock);
+		msgpack_sbuffer_destroy(&r->routes[i].bundle);
 	}
 	zsock_destroy(&r->events);
 	zsock_destroy(&r->verdicts);
@@ -153,39 +154,52 @@ give_back(struct router *r, size_t i, uint64_t seq)
 		flush_returned(r, i);
 }
 
-/* Sends the held frame on as it is, or gives its event back. */
+/* Sends the bundle to a handler, or gives its events back. */
 static void
-send_held(struct router *r, size_t i, bool more)
+flush_bundle(struct router *r, size_t i)
 {
 	struct route *route = &r->routes[i];
 
-	if (!route->held.p)
+	if (route->bundled_count == 0)
 		return;
-	route->parts++;
-	route->bytes += route->held.n;
-	more = more && route->own && route->parts < PARTS_MAX && route->bytes < MESSAGE_BYTES;
-	if (wire_send_part(route->sock, route->held.p, route->held.n, more))
-		++*route->routed;
+	if (wire_send(route->sock, route->bundle.data, route->bundle.size))
+		*route->routed += (double)route->bundled_count;
 	else
-		give_back(r, i, route->held_seq);
-	if (!more)
-		route->parts = route->bytes = 0;
-	route->held = (struct slice){NULL, 0};
+		for (size_t k = 0; k < route->bundled_count; k++)
+			give_back(r, i, route->bundled[k]);
+	route->bundled_count = 0;
+	msgpack_sbuffer_clear(&route->bundle);
 }
 
 static void
-send_all_held(struct router *r)
+add_to_bundle(struct router *r, size_t i, uint64_t seq, struct slice frame)
 {
-	for (size_t i = 0; i < r->st->cfg->handlers_count; i++)
-		send_held(r, i, false);
+	struct route *route = &r->routes[i];
+	const size_t mark = bundle_open(&route->bundle);
+
+	msgpack_sbuffer_write(&route->bundle, frame.p, frame.n);
+	bundle_close(&route->bundle, mark);
+	route->bundled[route->bundled_count++] = seq;
+	if (route->bundled_count == BUNDLE_MAX || route->bundle.size >= BUNDLE_BYTES)
+		flush_bundle(r, i);
+}
+
+static void
+send_alone(struct router *r, size_t i, uint64_t seq, struct slice frame)
+{
+	if (wire_send(r->routes[i].sock, frame.p, frame.n))
+		++*r->routes[i].routed;
+	else
+		give_back(r, i, seq);
 }
 
 static void
 flush_all(struct router *r)
 {
-	send_all_held(r);
-	for (size_t i = 0; i < r->st->cfg->handlers_count; i++)
+	for (size_t i = 0; i < r->st->cfg->handlers_count; i++) {
+		flush_bundle(r, i);
 		flush_returned(r, i);
+	}
 }
 
 static void
@@ -195,7 +209,6 @@ watch(struct router *r, const struct event *ev, struct slice frame)
 		tap_send(r->st->tap, "event", ev->type, frame.p, frame.n);
 }
 
-/* Holds the frame, and sends the one that was held. */
 static void
 route_event(struct router *r, const struct event *ev, struct slice frame)
 {
@@ -209,9 +222,10 @@ route_event(struct router *r, const struct event *ev, struct slice frame)
 	watch(r, ev, frame);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
 		LF_SLICE("type", ev->type), LF_TEXT("handler", name));
-	send_held(r, i, true);
-	r->routes[i].held = frame;
-	r->routes[i].held_seq = ev->seq;
+	if (r->routes[i].own)
+		add_to_bundle(r, i, ev->seq, frame);
+	else
+		send_alone(r, i, ev->seq, frame);
 }
 
 static void
@@ -237,7 +251,6 @@ take_bundle(struct router *r, struct slice rest)
 	}
 	if (rest.n > 0)
 		bad_frame(r, "no bundle of events");
-	send_all_held(r); /* they point into the bundle */
 }
 
 static void

@@ -8,6 +8,7 @@ after every test is checked at the end of each: a process ends 0 on SIGTERM, and
 import hashlib
 import hmac
 import http.client
+import io
 import itertools
 import json
 import os
@@ -226,7 +227,8 @@ class Stage:
             return
         self.signal(signal.SIGTERM)
         self.process.wait(DEADLINE_S)
-        assert self.process.returncode == 0, f"{self} ended {self.process.returncode} on SIGTERM"
+        assert self.process.returncode == 0, (
+            f"{self} ended {self.process.returncode} on SIGTERM:\n{self.log()[-4000:]}")
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -410,6 +412,12 @@ def post_all(pipeline, events, batch=1000):
     return [ev["event_id"] for ev in events]
 
 
+def events_in(message):
+    """The events of a message to a handler: of a bundle, or one by itself."""
+    frames = msgpack.Unpacker(io.BytesIO(message)) if message[:1] == b"\xc6" else [message]
+    return [msgpack.unpackb(frame) for frame in frames]
+
+
 def verdict_on(events, handler, verdict, reason=""):
     """A verdict frame on events of one journal."""
     return msgpack.packb({
@@ -446,10 +454,11 @@ class Hook:
         events, verdicts = self.open(context)
         while not self.stopping.is_set():
             try:
-                frame = events.recv()
+                message = events.recv()
             except zmq.Again:
                 continue
-            self.answer(verdicts, msgpack.unpackb(frame, raw=False))
+            for ev in events_in(message):
+                self.answer(verdicts, ev)
         events.close()
         verdicts.close()
         context.term()

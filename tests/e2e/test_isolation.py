@@ -9,7 +9,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import event, post_all, verdict_on, wait_for
+from pipeline import event, events_in, post_all, verdict_on, wait_for
 
 MINE = {"handlers": [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]}
 
@@ -96,15 +96,15 @@ def test_what_a_validator_has_not_passed_on_yet_goes_before_it_ends(start):
 
 
 def messages_of(pipeline, name, kind, fill=""):
-    """The parts of each message in which 200 events come to a handler that is there, and says "done"
+    """The events of each message in which 200 come to a handler that is there, and says "done"
     to each: of a silent one the retrier would think that it has hung."""
     def until(ids):
         messages, left = [], set(ids)
         while left:
-            parts = [msgpack.unpackb(part) for part in events.recv_multipart()]
-            left -= {part["id"] for part in parts}
-            messages.append(parts)
-            verdicts.send(verdict_on(parts, name, "done"))
+            message = events_in(events.recv())
+            left -= {ev["id"] for ev in message}
+            messages.append(message)
+            verdicts.send(verdict_on(message, name, "done"))
         return messages
 
     with (zmq.Context() as context, context.socket(zmq.PULL) as events,
@@ -120,7 +120,7 @@ def messages_of(pipeline, name, kind, fill=""):
 def test_a_handler_that_is_started_by_hand_gets_each_event_in_a_message_of_its_own(start):
     """The pipeline's own take many at once, but of large ones no more than two."""
     def most(*of):
-        return max(len(parts) for parts in messages_of(pipeline, *of))
+        return max(len(message) for message in messages_of(pipeline, *of))
     pipeline = start(handlers=(), settings=mine())
     assert most("mine", "mine_a") == 1
     assert most("unknown", "small") == 16

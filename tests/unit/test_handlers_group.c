@@ -31,11 +31,7 @@ TestSuite(handlers_group, .init = open_bench, .fini = close_bench);
 static bool
 add_bytes(const void *bytes, size_t n)
 {
-	zmq_msg_t message;
-
-	zmq_msg_init_size(&message, n);
-	memcpy(zmq_msg_data(&message), bytes, n);
-	return group_add(g, &message, &b.why);
+	return group_add(g, (struct slice){bytes, n}, &b.why);
 }
 
 /* Adds an event whose data is a text: what the handler below shall do with it. */
