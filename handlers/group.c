@@ -71,10 +71,10 @@ group_add(struct event_group *g, struct slice frame, struct error *why)
 	if (!copy)
 		return error_set(why, "out of memory");
 	memcpy(copy, frame.p, frame.n);
+	g->bytes += frame.n;
 	if (!frame_unpack(&event_schema, copy, frame.n, &g->zone, &g->events[g->n], why))
 		return false;
 	g->outcomes[g->n] = (struct outcome){.kind = RETRY};
-	g->bytes += frame.n;
 	g->n++;
 	return true;
 }

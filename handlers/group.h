@@ -39,7 +39,7 @@ enum { GROUP_TURN_MS = 250 };
 size_t group_limit(size_t limit, uint64_t took_ms);
 
 /* Adds a copy of the frame, which group_open says there is room for. False with the reason when it
- * is no event frame, or memory is short. */
+ * is no event frame, or memory is short; its bytes count until the group is cleared. */
 bool group_add(struct event_group *group, struct slice frame, struct error *why);
 
 /* Inside a transaction: calls fn for each event that is not applied yet (once more when another of

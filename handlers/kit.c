@@ -1,10 +1,10 @@
 /* kit - see kit.h.
  *
  * In: bundles of event frames from every router. Out: rows in the state database, then verdicts to
- * the retrier. State: none but the group under way. A kill before the commit loses nothing but
- * time: the retrier sends those events again after their lease; after it too, and then they are
- * found applied and reported done. The one event that was in hand is reported as RETRY by the next
- * process. */
+ * the retrier. State: none but the group and the bundle in hand. A kill before the commit loses
+ * nothing but time: the retrier sends those events again after their lease; after it too, and then
+ * they are found applied and reported done. The one event that was in hand is reported as RETRY by
+ * the next process. */
 #include "kit.h"
 
 #include <errno.h>
@@ -172,8 +172,10 @@ handle_group(struct kit *k)
 	struct error why = {""};
 
 	gather(k);
-	if (k->group->n == 0)
+	if (k->group->n == 0) {
+		group_clear(k->group); /* of bad frames */
 		return false;
+	}
 	if (!apply(k, &why)) {
 		log_error("group not applied", LF_TEXT("cause", why.text),
 			LF_UINT("events", k->group->n));
@@ -194,7 +196,7 @@ on_events(void *arg)
 
 	handle_group(k);
 	if (k->rest.n > 0)
-		stage_call_within(k->go_on, 0);
+		stage_call_after(k->go_on, 0);
 }
 
 /* What has come already is handled, for a while; the rest comes back to another process, late. */

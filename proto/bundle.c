@@ -35,6 +35,15 @@ bundle_drop(msgpack_sbuffer *out, size_t mark)
 	out->size = mark;
 }
 
+void
+bundle_add(msgpack_sbuffer *out, struct slice frame)
+{
+	const size_t mark = bundle_open(out);
+
+	msgpack_sbuffer_write(out, frame.p, frame.n);
+	bundle_close(out, mark);
+}
+
 bool
 bundle_next(struct slice *rest, struct slice *frame)
 {

@@ -17,6 +17,9 @@ void bundle_close(msgpack_sbuffer *out, size_t mark);
 /* Takes the entry off again. */
 void bundle_drop(msgpack_sbuffer *out, size_t mark);
 
+/* Adds a frame that is packed already. */
+void bundle_add(msgpack_sbuffer *out, struct slice frame);
+
 /* Takes the next frame from rest. False at the end, and where rest is no bundle (*rest is not empty
  * then). */
 bool bundle_next(struct slice *rest, struct slice *frame);

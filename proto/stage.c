@@ -186,7 +186,7 @@ hook_call(struct hook *hook)
 {
 	hook->fn(hook->arg);
 	if (log_pending())
-		stage_call_within(hook->st->priv->log, LOG_MS);
+		stage_call_after(hook->st->priv->log, LOG_MS);
 	return 0;
 }
 
@@ -270,7 +270,7 @@ stage_call(struct stage *st, stage_reader *fn, void *arg)
 }
 
 void
-stage_call_within(struct hook *hook, size_t ms)
+stage_call_after(struct hook *hook, size_t ms)
 {
 	if (!hook->due)
 		hook->due = zloop_timer(hook->st->loop, ms, 1, on_due, hook) >= 0;

@@ -48,11 +48,11 @@ void stage_on_fd(struct stage *st, int fd, stage_reader *fn, void *arg);
 /* Calls fn every so many ms. */
 void stage_every(struct stage *st, size_t ms, stage_reader *fn, void *arg);
 
-/* A call that waits to be asked for: stage_call_within has fn called once, after so many ms, unless
+/* A call that waits to be asked for: stage_call_after has fn called once, after so many ms, unless
  * it is due already. The stage's own; when memory is short it is not called. */
 struct hook;
 struct hook *stage_call(struct stage *st, stage_reader *fn, void *arg);
-void stage_call_within(struct hook *hook, size_t ms);
+void stage_call_after(struct hook *hook, size_t ms);
 
 /* Calls fn once when SIGTERM or SIGINT comes, to begin the drain; fn (or a later call from the
  * loop) ends the loop with stage_stop. Without one, the signal stops the loop at once. */

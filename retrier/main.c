@@ -116,7 +116,6 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 {
 	struct retrier *r = arg;
 	struct slice frame;
-	size_t mark;
 
 	if (route == r->st->cfg->handlers_count)
 		return send_dead(r, ev);
@@ -125,9 +124,7 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
 		LF_TEXT("handler", r->st->cfg->handlers[route].name));
-	mark = bundle_open(&r->bundle);
-	msgpack_sbuffer_write(&r->bundle, frame.p, frame.n);
-	bundle_close(&r->bundle, mark);
+	bundle_add(&r->bundle, frame);
 	r->bundled[r->bundled_count++] = ev->seq;
 	if (r->bundled_count < BUNDLE_MAX && r->bundle.size < BUNDLE_BYTES)
 		return true;

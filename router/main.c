@@ -5,8 +5,8 @@
  * and stays in the journal, so that no type ever waits for another. State: none. A kill loses what
  * is in its sockets, which the retrier sends again after the lease.
  *
- * Handlers that `trotline up` starts get bundles of frames, which costs less; others a frame by
- * itself, which is easier to take. */
+ * Handlers that `trotline up` starts get bundles of frames, which costs less; a large frame, which
+ * gains nothing by it, and those of other handlers go by themselves, which is easier to take. */
 #include <stdlib.h>
 
 #include "../proto/bundle.h"
@@ -175,10 +175,8 @@ static void
 add_to_bundle(struct router *r, size_t i, uint64_t seq, struct slice frame)
 {
 	struct route *route = &r->routes[i];
-	const size_t mark = bundle_open(&route->bundle);
 
-	msgpack_sbuffer_write(&route->bundle, frame.p, frame.n);
-	bundle_close(&route->bundle, mark);
+	bundle_add(&route->bundle, frame);
 	route->bundled[route->bundled_count++] = seq;
 	if (route->bundled_count == BUNDLE_MAX || route->bundle.size >= BUNDLE_BYTES)
 		flush_bundle(r, i);
@@ -222,7 +220,7 @@ route_event(struct router *r, const struct event *ev, struct slice frame)
 	watch(r, ev, frame);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
 		LF_SLICE("type", ev->type), LF_TEXT("handler", name));
-	if (r->routes[i].own)
+	if (r->routes[i].own && frame.n < BUNDLE_BYTES)
 		add_to_bundle(r, i, ev->seq, frame);
 	else
 		send_alone(r, i, ev->seq, frame);

@@ -383,7 +383,7 @@ flush_events_in_time(struct validator *v)
 	if (age_ms >= BUNDLE_MS)
 		flush_events(v);
 	else
-		stage_call_within(v->pass_later, BUNDLE_MS - age_ms);
+		stage_call_after(v->pass_later, BUNDLE_MS - age_ms);
 }
 
 static void
@@ -393,13 +393,10 @@ pass_on(struct validator *v, const struct job *job)
 		return;
 	for (size_t i = 0; i < job->count; i++) {
 		const struct candidate *c = &job->events[i];
-		size_t mark;
 
 		if (c->outcome != OUTCOME_NEW || !c->seq)
 			continue;
-		mark = bundle_open(&v->events_out);
-		msgpack_sbuffer_write(&v->events_out, v->frames.data + c->at, c->n);
-		bundle_close(&v->events_out, mark);
+		bundle_add(&v->events_out, (struct slice){v->frames.data + c->at, c->n});
 		v->returned[v->returned_count++] = c->seq;
 		if (v->returned_count == BUNDLE_MAX || v->events_out.size > BUNDLE_BYTES)
 			flush_events(v);
@@ -605,7 +602,6 @@ on_drain(void *arg)
 
 	for (int i = 0; i < DRAIN_GROUPS && (i == 0 || v->count > 0); i++)
 		on_requests(v);
-	flush_events(v);
 	stage_stop(v->st);
 }
 
@@ -623,6 +619,7 @@ main(int argc, char **argv)
 	stage_on_reload(st, on_reload, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);
+	flush_events(v);
 	validator_destroy(v);
 	return stage_destroy(&st);
 }

@@ -412,8 +412,8 @@ def post_all(pipeline, events, batch=1000):
     return [ev["event_id"] for ev in events]
 
 
-def events_in(message):
-    """The events of a message to a handler: of a bundle, or one by itself."""
+def maps_in(message):
+    """What a message's frames hold: those of a bundle, or one frame by itself."""
     frames = msgpack.Unpacker(io.BytesIO(message)) if message[:1] == b"\xc6" else [message]
     return [msgpack.unpackb(frame) for frame in frames]
 
@@ -457,7 +457,7 @@ class Hook:
                 message = events.recv()
             except zmq.Again:
                 continue
-            for ev in events_in(message):
+            for ev in maps_in(message):
                 self.answer(verdicts, ev)
         events.close()
         verdicts.close()

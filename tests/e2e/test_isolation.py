@@ -1,6 +1,5 @@
 """One bad neighbour hurts nobody: missing, slow, failing and dead handlers, floods, bad frames."""
 
-import io
 import struct
 import threading
 import time
@@ -9,7 +8,7 @@ import msgpack
 import pytest
 import zmq
 
-from pipeline import event, events_in, post_all, verdict_on, wait_for
+from pipeline import event, maps_in, post_all, verdict_on, wait_for
 
 MINE = {"handlers": [{"name": "mine", "types": ["mine_a", "mine_b"], "processes": 0}]}
 
@@ -101,7 +100,7 @@ def messages_of(pipeline, name, kind, fill=""):
     def until(ids):
         messages, left = [], set(ids)
         while left:
-            message = events_in(events.recv())
+            message = maps_in(events.recv())
             left -= {ev["id"] for ev in message}
             messages.append(message)
             verdicts.send(verdict_on(message, name, "done"))
@@ -322,7 +321,7 @@ def request_of(number):
 
 
 def statuses_in(bundle):
-    return [msgpack.unpackb(frame)["status"] for frame in msgpack.Unpacker(io.BytesIO(bundle))]
+    return [answer["status"] for answer in maps_in(bundle)]
 
 
 def test_a_bundle_larger_than_a_group_is_answered_whole_though_no_other_comes(start):

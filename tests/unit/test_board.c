@@ -150,7 +150,7 @@ health_is(const char *expected, unsigned status)
 }
 
 static bool
-says_alert(const char *part)
+health_has(const char *part)
 {
 	unsigned status;
 
@@ -173,7 +173,7 @@ Test(board, without_a_validator_nothing_can_be_accepted)
 {
 	all_but("validator");
 	cr_expect(health_is("critical", 503));
-	cr_expect(says_alert("stage validator has no live process"));
+	cr_expect(health_has("stage validator has no live process"));
 }
 
 struct stage {
@@ -195,7 +195,7 @@ ParameterizedTest(struct stage *stage, board, without_any_other_stage_events_are
 	all_but(stage->name);
 	snprintf(text, sizeof text, "stage %s has no live process", stage->name);
 	cr_expect(health_is("degraded", 200));
-	cr_expect(says_alert(text));
+	cr_expect(health_has(text));
 }
 
 Test(board, a_process_that_is_not_heard_for_five_seconds_is_gone)
@@ -216,7 +216,7 @@ Test(board, one_process_of_two_is_an_alert)
 	all_but("handler-opened");
 	says("handler-opened", 1, NULL);
 	cr_expect(health_is("degraded", 200));
-	cr_expect(says_alert("stage handler-opened has 1 of 2 processes"));
+	cr_expect(health_has("stage handler-opened has 1 of 2 processes"));
 }
 
 Test(board, a_handler_started_by_hand_is_missed_only_when_events_wait_for_it)
@@ -225,7 +225,7 @@ Test(board, a_handler_started_by_hand_is_missed_only_when_events_wait_for_it)
 	cr_expect(health_is("healthy", 200));
 	says("retrier", 0, figure(METRIC_FAMILY_WAITING, "handler=\"by-hand\"", 3));
 	cr_expect(health_is("degraded", 200));
-	cr_expect(says_alert("handler by-hand: 3 events wait and nobody takes them"));
+	cr_expect(health_has("handler by-hand: 3 events wait and nobody takes them"));
 }
 
 Test(board, figures_of_all_processes_are_summed_and_gauges_of_one_thing_are_not)
@@ -285,7 +285,7 @@ Test(board, more_failures_are_degraded_and_many_more_critical)
 {
 	minute(94, 6);
 	cr_expect(health_is("degraded", 200));
-	cr_expect(says_alert("errors: 6.0 % of the last minute's POSTs were answered 5xx"));
+	cr_expect(health_has("errors: 6.0 % of the last minute's POSTs were answered 5xx"));
 	minute(0, 100);
 	cr_expect(health_is("critical", 503));
 }
@@ -293,7 +293,7 @@ Test(board, more_failures_are_degraded_and_many_more_critical)
 Test(board, health_says_thousandths)
 {
 	minute(2, 1);
-	cr_expect(says_alert("\"error_rate_percent\":33.333,"));
+	cr_expect(health_has("\"error_rate_percent\":33.333,"));
 }
 
 Test(board, what_senders_do_wrong_is_no_failure_of_ours)
@@ -376,7 +376,7 @@ ParameterizedTest(struct limit *row, board, figures_beyond_their_limits_are_aler
 	all_but(row->stage);
 	says(row->stage, 0, m);
 	cr_expect(health_is(row->status, row->code), "%s", row->part);
-	cr_expect(says_alert(row->part), "%s", row->part);
+	cr_expect(health_has(row->part), "%s", row->part);
 }
 
 Test(board, the_disk_is_looked_at)
@@ -387,7 +387,7 @@ Test(board, the_disk_is_looked_at)
 	cr_expect_leq(joined(METRIC_FAMILY_DISK, ""), 1);
 	*metric(own, METRIC_FAMILY_DISK, "") = 0.96;
 	cr_expect(health_is("degraded", 200));
-	cr_expect(says_alert("disk: 4.0 %"));
+	cr_expect(health_has("disk: 4.0 %"));
 }
 
 /* Can POSTs be taken? If not, the cause is as expected. */

@@ -246,6 +246,18 @@ Test(handlers_group, it_is_full_by_number_or_by_bytes)
 	cr_expect(group_open(g, GROUP_EVENTS));
 }
 
+Test(handlers_group, bad_frames_hold_no_more_memory_than_good_ones)
+{
+	static const char bad[GROUP_BYTES / 2] = {'\xc1'};
+
+	cr_expect_not(add_bytes(bad, sizeof bad));
+	cr_expect(group_open(g, GROUP_EVENTS));
+	cr_expect_not(add_bytes(bad, sizeof bad));
+	cr_expect_not(group_open(g, GROUP_EVENTS));
+	group_clear(g);
+	cr_expect(group_open(g, GROUP_EVENTS));
+}
+
 Test(handlers_group, nothing_is_forgotten_before_what_was_left_has_been_delivered_again)
 {
 	const uint64_t hour = 3600000, day = 24 * hour, now = 1000 * day;
