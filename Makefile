@@ -34,21 +34,21 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 LIBS = libzmq libczmq libcrypto libsodium libmicrohttpd sqlite3 json-c libcyaml libcurl
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
-COMMON = -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
+COMMON = -I. -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
 CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
-LDLIBS = $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
+LDLIBS = -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
 STAGES = ingress validator router retrier dlq admin
-KIT = $(addprefix handlers/,kit.c group.c hand.c state.c schema.c input.c message.c recipient.c suppression.c archive.c roster.c)
+KIT = $(addprefix handlers/,kit.c group.c hand.c input.c message.c recipient.c suppression.c archive.c)
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 
 obj = $(patsubst %,$B/%.o,$(basename $(1)))
-PROTO_OBJ = $(call obj,$(wildcard proto/*.c proto/*.cc providers/*.c))
+LIB_OBJ = $(call obj,$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
 # What looks at suppressions, or changes them, beside the handlers.
-ROSTER_OBJ = $(call obj,$(addprefix handlers/,roster.c suppression.c input.c state.c schema.c))
+ROSTER_OBJ = $(call obj,$(addprefix handlers/,suppression.c input.c))
 # What decides lives apart from main.c, so that the unit tests link it.
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
 
@@ -68,7 +68,7 @@ $B/%.o: %.cc Makefile VERSION
 	@echo "  CXX     $<"
 	@$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
-$B/libtrotline.a: $(PROTO_OBJ)
+$B/libtrotline.a: $(LIB_OBJ)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
@@ -153,10 +153,10 @@ C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc')
 LINT_C = $(filter %.c,$(filter-out tests/% bench/%,$(C_FILES)))
 lint: lint-deps
 	clang-format --dry-run -Werror $(C_FILES)
-	cppcheck -j2 --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
+	cppcheck -j2 -I. --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
 		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)
 	printf '%s\n' $(LINT_C) | xargs -P $$(nproc) -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 \
-		-Ihandlers -D_GNU_SOURCE -DTROTLINE_VERSION=__FILE__' sh # any text does for the version
+		-I. -Ihandlers -D_GNU_SOURCE -DTROTLINE_VERSION=__FILE__' sh # any text does for the version
 
 format:
 	clang-format -i $(C_FILES)

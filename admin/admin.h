@@ -2,12 +2,12 @@
 #ifndef TROTLINE_ADMIN_H
 #define TROTLINE_ADMIN_H
 
-#include "../proto/board.h"
-#include "../proto/journal.h"
-#include "../proto/letters.h"
-#include "../proto/replay.h"
-#include "../proto/stage.h"
 #include "guard.h"
+#include "lib/ops/replay.h"
+#include "lib/stage/board.h"
+#include "lib/stage/stage.h"
+#include "lib/store/journal.h"
+#include "lib/store/letters.h"
 #include "listener.h"
 #include "route.h"
 

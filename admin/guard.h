@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../proto/error.h"
+#include "lib/base/error.h"
 
 /* A token's digest; the token itself is not kept. */
 struct guard {

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../proto/letter_view.h"
-#include "../proto/log.h"
-#include "../proto/map.h"
-#include "../proto/timestamp.h"
 #include "admin.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/log.h"
+#include "lib/base/map.h"
+#include "lib/base/timestamp.h"
+#include "lib/ops/letter_view.h"
 
 enum { LIST_MOST = 1000, LIST_USUAL = 100, REPLAY_MOST = 1000000, LOOK_MS = 500 };
 

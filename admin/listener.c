@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../proto/log.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/log.h"
 
 enum {
 	CONNECTIONS = 64,

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
 
 struct listener;
 struct listener_request;

@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../handlers/roster.h"
-#include "../proto/batch_status.h"
-#include "../proto/clock.h"
-#include "../proto/event_status.h"
-#include "../proto/map.h"
 #include "admin.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/ops/batch_status.h"
+#include "lib/ops/event_status.h"
+#include "lib/ops/roster.h"
 
 static const char *const event_parameters[] = {"source", NULL};
 

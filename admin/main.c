@@ -8,9 +8,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/log.h"
 #include "admin.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "listener.h"
 #include "route.h"
 

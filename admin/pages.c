@@ -1,9 +1,9 @@
 /* pages - the pages about the pipeline as a whole; one function a route. */
 #include <string.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
 #include "admin.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
 
 struct answer_page
 page_object(unsigned status, const msgpack_object *object)

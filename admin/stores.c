@@ -2,7 +2,7 @@
  * and health must be told also when they cannot be opened. */
 #include "admin.h"
 
-#include "../proto/wire.h"
+#include "lib/stage/wire.h"
 
 bool
 admin_stores(struct admin *a, struct error *why)

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/histogram.h"
+#include "lib/base/clock.h"
+#include "lib/base/histogram.h"
 
 enum { BYTES = 32768, BYTES_MAX = 1 << 20 };
 

@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/histogram.h"
+#include "lib/base/clock.h"
+#include "lib/base/histogram.h"
 
 enum { CONNECTIONS = 256, BATCH = 64, ANSWER_MAX = 4096, LATE_US = 10000000, WARM_US = 1000000 };
 

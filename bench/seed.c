@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../proto/clock.h"
-#include "../proto/config.h"
-#include "../proto/frame.h"
-#include "../proto/journal.h"
+#include "lib/base/clock.h"
+#include "lib/config/config.h"
+#include "lib/store/journal.h"
+#include "proto/frame.h"
 
 enum { GROUP = 250000, PADDING = 300 };
 

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/histogram.h"
+#include "lib/base/clock.h"
+#include "lib/base/histogram.h"
 
 enum { CPUS_MAX = 256, PRIORITY = 50, EVERY_US = 1000, LONG_US = 1000 };
 

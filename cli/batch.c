@@ -4,10 +4,10 @@
  * it also works while the pipeline is down. */
 #include <stdio.h>
 
-#include "../proto/batch_status.h"
-#include "../proto/field.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/field.h"
+#include "lib/base/object.h"
+#include "lib/ops/batch_status.h"
 #include "text.h"
 
 static void

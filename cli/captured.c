@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "../proto/field.h"
-#include "../providers/scheme.h"
+#include "lib/base/field.h"
+#include "providers/scheme.h"
 
 enum { CHUNK = 65536 };
 

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
-#include "../providers/provider.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "providers/provider.h"
 
 /* Reads {"headers": {name: value}, "body": text or "body_b64": base64, "url": text}; body_b64 goes
  * before body. headers may also be an array of [name, value], and a value an array of texts:

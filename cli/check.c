@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "../proto/map.h"
-#include "../providers/source_keys.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "providers/source_keys.h"
 
 /* A source whose secrets_file is not there yet; `trotline up` makes it. */
 static bool

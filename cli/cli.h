@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG = 100 };
 

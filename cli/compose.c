@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../proto/field.h"
-#include "../proto/json.h"
-#include "object.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/base/object.h"
 
 static bool
 add_data(struct object *to, const char *text, msgpack_zone *zone, struct error *why)

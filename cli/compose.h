@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 struct draft {
 	const char *type, *id, *timestamp; /* all given */

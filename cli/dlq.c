@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../proto/clock.h"
-#include "../proto/timestamp.h"
+#include "lib/base/clock.h"
+#include "lib/base/timestamp.h"
 
 enum { PIECE = 256 };
 

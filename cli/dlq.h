@@ -4,9 +4,9 @@
 #ifndef TROTLINE_CLI_DLQ_H
 #define TROTLINE_CLI_DLQ_H
 
-#include "../proto/letter_view.h"
-#include "../proto/letters.h"
 #include "cli.h"
+#include "lib/ops/letter_view.h"
+#include "lib/store/letters.h"
 
 struct dlq_request {
 	const struct verb *verb;

@@ -8,12 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/map.h"
-#include "../proto/replay.h"
-#include "../proto/wire.h"
 #include "dlq.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "lib/ops/replay.h"
+#include "lib/stage/wire.h"
 #include "progress.h"
 #include "stages.h"
 

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../proto/field.h"
-#include "../proto/json.h"
-#include "../proto/map.h"
-#include "../proto/tally.h"
-#include "../proto/timestamp.h"
 #include "dlq.h"
-#include "object.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "lib/base/timestamp.h"
+#include "lib/ops/tally.h"
 #include "progress.h"
 #include "text.h"
 

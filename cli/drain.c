@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/map.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
 #include "stages.h"
 
 enum { STEP_MS = 50, WAIT_S = 60 };

@@ -5,10 +5,10 @@
  * pipeline is down. */
 #include <stdio.h>
 
-#include "../proto/event_status.h"
-#include "../proto/field.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/field.h"
+#include "lib/base/object.h"
+#include "lib/ops/event_status.h"
 #include "text.h"
 
 static void

@@ -3,14 +3,14 @@
 
 #include <stdlib.h>
 
-#include "../proto/board.h"
-#include "../proto/clock.h"
-#include "../proto/field.h"
-#include "../proto/frame.h"
-#include "../proto/json.h"
-#include "../proto/map.h"
-#include "../proto/tap.h"
 #include "http.h"
+#include "lib/base/clock.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "lib/stage/board.h"
+#include "lib/stage/tap.h"
+#include "proto/frame.h"
 #include "stages.h"
 
 enum {

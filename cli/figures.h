@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
 
 struct figures;
 

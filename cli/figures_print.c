@@ -2,9 +2,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "../proto/field.h"
 #include "figures.h"
-#include "object.h"
+#include "lib/base/field.h"
+#include "lib/base/object.h"
 
 struct screen {
 	FILE *out;

@@ -1,8 +1,8 @@
 /* finding - see finding.h. Every key is always there; what an event has not is null. */
 #include "finding.h"
 
-#include "../proto/json.h"
 #include "compose.h"
+#include "lib/base/json.h"
 
 static const char *const step_names[] = {
 	[CHECK_ACCEPTED] = "accepted",

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../providers/provider.h"
+#include "providers/provider.h"
 
 struct finding {
 	enum check_step step;

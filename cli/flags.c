@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../providers/source_keys.h"
 #include "cli.h"
+#include "providers/source_keys.h"
 
 enum { FLAGS_MAX = 24, LONG_ONLY = 256 };
 

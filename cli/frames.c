@@ -1,8 +1,8 @@
 /* frames - the document of what travels between the stages, from the tables of frame.h. */
 #include <stdio.h>
 
-#include "../proto/frame.h"
 #include "cli.h"
+#include "proto/frame.h"
 
 static const char *const kind_names[] = {
 	[FIELD_UINT] = "unsigned integer",

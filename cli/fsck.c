@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/fsck.h"
-#include "../proto/map.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "lib/store/fsck.h"
 
 enum { SHOWN_MAX = 20, PROGRESS_MS = 200 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 enum { ANSWER_MAX = 64 << 20 };
 

@@ -5,9 +5,9 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "lib/config/config.h"
 
 /* A connection that is kept from request to request. */
 struct http;

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../proto/map.h"
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
 #include "load_engine.h"
 
 enum { CONNECTIONS = 64, RATE = 100, TIMEOUT_MS = 10000, RECIPIENTS = 10000, BATCH_MAX = 100000 };

@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
 #include "compose.h"
+#include "lib/base/clock.h"
 
 enum { EVENTS = 256, SPARE_FILES = 64, PROGRESS_US = 1000000, IDLE_US = 100000 };
 

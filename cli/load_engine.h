@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/histogram.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/histogram.h"
+#include "lib/base/slice.h"
 
 enum { LOAD_STATUSES = 600 };
 

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 /* Makes data_dir, run/ and log/ with mode 0700. */
 bool place_folders(const struct config *cfg, struct error *why);

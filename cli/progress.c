@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 
 enum { STEP_MS = 100 };
 

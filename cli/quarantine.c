@@ -12,10 +12,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "../proto/field.h"
-#include "../proto/json.h"
-#include "../proto/map.h"
-#include "../proto/timestamp.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "lib/base/timestamp.h"
 #include "text.h"
 
 enum { LIST_LIMIT = 1000, ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };

@@ -2,8 +2,8 @@
 #ifndef TROTLINE_CLI_QUARANTINE_H
 #define TROTLINE_CLI_QUARANTINE_H
 
-#include "../proto/quarantine.h"
 #include "cli.h"
+#include "lib/store/quarantine.h"
 
 struct quarantine_ask {
 	const struct verb *verb;

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../proto/map.h"
-#include "../providers/request_url.h"
-#include "../providers/source_keys.h"
 #include "finding.h"
 #include "http.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "providers/request_url.h"
+#include "providers/source_keys.h"
 #include "quarantine.h"
 #include "text.h"
 

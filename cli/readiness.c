@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 /* "stage retrier has no live process" to its second word; false for other alerts. */
 static bool

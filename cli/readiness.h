@@ -5,7 +5,7 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "../proto/error.h"
+#include "lib/base/error.h"
 
 struct readiness {
 	char stage[80];   /* that is waited for */

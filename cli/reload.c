@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../proto/clock.h"
-#include "../proto/map.h"
-#include "../providers/source_keys.h"
 #include "cli.h"
 #include "figures.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "providers/source_keys.h"
 #include "stages.h"
 
 enum { HEAR_MS = 700, STEP_MS = 100, WAIT_S = 10 };

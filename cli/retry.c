@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/journal.h"
-#include "../proto/map.h"
-#include "../proto/timestamp.h"
 #include "cli.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/object.h"
+#include "lib/base/timestamp.h"
+#include "lib/store/journal.h"
 #include "progress.h"
 #include "stages.h"
 #include "text.h"

@@ -1,7 +1,7 @@
 /* sample - see sample.h. Pure. */
 #include "sample.h"
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 static const char NONE[] = "@none";
 

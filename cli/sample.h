@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/json.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/base/slice.h"
 
 struct sample {
 	const char *name;   /* how --event calls it: the provider's own name as a rule */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/json.h"
-#include "../providers/sns.h"
+#include "lib/base/json.h"
+#include "providers/sns.h"
 
 enum { KEY_BYTES_MAX = 1024, FORM_ROOM = 3 };
 

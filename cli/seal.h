@@ -7,8 +7,8 @@
 
 #include <openssl/types.h>
 
-#include "../proto/map.h"
-#include "../providers/source.h"
+#include "lib/base/map.h"
+#include "providers/source.h"
 
 struct sealing {
 	const struct provider_source *source; /* its first secret signs */

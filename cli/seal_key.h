@@ -5,7 +5,7 @@
 #include <openssl/types.h>
 #include <stdbool.h>
 
-#include "../proto/error.h"
+#include "lib/base/error.h"
 
 /* The private key in a PEM file, for EVP_PKEY_free. NULL with the cause. */
 EVP_PKEY *seal_key_load(const char *path, struct error *why);

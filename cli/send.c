@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/object.h"
 #include "send_provider.h"
 
 enum { BODY_MAX = 256 << 20, REQUEST_TIMEOUT_MS = 60000 };

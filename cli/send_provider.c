@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../providers/source_keys.h"
 #include "compose.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "providers/source_keys.h"
 #include "sample.h"
 #include "seal.h"
 #include "seal_key.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 struct live_stage {
 	char name[80];

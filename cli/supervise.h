@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 /* Checks that every program is there, writes run/handlers.conf and sets the variables that
  * deploy/supervisord.conf names in this process's environment. */

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/frame.h"
-#include "../proto/json.h"
-#include "../proto/tap.h"
 #include "cli.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/stage/tap.h"
+#include "proto/frame.h"
 #include "stages.h"
 
 enum { REFRESH_MS = 500, SILENCE_MS = 5000 };

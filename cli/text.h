@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/slice.h"
+#include "lib/base/slice.h"
 
 /* Prints the text with `?` for each control character, cut at most columns (bytes that begin a
  * character; 0: whole) with "..." at the end of what is cut. Returns how many columns it took. */

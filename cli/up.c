@@ -15,14 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/json.h"
-#include "../providers/source_keys.h"
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
-#include "object.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+#include "lib/base/object.h"
 #include "place.h"
+#include "providers/source_keys.h"
 #include "readiness.h"
 #include "supervise.h"
 

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../providers/fields.h"
-#include "../providers/sns.h"
-#include "../providers/source.h"
 #include "captured.h"
 #include "cli.h"
 #include "finding.h"
+#include "lib/base/clock.h"
+#include "providers/fields.h"
+#include "providers/sns.h"
+#include "providers/source.h"
 
 enum { ZONE_BYTES = 65536, MS_PER_S = 1000 };
 

@@ -7,11 +7,11 @@
  * answered, waits in the journal, and is offered again once a lease. */
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/letters.h"
-#include "../proto/log.h"
-#include "../proto/stage.h"
-#include "../proto/wire.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "lib/store/letters.h"
 #include "notify.h"
 
 enum { GROUP_MAX = 64, COUNT_MS = 1000, COMPACT_MS = 60000, FORGET_MS = 3600000 };

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/json.h"
-#include "../proto/map.h"
-#include "../proto/timestamp.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "lib/base/timestamp.h"
 
 enum { TYPES_SHOWN = 20, REASONS_SHOWN = 10 };
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/letter_view.h"
-#include "../proto/tally.h"
+#include "lib/ops/letter_view.h"
+#include "lib/ops/tally.h"
 
 /* The letters of one notice. Start with {0}. */
 struct notice {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 #include "notify_way.h"
 
 const char *const notify_names[NOTIFY_WAYS] = {"command", "url"};

@@ -8,7 +8,7 @@
 #ifndef TROTLINE_DLQ_NOTIFY_H
 #define TROTLINE_DLQ_NOTIFY_H
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 #include "notice.h"
 
 struct notify;

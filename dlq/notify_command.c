@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 #include "notify_way.h"
 
 enum { STEP_MS = 20, GRACE_MS = 1000 };

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
+#include "lib/base/error.h"
 
 struct notify_limits {
 	uint64_t timeout_ms;

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "../proto/field.h"
-#include "../proto/json.h"
 #include "input.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
 
 enum { RESULT_BYTES = 256 };
 

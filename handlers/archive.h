@@ -2,8 +2,8 @@
 #ifndef TROTLINE_HANDLERS_ARCHIVE_H
 #define TROTLINE_HANDLERS_ARCHIVE_H
 
-#include "../proto/frame.h"
-#include "state.h"
+#include "lib/store/state.h"
+#include "proto/frame.h"
 
 /* Keeps an event in a table of its kind. where: SQL_SYSTEM_ADD, SQL_RECEIVED_ADD or
  * SQL_UNKNOWN_ADD. */

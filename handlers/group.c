@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 
 enum { ZONE_CHUNK = 64 * 1024, APART_GROUPS = 16 };
 

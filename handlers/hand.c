@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 
 enum { JOURNAL_BYTES = 16, ARM_AGAIN_MS = 1000 };
 

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum { HAND_SECONDS = 10 };
 

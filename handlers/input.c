@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 static const int64_t TIME_MAX = 253402300799999; /* the last ms of the year 9999 */
 

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/frame.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "proto/frame.h"
 
 enum { INPUT_EMAIL_MAX = 320, INPUT_MESSAGE_ID_MAX = 998 };
 

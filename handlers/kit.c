@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/bundle.h"
-#include "../proto/clock.h"
-#include "../proto/log.h"
-#include "../proto/stage.h"
-#include "../proto/wire.h"
 #include "group.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "proto/bundle.h"
 
 enum { REPORT_MS = 100, DRAIN_MS = 1000 };
 

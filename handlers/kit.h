@@ -7,10 +7,10 @@
 #ifndef TROTLINE_HANDLERS_KIT_H
 #define TROTLINE_HANDLERS_KIT_H
 
-#include "../proto/config.h"
-#include "../proto/field.h"
-#include "../proto/frame.h"
-#include "state.h"
+#include "lib/base/field.h"
+#include "lib/config/config.h"
+#include "lib/store/state.h"
+#include "proto/frame.h"
 
 /* Two verdicts too many is confusion. A crash or a time-out is a RETRY. */
 enum verdict_kind {

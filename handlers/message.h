@@ -4,7 +4,7 @@
 #define TROTLINE_HANDLERS_MESSAGE_H
 
 #include "input.h"
-#include "state.h"
+#include "lib/store/state.h"
 
 /* The rule, in one place: a status of higher rank replaces one of lower rank however late it comes
  * in; the same status replaces itself only when it is newer; nothing else changes anything. So the

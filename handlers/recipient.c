@@ -3,7 +3,7 @@
 
 #include <fnmatch.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 #include "message.h"
 
 enum { URL_BYTES = 4096 };

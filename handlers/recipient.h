@@ -2,9 +2,9 @@
 #ifndef TROTLINE_HANDLERS_RECIPIENT_H
 #define TROTLINE_HANDLERS_RECIPIENT_H
 
-#include "../proto/config.h"
 #include "input.h"
-#include "state.h"
+#include "lib/config/config.h"
+#include "lib/store/state.h"
 
 /* Counts one event for the address. counter: an SQL_RECIPIENT_ statement; score: points to add. */
 bool recipient_count(struct state *db, const struct input *in, enum statement counter,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "../proto/json.h"
+#include "lib/base/json.h"
 
 #define CAUSE_NAME(cause, name) [CAUSE_##cause] = (name),
 static const char *const cause_names[CAUSE_COUNT] = {SUPPRESSION_CAUSES(CAUSE_NAME)};

@@ -2,9 +2,9 @@
 #ifndef TROTLINE_HANDLERS_SUPPRESSION_H
 #define TROTLINE_HANDLERS_SUPPRESSION_H
 
-#include "../proto/config.h"
 #include "input.h"
-#include "state.h"
+#include "lib/config/config.h"
+#include "lib/store/state.h"
 
 enum bounce_type { BOUNCE_HARD, BOUNCE_SOFT };
 

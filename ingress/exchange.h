@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 enum exchange_state {
 	EXCHANGE_FREE,

@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "../proto/clock.h"
-#include "../proto/log.h"
-#include "../providers/provider.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "providers/provider.h"
 
 enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, TARGET_MAX = 2048, STOP_RUNS = 16 };
 

@@ -8,10 +8,10 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
-#include "../proto/metrics.h"
 #include "exchange.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
+#include "lib/stage/metrics.h"
 #include "target.h"
 
 struct http;

@@ -9,14 +9,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../proto/board.h"
-#include "../proto/bundle.h"
-#include "../proto/clock.h"
-#include "../proto/log.h"
-#include "../proto/stage.h"
-#include "../proto/wire.h"
 #include "exchange.h"
 #include "http.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/board.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "proto/bundle.h"
 
 enum {
 	TICK_MS = 50,

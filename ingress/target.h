@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 enum target_kind {
 	TARGET_POST,    /* an event or a batch for a source */

@@ -8,7 +8,7 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "slice.h"
+#include "lib/base/slice.h"
 
 /* Opens an entry at the end of out; pack one frame behind it, then close it with the mark. */
 size_t bundle_open(msgpack_sbuffer *out);

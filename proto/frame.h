@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
-#include "slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum { FRAME_VERSION = 1 };
 

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "slice.h"
+#include "lib/base/slice.h"
 
 /* X(type on the wire, handler that takes it). A handler is a process `trotline-handler-<name>`
  * and a route of the same name; what stands in no row goes to the last handler, `unknown`. */

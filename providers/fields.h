@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/field.h"
-#include "../proto/slice.h"
+#include "lib/base/field.h"
+#include "lib/base/slice.h"
 #include "provider.h"
 
 /* --- walking --- */

@@ -3,8 +3,8 @@
 
 #include <strings.h>
 
-#include "../proto/field.h"
 #include "form_private.h"
+#include "lib/base/field.h"
 
 static const struct slice NONE = {NULL, 0};
 

@@ -7,8 +7,8 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum { FORM_FIELDS_MAX = 512, FORM_PART_HEADERS_MAX = 8192 /* bytes of one part's headers */ };
 

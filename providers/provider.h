@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/json.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/base/slice.h"
 
 /* What a source's configuration says; all texts are the caller's and outlive the source. */
 struct provider_options {

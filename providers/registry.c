@@ -3,7 +3,7 @@
  * Adding a provider is adding its file, and its name to names.h. */
 #include <stdlib.h>
 
-#include "names.h"
+#include "proto/providers.h"
 #include "source.h"
 
 #define PROVIDER_DECLARED(name) extern const struct provider provider_##name;

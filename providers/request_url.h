@@ -4,7 +4,7 @@
 
 #include <msgpack.h>
 
-#include "../proto/slice.h"
+#include "lib/base/slice.h"
 
 enum { REQUEST_URL_MAX = 2304 };
 

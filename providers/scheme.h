@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 #include "provider.h"
 
 /* X(name, name in trotline.yaml, what its keys are, default max age, default max future, in s; 0:

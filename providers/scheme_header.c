@@ -1,7 +1,7 @@
 /* scheme_header - header look-ups. See scheme.h. */
 #include <strings.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 #include "scheme.h"
 
 static const struct slice NONE = {NULL, 0};

@@ -2,8 +2,8 @@
 #ifndef TROTLINE_PROVIDERS_SOURCE_KEYS_H
 #define TROTLINE_PROVIDERS_SOURCE_KEYS_H
 
-#include "../proto/config.h"
-#include "../proto/error.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
 #include "provider.h"
 
 /* The source's provider with its keys made ready, for provider_source_destroy; the configuration

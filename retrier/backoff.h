@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "../proto/config.h"
+#include "lib/config/config.h"
 
 /* Milliseconds to wait before the try after `attempts` (from 1) that ended in RETRY: the delay
  * doubles with each, up to the cap, then is spread evenly over +-jitter by `random` (any 64 bits).

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/clock.h"
-#include "../proto/log.h"
 #include "backoff.h"
 #include "leases.h"
 #include "ledger.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "pace.h"
 
 enum {

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/config.h"
-#include "../proto/journal.h"
-#include "../proto/metrics.h"
+#include "lib/config/config.h"
+#include "lib/stage/metrics.h"
+#include "lib/store/journal.h"
 
 struct custodian;
 

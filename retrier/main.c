@@ -7,12 +7,12 @@
  * already. */
 #include <stdlib.h>
 
-#include "../proto/bundle.h"
-#include "../proto/clock.h"
-#include "../proto/log.h"
-#include "../proto/stage.h"
-#include "../proto/wire.h"
 #include "custodian.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "proto/bundle.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
 enum { DEATH_UNREADABLE = 4 };

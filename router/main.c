@@ -9,10 +9,10 @@
  * gains nothing by it, and those of other handlers go by themselves, which is easier to take. */
 #include <stdlib.h>
 
-#include "../proto/bundle.h"
-#include "../proto/log.h"
-#include "../proto/stage.h"
-#include "../proto/wire.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "proto/bundle.h"
 
 enum { BURST = 64, SEQS_MAX = 512 };
 enum { BUNDLE_MAX = 16, BUNDLE_BYTES = 128 << 10 };

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "../proto/log.h"
-#include "../providers/sns.h"
 #include "kept.h"
+#include "lib/base/log.h"
+#include "providers/sns.h"
 
 enum { URL_MAX = SNS_CERT_URL_MAX };
 

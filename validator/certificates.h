@@ -14,9 +14,9 @@
 
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
 #include "fetcher.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum {
 	CERTIFICATES_MAX = 32,

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proto/log.h"
-#include "../providers/sns.h"
 #include "kept.h"
+#include "lib/base/log.h"
+#include "providers/sns.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 

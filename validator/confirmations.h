@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
 #include "fetcher.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum {
 	CONFIRMATIONS_MAX = 32,

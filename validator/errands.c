@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
-#include "../proto/log.h"
 #include "certificates.h"
 #include "confirmations.h"
 #include "kept.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 struct errands {
 	char folder[KEPT_PATH_MAX];

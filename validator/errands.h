@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
-#include "../providers/provider.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
+#include "providers/provider.h"
 
 struct errands;
 

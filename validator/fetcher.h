@@ -6,8 +6,8 @@
 #ifndef TROTLINE_VALIDATOR_FETCHER_H
 #define TROTLINE_VALIDATOR_FETCHER_H
 
-#include "../proto/slice.h"
-#include "fetch.h"
+#include "lib/base/fetch.h"
+#include "lib/base/slice.h"
 
 enum { FETCHES_MAX = 16 };
 

@@ -3,8 +3,8 @@
 #ifndef TROTLINE_VALIDATOR_FOREIGN_H
 #define TROTLINE_VALIDATOR_FOREIGN_H
 
-#include "../providers/provider.h"
 #include "job.h"
+#include "providers/provider.h"
 
 /* Sets the job's refusal and status, or its candidates. */
 void foreign_judge(struct job *job, struct provider_source *source, struct json_reader *json,

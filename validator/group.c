@@ -4,8 +4,8 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
-#include "../proto/clock.h"
-#include "../proto/field.h"
+#include "lib/base/clock.h"
+#include "lib/base/field.h"
 
 /* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log.
  */

@@ -6,8 +6,8 @@
 #ifndef TROTLINE_VALIDATOR_GROUP_H
 #define TROTLINE_VALIDATOR_GROUP_H
 
-#include "../proto/journal.h"
 #include "job.h"
+#include "lib/store/journal.h"
 
 /* Takes n judged jobs; frames receives the packed event frames (candidate.at, .n) of what was
  * appended and is good until the next call. Returns the number of events committed. */

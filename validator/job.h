@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/config.h"
-#include "../proto/frame.h"
-#include "../proto/json.h"
-#include "../providers/provider.h"
+#include "lib/base/json.h"
+#include "lib/config/config.h"
 #include "native.h"
+#include "proto/frame.h"
+#include "providers/provider.h"
 #include "signature.h"
 
 /* What a candidate comes to. */

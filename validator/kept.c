@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../proto/clock.h"
+#include "lib/base/clock.h"
 
 enum { DIGEST_LEN = 32, NAME_HEX = 32, S_IN_MS = 1000 };
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
 
 enum { KEPT_BYTES_MAX = 20000, KEPT_KIND_MAX = 32, KEPT_PATH_MAX = 4096 };
 

@@ -7,18 +7,18 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
-#include "../proto/batch_status.h"
-#include "../proto/bundle.h"
-#include "../proto/clock.h"
-#include "../proto/log.h"
-#include "../proto/quarantine.h"
-#include "../proto/stage.h"
-#include "../proto/types.h"
-#include "../proto/wire.h"
-#include "../providers/source_keys.h"
 #include "errands.h"
 #include "foreign.h"
 #include "group.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/ops/batch_status.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/wire.h"
+#include "lib/store/quarantine.h"
+#include "proto/bundle.h"
+#include "proto/types.h"
+#include "providers/source_keys.h"
 
 enum {
 	GROUP_MAX = 512,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 enum { TYPE_MAX = 128, ID_MAX = 512, EMAIL_MAX = 320, MS_PER_S = 1000 };
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/slice.h"
+#include "lib/base/slice.h"
 
 enum native_field { NATIVE_TYPE, NATIVE_ID, NATIVE_TIMESTAMP, NATIVE_DATA, NATIVE_FIELDS };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "../proto/field.h"
+#include "lib/base/field.h"
 
 enum { MAC_LEN = 32 };
 

@@ -5,9 +5,9 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "../proto/config.h"
-#include "../proto/error.h"
-#include "../proto/slice.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "lib/config/config.h"
 
 /* The keyed contexts of one source, made once. */
 struct signer;

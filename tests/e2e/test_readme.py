@@ -42,7 +42,7 @@ def header(path):
 
 def options():
     """{key as in the file: default} of config_private.h; sources' and handlers' as sources[].key."""
-    text = header("proto/config_private.h")
+    text = header("lib/config/config_private.h")
     found = {}
     for name, rows in re.findall(r"#define CONFIG_(\w*OPTIONS\w*)\(X\) (.*)", text):
         if name == "OPTIONS":
@@ -57,7 +57,7 @@ def options():
 
 def plain_keys():
     """The keys that config_file.c knows beside the options: texts and lists."""
-    text = (REPO / "proto/config_file.c").read_text()
+    text = (REPO / "lib/config/config_file.c").read_text()
     found = set()
     groups = {"file": "", "source": "sources[].", "handler": "handlers[].",
               "retry_type": "retry.types[].", "conversion": "conversions[]."}
@@ -88,7 +88,7 @@ def test_every_option_stands_in_the_readme_with_its_default():
 
 def test_the_readme_marks_what_needs_a_restart():
     """As config_replace.c keeps it."""
-    fixed = set(re.findall(r'X\("([\w.]+)", [\w.]+\)', header("proto/config_replace.c")))
+    fixed = set(re.findall(r'X\("([\w.]+)", [\w.]+\)', header("lib/config/config_replace.c")))
     fixed |= {"listen", "admin.listen", "data_dir"} | {
         f"handlers[].{key}" for key in ("name", "types", "processes")}
     assert set(re.findall(r"^\| `([\w.\[\]]+)` ↻ \|", README, re.M)) == fixed
@@ -141,13 +141,13 @@ def documents():
 
 @pytest.mark.parametrize("what, path, pattern", [
     ("event type", "proto/types.h", r'X\("(\w+)", "\w+"\)'),
-    ("metric", "proto/metrics.h", r'X\(\w+, "(webhook_\w+)"'),
+    ("metric", "lib/stage/metrics.h", r'X\(\w+, "(webhook_\w+)"'),
     ("key of an event frame", "proto/frame.h", r"EVENT_FIELDS\(F\) (.*)"),
     ("admin path", "admin/route.h", r'X\(\w+, "\w+", "([^"]+)"\)'),
     ("error type", "validator/job.c", r'\[REFUSED_(?!NOT\])\w+\] = "(\w+)"'),
     ("error type", "dlq/main.c", r'error_type=\\"(\w+)\\"'),
     ("error type", "ingress/main.c", r'error_type=\\"(\w+)\\"'),
-    ("state table", "handlers/schema.c", r"CREATE TABLE IF NOT EXISTS (\w+)\("),
+    ("state table", "lib/store/state_schema.c", r"CREATE TABLE IF NOT EXISTS (\w+)\("),
 ])
 def test_the_documents_name_every(what, path, pattern):
     found = re.findall(pattern, header(path))

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/bundle.h"
-#include "../../proto/frame.h"
-#include "../../proto/json.h"
-#include "../../providers/fields.h"
-#include "../../providers/form.h"
-#include "../../providers/sns.h"
-#include "../../providers/source.h"
+#include "lib/base/json.h"
+#include "proto/bundle.h"
+#include "proto/frame.h"
+#include "providers/fields.h"
+#include "providers/form.h"
+#include "providers/sns.h"
+#include "providers/source.h"
 
 enum { ZONE_BYTES = 8192, SECRET_MAX = 2048, TARGETS_MAX = 32 };
 

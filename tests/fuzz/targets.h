@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../proto/slice.h"
+#include "lib/base/slice.h"
 
 struct target {
 	const char *name;

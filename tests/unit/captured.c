@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "../../providers/fields.h"
+#include "providers/fields.h"
 
 void
 captured_open(

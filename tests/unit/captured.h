@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-#include "../../providers/provider.h"
+#include "providers/provider.h"
 
 enum { CAPTURED_HEADERS_MAX = 8, CAPTURED_NOW_S = 1790000000 };
 

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../proto/clock.h"
-#include "../../proto/log.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 int scratch_flush_error;
 unsigned scratch_flushes;

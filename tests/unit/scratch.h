@@ -7,9 +7,9 @@
 
 #include <criterion/criterion.h>
 
-#include "../../proto/config.h"
-#include "../../proto/journal.h"
-#include "../../validator/job.h"
+#include "lib/config/config.h"
+#include "lib/store/journal.h"
+#include "validator/job.h"
 
 #define SCRATCH_SECRET "0123456789abcdef-email"
 #define SCRATCH_OTHER_SECRET "0123456789abcdef-newer"

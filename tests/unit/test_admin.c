@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../admin/guard.h"
-#include "../../admin/route.h"
+#include "admin/guard.h"
+#include "admin/route.h"
 
 /* ---- routes ---- */
 

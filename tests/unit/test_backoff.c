@@ -2,7 +2,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "../../retrier/backoff.h"
+#include "retrier/backoff.h"
 #include "scratch.h"
 
 static const struct config_retry plain = {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../proto/board.h"
-#include "../../proto/clock.h"
+#include "lib/base/clock.h"
+#include "lib/stage/board.h"
 #include "scratch.h"
 
 static struct scratch s;

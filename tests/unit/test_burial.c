@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "../../proto/clock.h"
-#include "../../retrier/custodian.h"
+#include "lib/base/clock.h"
+#include "retrier/custodian.h"
 #include "scratch.h"
 
 static struct scratch s;

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../proto/clock.h"
-#include "../../providers/sns.h"
-#include "../../validator/certificates.h"
-#include "../../validator/confirmations.h"
-#include "../../validator/kept.h"
+#include "lib/base/clock.h"
+#include "providers/sns.h"
+#include "validator/certificates.h"
+#include "validator/confirmations.h"
+#include "validator/kept.h"
 
 enum { PATIENCE_MS = 20000, DAY_MS = 86400000 };
 

@@ -1,6 +1,6 @@
 /* The configuration: what is read, what is refused and in which words, and where secrets go. */
 #include "test_config.h"
-#include "../../proto/log.h"
+#include "lib/base/log.h"
 
 TestSuite(config, .init = setup, .fini = teardown, .timeout = 60);
 

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../proto/config.h"
-#include "../../providers/source_keys.h"
+#include "lib/config/config.h"
+#include "providers/source_keys.h"
 
 #define SOURCE "sources:\n  - name: email\n    secrets: [\"0123456789abcdef\"]\n"
 

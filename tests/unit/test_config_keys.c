@@ -1,6 +1,6 @@
 /* The configuration's keys for retries, dead letters, notices, the admin listener, providers and
  * quarantine: defaults, values, and what is refused. */
-#include "../../proto/log.h"
+#include "lib/base/log.h"
 #include "test_config.h"
 
 TestSuite(config_keys, .init = setup, .fini = teardown, .timeout = 60);

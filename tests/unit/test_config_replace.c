@@ -1,6 +1,6 @@
 /* A running configuration and a new file: what changes, what stays and is named, and that nobody's
  * texts go away. */
-#include "../../proto/log.h"
+#include "lib/base/log.h"
 #include "test_config.h"
 
 TestSuite(config_replace, .init = setup, .fini = teardown, .timeout = 60);

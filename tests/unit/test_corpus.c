@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/field.h"
-#include "../../proto/json.h"
-#include "../fuzz/targets.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "tests/fuzz/targets.h"
 
 enum { FILE_MAX = 8 << 20 };
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../proto/clock.h"
-#include "../../retrier/custodian.h"
+#include "lib/base/clock.h"
+#include "retrier/custodian.h"
 #include "scratch.h"
 
 enum { SENT_MAX = 200000, TICKS_MOST = 2000 };

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../proto/dedup.h"
+#include "lib/store/dedup.h"
 
 enum { JOURNAL = 42, LOG_MAX = 1 << 20, FIRST_SLOTS = 65536, HEADER_BYTES = 4096 };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../ingress/exchange.h"
+#include "ingress/exchange.h"
 
 enum { MOST = 8, MEMORY = 63 * 1024 + 500 };
 

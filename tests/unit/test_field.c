@@ -1,8 +1,8 @@
 /* Look-ups in an event's own fields: what is missing or of another type is simply not there. */
 #include <criterion/criterion.h>
 
-#include "../../proto/field.h"
-#include "../../proto/json.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
 
 static msgpack_zone zone;
 static msgpack_object map;

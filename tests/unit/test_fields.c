@@ -1,8 +1,8 @@
 /* What providers write, read into the one form of ours: times, codes, addresses, tags, keys. */
 #include <criterion/criterion.h>
 
-#include "../../proto/json.h"
-#include "../../providers/fields.h"
+#include "lib/base/json.h"
+#include "providers/fields.h"
 
 static msgpack_zone zone;
 static struct json_reader *reader;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/field.h"
-#include "../../providers/form.h"
+#include "lib/base/field.h"
+#include "providers/form.h"
 
 static msgpack_zone zone;
 static struct error why;

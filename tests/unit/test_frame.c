@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/frame.h"
-#include "../../proto/json.h"
+#include "lib/base/json.h"
+#include "proto/frame.h"
 
 static msgpack_zone zone;
 static msgpack_sbuffer bytes;

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../handlers/state.h"
-#include "../../proto/fsck.h"
-#include "../../proto/journal_private.h"
-#include "../../proto/letters.h"
+#include "lib/store/fsck.h"
+#include "lib/store/journal_private.h"
+#include "lib/store/letters.h"
+#include "lib/store/state.h"
 #include "scratch.h"
 
 static struct scratch s;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../proto/clock.h"
-#include "../../validator/group.h"
+#include "lib/base/clock.h"
 #include "scratch.h"
+#include "validator/group.h"
 
 enum { JOBS = 4 };
 

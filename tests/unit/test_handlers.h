@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../handlers/input.h"
-#include "../../handlers/state.h"
-#include "../../proto/frame.h"
-#include "../../proto/json.h"
+#include "handlers/input.h"
+#include "lib/base/json.h"
+#include "lib/store/state.h"
+#include "proto/frame.h"
 
 struct bench {
 	char folder[64], path[96];

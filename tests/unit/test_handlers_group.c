@@ -3,7 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../handlers/group.h"
+#include "handlers/group.h"
 #include "test_handlers.h"
 
 static struct bench b;

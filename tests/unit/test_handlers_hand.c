@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "../../handlers/hand.h"
+#include "handlers/hand.h"
 
 static char path[] = "/tmp/trotline-hand-XXXXXX";
 static struct slice journal;

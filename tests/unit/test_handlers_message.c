@@ -1,5 +1,5 @@
 /* What an event may make of a message. */
-#include "../../handlers/message.h"
+#include "handlers/message.h"
 #include "test_handlers.h"
 
 static struct bench b;

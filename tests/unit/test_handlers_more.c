@@ -1,9 +1,9 @@
 /* What providers tell beyond delivery: taken, refused, failed, subscribed again, seen by machines,
  * mail that came in. */
-#include "../../handlers/archive.h"
-#include "../../handlers/message.h"
-#include "../../handlers/recipient.h"
-#include "../../handlers/suppression.h"
+#include "handlers/archive.h"
+#include "handlers/message.h"
+#include "handlers/recipient.h"
+#include "handlers/suppression.h"
 #include "test_handlers.h"
 
 static struct bench b;

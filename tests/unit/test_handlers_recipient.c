@@ -1,5 +1,5 @@
 /* Counters, scores, interests and conversions. */
-#include "../../handlers/recipient.h"
+#include "handlers/recipient.h"
 #include "test_handlers.h"
 
 static struct bench b;

@@ -1,6 +1,6 @@
 /* Who must not be written to, since when and until when. */
-#include "../../handlers/recipient.h"
-#include "../../handlers/suppression.h"
+#include "handlers/recipient.h"
+#include "handlers/suppression.h"
 #include "test_handlers.h"
 
 static struct bench b;

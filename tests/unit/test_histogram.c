@@ -1,7 +1,7 @@
 /* Latencies: what percentiles say is never less than the truth, and at most 1.6 % more. */
 #include <criterion/criterion.h>
 
-#include "../../proto/histogram.h"
+#include "lib/base/histogram.h"
 
 static struct histogram h;
 

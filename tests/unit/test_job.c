@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../proto/clock.h"
+#include "lib/base/clock.h"
 #include "scratch.h"
 
 static struct scratch s;

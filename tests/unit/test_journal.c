@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../proto/clock.h"
+#include "lib/base/clock.h"
 #include "scratch.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, AT_BOOT = 8 };

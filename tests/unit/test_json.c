@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/frame.h"
-#include "../../proto/json.h"
+#include "lib/base/json.h"
+#include "proto/frame.h"
 
 static struct json_reader *reader;
 static msgpack_zone zone;

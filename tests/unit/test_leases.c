@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "../../retrier/leases.h"
+#include "retrier/leases.h"
 
 enum { MOST = 100, EVENTS = 300, STEPS = 200000 };
 

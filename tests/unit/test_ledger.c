@@ -3,7 +3,7 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
-#include "../../retrier/ledger.h"
+#include "retrier/ledger.h"
 
 enum { CHUNK = 4096 };
 

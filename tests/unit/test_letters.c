@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../proto/field.h"
-#include "../../proto/json.h"
-#include "../../proto/letter_view.h"
-#include "../../proto/letters.h"
-#include "../../proto/replay.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/ops/letter_view.h"
+#include "lib/ops/replay.h"
+#include "lib/store/letters.h"
 #include "scratch.h"
 
 static const char HERE[] = "00000000000000aa", THERE[] = "00000000000000bb";

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../../proto/error.h"
-#include "../../proto/log.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
 
 static char out[1 << 17];
 static FILE *file;

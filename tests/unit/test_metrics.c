@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../proto/json.h"
-#include "../../proto/metrics.h"
+#include "lib/base/json.h"
+#include "lib/stage/metrics.h"
 
 static struct metrics *m;
 static msgpack_zone zone;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../proto/field.h"
-#include "../../proto/json.h"
-#include "../../validator/native.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "validator/native.h"
 
 static struct json_reader *reader;
 static msgpack_zone zone;

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../../dlq/notice.h"
-#include "../../dlq/notify.h"
-#include "../../dlq/notify_way.h"
-#include "../../proto/clock.h"
-#include "../../proto/field.h"
-#include "../../proto/json.h"
+#include "dlq/notice.h"
+#include "dlq/notify.h"
+#include "dlq/notify_way.h"
+#include "lib/base/clock.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
 #include "scratch.h"
 
 /* ---- what and when: pure */

@@ -1,7 +1,7 @@
 /* The pace of a route: slow at first and after a refusal, fast while handlers answer. */
 #include <criterion/criterion.h>
 
-#include "../../retrier/pace.h"
+#include "retrier/pace.h"
 
 static struct pace pace;
 

@@ -2,9 +2,9 @@
  */
 #include <criterion/criterion.h>
 
-#include "../../proto/json.h"
-#include "../../providers/scheme.h"
-#include "../../providers/source.h"
+#include "lib/base/json.h"
+#include "providers/scheme.h"
+#include "providers/source.h"
 
 static msgpack_zone zone;
 static struct json_reader *reader;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../providers/scheme.h"
+#include "providers/scheme.h"
 
 static struct error why;
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../validator/signature.h"
 #include "scratch.h"
+#include "validator/signature.h"
 
 static struct scratch s;
 static struct signer *signer;

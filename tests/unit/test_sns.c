@@ -2,9 +2,9 @@
  * delivery, and trouble of our own that is never the sender's fault. */
 #include "test_sns.h"
 
-#include "../../providers/fields.h"
-#include "../../providers/scheme.h"
-#include "../../providers/sns.h"
+#include "providers/fields.h"
+#include "providers/scheme.h"
+#include "providers/sns.h"
 
 #define TOPIC "arn:aws:sns:eu-central-1:111122223333:mail-events"
 

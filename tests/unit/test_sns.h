@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/slice.h"
+#include "lib/base/slice.h"
 
 #define CERT_HOST "https://sns.eu-central-1.amazonaws.com"
 #define CERT_URL CERT_HOST "/SimpleNotificationService-1.pem"

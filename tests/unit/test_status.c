@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/batch_status.h"
-#include "../../proto/event_status.h"
-#include "../../proto/field.h"
-#include "../../proto/json.h"
-#include "../../proto/letters.h"
+#include "lib/base/field.h"
+#include "lib/base/json.h"
+#include "lib/ops/batch_status.h"
+#include "lib/ops/event_status.h"
+#include "lib/store/letters.h"
 #include "scratch.h"
 
 static struct scratch s;

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../proto/clock.h"
-#include "../../proto/tap.h"
+#include "lib/base/clock.h"
+#include "lib/stage/tap.h"
 
 enum { PATIENCE_MS = 10000 };
 

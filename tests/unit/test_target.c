@@ -3,7 +3,7 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
-#include "../../ingress/target.h"
+#include "ingress/target.h"
 
 enum { NONE = -1, EMAIL, BATCH, MY_APP };
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../proto/json.h"
-#include "../../proto/tally.h"
-#include "../../proto/timestamp.h"
+#include "lib/base/json.h"
+#include "lib/base/timestamp.h"
+#include "lib/ops/tally.h"
 
 static const uint64_t NOW = 1700000000000;
 

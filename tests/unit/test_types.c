@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "../../proto/types.h"
+#include "proto/types.h"
 
 Test(types, every_type_is_found_in_its_own_row)
 {

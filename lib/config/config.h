@@ -1,0 +1,178 @@
+/* config - trotline.yaml, loaded and checked through libcyaml.
+ *
+ * Every limit has a unit in its name here and a default in config.c. Paths are absolute after
+ * loading; relative ones in the file are relative to the file's own folder. `${VAR}` in a text is
+ * replaced from the environment; an unset one is an error that names key and variable. */
+#ifndef TROTLINE_CONFIG_H
+#define TROTLINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+
+struct config_source {
+	char *name;     /* [a-z0-9_-]{1,64}; POST /webhooks/<name> */
+	char *provider; /* "trotline" */
+	char **secrets; /* expanded, secrets_file's lines included; empty without CONFIG_SECRETS */
+	size_t secrets_count;
+	char *secrets_file;  /* absolute path or NULL; one secret a line */
+	size_t weak_secrets; /* how many of them have fewer than 16 bytes */
+	uint64_t max_age_ms, max_future_ms, dedup_window_ms; /* ages 0: the provider's default */
+	uint64_t silent_after_ms;    /* nothing accepted for so long is an alert; 0: never */
+	char *scheme, *header, *url; /* NULL: the provider's default; see providers/provider.h */
+	char **topics;               /* SNS: TopicArn allow-list */
+	size_t topics_count;
+	uint64_t allow_raw;  /* SNS: unsigned raw delivery is taken */
+	uint64_t quarantine; /* on_bad_signature: 0 reject, 1 quarantine */
+};
+
+struct config_handler {
+	char *name;   /* route and process name: trotline-handler-<name> */
+	char **types; /* more event types that go to it, before the built-in table */
+	size_t types_count;
+	uint64_t processes; /* how many `up` starts; 0 for one that is started by hand */
+};
+
+/* The n-th retry waits delay * 2^(n-1), at most max_delay, spread by +-jitter; when the last of
+ * `attempts` retries is answered RETRY too, the event is given up. */
+struct config_retry {
+	uint64_t delay_ms, max_delay_ms, attempts;
+	double jitter_percent;
+};
+
+struct config_retry_type {
+	char *type;
+	struct config_retry retry; /* what its row leaves out is as in the general one */
+};
+
+struct config_conversion {
+	char *name;
+	char *url; /* fnmatch(3) pattern over the clicked URL */
+};
+
+struct config {
+	char *path;    /* of the file itself, absolute */
+	char *listen;  /* address:port as written */
+	char *address; /* its parts */
+	uint64_t port;
+	char *data_dir;     /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
+	uint64_t log_level; /* enum log_level */
+
+	struct config_source *sources;
+	size_t sources_count;
+
+	struct {
+		uint64_t ingress, validator, router;
+	} processes;
+
+	struct { /* bytes, numbers, ms */
+		uint64_t event_bytes, batch_bytes, batch_events, header_bytes, connections;
+		uint64_t idle_timeout_ms, request_timeout_ms, answer_timeout_ms;
+		uint64_t memory_bytes; /* of request bodies under way in one ingress */
+	} limits;
+
+	struct {
+		uint64_t max_bytes;
+		uint64_t lease_ms; /* without a verdict for so long: sent again */
+	} journal;
+
+	struct config_retry retry; /* for the types that have no row of their own */
+	struct config_retry_type *retry_types;
+	size_t retry_types_count;
+
+	struct {
+		double error_rate_percent;
+		uint64_t processing_time_ms, queue_size;
+		uint64_t oldest_age_ms;   /* of an event without an end */
+		double disk_free_percent; /* less than this is an alert */
+	} health;
+
+	struct {
+		uint64_t max_bytes; /* of the dead letters' store */
+	} dlq;
+
+	struct {
+		uint64_t max_bytes, max_age_ms;
+	} quarantine;
+
+	struct {                      /* who is told of dead letters; NULL: nobody */
+		char *command;        /* run by sh -c with the summary as JSON on stdin */
+		char *url;            /* the same, POSTed */
+		uint64_t interval_ms; /* at most one summary in so long */
+	} notify;
+
+	struct {
+		char *listen, *address; /* NULL: no admin listener */
+		uint64_t port;
+		char *token_file; /* bearer token; needed when not loopback */
+	} admin;
+
+	struct {
+		int64_t opened, clicked;
+	} scores;
+
+	struct {
+		uint64_t soft_bounces, soft_bounce_period_ms;
+	} suppression;
+
+	struct config_conversion *conversions;
+	size_t conversions_count;
+
+	/* One row a handler: the built-in ones in the order of the type table, then the file's own.
+	 * The row's index is the handler's route number everywhere; at most CONFIG_HANDLERS_MAX. */
+	struct config_handler *handlers;
+	size_t handlers_count;
+	size_t handler_unknown; /* index of the one that takes the rest */
+
+	/* What earlier reloads have put out of use, about 4 KiB each: texts of them may still be
+	 * held, such as data_dir. Freed with this one. */
+	struct config *retired;
+};
+
+enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX = 32 };
+
+enum config_mode {
+	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
+			    * that secrets name are wiped from this process's environment; those of
+			    * secrets_file and token_file need not be set */
+	CONFIG_SECRETS,    /* for the validator and the command line only */
+	CONFIG_LOOK,       /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
+			    * processes that this one starts */
+};
+
+/* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
+struct config *config_load(const char *path, enum config_mode mode, struct error *why);
+
+/* The same with CONFIG_SECRETS, and each source must pass the check, which knows what this does
+ * not: whether its keys can be used. */
+typedef bool config_check(const struct config_source *source, struct error *why);
+struct config *config_load_checked(const char *path, config_check *check, struct error *why);
+void config_destroy(struct config **cfg);
+
+/* Puts next's contents into live, which takes next over: live's address and all texts that it ever
+ * held stay valid. What cannot change while running (listen, data_dir, processes, the handlers'
+ * names and types, connections, memory, sizes on disk) stays as it was; its keys are listed in
+ * kept, or "". */
+void config_replace(struct config *live, struct config *next, struct error *kept);
+
+/* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
+const char *config_path(const char *given);
+
+/* "250ms", "10m", "24h", "30d" to ms; "64KiB", "1MiB", "2GiB" or plain bytes. False for others. */
+bool config_parse_duration(const char *text, uint64_t *ms);
+bool config_parse_size(const char *text, uint64_t *bytes);
+
+/* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
+ */
+size_t config_route(const struct config *cfg, struct slice type);
+
+/* How an event type is tried again. */
+const struct config_retry *config_retry_of(const struct config *cfg, struct slice type);
+
+/* The source of that name, or NULL. */
+const struct config_source *config_source_find(const struct config *cfg, struct slice name);
+
+#endif

@@ -1,0 +1,245 @@
+/* roster - see roster.h. */
+#include "roster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+
+enum { COLUMNS = 5, PIECE = 500 };
+
+static const char SOURCE[] = "operator";
+
+static struct roster_row
+row_of(const struct state_value *v)
+{
+	return (struct roster_row){
+		.email = v[0].text,
+		.reason = v[1].text,
+		.span = {v[2].number, v[3].kind == STATE_NULL ? SUPPRESSED_FOR_GOOD : v[3].number},
+		.event_id = v[4].text,
+	};
+}
+
+/* As handlers do it, so that both mean the same address. */
+static bool
+normalise(struct slice address, char lower[INPUT_EMAIL_MAX], struct error *why)
+{
+	return input_email(address, lower, NULL) ||
+	       error_set(why, "\"%.*s\" is no e-mail address", SLICE_ARG(address));
+}
+
+/* ---- looking ---- */
+
+/* Copies to *at and moves it on; what does not fit is cut. */
+static struct slice
+keep(struct slice text, size_t most, char **at)
+{
+	struct slice kept = {*at, text.n < most ? text.n : most};
+
+	if (kept.n)
+		memcpy(*at, text.p, kept.n);
+	*at += kept.n;
+	return kept;
+}
+
+static bool
+keep_row(void *arg, const struct state_value *values)
+{
+	struct roster_entry *entry = arg;
+	char *at = entry->texts;
+
+	entry->row = row_of(values);
+	entry->row.email = keep(entry->row.email, INPUT_EMAIL_MAX, &at);
+	entry->row.reason = keep(entry->row.reason, 256, &at);
+	entry->row.event_id = keep(entry->row.event_id, 1024, &at);
+	return true;
+}
+
+enum roster_found
+roster_find(struct state *db, struct slice address, int64_t now_ms, struct roster_entry *entry,
+	bool *active, struct error *why)
+{
+	char lower[INPUT_EMAIL_MAX];
+
+	entry->row = (struct roster_row){.email = {NULL, 0}};
+	if (!normalise(address, lower, why) ||
+		!state_each(db, SQL_SUPPRESSION_FIND,
+			STATE_VALUES(SV_TEXT(((struct slice){lower, address.n}))), COLUMNS,
+			keep_row, entry, why))
+		return ROSTER_TROUBLE;
+	*active = entry->row.email.p && entry->row.span.until > now_ms;
+	return entry->row.email.p ? ROSTER_FOUND : ROSTER_NOT_FOUND;
+}
+
+/* A piece of the list, copied out of the database so that it is not held while fn is slow. */
+struct piece {
+	struct roster_entry *entries;
+	size_t n;
+};
+
+static bool
+gather(void *arg, const struct state_value *values)
+{
+	struct piece *piece = arg;
+
+	return keep_row(&piece->entries[piece->n++], values);
+}
+
+static bool
+read_piece(struct state *db, struct slice after, int64_t now_ms, struct slice reason,
+	struct piece *piece, struct error *why)
+{
+	piece->n = 0;
+	return state_each(db, SQL_SUPPRESSION_LIST,
+		STATE_VALUES(SV_TEXT(after), SV_INT(now_ms), SV_TEXT(reason), SV_INT(PIECE)),
+		COLUMNS, gather, piece, why);
+}
+
+bool
+roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit *fn, void *arg,
+	struct error *why)
+{
+	struct piece piece = {calloc(PIECE, sizeof *piece.entries), PIECE};
+	char last[INPUT_EMAIL_MAX];
+	struct slice after = {"", 0};
+	bool more = piece.entries || error_set(why, "out of memory"), good = more;
+
+	while (more && piece.n == PIECE) {
+		good = read_piece(db, after, now_ms, reason, &piece, why);
+		more = good;
+		for (size_t i = 0; more && i < piece.n; i++)
+			more = fn(arg, &piece.entries[i].row);
+		if (good && piece.n > 0) {
+			const struct slice email = piece.entries[piece.n - 1].row.email;
+
+			after = (struct slice){memcpy(last, email.p, email.n), email.n};
+		}
+	}
+	free(piece.entries);
+	return good;
+}
+
+/* ---- changing ---- */
+
+/* What the log keeps of a change beside the address and the time, as JSON, which the caller frees.
+ */
+static char *
+detail_of(const struct roster_change *c, bool adds)
+{
+	msgpack_object object;
+	msgpack_zone zone;
+	struct map m;
+	char *text;
+
+	msgpack_zone_init(&zone, 1024);
+	m = map_in(&zone);
+	map_text(&m, "by", slice_of(c->who));
+	map_text(&m, "reason", c->reason);
+	if (adds)
+		map_time(&m, "until", c->until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)c->until);
+	object = map_object(&m);
+	text = json_write(&object, false);
+	msgpack_zone_destroy(&zone);
+	return text;
+}
+
+static bool
+log_change(struct state *db, const struct roster_change *c, struct slice email, bool adds,
+	struct error *why)
+{
+	char *detail = detail_of(c, adds);
+	bool added = detail || error_set(why, "out of memory");
+
+	added = added &&
+		state_run(db, SQL_COMPLIANCE_ADD,
+			STATE_VALUES(SV_TEXT(email),
+				SV_TEXT(slice_of(adds ? "operator_suppressed" : "operator_lifted")),
+				SV_INT(c->now_ms), SV_TEXT(slice_of(SOURCE)),
+				SV_TEXT(slice_of(SOURCE)), SV_TEXT(slice_of(detail))),
+			why);
+	free(detail);
+	return added;
+}
+
+static enum roster_result
+add(struct state *db, const struct roster_change *c, struct slice email, struct error *why)
+{
+	struct suppression next = {c->now_ms, c->until};
+	struct roster_entry entry;
+	bool active;
+
+	switch (roster_find(db, c->address, c->now_ms, &entry, &active, why)) {
+	case ROSTER_TROUBLE:
+		return ROSTER_FAILED;
+	case ROSTER_FOUND:
+		if (!suppression_join(&entry.row.span, &next))
+			return ROSTER_AS_IT_WAS;
+		break;
+	case ROSTER_NOT_FOUND:
+		break;
+	}
+	if (!state_run(db, SQL_SUPPRESSION_SET,
+		    STATE_VALUES(SV_TEXT(email), SV_TEXT(c->reason), SV_INT(next.since),
+			    next.until == SUPPRESSED_FOR_GOOD ? SV_NULL : SV_INT(next.until),
+			    SV_TEXT(slice_of(SOURCE))),
+		    why) ||
+		!log_change(db, c, email, true, why))
+		return ROSTER_FAILED;
+	return ROSTER_CHANGED;
+}
+
+static enum roster_result
+take_away(struct state *db, const struct roster_change *c, struct slice email, struct error *why)
+{
+	struct roster_entry entry;
+	bool active;
+
+	switch (roster_find(db, c->address, c->now_ms, &entry, &active, why)) {
+	case ROSTER_TROUBLE:
+		return ROSTER_FAILED;
+	case ROSTER_NOT_FOUND:
+		return ROSTER_AS_IT_WAS;
+	case ROSTER_FOUND:
+		break;
+	}
+	if (!state_run(db, SQL_SUPPRESSION_REMOVE, STATE_VALUES(SV_TEXT(email)), why) ||
+		!state_run(db, SQL_SOFT_BOUNCE_FORGET,
+			STATE_VALUES(SV_TEXT(email), SV_INT(c->now_ms)), why) ||
+		!log_change(db, c, email, false, why))
+		return ROSTER_FAILED;
+	return ROSTER_CHANGED;
+}
+
+typedef enum roster_result change_fn(
+	struct state *db, const struct roster_change *c, struct slice email, struct error *why);
+
+static enum roster_result
+in_transaction(
+	struct state *db, const struct roster_change *c, change_fn *change, struct error *why)
+{
+	char lower[INPUT_EMAIL_MAX];
+	enum roster_result result;
+
+	if (!normalise(c->address, lower, why) || !state_begin(db, why))
+		return ROSTER_FAILED;
+	result = change(db, c, (struct slice){lower, c->address.n}, why);
+	if (result != ROSTER_CHANGED)
+		state_rollback(db);
+	else if (!state_commit(db, why))
+		result = ROSTER_FAILED;
+	return result;
+}
+
+enum roster_result
+roster_add(struct state *db, const struct roster_change *c, struct error *why)
+{
+	return in_transaction(db, c, add, why);
+}
+
+enum roster_result
+roster_remove(struct state *db, const struct roster_change *c, struct error *why)
+{
+	return in_transaction(db, c, take_away, why);
+}

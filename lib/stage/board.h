@@ -1,0 +1,49 @@
+/* board - what all processes last said of themselves, and what follows for the pipeline's health.
+ *
+ * In: stats frames from the tap. Out: one set of joined figures, the health answer. Pure but for
+ * the memory it holds: one entry a process, bounded. */
+#ifndef TROTLINE_BOARD_H
+#define TROTLINE_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/config/config.h"
+#include "metrics.h"
+#include "proto/frame.h"
+
+struct board;
+
+struct board *board_new(const struct config *cfg);
+void board_destroy(struct board **b);
+
+/* Who this very process is: what a process of that stage and number says is passed over, and it
+ * counts as alive. "" for one that is no stage; the text must outlive the board. At first: an
+ * ingress without a number. */
+void board_self(struct board *b, const char *stage, uint64_t instance);
+/* The same for an ingress. */
+void board_ignore(struct board *b, uint64_t instance);
+
+/* Takes a stats frame's bytes (copied). */
+void board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms);
+
+/* All processes' figures, joined; `own` are those of this process, which are not heard, or NULL.
+ * The caller destroys it. */
+struct metrics *board_join(const struct board *b, const struct metrics *own, uint64_t now_ms);
+
+/* Keeps the joined figures of now, from which the health of the last minute is told. Once a second
+ * or so. */
+void board_sample(struct board *b, const struct metrics *joined, uint64_t now_ms);
+
+/* The health answer as JSON, which the caller frees; *status is 200, or 503 when critical. */
+char *board_health(
+	struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status);
+
+/* Can POSTs be taken now? False with what is missing. */
+bool board_open(
+	const struct board *b, const struct metrics *joined, uint64_t now_ms, struct error *why);
+
+/* Puts how full the disk under data_dir is into this process's own figures. Once a second or so. */
+void board_look(const struct board *b, struct metrics *own);
+
+#endif

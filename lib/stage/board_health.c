@@ -1,0 +1,328 @@
+/* board_health - the alerts that follow from the joined figures, and the health answer; see
+ * board.h.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "board_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+
+enum {
+	CRITICAL_TIMES = 5,
+	ALERTS_MAX = 192,
+	ALERT_TEXT = 256,
+	UNANSWERED_MS = 10000, /* a handler that is not heard on the tap may still answer */
+};
+
+/* The figures of the health answer; the rates are those of the last minute. */
+struct vitals {
+	double accepted, error_percent, average_s, queue;
+	double died; /* letters more in the last minute */
+};
+
+/* What the figures say. */
+struct report {
+	char alerts[ALERTS_MAX][ALERT_TEXT];
+	size_t count;
+	bool degraded, critical;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+alert(struct report *r, bool critical, const char *fmt, ...)
+{
+	va_list args;
+
+	if (r->count == ALERTS_MAX)
+		return;
+	va_start(args, fmt);
+	vsnprintf(r->alerts[r->count++], ALERT_TEXT, fmt, args);
+	va_end(args);
+	r->degraded = true;
+	r->critical |= critical;
+}
+
+/* "stage <name> has ..." is what `trotline up` waits for to be over. */
+static void
+check_stage(const struct board *b, struct report *r, const char *stage, uint64_t wanted,
+	bool critical, uint64_t now_ms)
+{
+	const size_t n = board_alive(b, stage, now_ms);
+
+	if (wanted > 0 && n == 0)
+		alert(r, critical, "stage %s has no live process: see its log in %s/log", stage,
+			b->cfg->data_dir);
+	else if (n < wanted)
+		alert(r, false, "stage %s has %zu of %llu processes: see its logs in %s/log", stage,
+			n, (unsigned long long)wanted, b->cfg->data_dir);
+}
+
+/* Without an ingress and a validator nothing can be accepted; anything else only delays what is
+ * stored. */
+static void
+check_stages(const struct board *b, struct report *r, uint64_t now_ms)
+{
+	const struct config *cfg = b->cfg;
+	char name[80];
+
+	check_stage(b, r, "ingress", strcmp(b->self, "ingress") == 0 ? 1 : cfg->processes.ingress,
+		true, now_ms);
+	check_stage(b, r, "validator", cfg->processes.validator, true, now_ms);
+	check_stage(b, r, "router", cfg->processes.router, false, now_ms);
+	check_stage(b, r, "retrier", 1, false, now_ms);
+	check_stage(b, r, "dlq", 1, false, now_ms);
+	for (size_t i = 0; i < cfg->handlers_count; i++) {
+		snprintf(name, sizeof name, "handler-%s", cfg->handlers[i].name);
+		check_stage(b, r, name, cfg->handlers[i].processes, false, now_ms);
+	}
+	if (cfg->admin.listen && board_alive(b, "admin", now_ms) == 0)
+		alert(r, false, "admin listener %s is down: see %s/log/admin.0.log; webhooks go on",
+			cfg->admin.listen, cfg->data_dir);
+}
+
+/* The value of a family for one source or handler. */
+static double
+value_of(const struct metrics *m, enum metric_family family, const char *label, const char *name)
+{
+	char part[160];
+
+	snprintf(part, sizeof part, "%s=\"%s\"", label, name);
+	return metrics_sum(m, family, part);
+}
+
+/* A handler in another language says nothing on the tap, but it answers. */
+static void
+check_handlers(const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+	char stage[80];
+
+	for (size_t i = 0; i < b->cfg->handlers_count; i++) {
+		const char *name = b->cfg->handlers[i].name;
+		const double waiting = value_of(m, METRIC_FAMILY_WAITING, "handler", name);
+		const double answered = value_of(m, METRIC_FAMILY_ANSWERED, "handler", name);
+
+		snprintf(stage, sizeof stage, "handler-%s", name);
+		if (waiting > 0 && board_alive(b, stage, now_ms) == 0 &&
+			(now_s - answered) * 1000 > UNANSWERED_MS)
+			alert(r, false,
+				"handler %s: %.0f events wait and nobody takes them: start "
+				"trotline-handler-%s",
+				name, waiting, name);
+	}
+}
+
+static void
+check_sources(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+
+	for (size_t i = 0; i < b->cfg->sources_count; i++) {
+		const struct config_source *src = &b->cfg->sources[i];
+		const double last = value_of(m, METRIC_FAMILY_ACCEPTED, "source", src->name);
+
+		if (src->silent_after_ms == 0 || last == 0 ||
+			(now_s - last) * 1000 < (double)src->silent_after_ms)
+			continue;
+		alert(r, false,
+			"source %s: nothing accepted for %.0f s: look at the provider's side, and "
+			"at webhook_errors_total for refused signatures",
+			src->name, now_s - last);
+	}
+}
+
+static void
+check_queue(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double queue = metrics_sum(m, METRIC_FAMILY_QUEUE, "");
+	const double used = metrics_sum(m, METRIC_FAMILY_JOURNAL_BYTES, "");
+	const double limit = metrics_sum(m, METRIC_FAMILY_JOURNAL_LIMIT, "");
+	const double oldest_s = metrics_sum(m, METRIC_FAMILY_OLDEST, "");
+
+	if (queue > (double)b->cfg->health.queue_size)
+		alert(r, false,
+			"queue: %.0f events wait, more than %llu: `trotline status` shows where; "
+			"more handler processes may help",
+			queue, (unsigned long long)b->cfg->health.queue_size);
+	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
+		alert(r, false,
+			"oldest: an event has waited for %.0f s: `trotline retry` shows what is "
+			"scheduled, the handlers' logs why",
+			oldest_s);
+	if (limit > 0 && used >= limit)
+		alert(r, true, "journal full: raise journal.max_size or bring its handlers back");
+	else if (limit > 0 && used > 0.8 * limit)
+		alert(r, false,
+			"journal: %.0f %% of its limit is used: bring its handlers back or raise "
+			"journal.max_size",
+			100 * used / limit);
+}
+
+static void
+check_letters(
+	const struct board *b, struct report *r, const struct metrics *m, const struct vitals *v)
+{
+	const double used = metrics_sum(m, METRIC_FAMILY_DEAD_BYTES, "");
+	const double limit = metrics_sum(m, METRIC_FAMILY_DEAD_LIMIT, "");
+
+	if (v->died > 0)
+		alert(r, false,
+			"dead letters: %.0f more in the last minute, %.0f in all: `trotline dlq "
+			"list --since 2m` tells why, `trotline dlq replay` brings them back",
+			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""));
+	if (limit > 0 && used > 0.9 * limit)
+		alert(r, false,
+			"dead letter store: %.0f %% of dlq.max_size is used; once full, they stay "
+			"in "
+			"the journal: replay, export or drop some",
+			100 * used / limit);
+	if (metrics_sum(m, METRIC_FAMILY_FAILING, "") > 0)
+		alert(r, false,
+			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log "
+			"tells why; mend `notify`, then `trotline reload`",
+			b->cfg->data_dir);
+}
+
+static void
+check_disk(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double free_percent = 100 - 100 * metrics_sum(m, METRIC_FAMILY_DISK, "");
+
+	if (free_percent < b->cfg->health.disk_free_percent)
+		alert(r, false,
+			"disk: %.1f %% of %s is free; when it is full, POSTs are answered 503: "
+			"make "
+			"room",
+			free_percent, b->cfg->data_dir);
+}
+
+static void
+check_rates(const struct board *b, struct report *r, const struct vitals *v)
+{
+	if (v->error_percent > b->cfg->health.error_rate_percent)
+		alert(r, v->error_percent > CRITICAL_TIMES * b->cfg->health.error_rate_percent,
+			"errors: %.1f %% of the last minute's POSTs were answered 5xx: see the "
+			"logs of ingress and validator",
+			v->error_percent);
+	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
+		alert(r, false,
+			"slow: %.1f s from acceptance to the end on average: more handler "
+			"processes "
+			"may help",
+			v->average_s);
+}
+
+static void
+pack_text(msgpack_packer *p, const char *text)
+{
+	msgpack_pack_str(p, strlen(text));
+	msgpack_pack_str_body(p, text, strlen(text));
+}
+
+/* For people: thousandths of a percent or of a second are enough. */
+static double
+thousandths(double value)
+{
+	return (double)(int64_t)(value * 1e3 + 0.5) / 1e3;
+}
+
+static void
+pack_health(msgpack_packer *p, const struct report *r, const struct vitals *v)
+{
+	msgpack_pack_map(p, 3);
+	pack_text(p, "status");
+	pack_text(p, r->critical ? "critical" : r->degraded ? "degraded" : "healthy");
+	pack_text(p, "metrics");
+	msgpack_pack_map(p, 4);
+	pack_text(p, "total_events");
+	msgpack_pack_uint64(p, (uint64_t)v->accepted);
+	pack_text(p, "error_rate_percent");
+	msgpack_pack_double(p, thousandths(v->error_percent));
+	pack_text(p, "avg_processing_time_seconds");
+	msgpack_pack_double(p, thousandths(v->average_s));
+	pack_text(p, "current_queue_size");
+	msgpack_pack_uint64(p, (uint64_t)v->queue);
+	pack_text(p, "alerts");
+	msgpack_pack_array(p, r->count);
+	for (size_t i = 0; i < r->count; i++)
+		pack_text(p, r->alerts[i]);
+}
+
+static char *
+render(const struct report *r, const struct vitals *v)
+{
+	msgpack_sbuffer packed;
+	msgpack_packer packer;
+	msgpack_object object;
+	msgpack_zone zone;
+	size_t at = 0;
+	char *text = NULL;
+
+	msgpack_sbuffer_init(&packed);
+	msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+	pack_health(&packer, r, v);
+	if (msgpack_zone_init(&zone, 4096)) {
+		if (msgpack_unpack(packed.data, packed.size, &at, &zone, &object) ==
+			MSGPACK_UNPACK_SUCCESS)
+			text = json_write(&object, false);
+		msgpack_zone_destroy(&zone);
+	}
+	msgpack_sbuffer_destroy(&packed);
+	return text;
+}
+
+/* What happened between two samples; a process that began anew counts from 0 again. */
+static struct vitals
+vitals_between(const struct sample *then, const struct sample *now)
+{
+	const double requests = now->requests - then->requests;
+	const double finished = now->duration_count - then->duration_count;
+	const double failed = now->failed - then->failed;
+	const double lasted = now->duration_sum - then->duration_sum;
+
+	return (struct vitals){
+		.error_percent = requests > 0 && failed > 0 ? 100 * failed / requests : 0,
+		.average_s = finished > 0 && lasted > 0 ? lasted / finished : 0,
+	};
+}
+
+/* Letters more than a minute ago, or than when the dlq was first heard. */
+static double
+died(const struct board *b, const struct sample *now)
+{
+	for (size_t i = 0; i < b->held; i++) {
+		const double then = b->samples[(b->first + i) % BOARD_SAMPLES].dead;
+
+		if (then >= 0)
+			return now->dead > then ? now->dead - then : 0;
+	}
+	return 0;
+}
+
+char *
+board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status)
+{
+	const struct sample now = board_totals(b, joined, now_ms);
+	const struct sample then = b->held ? b->samples[b->first] : (struct sample){.dead = -1};
+	struct vitals v = vitals_between(&then, &now);
+	struct report *r = calloc(1, sizeof *r);
+	char *text;
+
+	if (!r)
+		return NULL;
+	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+	v.died = died(b, &now);
+	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
+	check_stages(b, r, now_ms);
+	check_handlers(b, r, joined, now_ms);
+	check_sources(b, r, joined);
+	check_queue(b, r, joined);
+	check_letters(b, r, joined, &v);
+	check_disk(b, r, joined);
+	check_rates(b, r, &v);
+	*status = r->critical ? 503 : 200;
+	text = render(r, &v);
+	free(r);
+	return text;
+}

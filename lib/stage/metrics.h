@@ -1,0 +1,111 @@
+/* metrics - a process's figures, and how the figures of all processes become one Prometheus page.
+ *
+ * One table names every family: type, help, and how values of several processes are joined. */
+#ifndef TROTLINE_METRICS_H
+#define TROTLINE_METRICS_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/slice.h"
+
+/* X(enum, family, prometheus type, join, help) */
+#define METRIC_FAMILIES(X)                                                                         \
+	X(EVENTS, "webhook_events_total", COUNTER, SUM,                                            \
+		"Events by type and by what became of them")                                       \
+	X(DURATION, "webhook_processing_duration_seconds", HISTOGRAM, SUM,                         \
+		"From acceptance to the handler's verdict done")                                   \
+	X(QUEUE, "webhook_queue_size", GAUGE, MAX, "Events in the journal without an end")         \
+	X(ERRORS, "webhook_errors_total", COUNTER, SUM, "Refused requests and failures by kind")   \
+	X(REQUESTS, "webhook_http_requests_total", COUNTER, SUM, "HTTP requests by status")        \
+	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                     \
+		"Requests to the admin listener by status")                                        \
+	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")            \
+	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                \
+		"Age of the oldest event without an end")                                          \
+	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")       \
+	X(DEAD, "webhook_dead_letters", GAUGE, MAX, "Dead letters in the store")                   \
+	X(GROUP, "webhook_group_size", HISTOGRAM, SUM, "Events in one commit, by stage")           \
+	X(COMMIT, "webhook_commit_seconds", HISTOGRAM, SUM,                                        \
+		"One commit with its flush to disk, by stage")                                     \
+	X(JOURNAL_BYTES, "webhook_journal_used_bytes", GAUGE, MAX, "Bytes used in the journal")    \
+	X(JOURNAL_LIMIT, "webhook_journal_limit_bytes", GAUGE, MAX,                                \
+		"Bytes in the journal at which new events are refused")                            \
+	X(REMEMBERED, "webhook_remembered_events", GAUGE, MAX, "Event ids kept for deduplication") \
+	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")        \
+	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler") \
+	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")        \
+	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")      \
+	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                  \
+		"When a source's last event was accepted; at first when the validator started")    \
+	X(WAITING, "webhook_waiting_events", GAUGE, MAX,                                           \
+		"Events that a handler has not answered and that are not scheduled, by handler")   \
+	X(ANSWERED, "webhook_handler_last_answer_timestamp_seconds", GAUGE, MAX,                   \
+		"When a handler last answered, by handler")                                        \
+	X(DEAD_BYTES, "webhook_dead_letters_used_bytes", GAUGE, MAX,                               \
+		"Bytes used in the store of dead letters")                                         \
+	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
+		"Bytes that the store of dead letters may use")                                    \
+	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
+		"How full the disk under data_dir is, 0 to 1")                                     \
+	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                          \
+		"Notices about dead letters, by way and status")                                   \
+	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way")
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_join { METRIC_SUM, METRIC_MAX };
+
+#define METRIC_ENUM(id, family, type, join, help) METRIC_FAMILY_##id,
+enum metric_family { METRIC_FAMILIES(METRIC_ENUM) METRIC_FAMILY_COUNT };
+
+struct metric_row {
+	const char *family;
+	enum metric_type type;
+	enum metric_join join;
+	const char *help;
+};
+extern const struct metric_row metric_table[METRIC_FAMILY_COUNT];
+
+/* The figures of one process. Each value is named by family and labels: "" or
+ * `event_type="x",status="y"`, at most METRIC_LABELS_MAX bytes, made by metric_label or known to be
+ * plain. */
+struct metrics;
+
+enum { METRIC_LABELS_MAX = 255 };
+
+/* Appends name="value", after a comma if labels is not empty; a quote and a backslash are escaped,
+ * what is not printable ASCII becomes '?'. False, with labels as they were, when size is too small.
+ */
+bool metric_label(char *labels, size_t size, const char *name, struct slice value);
+
+struct metrics *metrics_new(void);
+void metrics_destroy(struct metrics **m);
+
+/* The value's place, made at first use and valid until metrics_destroy; add to it or set it.
+ * Past METRICS_MAX values (each published number of a histogram is one) all further ones, and
+ * labels that are too long, share one place that is not published. Not for histograms. */
+enum { METRICS_MAX = 2048 };
+double *metric(struct metrics *m, enum metric_family family, const char *labels);
+
+/* Counts a value into a histogram family; bounds are fixed per family in metrics.c. */
+void metric_observe(struct metrics *m, enum metric_family family, const char *labels, double value);
+
+/* All values as an array of [family, labels, value] in the zone: the stats frame's `metrics`. */
+bool metrics_object(const struct metrics *m, msgpack_zone *zone, msgpack_object *out);
+
+/* Joins another process's `metrics` array into m by the table's rule; what is malformed or of an
+ * unknown family is passed over. */
+void metrics_join(struct metrics *m, const msgpack_object *values);
+
+/* Prometheus text format 0.0.4. The caller frees it. */
+char *metrics_text(const struct metrics *m);
+
+/* Sum of all values of a family whose labels contain `part` ("" for all); of a histogram the sum of
+ * all that was observed. */
+double metrics_sum(const struct metrics *m, enum metric_family family, const char *part);
+
+/* How many values a histogram family has observed, by the same rule. */
+double metrics_count(const struct metrics *m, enum metric_family family, const char *part);
+
+#endif

@@ -1,0 +1,502 @@
+/* stage - see stage.h. */
+#include "stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "wire.h"
+
+/* A callback on its way through zloop, which knows no plain functions. */
+struct hook {
+	stage_reader *fn;
+	void *arg;
+	struct stage *st;
+	struct hook *next;
+	bool due; /* a timer will call it once */
+};
+
+struct stage_private {
+	int signals; /* signalfd */
+	int lock;    /* flock of this instance, held until the process ends */
+	struct hook *hooks;
+	struct hook *log; /* writes what is logged */
+	stage_reader *drain;
+	void *drain_arg;
+	stage_reload *reload;
+	void *reload_arg;
+	stage_load *load;
+	uint64_t loaded_ms; /* when the configuration was taken */
+	struct error kept;  /* keys of it that need a restart */
+	msgpack_zone zone;
+	msgpack_sbuffer out;
+};
+
+struct stage_options {
+	const char *file;
+	size_t instance;
+	bool check_only;
+};
+
+enum { STATS_MS = 500, LOG_MS = 100, YIELD_NICE = 10 };
+
+static const struct error no_memory = {"out of memory"};
+
+static bool
+supervised(void)
+{
+	return getenv("SUPERVISOR_ENABLED") != NULL;
+}
+
+/* The pause keeps a supervisor from starting a process that cannot go on many times a second. The
+ * cause is the log's last line: no exit handler adds to it. */
+void
+stage_fail(const char *what, const struct error *why)
+{
+	log_error(what, LF_TEXT("cause", why->text));
+	log_flush();
+	if (supervised())
+		nanosleep(&(struct timespec){1, 0}, NULL);
+	_exit(EXIT_SYSTEM);
+}
+
+static void
+usage(FILE *to, const char *name)
+{
+	fprintf(to,
+		"usage: trotline-%s [-c FILE] [-i INSTANCE] [-n]\n"
+		"One stage of the Trotline pipeline; `trotline up` starts all of them.\n\n"
+		"  -c FILE      configuration (else $TROTLINE_CONFIG, else ./trotline.yaml)\n"
+		"  -i INSTANCE  number of this process within its stage, from 0\n"
+		"  -n           check the configuration and exit\n"
+		"  -h           this text\n\n"
+		"Exit status: 0 drained, 100 wrong use or configuration, 111 system trouble.\n",
+		name);
+}
+
+static void
+parse_options(struct stage_options *o, const char *name, int argc, char **argv)
+{
+	char *end;
+	int c;
+
+	while ((c = getopt(argc, argv, "c:i:nh")) != -1) {
+		switch (c) {
+		case 'c':
+			o->file = optarg;
+			break;
+		case 'i':
+			o->instance = strtoul(optarg, &end, 10);
+			if (*optarg && !*end && o->instance < 1000)
+				break;
+			fprintf(stderr, "trotline-%s: -i takes a number from 0 to 999\n", name);
+			exit(EXIT_USAGE);
+		case 'n':
+			o->check_only = true;
+			break;
+		case 'h':
+			usage(stdout, name);
+			exit(0);
+		default:
+			usage(stderr, name);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		usage(stderr, name);
+		exit(EXIT_USAGE);
+	}
+}
+
+static struct config *
+load_without_secrets(const char *path, struct error *why)
+{
+	return config_load(path, CONFIG_NO_SECRETS, why);
+}
+
+static struct config *
+load_config(const struct stage_options *o, const char *name, stage_load *load)
+{
+	struct error why = {""};
+	struct config *cfg = load(config_path(o->file), &why);
+
+	if (!cfg) {
+		fprintf(stderr, "trotline-%s: %s\n", name, why.text);
+		exit(EXIT_USAGE);
+	}
+	if (o->check_only) {
+		printf("%s: good\n", cfg->path);
+		config_destroy(&cfg);
+		exit(0);
+	}
+	return cfg;
+}
+
+static bool
+make_folder(const char *path, struct error *why)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return error_set(why, "cannot make folder %s: %s", path, strerror(errno));
+	return true;
+}
+
+/* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
+ * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
+static int
+take_place(const struct stage *st, struct error *why)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/run", st->cfg->data_dir);
+	if (!make_folder(st->cfg->data_dir, why) || !make_folder(path, why))
+		return -1;
+	snprintf(
+		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		if (ftruncate(fd, 0) == 0)
+			dprintf(fd, "%d\n", (int)getpid());
+		return fd;
+	}
+	if (fd >= 0 && errno == EWOULDBLOCK)
+		error_set(why, "%s instance %zu runs already on %s", st->name, st->instance,
+			st->cfg->data_dir);
+	else
+		error_set(why, "cannot lock %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Lines that can wait are written together: each write wakes whoever takes them in, which would
+ * cost more than the event that a line tells of. */
+static int
+hook_call(struct hook *hook)
+{
+	hook->fn(hook->arg);
+	if (log_pending())
+		stage_call_after(hook->st->priv->log, LOG_MS);
+	return 0;
+}
+
+static int
+on_sock(zloop_t *loop, zsock_t *sock, void *arg)
+{
+	(void)loop;
+	(void)sock;
+	return hook_call(arg);
+}
+
+static int
+on_fd(zloop_t *loop, zmq_pollitem_t *item, void *arg)
+{
+	(void)loop;
+	(void)item;
+	return hook_call(arg);
+}
+
+static int
+on_timer(zloop_t *loop, int timer, void *arg)
+{
+	(void)loop;
+	(void)timer;
+	return hook_call(arg);
+}
+
+static int
+on_due(zloop_t *loop, int timer, void *arg)
+{
+	struct hook *hook = arg;
+
+	hook->due = false;
+	return on_timer(loop, timer, hook);
+}
+
+static struct hook *
+hook_new(struct stage *st, stage_reader *fn, void *arg)
+{
+	struct hook *hook = malloc(sizeof *hook);
+
+	if (!hook)
+		stage_fail("cannot start", &no_memory);
+	*hook = (struct hook){fn, arg, st, st->priv->hooks, false};
+	st->priv->hooks = hook;
+	return hook;
+}
+
+void
+stage_yield(void)
+{
+	setpriority(PRIO_PROCESS, 0, YIELD_NICE);
+}
+
+void
+stage_on_read(struct stage *st, zsock_t *sock, stage_reader *fn, void *arg)
+{
+	zloop_reader(st->loop, sock, on_sock, hook_new(st, fn, arg));
+	zloop_reader_set_tolerant(st->loop, sock);
+}
+
+void
+stage_on_fd(struct stage *st, int fd, stage_reader *fn, void *arg)
+{
+	zmq_pollitem_t item = {NULL, fd, ZMQ_POLLIN, 0};
+
+	zloop_poller(st->loop, &item, on_fd, hook_new(st, fn, arg));
+	zloop_poller_set_tolerant(st->loop, &item);
+}
+
+void
+stage_every(struct stage *st, size_t ms, stage_reader *fn, void *arg)
+{
+	zloop_timer(st->loop, ms, 0, on_timer, hook_new(st, fn, arg));
+}
+
+struct hook *
+stage_call(struct stage *st, stage_reader *fn, void *arg)
+{
+	return hook_new(st, fn, arg);
+}
+
+void
+stage_call_after(struct hook *hook, size_t ms)
+{
+	if (!hook->due)
+		hook->due = zloop_timer(hook->st->loop, ms, 1, on_due, hook) >= 0;
+}
+
+void
+stage_on_drain(struct stage *st, stage_reader *fn, void *arg)
+{
+	st->priv->drain = fn;
+	st->priv->drain_arg = arg;
+}
+
+/* zloop ends when a callback returns -1; this one is due at once. */
+static int
+on_stop(zloop_t *loop, int timer, void *arg)
+{
+	(void)loop;
+	(void)timer;
+	(void)arg;
+	return -1;
+}
+
+void
+stage_stop(struct stage *st)
+{
+	zloop_timer(st->loop, 0, 1, on_stop, NULL);
+}
+
+void
+stage_on_reload(struct stage *st, stage_reload *fn, void *arg)
+{
+	st->priv->reload = fn;
+	st->priv->reload_arg = arg;
+}
+
+/* A bad file is refused whole; the old configuration stays. */
+static void
+reload(struct stage *st)
+{
+	struct error why = {""};
+	struct config *next = st->priv->load(st->cfg->path, &why);
+
+	if (!next || (st->priv->reload && !st->priv->reload(st->priv->reload_arg, next, &why))) {
+		config_destroy(&next);
+		log_error("configuration refused; the old one stays", LF_TEXT("cause", why.text));
+		return;
+	}
+	config_replace(st->cfg, next, &st->priv->kept);
+	log_set_level((enum log_level)st->cfg->log_level);
+	st->priv->loaded_ms = clock_wall_ms();
+	log_warn("configuration reloaded", LF_TEXT("needs_restart", st->priv->kept.text));
+}
+
+static void
+drain(struct stage *st)
+{
+	if (st->draining)
+		return;
+	st->draining = true;
+	log_info("draining", LF_UINT("instance", st->instance));
+	if (st->priv->drain)
+		st->priv->drain(st->priv->drain_arg);
+	else
+		stage_stop(st);
+}
+
+static void
+on_signal(void *arg)
+{
+	struct stage *st = arg;
+	struct signalfd_siginfo info;
+
+	while (read(st->priv->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP)
+			reload(st);
+		else
+			drain(st);
+	}
+}
+
+/* SIGTERM, SIGINT and SIGHUP are blocked, before any thread starts, and read from a descriptor
+ * instead. */
+static int
+open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void
+publish_stats(void *arg)
+{
+	struct stage *st = arg;
+	struct stage_private *p = st->priv;
+	struct stats stats = {
+		.stage = slice_of(st->name),
+		.instance = st->instance,
+		.pid = (uint64_t)getpid(),
+		.at = clock_wall_ms(),
+		.draining = st->draining,
+		.loaded = st->priv->loaded_ms,
+		.kept = slice_of(st->priv->kept.text),
+	};
+
+	if (!tap_wanted(st->tap, "stats"))
+		return;
+	msgpack_zone_clear(&p->zone);
+	msgpack_sbuffer_clear(&p->out);
+	if (metrics_object(st->metrics, &p->zone, &stats.metrics) &&
+		frame_pack(&stats_schema, &stats, &p->out))
+		tap_send(st->tap, "stats", stats.stage, p->out.data, p->out.size);
+}
+
+static void
+write_log(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
+static void
+open_loop(struct stage *st)
+{
+	struct error why = {""};
+
+	zsys_handler_set(NULL);
+	st->loop = zloop_new();
+	st->metrics = metrics_new();
+	if (!st->loop || !st->metrics)
+		stage_fail("cannot start", &no_memory);
+	st->tap = tap_new(st->cfg, st->name, st->instance, &why);
+	if (!st->tap)
+		stage_fail("cannot open the tap", &why);
+	st->priv->log = stage_call(st, write_log, NULL);
+	stage_on_fd(st, st->priv->signals, on_signal, st);
+	stage_every(st, STATS_MS, publish_stats, st);
+	stage_on_read(st, tap_sock(st->tap), publish_stats, st); /* a watcher has come */
+}
+
+struct stage *
+stage_new(const char *name, stage_load *load, int argc, char **argv)
+{
+	struct stage_options options = {NULL, 0, false};
+	struct stage *st = calloc(1, sizeof *st);
+	struct error why = {""};
+
+	if (!st || !(st->priv = calloc(1, sizeof *st->priv)))
+		stage_fail("cannot start", &no_memory);
+	snprintf(st->name, sizeof st->name, "%s", name);
+	umask(077);
+	if (supervised())
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	parse_options(&options, name, argc, argv);
+	st->instance = options.instance;
+	st->priv->load = load ? load : load_without_secrets;
+	st->cfg = load_config(&options, name, st->priv->load);
+	st->priv->loaded_ms = clock_wall_ms();
+	log_open(st->name, (enum log_level)st->cfg->log_level);
+	st->priv->signals = open_signals();
+	st->priv->lock = take_place(st, &why);
+	if (st->priv->signals < 0 || st->priv->lock < 0)
+		stage_fail("cannot start", &why);
+	msgpack_zone_init(&st->priv->zone, 8192);
+	msgpack_sbuffer_init(&st->priv->out);
+	open_loop(st);
+	return st;
+}
+
+void
+stage_run(struct stage *st)
+{
+	log_info("ready", LF_UINT("instance", st->instance), LF_UINT("pid", getpid()));
+	log_flush();
+	zloop_start(st->loop);
+}
+
+int
+stage_destroy(struct stage **st_p)
+{
+	struct stage *st = *st_p;
+
+	log_info("stopped", LF_UINT("instance", st->instance));
+	log_flush();
+	zloop_destroy(&st->loop);
+	tap_destroy(&st->tap);
+	metrics_destroy(&st->metrics);
+	config_destroy(&st->cfg);
+	while (st->priv->hooks) {
+		struct hook *hook = st->priv->hooks;
+
+		st->priv->hooks = hook->next;
+		free(hook);
+	}
+	msgpack_zone_destroy(&st->priv->zone);
+	msgpack_sbuffer_destroy(&st->priv->out);
+	close(st->priv->signals);
+	close(st->priv->lock);
+	free(st->priv);
+	free(st);
+	*st_p = NULL;
+	return 0;
+}
+
+bool
+stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n,
+	const char *verdict, struct slice reason, const char *who)
+{
+	const struct verdict frame = {
+		.journal = journal,
+		.seqs = {seqs, n},
+		.verdict = slice_of(verdict),
+		.reason = reason.p ? reason : slice_of(""),
+		.handler = slice_of(who),
+	};
+	msgpack_sbuffer out;
+	bool sent;
+
+	msgpack_sbuffer_init(&out);
+	sent = frame_pack(&verdict_schema, &frame, &out) && wire_send(verdicts, out.data, out.size);
+	msgpack_sbuffer_destroy(&out);
+	return sent;
+}

@@ -1,0 +1,235 @@
+/* journal - the durable truth between acceptance and an event's end (LMDB, in <data_dir>/journal).
+ *
+ * | table  | key         | value                                | meaning |
+ * |--------|-------------|--------------------------------------|--------------------------------------|
+ * | events | seq         | received (8 bytes, ms), event frame  | accepted, has no end yet | |
+ * tries  | seq         | try frame                            | has been answered RETRY, or DEAD |
+ * | due    | (time, seq) | nothing                              | waits for that time (scheduled) |
+ * | seen   | seq         | hash, time, request                  | remembered for deduplication | |
+ * batches| number      | batch frame                          | what came in one request | | meta
+ * | name        |                                      | format, the journal's random id      |
+ *
+ * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
+ * hint on `seen`. Sequence numbers start at 1 and are never used twice: the newest row of `seen`
+ * is never trimmed. Several processes share the journal: one writes at a time, readers never wait,
+ * and a killed writer leaves nothing behind. */
+#ifndef TROTLINE_JOURNAL_H
+#define TROTLINE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dedup.h"
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "lib/config/config.h"
+#include "proto/frame.h"
+
+struct journal;
+
+enum journal_rc {
+	JOURNAL_OK,
+	JOURNAL_FULL,   /* the journal's limit or the disk is reached: nothing was changed */
+	JOURNAL_FAILED, /* the disk or the journal is in trouble: nothing was changed */
+};
+
+enum journal_use {
+	JOURNAL_ACCEPT, /* the validator: appends, with the dedup index */
+	JOURNAL_SETTLE, /* the retrier: removes and schedules */
+	JOURNAL_WATCH,  /* read only, never makes one; for the command line */
+};
+
+/* Opens (and makes, but for JOURNAL_WATCH) the journal. NULL with the cause. Open it after any
+ * fork; one per process. */
+struct journal *journal_open(const struct config *cfg, enum journal_use use, struct error *why);
+void journal_close(struct journal **j);
+
+/* Takes the deduplication windows of a configuration: rows of `seen` stay as long as the longest.
+ */
+void journal_set_windows(struct journal *j, const struct config *cfg);
+
+/* The random id: 16 hex digits, lives as long as j. */
+struct slice journal_id(const struct journal *j);
+
+/* ---- accepting: one group, one transaction, one flush ---- */
+
+struct journal_key {
+	struct hash128 hash;
+	uint64_t request;   /* says which request, and which place in it, asks */
+	uint64_t now_ms;    /* wall clock */
+	uint64_t window_ms; /* how long an id is remembered */
+};
+
+enum journal_seen {
+	SEEN_NEW,
+	SEEN_DUPLICATE,
+	SEEN_SAME, /* this very request has been committed before: its answer was lost */
+};
+
+/* The hash under which a source's event id is remembered (SHA-256, cut). */
+struct hash128 journal_hash(struct journal *j, struct slice source, struct slice key);
+
+/* Opens the dedup index, and builds it anew where it is lost, which otherwise the first group would
+ * wait for: some 100 ns an event remembered. False with the cause: the first group tries again. */
+bool journal_prepare(struct journal *j, struct error *why);
+
+/* Waits for the write lock. After JOURNAL_FAILED the next call opens the journal anew, at most
+ * once a second. */
+enum journal_rc journal_begin(struct journal *j, struct error *why);
+
+/* Would so many bytes more go past the limit? (90 % of the map: the rest is for the retrier.) */
+bool journal_full(const struct journal *j, uint64_t bytes);
+
+enum journal_seen journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq);
+
+/* The number that the next append gets. */
+uint64_t journal_next(const struct journal *j);
+
+/* Appends a new event under journal_next and remembers its key. */
+enum journal_rc journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
+	uint64_t received_ms, struct error *why);
+
+/* What a batch came to when it was accepted. Its id is a UUID that begins with its number, so that
+ * it is found without an index. */
+#define BATCH_FIELDS(F)                                                                            \
+	F(STR, id, 36, "the batch's id, as answered")                                              \
+	F(STR, source, 64, "where it came to")                                                     \
+	F(UINT, at, 0, "when, ms since 1970")                                                      \
+	F(UINT, first, 0, "place of its first event in the journal")                               \
+	F(UINT, queued, 0, "events from there on")                                                 \
+	F(UINT, duplicates, 0, "events that were known already")                                   \
+	F(UINT, invalid, 0, "events that were refused")                                            \
+	F(OBJ, errors, 0, "array of [index, event id or nil, error] of those")
+
+struct journal_batch {
+	BATCH_FIELDS(FRAME_MEMBER)
+};
+
+/* Inside journal_begin: writes the id of the next batch into id, from 8 random bytes. */
+void journal_batch_id(struct journal *j, const unsigned char random[8], char id[37]);
+
+/* Appends the batch whose id that was. */
+enum journal_rc journal_append_batch(
+	struct journal *j, const struct journal_batch *batch, struct error *why);
+
+/* Inside journal_begin: the id of the batch in which the event was accepted; false when there is
+ * none.
+ */
+bool journal_batch_of(struct journal *j, uint64_t seq, char id[37]);
+
+/* Commits and flushes to disk; JOURNAL_OK means durable. Trims what no window remembers. */
+enum journal_rc journal_commit(struct journal *j, struct error *why);
+void journal_abort(struct journal *j);
+
+/* ---- settling: the moves of the state table, many in one transaction ---- */
+
+enum journal_move {
+	MOVE_DONE,   /* accepted or scheduled -> done */
+	MOVE_RETRY,  /* accepted -> scheduled, one attempt more */
+	MOVE_DEAD,   /* accepted -> given up, to be handed to the dlq */
+	MOVE_BURIED, /* given up -> gone: the dlq's store has it */
+	MOVE_FIRE,   /* scheduled -> accepted: its time has come */
+	MOVE_LOST,   /* accepted -> accepted: its handler went away without an answer */
+};
+
+/* Why an event is given up: in `tries` and in its dead letter. */
+enum journal_death { DEATH_NOT, DEATH_VERDICT, DEATH_TRIES, DEATH_LOST };
+
+struct journal_change {
+	uint64_t seq;
+	enum journal_move move;
+	uint64_t due_ms;       /* MOVE_RETRY: when */
+	bool free;             /* MOVE_RETRY: costs no attempt, the event is not to blame */
+	uint64_t attempts_max; /* MOVE_RETRY, MOVE_LOST: past so many it is MOVE_DEAD instead */
+	uint64_t failed_ms;    /* MOVE_BURIED: failed_at of the letter; 0: whichever it is */
+	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
+	struct slice handler;  /* likewise */
+	/* out: */
+	bool applied;                 /* false: there was no such event in a state to move from */
+	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
+	uint64_t received_ms;         /* when the event was accepted; 0: it has an end already */
+	uint64_t attempts;            /* RETRY answers so far, this one included */
+};
+
+/* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now
+ * and then. */
+void journal_tidy(struct journal *j);
+
+/* Makes all the moves in one transaction that is durable but for the last instant before a power
+ * cut; what is lost then is only done once more. */
+enum journal_rc journal_settle(
+	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
+
+/* Puts an event that was given up back among the accepted ones, under its own number, so that its
+ * effects stay exactly once; a deletion of its letter may follow once this is JOURNAL_OK. */
+enum journal_rc journal_revive(
+	struct journal *j, uint64_t seq, struct slice frame, struct error *why);
+
+/* Makes up to max scheduled events due at once: the earliest that are not yet, or only the one of
+ * seq when it is not 0. *count receives how many; 0: there are no more. */
+enum journal_rc journal_hasten(
+	struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why);
+
+/* ---- reading: short snapshots; never kept over a wait ---- */
+
+/* What stands in `tries`. */
+#define TRY_FIELDS(F)                                                                              \
+	F(UINT, attempts, 0, "deliveries answered with RETRY")                                     \
+	F(UINT, due, 0, "when it is due, ms since 1970; 0: not scheduled")                         \
+	F(UINT, lost, 0, "handlers that went away while they had it")                              \
+	F(UINT, dead, 0, "given up: 0 not, 1 verdict dead, 2 out of tries, 3 handlers went away")  \
+	F(UINT, at, 0, "when it was last answered, ms since 1970")                                 \
+	F(STR, reason, 512, "the last reason")                                                     \
+	F(STR, handler, 64, "who gave it")
+
+struct journal_try {
+	TRY_FIELDS(FRAME_MEMBER)
+};
+
+struct journal_event {
+	uint64_t seq, received_ms;
+	struct slice frame; /* points into the journal: good until journal_read_end */
+	bool tried;         /* `last` is set */
+	struct journal_try last;
+};
+
+bool journal_read_begin(struct journal *j, struct error *why);
+void journal_read_end(struct journal *j);
+
+/* The event at seq; false when it has an end already. */
+bool journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev);
+
+/* The first event at or after seq; false at the end. */
+bool journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev);
+
+/* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many.
+ */
+size_t journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max);
+
+/* The same for those whose time is after late_ms, latest first: a clock that was wrong has put them
+ * there. */
+size_t journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t max);
+
+struct journal_stat {
+	uint64_t events, scheduled, remembered;
+	uint64_t last_seq; /* newest number given out, 0 for none */
+	uint64_t used_bytes, limit_bytes;
+	uint64_t oldest_received_ms; /* of the oldest event without an end; 0: none */
+};
+bool journal_stat(struct journal *j, struct journal_stat *st);
+
+/* The batch of that id; it lives until journal_read_end or the next look-up. */
+bool journal_find_batch(struct journal *j, struct slice id, struct journal_batch *batch);
+
+/* What became of a source's event id. */
+struct journal_found {
+	enum { FOUND_NOT, FOUND_WAITING, FOUND_ENDED } state;
+	uint64_t seq, seen_ms;
+	struct journal_event event; /* FOUND_WAITING: good until journal_read_end */
+};
+
+/* Inside journal_read_begin: by the hint, else by reading the seen log from end to start. */
+bool journal_find(
+	struct journal *j, struct slice source, struct slice id, struct journal_found *found);
+
+#endif

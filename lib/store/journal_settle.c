@@ -1,0 +1,342 @@
+/* journal_settle - the retrier's side: every move of the state table, many in one transaction.
+ *
+ * In: changes. Out: rows removed from or added to `events`, `tries` and `due`. A kill before the
+ * commit leaves every event of the group in the state it was in. */
+#include <errno.h>
+#include <string.h>
+
+#include "journal_private.h"
+#include "lib/base/clock.h"
+
+enum { HASTEN_MAX = 4096, HASTENED_MS = 1 };
+
+bool
+journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	if (mdb_get(txn, j->tries, &key, &value) != 0)
+		return false;
+	msgpack_zone_clear(&j->zone);
+	return frame_unpack(&try_schema, value.mv_data, value.mv_size, &j->zone, last, NULL);
+}
+
+/* Packs before it writes: the texts of *last may point into the page that is about to change. */
+static int
+put_try(struct journal *j, uint64_t seq, const struct journal_try *last)
+{
+	MDB_val key = journal_val(&seq, sizeof seq), value;
+
+	msgpack_sbuffer_clear(&j->out);
+	if (!frame_pack(&try_schema, last, &j->out))
+		return ENOMEM;
+	value = journal_val(j->out.data, j->out.size);
+	return mdb_put(j->write, j->tries, &key, &value, 0);
+}
+
+static int
+put_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+{
+	const struct due_key due = {due_ms, seq};
+	MDB_val key = journal_val(&due, sizeof due), nothing = {0, NULL};
+
+	return mdb_put(j->write, j->due, &key, &nothing, 0);
+}
+
+static int
+no_matter_if_missing(int rc)
+{
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+{
+	const struct due_key due = {due_ms, seq};
+	MDB_val key = journal_val(&due, sizeof due);
+
+	return due_ms ? no_matter_if_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
+}
+
+static int
+forget_tries(struct journal *j, uint64_t seq)
+{
+	MDB_val key = journal_val(&seq, sizeof seq);
+	struct journal_try last;
+	int rc = 0;
+
+	if (journal_try_at(j, j->write, seq, &last))
+		rc = remove_due(j, last.due, seq);
+	return rc ? rc : no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
+}
+
+/* The event's end: nothing of it stays but its row in `seen`. */
+static int
+remove_event(struct journal *j, uint64_t seq, bool tried)
+{
+	MDB_val key = journal_val(&seq, sizeof seq);
+	int rc = mdb_del(j->write, j->events, &key, NULL);
+
+	return rc || !tried ? rc : forget_tries(j, seq);
+}
+
+static int
+schedule(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried)
+{
+	const struct journal_try next = {
+		.attempts = last.attempts + !c->free,
+		.due = c->due_ms,
+		.lost = last.lost,
+		.at = clock_wall_ms(),
+		.reason = c->reason.p ? c->reason : slice_of(""),
+		.handler = c->handler.p ? c->handler : slice_of(""),
+	};
+	int rc = put_try(j, c->seq, &next);
+
+	if (rc == 0 && tried)
+		rc = remove_due(j, last.due, c->seq);
+	return rc ? rc : put_due(j, c->due_ms, c->seq);
+}
+
+static int
+give_up(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried,
+	enum journal_death death)
+{
+	const uint64_t due = last.due;
+	int rc;
+
+	last.due = 0;
+	last.dead = death;
+	last.at = clock_wall_ms();
+	last.reason = c->reason.p ? c->reason : slice_of("");
+	last.handler = c->handler.p ? c->handler : slice_of("");
+	rc = put_try(j, c->seq, &last);
+	return rc || !tried ? rc : remove_due(j, due, c->seq);
+}
+
+/* Counts a delivery that ended with its handler; the attempts are for answers only. */
+static int
+count_lost(struct journal *j, uint64_t seq, struct journal_try last)
+{
+	last.lost++;
+	last.at = clock_wall_ms();
+	return put_try(j, seq, &last);
+}
+
+static int
+fire(struct journal *j, uint64_t seq, struct journal_try last)
+{
+	const uint64_t due = last.due;
+	int rc;
+
+	last.due = 0;
+	rc = put_try(j, seq, &last);
+	return rc ? rc : remove_due(j, due, seq);
+}
+
+/* Which moves the state table allows: an event that is given up goes to the dlq only, and only what
+ * is scheduled can fire. A second RETRY, from a second delivery, counts no attempt. */
+static bool
+allowed(enum journal_move move, bool tried, const struct journal_try *last)
+{
+	const bool dead = tried && last->dead;
+
+	switch (move) {
+	case MOVE_DONE:
+	case MOVE_DEAD:
+		return !dead;
+	case MOVE_RETRY:
+	case MOVE_LOST:
+		return !dead && !(tried && last->due);
+	case MOVE_BURIED:
+		return dead;
+	case MOVE_FIRE:
+		return tried && !dead && last->due != 0;
+	}
+	return false;
+}
+
+/* A burial that comes late, when the event has been put back and has died again since: the letter
+ * of this death may not be stored yet. */
+static bool
+is_of_another_death(const struct journal_change *c, const struct journal_try *last)
+{
+	return c->move == MOVE_BURIED && c->failed_ms && c->failed_ms != last->at;
+}
+
+static enum journal_death
+death_by(const struct journal_change *c, const struct journal_try *last)
+{
+	if (c->move == MOVE_DEAD)
+		return DEATH_VERDICT;
+	if (c->move == MOVE_RETRY && !c->free && last->attempts >= c->attempts_max)
+		return DEATH_TRIES;
+	if (c->move == MOVE_LOST && last->lost + 1 >= c->attempts_max)
+		return DEATH_LOST;
+	return DEATH_NOT;
+}
+
+static int
+apply(struct journal *j, struct journal_change *c)
+{
+	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
+	MDB_val key = journal_val(&c->seq, sizeof c->seq), value;
+	int rc = mdb_get(j->write, j->events, &key, &value);
+	enum journal_death death;
+	bool tried;
+
+	c->applied = false;
+	c->received_ms = 0;
+	if (rc != 0)
+		return no_matter_if_missing(rc);
+	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
+	tried = journal_try_at(j, j->write, c->seq, &last);
+	if (!allowed(c->move, tried, &last) || is_of_another_death(c, &last))
+		return 0;
+	c->applied = true;
+	death = death_by(c, &last);
+	c->applied_as = death != DEATH_NOT ? MOVE_DEAD : c->move;
+	c->attempts = last.attempts + (c->applied_as == MOVE_RETRY && !c->free);
+	switch (c->applied_as) {
+	case MOVE_RETRY:
+		return schedule(j, c, last, tried);
+	case MOVE_DEAD:
+		return give_up(j, c, last, tried, death);
+	case MOVE_FIRE:
+		return fire(j, c->seq, last);
+	case MOVE_LOST:
+		return count_lost(j, c->seq, last);
+	default:
+		return remove_event(j, c->seq, tried);
+	}
+}
+
+/* Commits when rc is 0, else gives everything up. */
+static enum journal_rc
+end(struct journal *j, int rc, const char *what, struct error *why)
+{
+	if (rc == 0) {
+		rc = mdb_txn_commit(j->write);
+		j->write = NULL;
+	}
+	journal_abort(j);
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, what, why);
+}
+
+enum journal_rc
+journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error *why)
+{
+	const uint64_t received_ms = clock_wall_ms();
+	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val value = {sizeof received_ms + frame.n, NULL};
+	enum journal_rc status = journal_lock(j, 0, why);
+	int rc;
+
+	if (status != JOURNAL_OK)
+		return status;
+	rc = mdb_put(j->write, j->events, &key, &value, MDB_RESERVE | MDB_NOOVERWRITE);
+	if (rc == 0) {
+		memcpy(value.mv_data, &received_ms, sizeof received_ms);
+		memcpy((char *)value.mv_data + sizeof received_ms, frame.p, frame.n);
+	}
+	if (rc == 0 || rc == MDB_KEYEXIST)
+		rc = forget_tries(j, seq);
+	return end(j, rc, "cannot put an event back", why);
+}
+
+/* The seqs of the earliest scheduled events that are not hastened yet, before anything is changed.
+ */
+static size_t
+earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
+{
+	struct due_key due = {HASTENED_MS + 1, 0};
+	MDB_val key = journal_val(&due, sizeof due), value;
+	MDB_cursor *cursor;
+	size_t n = 0;
+
+	if (only) {
+		*seqs = only;
+		return 1;
+	}
+	if (mdb_cursor_open(j->write, j->due, &cursor) != 0)
+		return 0;
+	while (n < max && mdb_cursor_get(cursor, &key, &value, n ? MDB_NEXT : MDB_SET_RANGE) == 0) {
+		memcpy(&due, key.mv_data, sizeof due);
+		seqs[n++] = due.seq;
+	}
+	mdb_cursor_close(cursor);
+	return n;
+}
+
+/* Due at 1 ms after 1970: the retrier fires it with the next tick. */
+static int
+hasten_one(struct journal *j, uint64_t seq, size_t *count)
+{
+	struct journal_try last;
+	uint64_t due;
+	int rc;
+
+	if (!journal_try_at(j, j->write, seq, &last) || last.dead || !last.due)
+		return 0;
+	due = last.due;
+	last.due = HASTENED_MS;
+	rc = put_try(j, seq, &last);
+	if (rc == 0)
+		rc = remove_due(j, due, seq);
+	if (rc == 0)
+		rc = put_due(j, HASTENED_MS, seq);
+	*count += rc == 0;
+	return rc;
+}
+
+enum journal_rc
+journal_hasten(struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why)
+{
+	uint64_t seqs[HASTEN_MAX];
+	enum journal_rc status = journal_lock(j, 0, why);
+	int rc = 0;
+	size_t n;
+
+	*count = 0;
+	if (status != JOURNAL_OK)
+		return status;
+	n = earliest(j, seq, seqs, max < HASTEN_MAX ? max : HASTEN_MAX);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = hasten_one(j, seqs[i], count);
+	return end(j, rc, "cannot hasten", why);
+}
+
+void
+journal_tidy(struct journal *j)
+{
+	if (j->env)
+		mdb_reader_check(j->env, NULL);
+}
+
+/* The dead letter will be flushed in a file of its own. Did the journal fall back behind it, the
+ * event would be delivered again and have two ends; so here the last page is flushed too. */
+static enum journal_rc
+flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, struct error *why)
+{
+	bool any = false;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		any |= changes[i].applied && changes[i].applied_as == MOVE_DEAD;
+	rc = any ? mdb_env_sync(j->env, 1) : 0;
+	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot flush the journal", why);
+}
+
+enum journal_rc
+journal_settle(struct journal *j, struct journal_change *changes, size_t n, struct error *why)
+{
+	enum journal_rc status = journal_lock(j, MDB_NOMETASYNC, why);
+	int rc = 0;
+
+	if (status != JOURNAL_OK)
+		return status;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = apply(j, &changes[i]);
+	status = end(j, rc, "cannot settle verdicts", why);
+	return status == JOURNAL_OK ? flush_deaths(j, changes, n, why) : status;
+}

@@ -1,0 +1,50 @@
+/* quarantine - requests whose signature did not hold, kept as they came (LMDB, in
+ * <data_dir>/quarantine), for sources with `on_bad_signature: quarantine`.
+ *
+ * The validator puts them in before it answers 200; the command line verifies them again after the
+ * key is mended. Bounded: what is older than quarantine.max_age goes, and when quarantine.max_size
+ * is reached the oldest go first. They may hold credentials: files are 0600, and nothing prints
+ * headers that carry them. */
+#ifndef TROTLINE_QUARANTINE_H
+#define TROTLINE_QUARANTINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/config/config.h"
+#include "proto/frame.h"
+
+struct quarantine;
+
+enum quarantine_use {
+	QUARANTINE_KEEP,  /* reads and writes, makes the store */
+	QUARANTINE_WATCH, /* reads only; NULL from quarantine_open when there is no store yet */
+};
+
+/* NULL with the cause. One per process, opened after any fork. */
+struct quarantine *quarantine_open(
+	const struct config *cfg, enum quarantine_use use, struct error *why);
+void quarantine_close(struct quarantine **q);
+
+/* Puts n request frames in, in one transaction with one flush. After a false none is in. */
+bool quarantine_put(struct quarantine *q, const struct slice *frames, size_t n, uint64_t now_ms,
+	struct error *why);
+
+/* Removes one; true also when it is gone already. */
+bool quarantine_remove(struct quarantine *q, uint64_t number, struct error *why);
+
+struct quarantined {
+	uint64_t number, at_ms; /* place in the store; when it was put in */
+	struct request request; /* lives as long as the visit */
+};
+
+/* Calls fn for each from `first` on, oldest first, until it returns false. */
+typedef bool quarantine_visit(void *arg, const struct quarantined *item);
+bool quarantine_walk(
+	struct quarantine *q, uint64_t first, quarantine_visit *fn, void *arg, struct error *why);
+
+/* How many there are. */
+uint64_t quarantine_count(struct quarantine *q);
+
+#endif
