@@ -13,7 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "providers/provider.h"
+#include "proto/providers.h"
 
 enum { RETRY_AFTER_S = 5, SPARE_FILES = 64, HEADERS_MAX = 256, TARGET_MAX = 2048, STOP_RUNS = 16 };
 
@@ -206,9 +206,7 @@ reason_of(unsigned status)
 static unsigned
 busy(const struct config_source *source)
 {
-	const struct provider *provider = source ? provider_find(source->provider) : NULL;
-
-	return provider ? provider->busy : 503;
+	return provider_busy(source ? source->provider : NULL);
 }
 
 static bool

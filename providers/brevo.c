@@ -142,7 +142,6 @@ const struct provider provider_brevo = {
 	.title = "Brevo",
 	.scheme = "basic",
 	.bad_signature = 401,
-	.busy = 429,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -97,7 +97,6 @@ const struct provider provider_generic = {
 	.name = "generic",
 	.title = "any sender, by a standard",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };
@@ -107,7 +106,6 @@ const struct provider provider_trotline = {
 	.title = "Trotline's own format",
 	.scheme = "hmac",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise_trotline,
 };

@@ -122,7 +122,6 @@ const struct provider provider_mailersend = {
 	.title = "MailerSend",
 	.scheme = "hmac",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

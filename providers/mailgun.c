@@ -329,7 +329,6 @@ const struct provider provider_mailgun = {
 	.max_age_ms = MAX_AGE_S * (uint64_t)MS_PER_S,
 	.max_future_ms = MAX_FUTURE_S * (uint64_t)MS_PER_S,
 	.bad_signature = 406,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

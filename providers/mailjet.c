@@ -110,7 +110,6 @@ const struct provider provider_mailjet = {
 	.title = "Mailjet",
 	.scheme = "basic",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -303,7 +303,6 @@ const struct provider provider_mandrill = {
 	.title = "Mailchimp Transactional (Mandrill)",
 	.scheme = "hmac-sha1",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

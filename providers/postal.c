@@ -153,7 +153,6 @@ const struct provider provider_postal = {
 	.title = "Postal",
 	.scheme = "rsa",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -164,7 +164,6 @@ const struct provider provider_postmark = {
 	.title = "Postmark",
 	.scheme = "basic",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -98,7 +98,6 @@ struct provider {
 	uint64_t max_age_ms,
 		max_future_ms;  /* default freshness: the provider's own retry horizon at least */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
-	unsigned busy;          /* 503, Brevo 429 */
 	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret.
 	 */
 	enum check_step (*verify)(

@@ -1,15 +1,15 @@
 /* registry - the table of providers, and sources made from it. See provider.h.
  *
- * Adding a provider is adding its file, and its name to names.h. */
+ * Adding a provider is adding its file, and its row to proto/providers.h. */
 #include <stdlib.h>
 
 #include "proto/providers.h"
 #include "source.h"
 
-#define PROVIDER_DECLARED(name) extern const struct provider provider_##name;
+#define PROVIDER_DECLARED(name, busy) extern const struct provider provider_##name;
 PROVIDERS(PROVIDER_DECLARED)
 
-#define PROVIDER_ROW(name) &provider_##name,
+#define PROVIDER_ROW(name, busy) &provider_##name,
 const struct provider *const providers[] = {PROVIDERS(PROVIDER_ROW)};
 const size_t providers_count = sizeof providers / sizeof *providers;
 
@@ -221,7 +221,7 @@ provider_status(const struct provider_source *source, enum check_step step)
 	case CHECK_POLICY:
 		return p->bad_signature == 401 ? 403 : p->bad_signature;
 	default:
-		return p->busy;
+		return provider_busy(p->name);
 	}
 }
 

@@ -179,7 +179,6 @@ const struct provider provider_resend = {
 	.max_age_ms = 300 * UINT64_C(1000),
 	.max_future_ms = 300 * UINT64_C(1000),
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -193,7 +193,6 @@ const struct provider provider_sendgrid = {
 	.max_age_ms = (24 * 60 + 10) * 60 * UINT64_C(1000),
 	.max_future_ms = 10 * 60 * UINT64_C(1000),
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -340,7 +340,6 @@ const struct provider provider_ses = {
 	.max_age_ms = 8 * 3600 * 1000,
 	.max_future_ms = 15 * 60 * 1000,
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = sns_verify,
 	.normalise = normalise,
 };

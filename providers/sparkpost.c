@@ -187,7 +187,6 @@ const struct provider provider_sparkpost = {
 	.title = "SparkPost",
 	.scheme = "basic",
 	.bad_signature = 401,
-	.busy = 503,
 	.verify = verify,
 	.normalise = normalise,
 };

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "job.h"
+#include "proto/providers.h"
 
 enum { RETRY_AFTER_S = 5 };
 
@@ -186,7 +187,7 @@ answer_foreign(const struct job *job, msgpack_sbuffer *out)
 	put(out, "{\"error\":");
 	json_quote(slice_of(error_of_refusal(job->refusal)), out);
 	put(out, "}");
-	return ours ? job->foreign->busy : job->status;
+	return ours ? provider_busy(job->foreign->name) : job->status;
 }
 
 static unsigned

@@ -1,0 +1,33 @@
+"""What each program is linked with: the one that faces the network carries no more than it needs."""
+
+import re
+import subprocess
+
+import pytest
+
+from pipeline import BIN, REPO
+
+SIZE_MAX = 838_000  # half of what it was when ingress linked every provider
+
+
+def lines(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.plain  # the sanitizer's own code is C++, and large
+def test_ingress_carries_no_provider_no_json_parser_and_no_cpp_runtime():
+    """libzmq itself needs the C++ runtime, so ldd's list has it; what counts is whose need it is."""
+    program = str(BIN / "trotline-ingress")
+    symbols = [line.split(maxsplit=2)[-1] for line in lines("nm", "-C", program)]
+    foreign = [name for name in symbols if re.search(
+        r"simdjson|json_read|std::|^provider_(check|find|of|source|status)|^scheme_|^fields_|^form_",
+        name)]
+    providers = {line.split("(")[1].split(",")[0] for line in open(REPO / "proto/providers.h")
+                 if line.startswith("\tX(")}
+    assert len(providers) > 10
+    assert foreign == []
+    assert not providers & {name.removeprefix("provider_") for name in symbols}
+    needed = " ".join(line for line in lines("readelf", "-d", program) if "(NEEDED)" in line)
+    assert "libzmq" in needed
+    assert not re.search("stdc|simdjson|sqlite|lmdb|curl", needed), needed
+    assert (BIN / "trotline-ingress").stat().st_size <= SIZE_MAX
