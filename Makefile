@@ -48,7 +48,7 @@ LIB_OBJ = $(call obj,$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
 # What looks at suppressions, or changes them, beside the handlers.
-ROSTER_OBJ = $(call obj,$(addprefix handlers/,suppression.c input.c))
+ROSTER_OBJ = $(call obj,$(addprefix handlers/,input.c))
 # What decides lives apart from main.c, so that the unit tests link it.
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
 

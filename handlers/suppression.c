@@ -1,10 +1,7 @@
 /* suppression - see suppression.h. */
 #include "suppression.h"
 
-#include <stdlib.h>
 #include <strings.h>
-
-#include "lib/base/json.h"
 
 #define CAUSE_NAME(cause, name) [CAUSE_##cause] = (name),
 static const char *const cause_names[CAUSE_COUNT] = {SUPPRESSION_CAUSES(CAUSE_NAME)};
@@ -44,81 +41,37 @@ bounce_type_of(struct slice type, struct slice class, int64_t smtp_code)
 	return smtp_code >= 500 && smtp_code < 600 ? BOUNCE_HARD : BOUNCE_SOFT;
 }
 
-bool
-suppression_join(const struct suppression *now, struct suppression *next)
-{
-	if (next->until <= now->until)
-		return false;
-	if (next->until != SUPPRESSED_FOR_GOOD && next->since <= now->until &&
-		now->since < next->since)
-		next->since = now->since;
-	return true;
-}
-
-int64_t
-soft_bounce_floor(int64_t newest, int64_t period_ms, int64_t delivered_at)
-{
-	const int64_t old = newest - period_ms;
-
-	return old > delivered_at ? old : delivered_at;
-}
-
 static bool
 suppress(struct state *db, const struct input *in, const char *reason, struct suppression next,
 	struct error *why)
 {
-	struct state_cell row[2]; /* since, until */
-	struct suppression now;
+	bool changed;
 
-	switch (state_get(db, SQL_SUPPRESSION_GET, STATE_VALUES(SV_TEXT(in->email)), row, 2, why)) {
-	case STATE_ROW_FAILED:
-		return false;
-	case STATE_ROW:
-		now.since = row[0].number;
-		now.until = row[1].null ? SUPPRESSED_FOR_GOOD : row[1].number;
-		if (!suppression_join(&now, &next))
-			return true;
-		break;
-	case STATE_NO_ROW:
-		break;
-	}
-	return state_run(db, SQL_SUPPRESSION_SET,
-		STATE_VALUES(SV_TEXT(in->email), SV_TEXT(slice_of(reason)), SV_INT(next.since),
-			next.until == SUPPRESSED_FOR_GOOD ? SV_NULL : SV_INT(next.until),
-			SV_TEXT(in->ev->id)),
-		why);
+	return suppression_extend(db, in->email, slice_of(reason), next, in->ev->id, &changed, why);
 }
 
 static bool
-add_compliance(struct state *db, const struct input *in, const char *what, struct error *why)
+log_event(struct state *db, const struct input *in, const char *what, struct error *why)
 {
-	char *detail = json_write(&in->ev->data, false);
-	bool added;
+	const struct compliance entry = {
+		.email = in->email,
+		.what = what,
+		.at = in->at,
+		.source = in->ev->source,
+		.event_id = in->ev->id,
+		.detail = &in->ev->data,
+	};
 
-	if (!detail)
-		return error_set(why, "out of memory");
-	added = state_run(db, SQL_COMPLIANCE_ADD,
-		STATE_VALUES(SV_TEXT(in->email), SV_TEXT(slice_of(what)), SV_INT(in->at),
-			SV_TEXT(in->ev->source), SV_TEXT(in->ev->id), SV_TEXT(slice_of(detail))),
-		why);
-	free(detail);
-	return added;
+	return compliance_log(db, &entry, why);
 }
 
 bool
 suppression_for_good(
 	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why)
 {
-	return add_compliance(db, in, cause_names[cause], why) &&
+	return log_event(db, in, cause_names[cause], why) &&
 	       suppress(db, in, cause_names[cause],
 		       (struct suppression){in->at, SUPPRESSED_FOR_GOOD}, why);
-}
-
-static bool
-forget_soft_bounces(struct state *db, const struct input *in, int64_t floor, struct error *why)
-{
-	return state_run(
-		db, SQL_SOFT_BOUNCE_FORGET, STATE_VALUES(SV_TEXT(in->email), SV_INT(floor)), why);
 }
 
 /* Enters this one, drops those that no longer count, and counts the rest. */
@@ -134,8 +87,8 @@ count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, 
 			why) == STATE_ROW_FAILED)
 		return false;
 	*newest = cells[0].number;
-	if (!forget_soft_bounces(
-		    db, in, soft_bounce_floor(*newest, period_ms, cells[1].number), why) ||
+	if (!soft_bounces_forget(
+		    db, in->email, soft_bounce_floor(*newest, period_ms, cells[1].number), why) ||
 		state_get(db, SQL_SOFT_BOUNCE_COUNT, STATE_VALUES(SV_TEXT(in->email)), cells, 1,
 			why) == STATE_ROW_FAILED)
 		return false;
@@ -146,7 +99,7 @@ count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, 
 bool
 suppression_lift(struct state *db, const struct input *in, struct error *why)
 {
-	return add_compliance(db, in, "subscribe", why) &&
+	return log_event(db, in, "subscribe", why) &&
 	       state_run(db, SQL_SUPPRESSION_LIFT, STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at)),
 		       why);
 }
@@ -169,5 +122,5 @@ suppression_soft_bounce(
 bool
 suppression_delivered(struct state *db, const struct input *in, struct error *why)
 {
-	return forget_soft_bounces(db, in, in->at, why);
+	return soft_bounces_forget(db, in->email, in->at, why);
 }

@@ -1,31 +1,16 @@
-/* suppression - addresses that must not be written to, and the log that proves why. */
+/* suppression - which events end or begin the permission to write to an address. */
 #ifndef TROTLINE_HANDLERS_SUPPRESSION_H
 #define TROTLINE_HANDLERS_SUPPRESSION_H
 
 #include "input.h"
 #include "lib/config/config.h"
-#include "lib/store/state.h"
+#include "lib/store/suppressions.h"
 
 enum bounce_type { BOUNCE_HARD, BOUNCE_SOFT };
 
 /* Hard or soft by data.bounce_type, else data.bounce_class; where neither says, by the SMTP code
  * (0: none). What cannot be told is soft: that takes several to suppress, and passes. */
 enum bounce_type bounce_type_of(struct slice type, struct slice class, int64_t smtp_code);
-
-#define SUPPRESSED_FOR_GOOD INT64_MAX
-
-/* ms; from `since` until before `until`. */
-struct suppression {
-	int64_t since, until;
-};
-
-/* Joins a new suppression to the one there is: the one that lasts longer stays, so that a permanent
- * one is never weakened; two temporary ones that overlap become one. False: nothing changes. */
-bool suppression_join(const struct suppression *now, struct suppression *next);
-
-/* Soft bounces up to this time no longer count: older than the period before the newest one, or not
- * newer than the last delivery. */
-int64_t soft_bounce_floor(int64_t newest, int64_t period_ms, int64_t delivered_at);
 
 /* X(what is logged, why the address is suppressed): causes that suppress for good at once. */
 #define SUPPRESSION_CAUSES(X)                                                                      \

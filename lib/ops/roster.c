@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/base/json.h"
 #include "lib/base/map.h"
 
 enum { COLUMNS = 5, PIECE = 500 };
@@ -123,15 +122,15 @@ roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit 
 
 /* ---- changing ---- */
 
-/* What the log keeps of a change beside the address and the time, as JSON, which the caller frees.
- */
-static char *
-detail_of(const struct roster_change *c, bool adds)
+/* Logs who changed what and why. */
+static bool
+log_change(struct state *db, const struct roster_change *c, struct slice email, bool adds,
+	struct error *why)
 {
-	msgpack_object object;
+	msgpack_object detail;
 	msgpack_zone zone;
 	struct map m;
-	char *text;
+	bool logged;
 
 	msgpack_zone_init(&zone, 1024);
 	m = map_in(&zone);
@@ -139,55 +138,26 @@ detail_of(const struct roster_change *c, bool adds)
 	map_text(&m, "reason", c->reason);
 	if (adds)
 		map_time(&m, "until", c->until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)c->until);
-	object = map_object(&m);
-	text = json_write(&object, false);
+	detail = map_object(&m);
+	logged = compliance_log(db,
+		&(struct compliance){email, adds ? "operator_suppressed" : "operator_lifted",
+			c->now_ms, slice_of(SOURCE), slice_of(SOURCE), &detail},
+		why);
 	msgpack_zone_destroy(&zone);
-	return text;
-}
-
-static bool
-log_change(struct state *db, const struct roster_change *c, struct slice email, bool adds,
-	struct error *why)
-{
-	char *detail = detail_of(c, adds);
-	bool added = detail || error_set(why, "out of memory");
-
-	added = added &&
-		state_run(db, SQL_COMPLIANCE_ADD,
-			STATE_VALUES(SV_TEXT(email),
-				SV_TEXT(slice_of(adds ? "operator_suppressed" : "operator_lifted")),
-				SV_INT(c->now_ms), SV_TEXT(slice_of(SOURCE)),
-				SV_TEXT(slice_of(SOURCE)), SV_TEXT(slice_of(detail))),
-			why);
-	free(detail);
-	return added;
+	return logged;
 }
 
 static enum roster_result
 add(struct state *db, const struct roster_change *c, struct slice email, struct error *why)
 {
-	struct suppression next = {c->now_ms, c->until};
-	struct roster_entry entry;
-	bool active;
+	const struct suppression next = {c->now_ms, c->until};
+	bool changed;
 
-	switch (roster_find(db, c->address, c->now_ms, &entry, &active, why)) {
-	case ROSTER_TROUBLE:
+	if (!suppression_extend(db, email, c->reason, next, slice_of(SOURCE), &changed, why))
 		return ROSTER_FAILED;
-	case ROSTER_FOUND:
-		if (!suppression_join(&entry.row.span, &next))
-			return ROSTER_AS_IT_WAS;
-		break;
-	case ROSTER_NOT_FOUND:
-		break;
-	}
-	if (!state_run(db, SQL_SUPPRESSION_SET,
-		    STATE_VALUES(SV_TEXT(email), SV_TEXT(c->reason), SV_INT(next.since),
-			    next.until == SUPPRESSED_FOR_GOOD ? SV_NULL : SV_INT(next.until),
-			    SV_TEXT(slice_of(SOURCE))),
-		    why) ||
-		!log_change(db, c, email, true, why))
-		return ROSTER_FAILED;
-	return ROSTER_CHANGED;
+	if (!changed)
+		return ROSTER_AS_IT_WAS;
+	return log_change(db, c, email, true, why) ? ROSTER_CHANGED : ROSTER_FAILED;
 }
 
 static enum roster_result
@@ -205,8 +175,7 @@ take_away(struct state *db, const struct roster_change *c, struct slice email, s
 		break;
 	}
 	if (!state_run(db, SQL_SUPPRESSION_REMOVE, STATE_VALUES(SV_TEXT(email)), why) ||
-		!state_run(db, SQL_SOFT_BOUNCE_FORGET,
-			STATE_VALUES(SV_TEXT(email), SV_INT(c->now_ms)), why) ||
+		!soft_bounces_forget(db, email, c->now_ms, why) ||
 		!log_change(db, c, email, false, why))
 		return ROSTER_FAILED;
 	return ROSTER_CHANGED;

@@ -6,8 +6,8 @@
 #ifndef TROTLINE_OPS_ROSTER_H
 #define TROTLINE_OPS_ROSTER_H
 
-#include "handlers/suppression.h"
-#include "lib/store/state.h"
+#include "handlers/input.h"
+#include "lib/store/suppressions.h"
 
 /* One suppression; its texts live as long as the call that gives it, or, from roster_find, as the
  * roster_entry does. */
