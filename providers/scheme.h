@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "provider.h"
@@ -104,24 +105,6 @@ struct slice header_only(const msgpack_object *headers, const char *name, struct
 
 /* The value if it stands once, else absent: for headers that are no proof. */
 struct slice header_value(const msgpack_object *headers, const char *name);
-
-/* --- text to bytes (scheme_decode.c) --- */
-
-/* Exactly 2 * n hex digits of either case to n bytes. */
-bool decode_hex(struct slice text, unsigned char *out, size_t n);
-
-enum base64_rule {
-	BASE64_STRICT,  /* RFC 4648 section 4: padded, no unused bits set, nothing else in it */
-	BASE64_LENIENT, /* padding may lack and unused bits be set: for secrets only */
-};
-
-/* Base64 text to bytes in the zone; absent when it breaks the rule or memory is short. Empty text
- * gives an empty slice. No spaces or line ends are allowed in either rule. */
-struct slice decode_base64(struct slice text, enum base64_rule rule, msgpack_zone *zone);
-
-/* The same into the caller's room; *n: how many bytes. False also when they do not fit. */
-bool decode_base64_to(
-	struct slice text, enum base64_rule rule, unsigned char *out, size_t room, size_t *n);
 
 /* Decimal seconds: an optional '-', then 1 to 15 digits, nothing else. */
 bool decode_seconds(struct slice text, int64_t *seconds);

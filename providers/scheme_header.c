@@ -1,8 +1,10 @@
-/* scheme_header - header look-ups. See scheme.h. */
+/* scheme_header - header look-ups, and the seconds that stand there. See scheme.h. */
 #include <strings.h>
 
 #include "lib/base/field.h"
 #include "scheme.h"
+
+enum { SECONDS_DIGITS_MAX = 15 };
 
 static const struct slice NONE = {NULL, 0};
 
@@ -67,4 +69,21 @@ header_value(const msgpack_object *headers, const char *name)
 	struct slice value;
 
 	return header_find(headers, name, &value) == 1 ? value : NONE;
+}
+
+bool
+decode_seconds(struct slice text, int64_t *seconds)
+{
+	const bool negative = text.n && *text.p == '-';
+	int64_t value = 0;
+
+	if (text.n == (size_t)negative || text.n > (size_t)negative + SECONDS_DIGITS_MAX)
+		return false;
+	for (size_t i = negative; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		value = value * 10 + (text.p[i] - '0');
+	}
+	*seconds = negative ? -value : value;
+	return true;
 }

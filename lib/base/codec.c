@@ -1,12 +1,12 @@
-/* scheme_decode - hex, base64 and decimal seconds out of headers and secrets. See scheme.h.
+/* codec - see codec.h.
  *
  * OpenSSL's decoder passes over spaces and line ends and takes padding anywhere; what it would let
  * through is refused here before it sees the text. */
+#include "codec.h"
+
 #include <openssl/evp.h>
 
-#include "scheme.h"
-
-enum { QUANTUM = 4, BYTES = 3, SECONDS_DIGITS_MAX = 15, TEXT_MAX = 1 << 20 };
+enum { QUANTUM = 4, BYTES = 3, TEXT_MAX = 1 << 20 };
 
 static int
 hex_digit(char c)
@@ -92,21 +92,4 @@ decode_base64(struct slice text, enum base64_rule rule, msgpack_zone *zone)
 	if (!out || !decode_base64_to(text, rule, (unsigned char *)out, room, &n))
 		return (struct slice){NULL, 0};
 	return (struct slice){out, n};
-}
-
-bool
-decode_seconds(struct slice text, int64_t *seconds)
-{
-	const bool negative = text.n && *text.p == '-';
-	int64_t value = 0;
-
-	if (text.n == (size_t)negative || text.n > (size_t)negative + SECONDS_DIGITS_MAX)
-		return false;
-	for (size_t i = negative; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9')
-			return false;
-		value = value * 10 + (text.p[i] - '0');
-	}
-	*seconds = negative ? -value : value;
-	return true;
 }
