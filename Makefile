@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
-	libsodium-dev libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
+	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
 	libcyaml-dev libyaml-dev libcurl4-openssl-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
 	python3-zmq python3-msgpack python3-lmdb curl strace prometheus
@@ -31,7 +31,7 @@ endif
 
 VERSION := $(shell cat VERSION)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-LIBS = libzmq libczmq libcrypto libsodium libmicrohttpd sqlite3 json-c libcyaml libcurl
+LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c libcyaml libcurl
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 COMMON = -I. -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/field.h"
 #include "lib/base/json.h"
 #include "lib/base/object.h"
@@ -114,8 +115,7 @@ compose_signature(struct slice secret, struct slice body, char *out)
 		    &n))
 		return false;
 	at = (size_t)snprintf(out, SIGNATURE_MAX, "X-Signature: sha256=");
-	for (unsigned i = 0; i < n; i++, at += 2)
-		snprintf(out + at, SIGNATURE_MAX - at, "%02x", mac[i]);
+	encode_hex_to(mac, n, out + at);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include "figures.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
+#include "lib/base/units.h"
 
 struct screen {
 	FILE *out;
@@ -40,23 +41,10 @@ number(const msgpack_object *map, const char *key)
 							      : value->via.f64;
 }
 
-/* 1536 as "1.5 KiB". */
-static const char *
-size_text(double bytes, char out[32])
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	size_t i = 0;
-
-	for (; bytes >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
-		bytes /= 1024;
-	snprintf(out, 32, i ? "%.1f %s" : "%.0f %s", bytes, units[i]);
-	return out;
-}
-
 static void
 say_totals(struct screen *s, const msgpack_object *all)
 {
-	char used[32], limit[32];
+	char used[UNITS_TEXT], limit[UNITS_TEXT];
 
 	say(s, "%.*s", SLICE_ARG(field_str(all, "status")));
 	say(s,
@@ -66,9 +54,9 @@ say_totals(struct screen *s, const msgpack_object *all)
 		number(all, "waiting"), number(all, "scheduled"), number(all, "dead_letters"),
 		number(all, "oldest_age_seconds"));
 	say(s, "journal %s of %s   remembered %.0f   disk %.0f %% full",
-		size_text(number(all, "journal_used_bytes"), used),
-		size_text(number(all, "journal_limit_bytes"), limit), number(all, "remembered"),
-		100 * number(all, "disk_used_ratio"));
+		units_size_text(number(all, "journal_used_bytes"), used),
+		units_size_text(number(all, "journal_limit_bytes"), limit),
+		number(all, "remembered"), 100 * number(all, "disk_used_ratio"));
 }
 
 /* What waits for a handler, at its first process. */

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
+#include "lib/base/units.h"
 #include "load_engine.h"
 
 enum { CONNECTIONS = 64, RATE = 100, TIMEOUT_MS = 10000, RECIPIENTS = 10000, BATCH_MAX = 100000 };
@@ -292,7 +293,7 @@ read_duration(const char *text, uint64_t *duration_ms)
 		*duration_ms = (uint64_t)(seconds * 1000);
 		return *text >= '0' && *text <= '9';
 	}
-	return config_parse_duration(text, duration_ms) && *duration_ms > 0;
+	return units_read_duration(text, duration_ms) && *duration_ms > 0;
 }
 
 static int

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/codec.h"
+
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
 
 static bool
@@ -110,8 +112,7 @@ write_secret(int fd)
 	char text[2 * sizeof bytes + 2];
 	bool ok = RAND_bytes(bytes, sizeof bytes) == 1;
 
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	encode_hex_to(bytes, sizeof bytes, text);
 	text[sizeof text - 2] = '\n';
 	ok = ok && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(fd) == 0;
 	OPENSSL_cleanse(bytes, sizeof bytes);

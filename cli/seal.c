@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/json.h"
 #include "providers/sns.h"
 
@@ -37,26 +38,6 @@ join(const struct slice *parts, size_t n, msgpack_zone *zone)
 #define JOIN(zone, ...)                                                                            \
 	join((const struct slice[]){__VA_ARGS__},                                                  \
 		sizeof((const struct slice[]){__VA_ARGS__}) / sizeof(struct slice), (zone))
-
-static struct slice
-hex(const unsigned char *bytes, size_t n, msgpack_zone *zone)
-{
-	char *text = msgpack_zone_malloc_no_align(zone, 2 * n + 1);
-
-	for (size_t i = 0; text && i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-	return (struct slice){text, text ? 2 * n : 0};
-}
-
-static struct slice
-base64(const unsigned char *bytes, size_t n, msgpack_zone *zone)
-{
-	char *text = msgpack_zone_malloc_no_align(zone, 4 * (n / 3 + 1) + 1);
-
-	if (!text)
-		return (struct slice){NULL, 0};
-	return (struct slice){text, (size_t)EVP_EncodeBlock((unsigned char *)text, bytes, (int)n)};
-}
 
 static struct slice
 number(uint64_t value, msgpack_zone *zone)
@@ -119,7 +100,7 @@ mac_hex(struct slice key, struct slice text, msgpack_zone *zone)
 	unsigned char out[EVP_MAX_MD_SIZE] = {0};
 	const struct slice made = mac(EVP_sha256(), key, text, out);
 
-	return hex(out, made.n, zone);
+	return encode_hex(out, made.n, zone);
 }
 
 /* digest NULL: ed25519, which has its own. */
@@ -133,7 +114,7 @@ sign(struct sealing *s, const EVP_MD *digest, struct slice text, struct error *w
 
 	if (context && EVP_DigestSignInit(context, NULL, digest, NULL, s->key) > 0 &&
 		EVP_DigestSign(context, out, &n, (const unsigned char *)text.p, text.n) > 0)
-		signature = base64(out, n, s->zone);
+		signature = encode_base64(out, n, s->zone);
 	else
 		error_set(why, "the private key cannot sign for this provider");
 	EVP_MD_CTX_free(context);
@@ -183,7 +164,7 @@ standard_signature(struct sealing *s, struct slice text, struct error *why)
 		return (struct slice){NULL, 0};
 	}
 	return JOIN(s->zone, slice_of("v1,"),
-		base64(out, mac(EVP_sha256(), (struct slice){(char *)key, n}, text, out).n,
+		encode_base64(out, mac(EVP_sha256(), (struct slice){(char *)key, n}, text, out).n,
 			s->zone));
 }
 
@@ -207,8 +188,7 @@ seal_credentials(struct sealing *s, const char *secret_header)
 
 	if (s->source->scheme == SCHEME_BASIC)
 		add(s, header_or(s, "Authorization"),
-			JOIN(s->zone, slice_of("Basic "),
-				base64((const unsigned char *)from.p, from.n, s->zone)));
+			JOIN(s->zone, slice_of("Basic "), encode_base64(from.p, from.n, s->zone)));
 	else if (s->source->scheme == SCHEME_BEARER)
 		add(s, header_or(s, "Authorization"), JOIN(s->zone, slice_of("Bearer "), from));
 	else
@@ -292,7 +272,7 @@ seal_mandrill(struct sealing *s, struct error *why)
 
 	(void)why;
 	made = mac(EVP_sha1(), secret(s->source), JOIN(s->zone, s->url, field, s->body), out);
-	add(s, "X-Mandrill-Signature", base64(out, made.n, s->zone));
+	add(s, "X-Mandrill-Signature", encode_base64(out, made.n, s->zone));
 	s->body = JOIN(s->zone, field, slice_of("="), percent(s->body, s->zone));
 	return true;
 }

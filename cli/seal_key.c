@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/codec.h"
+
 enum { RSA_BITS = 2048, DAY_S = 86400, CERTIFICATE_DAYS = 3650, ED25519_BYTES = 32 };
 
 EVP_PKEY *
@@ -69,11 +71,11 @@ certificate_of(EVP_PKEY *key)
 static void
 print_base64(const unsigned char *bytes, size_t n, const char *prefix)
 {
-	unsigned char text[2048];
+	char text[2048];
 
-	if (n > sizeof text / 2)
+	if (base64_room(n) > sizeof text)
 		return;
-	EVP_EncodeBlock(text, bytes, (int)n);
+	encode_base64_to(bytes, n, text);
 	printf("%s%s\n", prefix, text);
 }
 

@@ -12,6 +12,7 @@
 #include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/base/timestamp.h"
+#include "lib/base/units.h"
 #include "lib/ops/roster.h"
 #include "text.h"
 
@@ -190,7 +191,7 @@ read_until(const char *text, int64_t *until, struct error *why)
 	*until = SUPPRESSED_FOR_GOOD;
 	if (!text)
 		return true;
-	if (config_parse_duration(text, &ms) && ms < INT64_MAX - now)
+	if (units_read_duration(text, &ms) && ms < INT64_MAX - now)
 		ms += now;
 	else if (!timestamp_read(text, now, &ms, why))
 		return error_wrap(why, "--until");

@@ -137,8 +137,7 @@ name_rsa(struct key *key)
 	const int n = i2d_PublicKey(key->pkey, &der);
 
 	if (n > 0 && hash_text((struct slice){(const char *)der, (size_t)n}, hash))
-		for (size_t i = 0; i < HASH_LEN; i++)
-			snprintf(key->id + 2 * i, 3, "%02x", hash[i]);
+		encode_hex_to(hash, HASH_LEN, key->id);
 	OPENSSL_free(der);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/codec.h"
 
 enum { DIGEST_LEN = 32, NAME_HEX = 32, S_IN_MS = 1000 };
 
@@ -31,8 +32,7 @@ path_of(const char *folder, const char *kind, struct slice url, char out[KEPT_PA
 		return false;
 	if (EVP_Digest(url.p, url.n, digest, NULL, EVP_sha256(), NULL) != 1)
 		return false;
-	for (size_t i = 0; i < NAME_HEX / 2; i++)
-		n += snprintf(out + n, 3, "%02x", digest[i]);
+	encode_hex_to(digest, NAME_HEX / 2, out + n);
 	return true;
 }
 

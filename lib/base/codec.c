@@ -8,6 +8,43 @@
 
 enum { QUANTUM = 4, BYTES = 3, TEXT_MAX = 1 << 20 };
 
+void
+encode_hex_to(const void *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = digits[p[i] >> 4];
+		*out++ = digits[p[i] & 15];
+	}
+	*out = '\0';
+}
+
+struct slice
+encode_hex(const void *bytes, size_t n, msgpack_zone *zone)
+{
+	char *text = msgpack_zone_malloc_no_align(zone, 2 * n + 1);
+
+	if (text)
+		encode_hex_to(bytes, n, text);
+	return (struct slice){text, text ? 2 * n : 0};
+}
+
+size_t
+encode_base64_to(const void *bytes, size_t n, char *out)
+{
+	return (size_t)EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);
+}
+
+struct slice
+encode_base64(const void *bytes, size_t n, msgpack_zone *zone)
+{
+	char *text = msgpack_zone_malloc_no_align(zone, base64_room(n));
+
+	return (struct slice){text, text ? encode_base64_to(bytes, n, text) : 0};
+}
+
 static int
 hex_digit(char c)
 {

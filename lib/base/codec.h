@@ -8,6 +8,21 @@
 
 #include "slice.h"
 
+/* n bytes as 2 * n lower-case hex digits and a NUL, into the caller's room or the zone (absent when
+ * memory is short). */
+void encode_hex_to(const void *bytes, size_t n, char *out);
+struct slice encode_hex(const void *bytes, size_t n, msgpack_zone *zone);
+
+/* The same as base64, padded; returns its length. The room for n bytes, the NUL included. */
+size_t encode_base64_to(const void *bytes, size_t n, char *out);
+struct slice encode_base64(const void *bytes, size_t n, msgpack_zone *zone);
+
+static inline size_t
+base64_room(size_t n)
+{
+	return (n + 2) / 3 * 4 + 1;
+}
+
 /* Exactly 2 * n hex digits of either case to n bytes. */
 bool decode_hex(struct slice text, unsigned char *out, size_t n);
 

@@ -7,8 +7,9 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdlib.h>
+
+#include "codec.h"
 
 static const char replacement[] = "\xEF\xBF\xBD";
 
@@ -108,14 +109,11 @@ write_text(struct slice text, bool *failed)
 static struct json_object *
 write_base64(const void *bytes, size_t n, bool *failed)
 {
-	const size_t room = sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL);
-	char *text = n <= INT_MAX / 2 ? malloc(room) : NULL;
+	char *text = n <= INT_MAX / 2 ? malloc(base64_room(n)) : NULL;
 	struct json_object *made = NULL;
 
 	if (text)
-		made = json_object_new_string_len(
-			sodium_bin2base64(text, room, bytes, n, sodium_base64_VARIANT_ORIGINAL),
-			(int)room - 1);
+		made = json_object_new_string_len(text, (int)encode_base64_to(bytes, n, text));
 	free(text);
 	return checked(made, failed);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/config/config.h"
+#include "units.h"
 
 static const uint64_t FIRST_MS = 100000000000; /* as seconds: the year 5138 */
 
@@ -102,7 +102,7 @@ timestamp_read(const char *text, uint64_t now_ms, uint64_t *ms, struct error *wh
 
 	if (read_number(text, ms) || read_date(text, ms))
 		return true;
-	if (config_parse_duration(text, &ago_ms)) {
+	if (units_read_duration(text, &ago_ms)) {
 		*ms = ago_ms < now_ms ? now_ms - ago_ms : 0;
 		return true;
 	}

@@ -161,10 +161,6 @@ void config_replace(struct config *live, struct config *next, struct error *kept
 /* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
 const char *config_path(const char *given);
 
-/* "250ms", "10m", "24h", "30d" to ms; "64KiB", "1MiB", "2GiB" or plain bytes. False for others. */
-bool config_parse_duration(const char *text, uint64_t *ms);
-bool config_parse_size(const char *text, uint64_t *bytes);
-
 /* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
  */
 size_t config_route(const struct config *cfg, struct slice type);

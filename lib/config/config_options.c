@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/base/log.h"
+#include "lib/base/units.h"
 
 #define ROW(struct_, section_, key_, member_, unit_, fallback_, least_, most_)                     \
 	{section_, key_, offsetof(struct_, member_), UNIT_##unit_, fallback_, least_, most_},
@@ -23,62 +24,12 @@ const struct config_option config_handler_options[HANDLER_OPTION_COUNT] = {
 const struct config_option config_retry_options[RETRY_OPTION_COUNT] = {
 	CONFIG_RETRY_OPTIONS(RETRY_ROW)};
 
-struct suffix {
-	const char *text;
-	uint64_t factor;
-};
-
-/* A decimal number and one of the suffixes (a NULL text ends them), nothing else. */
-static bool
-parse_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
-{
-	uint64_t number = 0;
-	const char *p = text;
-
-	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(number, 10, &number) ||
-			__builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
-			return false;
-	if (p == text)
-		return false;
-	for (; suffixes->text; suffixes++)
-		if (strcmp(p, suffixes->text) == 0)
-			return !__builtin_mul_overflow(number, suffixes->factor, value);
-	return false;
-}
-
-bool
-config_parse_duration(const char *text, uint64_t *ms)
-{
-	static const struct suffix suffixes[] = {
-		{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-
-	return parse_scaled(text, suffixes, ms);
-}
-
-bool
-config_parse_size(const char *text, uint64_t *bytes)
-{
-	static const struct suffix suffixes[] = {
-		{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
-
-	return parse_scaled(text, suffixes, bytes);
-}
-
-static bool
-parse_count(const char *text, uint64_t *count)
-{
-	static const struct suffix suffixes[] = {{"", 1}, {NULL, 0}};
-
-	return parse_scaled(text, suffixes, count);
-}
-
 static bool
 parse_number(const char *text, int64_t *number)
 {
 	uint64_t size;
 
-	if (!parse_count(text + (*text == '-'), &size) || size > INT64_MAX)
+	if (!units_read_count(text + (*text == '-'), &size) || size > INT64_MAX)
 		return false;
 	*number = *text == '-' ? -(int64_t)size : (int64_t)size;
 	return true;
@@ -125,15 +76,15 @@ parse_unit(enum config_unit unit, const char *text, union value *v)
 {
 	switch (unit) {
 	case UNIT_COUNT:
-		return parse_count(text, &v->u);
+		return units_read_count(text, &v->u);
 	case UNIT_NUMBER:
 		return parse_number(text, &v->i);
 	case UNIT_PERCENT:
 		return parse_percent(text, &v->d);
 	case UNIT_DURATION:
-		return config_parse_duration(text, &v->u);
+		return units_read_duration(text, &v->u);
 	case UNIT_SIZE:
-		return config_parse_size(text, &v->u);
+		return units_read_size(text, &v->u);
 	case UNIT_LEVEL:
 		return parse_level(text, &v->u);
 	case UNIT_BOOL:

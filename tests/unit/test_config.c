@@ -400,36 +400,3 @@ Test(config, the_file_is_the_one_given_else_the_environments_else_the_folders)
 	cr_expect_str_eq(config_path(NULL), "/etc/trotline.yaml");
 	cr_expect_str_eq(config_path("x.yaml"), "x.yaml");
 }
-
-Test(config, durations_need_a_unit_and_fit_64_bits)
-{
-	uint64_t ms;
-
-	cr_expect(config_parse_duration("250ms", &ms) && ms == 250);
-	cr_expect(config_parse_duration("0s", &ms) && ms == 0);
-	cr_expect(config_parse_duration("10m", &ms) && ms == 600000);
-	cr_expect(config_parse_duration("24h", &ms) && ms == 86400000);
-	cr_expect(config_parse_duration("30d", &ms) && ms == 2592000000);
-	cr_expect_not(config_parse_duration("10", &ms));
-	cr_expect_not(config_parse_duration("s", &ms));
-	cr_expect_not(config_parse_duration("", &ms));
-	cr_expect_not(config_parse_duration("-1s", &ms));
-	cr_expect_not(config_parse_duration("1.5s", &ms));
-	cr_expect_not(config_parse_duration("1 s", &ms));
-	cr_expect_not(config_parse_duration("1sec", &ms));
-	cr_expect_not(config_parse_duration("18446744073709551616ms", &ms));
-	cr_expect_not(config_parse_duration("18446744073709551615s", &ms));
-}
-
-Test(config, sizes_are_bytes_or_powers_of_two)
-{
-	uint64_t bytes;
-
-	cr_expect(config_parse_size("17", &bytes) && bytes == 17);
-	cr_expect(config_parse_size("64KiB", &bytes) && bytes == 65536);
-	cr_expect(config_parse_size("1MiB", &bytes) && bytes == 1048576);
-	cr_expect(config_parse_size("2GiB", &bytes) && bytes == 2147483648);
-	cr_expect_not(config_parse_size("1MB", &bytes));
-	cr_expect_not(config_parse_size("KiB", &bytes));
-	cr_expect_not(config_parse_size("17179869184GiB", &bytes));
-}

@@ -90,54 +90,6 @@ Test(scheme, headers_are_found_in_any_case_and_trimmed)
 	cr_assert_eq(header_find(NULL, "X-One", &value), 0);
 }
 
-Test(scheme, hex_is_exact_in_length_and_free_in_case)
-{
-	unsigned char out[2];
-
-	cr_assert(decode_hex(slice_of("aBfF"), out, 2));
-	cr_assert(out[0] == 0xab && out[1] == 0xff);
-	cr_assert_not(decode_hex(slice_of("abf"), out, 2));
-	cr_assert_not(decode_hex(slice_of("abff0"), out, 2));
-	cr_assert_not(decode_hex(slice_of("abfg"), out, 2));
-	cr_assert_not(decode_hex(slice_of("ab f"), out, 2));
-	cr_assert_not(decode_hex((struct slice){"abf\0", 4}, out, 2));
-	cr_assert(decode_hex((struct slice){NULL, 0}, out, 0));
-}
-
-Test(scheme, strict_base64_has_one_text_for_each_bytes)
-{
-	static const char *const bad[] = {"YQ", "YQ=", "YQ===", "Y", "YR==", "YWJ=", "YW Jj",
-		"YWJj\n", " YWJj", "YWJj====", "=", "====", "Y=Jj", "YW==YW==", "YW-j", "YW_j"};
-
-	cr_assert(slice_is(decode_base64(slice_of("YWJj"), BASE64_STRICT, &zone), "abc"));
-	cr_assert(slice_is(decode_base64(slice_of("YWI="), BASE64_STRICT, &zone), "ab"));
-	cr_assert(slice_is(decode_base64(slice_of("YQ=="), BASE64_STRICT, &zone), "a"));
-	cr_assert(slice_is(decode_base64(slice_of(""), BASE64_STRICT, &zone), ""));
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_assert_null(
-			decode_base64(slice_of(bad[i]), BASE64_STRICT, &zone).p, "%s", bad[i]);
-	cr_assert_null(decode_base64((struct slice){"YWI\0", 4}, BASE64_STRICT, &zone).p);
-}
-
-Test(scheme, lenient_base64_forgives_padding_and_unused_bits_only)
-{
-	cr_assert(slice_is(decode_base64(slice_of("YWI"), BASE64_LENIENT, &zone), "ab"));
-	cr_assert(slice_is(decode_base64(slice_of("YR="), BASE64_LENIENT, &zone), "a"));
-	cr_assert_null(decode_base64(slice_of("YWJjZ"), BASE64_LENIENT, &zone).p);
-	cr_assert_null(decode_base64(slice_of("YW Jj"), BASE64_LENIENT, &zone).p);
-	cr_assert_null(decode_base64(slice_of("YQ==="), BASE64_LENIENT, &zone).p);
-}
-
-Test(scheme, base64_that_does_not_fit_is_refused)
-{
-	unsigned char out[3];
-	size_t n;
-
-	cr_assert(decode_base64_to(slice_of("YWJj"), BASE64_STRICT, out, 3, &n) && n == 3);
-	cr_assert_not(decode_base64_to(slice_of("YWJj"), BASE64_STRICT, out, 2, &n));
-	cr_assert_not(decode_base64_to(slice_of("YWJjZA=="), BASE64_STRICT, out, 3, &n));
-}
-
 Test(scheme, seconds_are_digits_and_nothing_else)
 {
 	static const char *const bad[] = {

@@ -1,0 +1,22 @@
+/* units - durations, sizes and whole numbers as people write them. Pure. */
+#ifndef TROTLINE_BASE_UNITS_H
+#define TROTLINE_BASE_UNITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { UNITS_TEXT = 32 };
+
+/* "250ms", "30s", "10m", "24h", "30d" to ms. False for everything else, and beyond 64 bits. */
+bool units_read_duration(const char *text, uint64_t *ms);
+
+/* "64KiB", "1MiB", "2GiB" or plain bytes. False for everything else, and beyond 64 bits. */
+bool units_read_size(const char *text, uint64_t *bytes);
+
+/* Decimal digits and nothing else. */
+bool units_read_count(const char *text, uint64_t *count);
+
+/* 1536 as "1.5 KiB", for people; returns out. */
+char *units_size_text(double bytes, char out[UNITS_TEXT]);
+
+#endif

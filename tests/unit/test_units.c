@@ -1,0 +1,61 @@
+/* Durations, sizes and whole numbers as texts. */
+#include <criterion/criterion.h>
+
+#include "lib/base/units.h"
+
+Test(units, durations_need_a_unit_and_fit_64_bits)
+{
+	uint64_t ms;
+
+	cr_expect(units_read_duration("250ms", &ms) && ms == 250);
+	cr_expect(units_read_duration("0s", &ms) && ms == 0);
+	cr_expect(units_read_duration("10m", &ms) && ms == 600000);
+	cr_expect(units_read_duration("24h", &ms) && ms == 86400000);
+	cr_expect(units_read_duration("30d", &ms) && ms == 2592000000);
+	cr_expect_not(units_read_duration("10", &ms));
+	cr_expect_not(units_read_duration("s", &ms));
+	cr_expect_not(units_read_duration("", &ms));
+	cr_expect_not(units_read_duration("-1s", &ms));
+	cr_expect_not(units_read_duration("1.5s", &ms));
+	cr_expect_not(units_read_duration("1 s", &ms));
+	cr_expect_not(units_read_duration("1sec", &ms));
+	cr_expect_not(units_read_duration("18446744073709551616ms", &ms));
+	cr_expect_not(units_read_duration("18446744073709551615s", &ms));
+}
+
+Test(units, sizes_are_bytes_or_powers_of_two)
+{
+	uint64_t bytes;
+
+	cr_expect(units_read_size("17", &bytes) && bytes == 17);
+	cr_expect(units_read_size("64KiB", &bytes) && bytes == 65536);
+	cr_expect(units_read_size("1MiB", &bytes) && bytes == 1048576);
+	cr_expect(units_read_size("2GiB", &bytes) && bytes == 2147483648);
+	cr_expect_not(units_read_size("1MB", &bytes));
+	cr_expect_not(units_read_size("KiB", &bytes));
+	cr_expect_not(units_read_size("17179869184GiB", &bytes));
+}
+
+Test(units, a_count_is_digits_alone)
+{
+	uint64_t n;
+
+	cr_expect(units_read_count("0", &n) && n == 0);
+	cr_expect(units_read_count("18446744073709551615", &n) && n == UINT64_MAX);
+	cr_expect_not(units_read_count("18446744073709551616", &n));
+	cr_expect_not(units_read_count("", &n));
+	cr_expect_not(units_read_count("+1", &n));
+	cr_expect_not(units_read_count(" 1", &n));
+	cr_expect_not(units_read_count("1s", &n));
+}
+
+Test(units, sizes_print_in_the_largest_unit_that_is_reached)
+{
+	char text[UNITS_TEXT];
+
+	cr_expect_str_eq(units_size_text(0, text), "0 B");
+	cr_expect_str_eq(units_size_text(1023, text), "1023 B");
+	cr_expect_str_eq(units_size_text(1536, text), "1.5 KiB");
+	cr_expect_str_eq(units_size_text(2147483648.0, text), "2.0 GiB");
+	cr_expect_str_eq(units_size_text(1e18, text), "909494.7 TiB");
+}
