@@ -10,9 +10,9 @@
 #include "custodian.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/wire.h"
-#include "proto/bundle.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
 enum { DEATH_UNREADABLE = 4 };
@@ -24,9 +24,8 @@ struct retrier {
 	struct custodian *custodian;
 	zsock_t *verdicts, *events, *dead;
 	msgpack_zone zone;
-	msgpack_sbuffer out, bundle;
-	uint64_t bundled[BUNDLE_MAX]; /* the events in `bundle` */
-	size_t bundled_count;
+	msgpack_sbuffer out;
+	struct parcel due;      /* for a router */
 	uint64_t rest_until_us; /* monotonic */
 	bool troubled;          /* said once until it is over */
 };
@@ -97,18 +96,21 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 	return true;
 }
 
-/* Sends what is bundled; where no router has room, all of it is given back. */
-static bool
-flush_bundle(struct retrier *r)
+static void
+give_back(void *arg, const uint64_t *seqs, size_t n)
 {
-	const bool sent =
-		r->bundled_count == 0 || wire_send(r->events, r->bundle.data, r->bundle.size);
+	struct retrier *r = arg;
 
-	if (!sent)
-		custodian_give_back(r->custodian, r->bundled, r->bundled_count);
-	r->bundled_count = 0;
-	msgpack_sbuffer_clear(&r->bundle);
-	return sent;
+	custodian_give_back(r->custodian, seqs, n);
+}
+
+/* Sends what is gathered; where no router has room, all of it is given back. */
+static bool
+flush_due(struct retrier *r)
+{
+	const size_t n = r->due.n;
+
+	return parcel_go(&r->due, r->events, give_back, r) == n;
 }
 
 static bool
@@ -119,16 +121,12 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 
 	if (route == r->st->cfg->handlers_count)
 		return send_dead(r, ev);
-	if (r->bundled_count == 0 && !wire_has_room(r->events))
+	if (r->due.n == 0 && !wire_has_room(r->events))
 		return false;
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
 		LF_TEXT("handler", r->st->cfg->handlers[route].name));
-	bundle_add(&r->bundle, frame);
-	r->bundled[r->bundled_count++] = ev->seq;
-	if (r->bundled_count < BUNDLE_MAX && r->bundle.size < BUNDLE_BYTES)
-		return true;
-	return flush_bundle(r);
+	return !parcel_add(&r->due, ev->seq, frame) || flush_due(r);
 }
 
 static struct retrier *
@@ -142,7 +140,7 @@ retrier_new(struct stage *st)
 	r->st = st;
 	msgpack_zone_init(&r->zone, 8192);
 	msgpack_sbuffer_init(&r->out);
-	msgpack_sbuffer_init(&r->bundle);
+	parcel_init(&r->due, BUNDLE_MAX, BUNDLE_BYTES);
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
@@ -163,7 +161,7 @@ retrier_destroy(struct retrier *r)
 	journal_close(&r->journal);
 	msgpack_zone_destroy(&r->zone);
 	msgpack_sbuffer_destroy(&r->out);
-	msgpack_sbuffer_destroy(&r->bundle);
+	parcel_destroy(&r->due);
 	free(r);
 }
 
@@ -245,7 +243,7 @@ on_tick(void *arg)
 	write_journal(r);
 	if (!custodian_deliver(r->custodian, &why))
 		say_trouble(r, false, &why);
-	flush_bundle(r);
+	flush_due(r);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/ops/batch_status.h"
+#include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/wire.h"
 #include "lib/store/quarantine.h"
@@ -52,13 +53,11 @@ struct validator {
 	zmq_msg_t bundle;  /* the requests in hand */
 	struct slice rest; /* what is left of them */
 	bool finishing;    /* take no other bundle */
-	msgpack_sbuffer frames, body, events_out;
+	msgpack_sbuffer frames, body;
 	msgpack_sbuffer out[CONFIG_PROCESSES_MAX]; /* answers, one bundle an ingress */
-	uint64_t returned[BUNDLE_MAX]; /* what is in events_out, for the retrier when no router has
-					  room */
-	size_t returned_count;
-	uint64_t passed_on_ms;   /* monotonic: when the last bundle went */
-	struct hook *pass_later; /* the next one's time has come */
+	struct parcel accepted;                    /* for a router */
+	uint64_t passed_on_ms;                     /* monotonic: when the last one went */
+	struct hook *pass_later;                   /* the next one's time has come */
 };
 
 static void
@@ -144,7 +143,7 @@ validator_new(struct stage *st)
 		v->group[i] = &v->jobs[i];
 	msgpack_sbuffer_init(&v->frames);
 	msgpack_sbuffer_init(&v->body);
-	msgpack_sbuffer_init(&v->events_out);
+	parcel_init(&v->accepted, BUNDLE_MAX, BUNDLE_BYTES);
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		msgpack_sbuffer_init(&v->out[i]);
 	zmq_msg_init(&v->bundle);
@@ -181,7 +180,7 @@ validator_destroy(struct validator *v)
 	errands_destroy(&v->errands);
 	msgpack_sbuffer_destroy(&v->frames);
 	msgpack_sbuffer_destroy(&v->body);
-	msgpack_sbuffer_destroy(&v->events_out);
+	parcel_destroy(&v->accepted);
 	for (size_t i = 0; i < CONFIG_PROCESSES_MAX; i++)
 		msgpack_sbuffer_destroy(&v->out[i]);
 	zmq_msg_close(&v->bundle);
@@ -349,24 +348,20 @@ report(struct validator *v, const struct job *job)
 
 /* Tells the retrier what no router took, so that it need not wait for the lease. */
 static void
-flush_returned(struct validator *v)
+give_back(void *arg, const uint64_t *seqs, size_t n)
 {
-	if (v->returned_count > 0)
-		stage_send_verdict(v->verdicts, journal_id(v->journal), v->returned,
-			v->returned_count, "returned", slice_of("no router has room"), v->st->name);
-	v->returned_count = 0;
+	struct validator *v = arg;
+
+	stage_send_verdict(v->verdicts, journal_id(v->journal), seqs, n, "returned",
+		slice_of("no router has room"), v->st->name);
 }
 
-/* Hands the bundle to a router, or its events back to the retrier. */
 static void
 flush_events(void *arg)
 {
 	struct validator *v = arg;
 
-	if (v->events_out.size > 0 && wire_send(v->events, v->events_out.data, v->events_out.size))
-		v->returned_count = 0;
-	flush_returned(v);
-	msgpack_sbuffer_clear(&v->events_out);
+	parcel_go(&v->accepted, v->events, give_back, v);
 	v->passed_on_ms = clock_mono_ms();
 }
 
@@ -378,7 +373,7 @@ flush_events_in_time(struct validator *v)
 {
 	const uint64_t age_ms = clock_mono_ms() - v->passed_on_ms;
 
-	if (v->events_out.size == 0)
+	if (v->accepted.n == 0)
 		return;
 	if (age_ms >= BUNDLE_MS)
 		flush_events(v);
@@ -396,9 +391,7 @@ pass_on(struct validator *v, const struct job *job)
 
 		if (c->outcome != OUTCOME_NEW || !c->seq)
 			continue;
-		bundle_add(&v->events_out, (struct slice){v->frames.data + c->at, c->n});
-		v->returned[v->returned_count++] = c->seq;
-		if (v->returned_count == BUNDLE_MAX || v->events_out.size > BUNDLE_BYTES)
+		if (parcel_add(&v->accepted, c->seq, (struct slice){v->frames.data + c->at, c->n}))
 			flush_events(v);
 	}
 }
