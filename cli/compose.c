@@ -6,7 +6,6 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/codec.h"
 #include "lib/base/field.h"
@@ -128,16 +127,4 @@ compose_id(const char *prefix, char *out, size_t n)
 		return false;
 	snprintf(out, n, "%s%016llx", prefix, (unsigned long long)number);
 	return true;
-}
-
-void
-compose_time(uint64_t ms, char out[32])
-{
-	time_t second = (time_t)(ms / 1000);
-	struct tm tm;
-	size_t n;
-
-	gmtime_r(&second, &tm);
-	n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, 32 - n, ".%03uZ", (unsigned)(ms % 1000));
 }

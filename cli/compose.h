@@ -30,7 +30,4 @@ bool compose_signature(struct slice secret, struct slice body, char *out);
 /* prefix and 16 random hex digits, into out of n bytes. */
 bool compose_id(const char *prefix, char *out, size_t n);
 
-/* ms since 1970 as "2026-01-02T03:04:05.678Z". */
-void compose_time(uint64_t ms, char out[32]);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "compose.h"
 #include "lib/base/json.h"
+#include "lib/base/timestamp.h"
 
 static const char *const step_names[] = {
 	[CHECK_ACCEPTED] = "accepted",
@@ -51,12 +52,11 @@ number_of(int64_t number)
 static msgpack_object
 time_of(int64_t ms, msgpack_zone *zone)
 {
-	char *text = ms > 0 ? msgpack_zone_malloc_no_align(zone, 32) : NULL;
+	char *text = ms > 0 ? msgpack_zone_malloc_no_align(zone, TIMESTAMP_BYTES) : NULL;
 
 	if (!text)
 		return NIL;
-	compose_time((uint64_t)ms, text);
-	return text_of(slice_of(text));
+	return text_of(slice_of(timestamp_text((uint64_t)ms, text)));
 }
 
 struct row {

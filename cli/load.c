@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
+#include "lib/base/timestamp.h"
 #include "lib/base/units.h"
 #include "load_engine.h"
 
@@ -50,13 +51,13 @@ catch_signals(void)
 static char *
 make_event(const struct load *l, uint64_t n, struct error *why)
 {
-	char id[64], email[64], now[32];
+	char id[64], email[64], now[TIMESTAMP_BYTES];
 	const struct draft draft = {.type = l->type, .id = id, .timestamp = now, .email = email};
 
 	snprintf(id, sizeof id, "%s-%llu", l->run_id, (unsigned long long)n);
 	snprintf(
 		email, sizeof email, "load-%llu@example.com", (unsigned long long)(n % RECIPIENTS));
-	compose_time(clock_wall_ms(), now);
+	timestamp_text(clock_wall_ms(), now);
 	return compose_event(&draft, why);
 }
 

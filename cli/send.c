@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/object.h"
+#include "lib/base/timestamp.h"
 #include "send_provider.h"
 
 enum { BODY_MAX = 256 << 20, REQUEST_TIMEOUT_MS = 60000 };
@@ -145,7 +146,7 @@ make_id(const struct send *s, uint64_t i, char *out, size_t n)
 static bool
 post_event(struct send *s, uint64_t i, const char *url, struct error *why)
 {
-	char id[16 * 1024], now[32];
+	char id[16 * 1024], now[TIMESTAMP_BYTES];
 	struct draft draft = {
 		.type = s->type,
 		.id = id,
@@ -158,7 +159,7 @@ post_event(struct send *s, uint64_t i, const char *url, struct error *why)
 	char *text;
 	bool ok;
 
-	compose_time(clock_wall_ms(), now);
+	timestamp_text(clock_wall_ms(), now);
 	if (!make_id(s, i, id, sizeof id))
 		return error_set(why, "no random number");
 	text = compose_event(&draft, why);

@@ -12,6 +12,7 @@
 #include "compose.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/base/timestamp.h"
 #include "providers/source_keys.h"
 #include "sample.h"
 #include "seal.h"
@@ -34,7 +35,8 @@ struct making {
 
 /* What fills one request's template; the texts live here. */
 struct filling {
-	char id[ID_BYTES], message[ID_BYTES], bracketed[ID_BYTES + 32], token[40], iso[32];
+	char id[ID_BYTES], message[ID_BYTES], bracketed[ID_BYTES + 32], token[40],
+		iso[TIMESTAMP_BYTES];
 	char seconds[24];
 	uint64_t now_s;
 	struct sample_values values;
@@ -67,7 +69,7 @@ fill(const struct making *m, uint64_t i, struct filling *f, msgpack_zone *zone)
 	f->now_s = now_ms / MS_PER_S;
 	snprintf(f->seconds, sizeof f->seconds, "%llu", (unsigned long long)f->now_s);
 	snprintf(f->bracketed, sizeof f->bracketed, "<%s@mail.example.com>", f->message);
-	compose_time(now_ms, f->iso);
+	timestamp_text(now_ms, f->iso);
 	v->id = slice_of(f->id);
 	v->message = slice_of(f->message);
 	v->bracketed = slice_of(f->bracketed);

@@ -10,7 +10,7 @@
 #include "cli.h"
 #include "finding.h"
 #include "lib/base/clock.h"
-#include "providers/fields.h"
+#include "lib/base/timestamp.h"
 #include "providers/sns.h"
 #include "providers/source.h"
 
@@ -70,17 +70,6 @@ certificate(void *arg, struct slice url)
 			return q->pems[i];
 	}
 	return (struct slice){NULL, 0};
-}
-
-static bool
-read_now(const char *text, uint64_t *now_ms)
-{
-	int64_t ms = (int64_t)clock_wall_ms();
-
-	if (text && !time_seconds_text(slice_of(text), &ms))
-		return false;
-	*now_ms = (uint64_t)ms;
-	return true;
 }
 
 /* A request that was kept is looked at later than it came, so how long a provider tries is measured
@@ -168,8 +157,9 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 
 	if (!json)
 		return cli_failed(verb, &(struct error){"out of memory"});
-	if (!read_now(q->now, &in.now_ms))
-		return cli_wrong_use(verb, "--now takes unix seconds, not \"%s\"", q->now);
+	in.now_ms = clock_wall_ms();
+	if (q->now && !timestamp_read(q->now, in.now_ms, &in.now_ms, &why))
+		return cli_wrong_use(verb, "--now: %s", why.text);
 	q->now_ms = in.now_ms;
 	if (!load_certificates(q, &why) || !captured_read(path, &in, &why))
 		return cli_wrong_use(verb, "%s", why.text);
@@ -194,7 +184,7 @@ run(const struct verb *verb, int argc, char **argv)
 			"secret, public key, user:password or token; as often as there are",
 			&q.secrets},
 		{"header-name", 0, FLAG_TEXT, "NAME", "header of signature or secret", &q.header},
-		{"now", 0, FLAG_TEXT, "UNIX", "in place of the clock: when it came", &q.now},
+		{"now", 0, FLAG_TEXT, "TIME", "in place of the clock: when it came", &q.now},
 		{"max-age", 0, FLAG_NUMBER, "SECONDS", "of the signed time", &q.max_age_s},
 		{"url", 0, FLAG_TEXT, "URL", "as entered at the provider", &q.url},
 		{"topic", 0, FLAG_LIST, "ARN", "SNS topic that is allowed", &q.topics},

@@ -51,7 +51,7 @@ event_time(const msgpack_object *event)
 	int64_t ms = 0;
 
 	for (const char *const *key = times; *key && !ms; key++)
-		ms = fields_time_s(event, *key); /* tells ms from seconds by size */
+		ms = fields_time(event, *key);
 	return ms;
 }
 

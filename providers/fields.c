@@ -1,5 +1,4 @@
-/* fields - see fields.h. Texts, tags, metadata and types; times and SMTP codes have files of their
- * own. */
+/* fields - see fields.h. Texts, tags, metadata and types; SMTP codes have a file of their own. */
 #include "fields.h"
 
 #include <inttypes.h>
@@ -62,6 +61,12 @@ fields_id(const msgpack_object *map, const char *key, msgpack_zone *zone)
 	if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
 		return keep(text, snprintf(text, sizeof text, "%" PRIu64, value->via.u64), zone);
 	return fields_text_at(map, (const char *const[]){key, NULL});
+}
+
+int64_t
+fields_time(const msgpack_object *map, const char *key)
+{
+	return timestamp_of(field_get(map, key));
 }
 
 bool

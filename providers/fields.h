@@ -3,7 +3,7 @@
  *
  * Pure; what is made lives in the zone. All helpers take a NULL map or object for "not there", and
  * answer absence by an absent slice, nil or 0, never by an error: a field that cannot be read must
- * not cost the event. Look-ups in maps themselves are in proto/field.h. */
+ * not cost the event. Look-ups in maps themselves are in lib/base/field.h. */
 #ifndef TROTLINE_PROVIDERS_FIELDS_H
 #define TROTLINE_PROVIDERS_FIELDS_H
 
@@ -13,6 +13,7 @@
 
 #include "lib/base/field.h"
 #include "lib/base/slice.h"
+#include "lib/base/timestamp.h"
 #include "provider.h"
 
 /* --- walking --- */
@@ -51,27 +52,10 @@ msgpack_object fields_object(struct slice s);
 /* A map with one key and this value: for normal.metadata. */
 msgpack_object fields_pair(const char *key, msgpack_object value, msgpack_zone *zone);
 
-/* --- times: ms since 1970, cut (not rounded) to the ms; 0 for none ---
- * Good for 1970 to 9999; what lies outside is none. */
+/* --- times --- */
 
-/* Seconds: integer, float (exact: 1521233195.375), or text of either. Text that is ISO 8601 is
- * taken as such, a number from 1e11 on as milliseconds. */
-int64_t fields_time_s(const msgpack_object *map, const char *key);
-
-/* The same of a value; of milliseconds (integer, float; by key also decimal text); of ISO text
- * only. */
-int64_t time_of_seconds(const msgpack_object *value);
-int64_t time_of_ms(const msgpack_object *value);
-int64_t fields_time_ms(const msgpack_object *map, const char *key);
-int64_t fields_time_iso(const msgpack_object *map, const char *key);
-
-/* "2016-04-27T16:28:50.3963933-04:00": 'T' or a space; no or any number of fraction digits, after
- * '.' or ','; then Z, UTC, GMT, +hh:mm, +hhmm, +hh (a space may stand before) or nothing, which is
- * UTC. */
-bool time_iso(struct slice text, int64_t *ms);
-
-/* Decimal seconds as text, "1460989507" or "1460989507.123". */
-bool time_seconds_text(struct slice text, int64_t *ms);
+/* The time that a key holds, in any of timestamp.h's forms, as ms since 1970; 0 for none. */
+int64_t fields_time(const msgpack_object *map, const char *key);
 
 /* --- SMTP --- */
 

@@ -49,7 +49,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	const struct slice type = short_text(event, "event_type", TYPE_MAX);
 	const struct slice id = short_text(event, "event_id", ID_MAX);
 	const msgpack_object *data = field_get(event, "data");
-	const int64_t ts_ms = fields_time_s(event, "timestamp");
+	const int64_t ts_ms = fields_time(event, "timestamp");
 	struct normal *ev;
 
 	if (!type.n || !id.n || !ts_ms || !data || data->type != MSGPACK_OBJECT_MAP)

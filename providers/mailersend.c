@@ -69,9 +69,9 @@ what_and_who(struct normal *ev, const msgpack_object *event, const msgpack_objec
 		FIELDS_TEXT(data, "email", "recipient", "email"), inbound_recipient(data));
 	ev->event_id = FIELDS_TEXT(data, "id");
 	ev->message_id = FIELDS_TEXT(data, "email", "message", "id");
-	ev->ts_ms = fields_time_iso(data, "created_at");
+	ev->ts_ms = fields_time(data, "created_at");
 	if (!ev->ts_ms)
-		ev->ts_ms = fields_time_iso(event, "created_at");
+		ev->ts_ms = fields_time(event, "created_at");
 }
 
 /* What MailerSend hangs on to an activity: a click, an open, a bounce, a complaint. */

@@ -234,7 +234,7 @@ read_json_event(struct normal *ev, const msgpack_object *event, struct inbound *
 	ev->email = recipient(event);
 	ev->event_id = FIELDS_TEXT(event, "id");
 	ev->message_id = fields_unbracket(FIELDS_TEXT(event, "message", "headers", "message-id"));
-	ev->ts_ms = fields_time_s(event, "timestamp");
+	ev->ts_ms = fields_time(event, "timestamp");
 	read_delivery(ev, event);
 	ev->user_agent = FIELDS_TEXT(event, "client-info", "user-agent");
 	ev->machine = fields_machine_agent(ev->user_agent) ||
@@ -276,7 +276,7 @@ read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *i
 	set_code(ev, form);
 	ev->email = FIELDS_TEXT(form, "recipient");
 	ev->message_id = fields_unbracket(field_str_of(form, ids));
-	ev->ts_ms = fields_time_s(form, "timestamp");
+	ev->ts_ms = fields_time(form, "timestamp");
 	ev->reason = field_str_of(form, texts);
 	fields_smtp(ev, ev->reason);
 	ev->user_agent = FIELDS_TEXT(form, "user-agent");

@@ -81,7 +81,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		bounce(ev, event);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->message_id = fields_id(event, "MessageID", in->zone);
-	ev->ts_ms = fields_time_s(event, "time");
+	ev->ts_ms = fields_time(event, "time");
 	ev->reason = field_str_of(event, reasons);
 	for (const char *const *key = replies; *key; key++)
 		fields_smtp(ev, field_str(event, *key));

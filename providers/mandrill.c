@@ -121,7 +121,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		read_message(ev, event, in->zone);
 	else
 		read_sync(ev, event);
-	ev->ts_ms = fields_time_s(event, "ts");
+	ev->ts_ms = fields_time(event, "ts");
 	ev->dedup_key = dedup_key(ev, event, in->zone);
 	ev->raw = *event;
 	return true;

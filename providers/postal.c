@@ -78,7 +78,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	fields_name(ev, names, name);
 	ev->event_id = FIELDS_TEXT(event, "uuid");
-	ev->ts_ms = fields_time_s(event, "timestamp");
+	ev->ts_ms = fields_time(event, "timestamp");
 	message(ev, payload, in->zone);
 	circumstances(ev, payload);
 	ev->dedup_key = FIELDS_DEDUP(in->zone, name, batch_id(ev->event_id, event, in->zone));

@@ -100,7 +100,7 @@ event_time(const msgpack_object *event)
 	int64_t ms = 0;
 
 	for (const char *const *key = times; *key && !ms; key++)
-		ms = fields_time_iso(event, *key);
+		ms = fields_time(event, *key);
 	return ms;
 }
 

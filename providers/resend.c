@@ -148,7 +148,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	ev->email = recipient(data);
 	ev->event_id = scheme_standard_id(in);
 	ev->message_id = FIELDS_TEXT(data, "email_id");
-	ev->ts_ms = fields_time_iso(event, "created_at");
+	ev->ts_ms = fields_time(event, "created_at");
 	reason(ev, data);
 	engagement(ev, data);
 	ev->campaign = FIELDS_TEXT(data, "broadcast_id");

@@ -142,7 +142,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->event_id = fields_id(event, "sg_event_id", in->zone);
 	ev->message_id = field_str_of(event, messages);
-	ev->ts_ms = fields_time_s(event, "timestamp");
+	ev->ts_ms = fields_time(event, "timestamp");
 	describe(ev, event, in->zone);
 	if (is_one_of(name, engagements))
 		engagement(ev, event);

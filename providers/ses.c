@@ -148,10 +148,10 @@ set_type(struct normal *ev, const struct ses_message *msg)
 static int64_t
 event_time(const struct ses_message *msg)
 {
-	int64_t ms = fields_time_iso(msg->object, "timestamp");
+	int64_t ms = fields_time(msg->object, "timestamp");
 
 	if (!ms)
-		ms = fields_time_iso(msg->mail, "timestamp");
+		ms = fields_time(msg->mail, "timestamp");
 	return ms ? ms : msg->sns_ms;
 }
 

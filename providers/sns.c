@@ -124,8 +124,8 @@ sns_read(const msgpack_object *root, struct sns_envelope *envelope, struct error
 	if (!read_fields(root, signed_fields, COUNT(signed_fields), types[envelope->type].in,
 		    envelope, why))
 		return CHECK_MALFORMED;
-	if (!time_iso(envelope->timestamp, &envelope->ts_ms)) {
-		error_set(why, "SNS envelope: Timestamp is no ISO 8601 time");
+	if (!timestamp_of_text(envelope->timestamp, &envelope->ts_ms)) {
+		error_set(why, "SNS envelope: Timestamp is no time");
 		return CHECK_MALFORMED;
 	}
 	if (!read_fields(root, signature_fields, COUNT(signature_fields), IN_ALL, envelope, why))

@@ -139,7 +139,7 @@ read_event(struct inbound *in, struct slice name, const msgpack_object *event, s
 	ev->event_id = fields_id(event, "event_id", in->zone);
 	ev->message_id = fields_or(fields_id(event, "transmission_id", in->zone),
 		fields_id(event, "message_id", in->zone));
-	ev->ts_ms = fields_time_s(event, "timestamp");
+	ev->ts_ms = fields_time(event, "timestamp");
 	describe(ev, event, in->zone);
 	if (is_engagement(ev->type))
 		engagement(ev, event);

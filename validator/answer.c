@@ -1,8 +1,8 @@
 /* answer - the HTTP status and JSON body for what a job has come to; pure. */
 #include <stdio.h>
-#include <time.h>
 
 #include "job.h"
+#include "lib/base/timestamp.h"
 #include "proto/providers.h"
 
 enum { RETRY_AFTER_S = 5 };
@@ -29,20 +29,6 @@ put_id(msgpack_sbuffer *out, struct slice id)
 		json_quote(id, out);
 	else
 		put(out, "null");
-}
-
-static void
-put_time(msgpack_sbuffer *out, uint64_t ms)
-{
-	const time_t s = (time_t)(ms / 1000);
-	char text[40];
-	struct tm tm;
-	size_t n;
-
-	gmtime_r(&s, &tm);
-	n = strftime(text, sizeof text, "\"%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof text - n, ".%03uZ\"", (unsigned)(ms % 1000));
-	put(out, text);
 }
 
 static void
@@ -135,6 +121,7 @@ static unsigned
 answer_batch(const struct job *job, uint64_t now_ms, msgpack_sbuffer *out)
 {
 	size_t queued = 0, duplicate = 0;
+	char at[TIMESTAMP_BYTES];
 
 	for (size_t i = 0; i < job->count; i++) {
 		queued += job->events[i].outcome == OUTCOME_NEW;
@@ -151,9 +138,9 @@ answer_batch(const struct job *job, uint64_t now_ms, msgpack_sbuffer *out)
 	put(out, ",\"results\":[");
 	for (size_t i = 0; i < job->count; i++)
 		put_result(out, i, &job->events[i]);
-	put(out, "]},\"processed_at\":");
-	put_time(out, now_ms);
-	put(out, "}");
+	put(out, "]},\"processed_at\":\"");
+	put(out, timestamp_text(now_ms, at));
+	put(out, "\"}");
 	return 202;
 }
 

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "timestamp.h"
+
 enum {
 	BUFFER_MAX = 256 * 1024,
 	PIPE_BYTES = 1 << 20,
@@ -158,13 +160,13 @@ static void
 put_time(struct line *l)
 {
 	struct timespec now;
-	struct tm tm;
+	char text[TIMESTAMP_BYTES];
 	unsigned ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (now.tv_sec != out.second) {
-		gmtime_r(&now.tv_sec, &tm);
-		strftime(out.stamp, sizeof out.stamp, "ts=%Y-%m-%dT%H:%M:%S.", &tm);
+		timestamp_text((uint64_t)now.tv_sec * 1000, text);
+		snprintf(out.stamp, sizeof out.stamp, "ts=%.20s", text);
 		out.second = now.tv_sec;
 	}
 	ms = (unsigned)(now.tv_nsec / 1000000);
