@@ -24,7 +24,7 @@ struct admin {
 	struct stage *st;
 	struct journal *journal; /* opened at first use, likewise the letters */
 	struct letters *letters;
-	zsock_t *verdicts;
+	zsock_t *advice;
 	struct admin_replay replay;
 	struct board *board;
 	struct tap_feed *feed;

@@ -288,7 +288,7 @@ put_back(struct admin *a, struct replay *r, uint64_t *seqs, size_t n, struct err
 	size_t back;
 	const bool good = replay_group(r, seqs, n, &back, why);
 
-	replay_tell(a->verdicts, journal_id(a->journal), seqs, back);
+	replay_tell(a->advice, journal_id(a->journal), seqs, back);
 	for (size_t i = 0; i < back; i++)
 		log_warn("dead letter replayed", LF_UINT("seq", seqs[i]));
 	return good;

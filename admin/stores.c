@@ -13,15 +13,15 @@ admin_stores(struct admin *a, struct error *why)
 		a->journal = journal_open(cfg, JOURNAL_SETTLE, why);
 	if (a->journal && !a->letters)
 		a->letters = letters_open(cfg, LETTERS_KEEP, why);
-	if (a->letters && !a->verdicts)
-		a->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, why);
-	return a->verdicts != NULL;
+	if (a->letters && !a->advice)
+		a->advice = wire_connect(cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
+	return a->advice != NULL;
 }
 
 void
 admin_close_stores(struct admin *a)
 {
-	zsock_destroy(&a->verdicts);
+	zsock_destroy(&a->advice);
 	letters_close(&a->letters);
 	journal_close(&a->journal);
 }

@@ -34,7 +34,7 @@ struct move {
 	bool short_of_memory;
 	/* of a replay */
 	struct journal *journal;
-	zsock_t *verdicts; /* NULL: the pipeline is down */
+	zsock_t *advice; /* NULL: the pipeline is down */
 	/* what came of it */
 	uint64_t done, gone, unreadable, strangers;
 	char stranger[JOURNAL_LEN + 1]; /* one of their journals */
@@ -185,7 +185,7 @@ print_end(const struct move *m, uint64_t meant)
 	}
 	printf("%s %llu letter%s\n", m->done_word, (unsigned long long)m->done,
 		m->done == 1 ? "" : "s");
-	if (m->journal && m->done && !m->verdicts)
+	if (m->journal && m->done && !m->advice)
 		fputs("the pipeline is down; they are handled once it is up\n", stderr);
 }
 
@@ -213,8 +213,8 @@ replay_some(
 	for (size_t i = 0; i < n; i++)
 		seqs[i] = places[i].seq;
 	good = replay_group(r, seqs, n, &n_back, why);
-	if (m->verdicts)
-		replay_tell(m->verdicts, journal_id(m->journal), seqs, n_back);
+	if (m->advice)
+		replay_tell(m->advice, journal_id(m->journal), seqs, n_back);
 	return good;
 }
 
@@ -321,7 +321,7 @@ finish(struct move *m, do_all *fn)
 static void
 close_all(struct move *m)
 {
-	zsock_destroy(&m->verdicts);
+	zsock_destroy(&m->advice);
 	journal_close(&m->journal);
 	letters_close(&m->letters);
 	free(m->places);
@@ -348,7 +348,7 @@ open_journal(struct move *m, struct error *why)
 	journal_close(&m->journal);
 	m->journal = journal_open(m->rq->cfg, JOURNAL_SETTLE, why);
 	if (m->journal && stages_holder(m->rq->cfg, "retrier.0"))
-		m->verdicts = wire_connect(m->rq->cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, why);
+		m->advice = wire_connect(m->rq->cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
 	return m->journal != NULL;
 }
 

@@ -30,14 +30,12 @@ print_schema(const struct frame_schema *schema)
 int
 cli_frames(void)
 {
-	static const struct frame_schema *const schemas[] = {&event_schema, &verdict_schema,
-		&request_schema, &answer_schema, &dead_schema, &stats_schema};
-
-	printf("Each frame is one msgpack map; its first key is `v`, the version: %d.\n",
+	printf("Each frame is one msgpack map with the keys below, in any order, and `v`, the "
+	       "version: %d.\n",
 		FRAME_VERSION);
-	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+	for (size_t i = 0; i < frame_schemas_count; i++) {
 		putchar('\n');
-		print_schema(schemas[i]);
+		print_schema(frame_schemas[i]);
 	}
 	return CLI_DONE;
 }

@@ -25,13 +25,8 @@ struct kind {
 static const struct kind kinds[] = {
 	{"event", &event_schema, "stats.router"},
 	{"verdict", &verdict_schema, "stats.retrier"},
+	{"advice", &advice_schema, "stats.retrier"},
 	{"stats", &stats_schema, "stats."},
-};
-
-union any_frame {
-	struct event event;
-	struct verdict verdict;
-	struct stats stats;
 };
 
 struct tapping {
@@ -202,7 +197,8 @@ run(const struct verb *verb, int argc, char **argv)
 		{"source", 's', FLAG_TEXT, "NAME", "only events from this source", &t.source},
 		{"verdict", 'v', FLAG_TEXT, "VERDICT", "verdicts: done, retry, dead ...", &verdict},
 		{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage", &stage},
-		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict or stats", &kind},
+		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict, advice or stats",
+			&kind},
 		{"count", 'n', FLAG_NUMBER, "N", "end after so many lines", &t.left},
 		{"json", 0, FLAG_SWITCH, NULL, "as it does without", &json},
 	};
@@ -217,7 +213,8 @@ run(const struct verb *verb, int argc, char **argv)
 	kind = kind ? kind : implied;
 	t.kind = find_kind(kind);
 	if (!t.kind)
-		return cli_wrong_use(verb, "--kind is event, verdict or stats, not \"%s\"", kind);
+		return cli_wrong_use(
+			verb, "--kind is event, verdict, advice or stats, not \"%s\"", kind);
 	if ((type || t.source) && strcmp(kind, "event") != 0)
 		return cli_wrong_use(verb, "--type and --source go with --kind event only");
 	if ((verdict || stage) && strcmp(kind, implied) != 0)

@@ -1,6 +1,6 @@
 /* dlq - keeps events that were given up, for good, until an operator acts.
  *
- * In: dead frames from the retrier. Out: rows in the store; "buried" verdicts, which leave only
+ * In: dead frames from the retrier. Out: rows in the store; "buried" advices, which leave only
  * after the store's commit: then the retrier takes the event out of the journal; notices to the
  * operators (notify.h). State: the store. A kill before the answer leaves the letter in the journal
  * as given up; it is handed over again. So does a store without room: what finds none is not
@@ -22,7 +22,7 @@ struct dlq {
 	struct stage *st;
 	struct letters *store;
 	struct notify *notify;
-	zsock_t *dead, *verdicts;
+	zsock_t *dead, *advice;
 	zmq_msg_t msgs[GROUP_MAX];
 	struct dead letters[GROUP_MAX];
 	bool stored[GROUP_MAX]; /* is on disk */
@@ -91,8 +91,8 @@ dlq_new(struct stage *st)
 	if (!d->notify)
 		stage_fail("cannot start", &why);
 	d->dead = wire_bind(st->cfg, WIRE_DEAD, ZMQ_PULL, NULL, 0, &why);
-	d->verdicts = wire_connect(st->cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
-	if (!d->dead || !d->verdicts)
+	d->advice = wire_connect(st->cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, &why);
+	if (!d->dead || !d->advice)
 		stage_fail("cannot open sockets", &why);
 	return d;
 }
@@ -103,7 +103,7 @@ dlq_destroy(struct dlq *d)
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		zmq_msg_close(&d->msgs[i]);
 	zsock_destroy(&d->dead);
-	zsock_destroy(&d->verdicts);
+	zsock_destroy(&d->advice);
 	notify_destroy(&d->notify);
 	letters_close(&d->store);
 	msgpack_zone_destroy(&d->zone);
@@ -205,11 +205,15 @@ report(struct dlq *d, size_t i)
 {
 	const struct dead *dead = &d->letters[i];
 	struct letter letter;
-	char failed_at[24];
+	const struct advice buried = {
+		.journal = dead->journal,
+		.seqs = {&dead->seq, 1},
+		.advice = slice_of("buried"),
+		.failed_at = dead->failed_at,
+		.who = slice_of(d->st->name),
+	};
 
-	snprintf(failed_at, sizeof failed_at, "%llu", (unsigned long long)dead->failed_at);
-	stage_send_verdict(d->verdicts, dead->journal, &dead->seq, 1, "buried", slice_of(failed_at),
-		d->st->name);
+	stage_send_advice(d->advice, &buried);
 	if (d->known[i])
 		return;
 	letter_open(dead, &d->zone, &letter);

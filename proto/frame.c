@@ -17,6 +17,7 @@ enum { DEPTH_MAX = 30 };
 	{#name, sizeof #name - 1, FIELD_##kind, offsetof(struct struct_, name), max, doc},
 #define EVENT_ROW(...) ROW(event, __VA_ARGS__)
 #define VERDICT_ROW(...) ROW(verdict, __VA_ARGS__)
+#define ADVICE_ROW(...) ROW(advice, __VA_ARGS__)
 #define REQUEST_ROW(...) ROW(request, __VA_ARGS__)
 #define ANSWER_ROW(...) ROW(answer, __VA_ARGS__)
 #define DEAD_ROW(...) ROW(dead, __VA_ARGS__)
@@ -24,16 +25,31 @@ enum { DEPTH_MAX = 30 };
 
 #define SCHEMA(name_, rows)                                                                        \
 	static const struct frame_field name_##_fields[] = {rows};                                 \
-	_Static_assert(sizeof name_##_fields / sizeof *name_##_fields < 32, "the seen mask");      \
+	_Static_assert(sizeof name_##_fields / sizeof *name_##_fields < 31, "the seen mask");      \
 	const struct frame_schema name_##_schema = {                                               \
 		#name_, name_##_fields, sizeof name_##_fields / sizeof *name_##_fields}
 
 SCHEMA(event, EVENT_FIELDS(EVENT_ROW));
 SCHEMA(verdict, VERDICT_FIELDS(VERDICT_ROW));
+SCHEMA(advice, ADVICE_FIELDS(ADVICE_ROW));
 SCHEMA(request, REQUEST_FIELDS(REQUEST_ROW));
 SCHEMA(answer, ANSWER_FIELDS(ANSWER_ROW));
 SCHEMA(dead, DEAD_FIELDS(DEAD_ROW));
 SCHEMA(stats, STATS_FIELDS(STATS_ROW));
+
+#define LISTED(name, fields) &name##_schema,
+const struct frame_schema *const frame_schemas[] = {FRAMES(LISTED)};
+const size_t frame_schemas_count = sizeof frame_schemas / sizeof *frame_schemas;
+
+const char *
+death_word(uint64_t death)
+{
+#define WORD(name, number, word, what) [number] = word,
+	static const char *const words[] = {DEATHS(WORD)};
+
+	return death != DEATH_NOT && death < sizeof words / sizeof *words ? words[death]
+									  : words[DEATH_UNREADABLE];
+}
 
 static int
 pack_text(msgpack_packer *pk, const char *p, size_t n)
@@ -372,13 +388,8 @@ refuse_key(const struct unpacker *u, struct slice key, const char *what)
 static bool
 check_version(struct unpacker *u)
 {
-	struct slice key = {"", 0};
 	struct head h = {NONE, 0};
 
-	if (!read_key(u, &key))
-		return false;
-	if (!slice_is(key, "v"))
-		return refuse_key(u, key, "the first key is not v but");
 	if (!read_head(&u->in, &h) || h.type != UINT)
 		return refuse(u, "v", "an unsigned integer expected");
 	if (h.n != FRAME_VERSION)
@@ -387,9 +398,14 @@ check_version(struct unpacker *u)
 	return true;
 }
 
+/* The version's place among what has been seen; the fields' are those of the table. */
+static const uint32_t VERSION_SEEN = UINT32_C(1) << 31;
+
 static bool
 check_complete(const struct unpacker *u, uint32_t seen)
 {
+	if (!(seen & VERSION_SEEN))
+		return refuse(u, "v", "missing");
 	for (size_t i = 0; i < u->schema->count; i++)
 		if (!(seen & UINT32_C(1) << i))
 			return refuse(u, u->schema->fields[i].name, "missing");
@@ -399,34 +415,46 @@ check_complete(const struct unpacker *u, uint32_t seen)
 	return true;
 }
 
+/* One key and its value. Those that pack by the table have `v` first, then the fields in its order.
+ */
+static bool
+read_pair(struct unpacker *u, uint64_t i, uint32_t *seen)
+{
+	struct slice key = {"", 0};
+	uint32_t bit;
+	size_t at;
+
+	if (!read_key(u, &key))
+		return false;
+	if (slice_is(key, "v")) {
+		at = u->schema->count;
+		bit = VERSION_SEEN;
+	} else {
+		at = find_field(u->schema, key, i - 1);
+		if (at == u->schema->count)
+			return refuse_key(u, key, "unknown key");
+		bit = UINT32_C(1) << at;
+	}
+	if (*seen & bit)
+		return refuse_key(u, key, "repeated key");
+	*seen |= bit;
+	return bit == VERSION_SEEN ? check_version(u) : read_value(u, &u->schema->fields[at]);
+}
+
 bool
 frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n, msgpack_zone *zone,
 	void *frame, struct error *why)
 {
 	const uint8_t *start = bytes;
 	struct unpacker u = {schema, {start, start + n}, zone, frame, why};
-	uint32_t seen = 0;
-	struct slice key = {"", 0};
 	struct head map = {NONE, 0};
+	uint32_t seen = 0;
 
-	if (n == 0 || !read_head(&u.in, &map) || map.type != MAP || map.n == 0)
+	if (n == 0 || !read_head(&u.in, &map) || map.type != MAP)
 		return error_set(why, "%s frame: no msgpack map", schema->name);
-	if (!check_version(&u))
-		return false;
-	for (uint64_t i = 0; i + 1 < map.n; i++) {
-		size_t at;
-
-		if (!read_key(&u, &key))
+	for (uint64_t i = 0; i < map.n; i++)
+		if (!read_pair(&u, i, &seen))
 			return false;
-		at = find_field(schema, key, i);
-		if (at == schema->count)
-			return refuse_key(&u, key, "unknown key");
-		if (seen & UINT32_C(1) << at)
-			return refuse_key(&u, key, "repeated key");
-		seen |= UINT32_C(1) << at;
-		if (!read_value(&u, &schema->fields[at]))
-			return false;
-	}
 	return check_complete(&u, seen);
 }
 

@@ -1,9 +1,10 @@
 /* frame - what travels between the stages: msgpack maps, declared once as tables of fields.
  *
  * From each table come the struct, the packer, the strict unpacker, the printer and the
- * document (`trotline --frames`). Every frame is one map whose first key is `v`, the version; a
- * frame with another version, an unknown, missing or repeated key, a wrong type, a text over its
- * limit, too deep a nesting or trailing bytes is refused with the reason.
+ * document (`trotline --frames`). Every frame is one map with the key `v`, the version, and those
+ * of its table, in any order; a frame with another version, an unknown, missing or repeated key, a
+ * wrong type, a text over its limit, too deep a nesting or trailing bytes is refused with the
+ * reason.
  *
  * Unpacking copies nothing: slices and objects point into the bytes given and into the zone given,
  * and live as long as both. */
@@ -16,6 +17,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
+#include "limits.h"
 
 enum { FRAME_VERSION = 1 };
 
@@ -46,37 +48,45 @@ enum field_kind {
 /* An accepted event: validator -> router -> handler. Keep `data` last. */
 #define EVENT_FIELDS(F)                                                                            \
 	F(UINT, seq, 0, "place in the journal; with `journal` the event's identity")               \
-	F(STR, journal, 16, "the journal's random id, 16 hex digits")                              \
-	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
-	F(STR, type, 128, "event type as the sender named it, such as email_delivered")            \
-	F(STR, id, 512, "the sender's event id")                                                   \
-	F(NSTR, email, 320, "recipient (partition key), or nil")                                   \
+	F(STR, journal, WIDTH_JOURNAL, "the journal's random id, 16 hex digits")                   \
+	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
+	F(STR, type, WIDTH_TYPE, "event type as the sender named it, such as email_delivered")     \
+	F(STR, id, WIDTH_ID, "the sender's event id")                                              \
+	F(NSTR, email, WIDTH_EMAIL, "recipient (partition key), or nil")                           \
 	F(UINT, ts, 0, "when it happened at the sender, ms since 1970")                            \
 	F(UINT, received, 0, "when it was accepted, ms since 1970")                                \
 	F(UINT, attempt, 0, "deliveries that a handler has answered with RETRY so far")            \
-	F(NSTR, batch, 36, "id of the batch it came in, or nil")                                   \
+	F(NSTR, batch, WIDTH_BATCH, "id of the batch it came in, or nil")                          \
 	F(OBJ, data, 0, "the event's own fields, complete")
 
-/* What became of events: handler, router, validator, dlq -> retrier. */
+/* What became of events: handler -> retrier. */
 #define VERDICT_FIELDS(F)                                                                          \
-	F(STR, journal, 16, "the journal that the events belong to")                               \
+	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
 	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
-	F(STR, verdict, 16,                                                                        \
-		"done, retry, dead; later: a retry that the event is not to blame for; from "      \
-		"stages also: "                                                                    \
-		"returned, gone, buried")                                                          \
-	F(STR, reason, 512, "why, for retry and dead; for buried the letter's failed_at")          \
-	F(STR, handler, 64, "who says so")
+	F(STR, verdict, WIDTH_WORD,                                                                \
+		"done, retry, dead; later: a retry that the event is not to blame for")            \
+	F(STR, reason, WIDTH_REASON, "why, for retry and dead")                                    \
+	F(STR, handler, WIDTH_WHO, "who says so")
+
+/* What stages tell the retrier: router, validator, dlq, and who replays letters. */
+#define ADVICE_FIELDS(F)                                                                           \
+	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
+	F(SEQS, seqs, 0, "the events' places in the journal; for gone none")                       \
+	F(STR, advice, WIDTH_WORD,                                                                 \
+		"returned: they must be sent (again); done: who took them says so to the router; " \
+		"gone: a process of who took some went away; buried: their letters are stored")    \
+	F(UINT, failed_at, 0, "for buried the letter's failed_at, else 0")                         \
+	F(STR, who, WIDTH_WHO, "the handler that it is about, else the stage that says so")
 
 /* A request as it came: ingress -> validator. */
 #define REQUEST_FIELDS(F)                                                                          \
 	F(UINT, boot, 0, "random id of the ingress process that asks")                             \
 	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
 	F(UINT, request, 0, "number of the request within that process")                           \
-	F(STR, source, 64, "name of the source in trotline.yaml")                                  \
+	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
 	F(UINT, batch, 0, "0 an event, 1 a batch, 2 a question: what became of batch <body>")      \
 	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
-	F(STR, target, 2048, "path and query as the request has them")                             \
+	F(STR, target, WIDTH_TARGET, "path and query as the request has them")                     \
 	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
 	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
 	F(BIN, body, 0, "the raw body")
@@ -86,24 +96,24 @@ enum field_kind {
 	F(UINT, boot, 0, "as in the request")                                                      \
 	F(UINT, request, 0, "as in the request")                                                   \
 	F(UINT, status, 0, "HTTP status")                                                          \
-	F(STR, headers, 1024, "more headers: `Name: value` lines, each ended by \\n")              \
+	F(STR, headers, WIDTH_ANSWER_HEADERS,                                                      \
+		"more headers: `Name: value` lines, each ended by \\n")                            \
 	F(STR, body, 0, "JSON text")
 
 /* An event that is given up: retrier -> dlq. */
 #define DEAD_FIELDS(F)                                                                             \
-	F(STR, journal, 16, "the journal that the event belongs to")                               \
+	F(STR, journal, WIDTH_JOURNAL, "the journal that the event belongs to")                    \
 	F(UINT, seq, 0, "its place there")                                                         \
-	F(STR, reason, 512, "why it is dead")                                                      \
-	F(STR, handler, 64, "who gave it up")                                                      \
+	F(STR, reason, WIDTH_REASON, "why it is dead")                                             \
+	F(STR, handler, WIDTH_WHO, "who gave it up")                                               \
 	F(UINT, attempts, 0, "deliveries that ended in RETRY")                                     \
-	F(UINT, death, 0,                                                                          \
-		"1 verdict dead, 2 out of tries, 3 its handlers went away, 4 unreadable")          \
+	F(UINT, death, 0, "how it died: " DEATHS(DEATH_DOC) "0 none of these")                     \
 	F(UINT, failed_at, 0, "ms since 1970")                                                     \
 	F(BIN, event, 0, "the event frame as it stands in the journal")
 
 /* A process's figures, twice a second on the tap. */
 #define STATS_FIELDS(F)                                                                            \
-	F(STR, stage, 64, "stage name, such as validator or handler-bounced")                      \
+	F(STR, stage, WIDTH_WHO, "stage name, such as validator or handler-bounced")               \
 	F(UINT, instance, 0, "number of the process within its stage")                             \
 	F(UINT, pid, 0, "process id")                                                              \
 	F(UINT, at, 0, "ms since 1970")                                                            \
@@ -112,25 +122,27 @@ enum field_kind {
 	F(UINT, draining, 0, "1: stopping")                                                        \
 	F(OBJ, metrics, 0, "array of [family, labels, value]")
 
+/* All of them: X(name, its fields). */
+#define FRAMES(X)                                                                                  \
+	X(event, EVENT_FIELDS)                                                                     \
+	X(verdict, VERDICT_FIELDS)                                                                 \
+	X(advice, ADVICE_FIELDS)                                                                   \
+	X(request, REQUEST_FIELDS)                                                                 \
+	X(answer, ANSWER_FIELDS)                                                                   \
+	X(dead, DEAD_FIELDS)                                                                       \
+	X(stats, STATS_FIELDS)
+
 #define FRAME_MEMBER(kind, name, max, doc) FIELD_C_##kind name;
 
-struct event {
-	EVENT_FIELDS(FRAME_MEMBER)
-};
-struct verdict {
-	VERDICT_FIELDS(FRAME_MEMBER)
-};
-struct request {
-	REQUEST_FIELDS(FRAME_MEMBER)
-};
-struct answer {
-	ANSWER_FIELDS(FRAME_MEMBER)
-};
-struct dead {
-	DEAD_FIELDS(FRAME_MEMBER)
-};
-struct stats {
-	STATS_FIELDS(FRAME_MEMBER)
+#define FRAME_STRUCT(name, fields)                                                                 \
+	struct name {                                                                              \
+		fields(FRAME_MEMBER)                                                               \
+	};
+FRAMES(FRAME_STRUCT)
+
+#define FRAME_OF_UNION(name, fields) struct name name;
+union any_frame {
+	FRAMES(FRAME_OF_UNION)
 };
 
 struct frame_field {
@@ -148,8 +160,15 @@ struct frame_schema {
 	size_t count;
 };
 
-extern const struct frame_schema event_schema, verdict_schema, request_schema, answer_schema,
-	dead_schema, stats_schema;
+#define FRAME_SCHEMA(name, fields) extern const struct frame_schema name##_schema;
+FRAMES(FRAME_SCHEMA)
+
+/* The table above, in its order. */
+extern const struct frame_schema *const frame_schemas[];
+extern const size_t frame_schemas_count;
+
+/* The word for a death in `dead`; "unreadable" for a number that stands in no row. */
+const char *death_word(uint64_t death);
 
 /* Appends the frame to out, which the caller owns. `frame` is the struct of that schema.
  * False only when memory is short. */

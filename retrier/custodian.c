@@ -13,7 +13,7 @@
 #include "pace.h"
 
 enum {
-	CHANGES_MAX = 4096,
+	CHANGES_MAX = EVENTS_PER_VERDICT,
 	REASONS_BYTES = 1 << 20,
 	CHUNKS_MAX = 16384, /* 64 million events without an end; the rest waits in the journal */
 	LEASES_MAX = (CONFIG_HANDLERS_MAX + 1) * PACE_MOST,
@@ -177,34 +177,76 @@ keep_text(struct custodian *c, struct slice text)
 }
 
 static bool
-has_room(const struct custodian *c, const struct verdict *v)
+has_room(const struct custodian *c, const struct journal_change *change, struct seqs seqs)
 {
-	return c->changes_count + v->seqs.n <= CHANGES_MAX &&
-	       c->reasons_used + v->reason.n + v->handler.n <= REASONS_BYTES;
+	return c->changes_count + seqs.n <= CHANGES_MAX &&
+	       c->reasons_used + change->reason.n + change->handler.n <= REASONS_BYTES;
+}
+
+/* The same change for each of the events, made with the next settling. */
+static void
+plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t route)
+{
+	if (!has_room(c, &change, seqs) && !custodian_settle(c, NULL))
+		return;
+	pace_alive(&c->paces[route]);
+	c->answered_ms[route] = clock_wall_ms();
+	change.reason = keep_text(c, change.reason);
+	change.handler = keep_text(c, change.handler);
+	for (size_t i = 0; i < seqs.n; i++) {
+		change.seq = seqs.list[i];
+		c->changes[c->changes_count++] = change;
+	}
 }
 
 static bool
-move_of(struct slice verdict, enum journal_move *move)
+move_of(struct slice verdict, struct journal_change *change)
 {
 	static const struct {
 		const char *name;
 		enum journal_move move;
+		bool free;
 	} moves[] = {
-		{"done", MOVE_DONE},
-		{"retry", MOVE_RETRY},
-		{"later", MOVE_RETRY},
-		{"dead", MOVE_DEAD},
-		{"buried", MOVE_BURIED},
+		{"done", MOVE_DONE, false},
+		{"retry", MOVE_RETRY, false},
+		{"later", MOVE_RETRY, true},
+		{"dead", MOVE_DEAD, false},
 	};
 
 	for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
 		if (!slice_is(verdict, moves[i].name))
 			continue;
-		*move = moves[i].move;
+		change->move = moves[i].move;
+		change->free = moves[i].free;
 		return true;
 	}
 	return false;
 }
+
+/* Is the frame about events of this journal, and no more than there is room for? */
+static bool
+is_ours(const struct custodian *c, struct slice journal, struct seqs seqs, struct error *why)
+{
+	if (!slice_eq(journal, journal_id(c->journal)))
+		return error_set(why, "a frame for another journal, %.*s", SLICE_ARG(journal));
+	return seqs.n <= CHANGES_MAX ||
+	       error_set(why, "more than %d events in one frame", CHANGES_MAX);
+}
+
+bool
+custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
+{
+	struct journal_change change = {.reason = v->reason, .handler = v->handler};
+
+	if (!is_ours(c, v->journal, v->seqs, why))
+		return false;
+	if (!move_of(v->verdict, &change))
+		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
+	plan(c, change, v->seqs, route_named(c, v->handler));
+	return true;
+}
+
+/* ---- advice ---- */
 
 /* What is out goes back to its route; of what is on its first way the journal tells where it
  * belongs.
@@ -223,65 +265,52 @@ take_back_one(struct custodian *c, uint64_t seq)
 
 /* Events that found no room: ready at once, but a route that refuses is left alone for a while. */
 static bool
-take_back(struct custodian *c, const struct verdict *v, struct error *why)
+take_back(struct custodian *c, const struct advice *advice, struct error *why)
 {
-	const size_t route = route_named(c, v->handler);
+	const size_t route = route_named(c, advice->who);
 
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	for (size_t i = 0; i < v->seqs.n; i++)
-		take_back_one(c, v->seqs.list[i]);
+	for (size_t i = 0; i < advice->seqs.n; i++)
+		take_back_one(c, advice->seqs.list[i]);
 	journal_read_end(c->journal);
 	if (route != c->dlq)
 		pace_refused(&c->paces[route], clock_mono_ms());
 	return true;
 }
 
-/* "buried" says in its reason which death's letter is stored, as its failed_at. */
-static uint64_t
-number_of(struct slice text)
+static void
+end(struct custodian *c, const struct advice *advice, enum journal_move move, size_t route)
 {
-	uint64_t number = 0;
+	const struct journal_change change = {.move = move,
+		.failed_ms = advice->failed_at,
+		.reason = slice_of(""),
+		.handler = advice->who};
 
-	for (size_t i = 0; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
-		number = number * 10 + (uint64_t)(text.p[i] - '0');
-	return number;
+	plan(c, change, advice->seqs, route);
 }
 
 bool
-custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
+custodian_told(struct custodian *c, const struct advice *advice, struct error *why)
 {
-	struct journal_change change = {0};
-	size_t route;
+	const size_t route = route_named(c, advice->who);
 
-	if (!slice_eq(v->journal, journal_id(c->journal)))
-		return error_set(why, "a verdict for another journal, %.*s", SLICE_ARG(v->journal));
-	if (slice_is(v->verdict, "returned"))
-		return take_back(c, v, why);
-	if (slice_is(v->verdict, "gone")) {
-		c->gone_ms[route_named(c, v->handler)] = clock_mono_ms();
-		return true;
-	}
-	if (!move_of(v->verdict, &change.move))
-		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
-	if (v->seqs.n > CHANGES_MAX)
-		return error_set(why, "more than %d events in one verdict", CHANGES_MAX);
-	if (!has_room(c, v) && !custodian_settle(c, NULL))
-		return true;
-	change.free = slice_is(v->verdict, "later");
-	if (change.move == MOVE_BURIED)
-		change.failed_ms = number_of(v->reason);
-	route = change.move == MOVE_BURIED ? c->dlq : route_named(c, v->handler);
-	pace_alive(&c->paces[route]);
-	c->answered_ms[route] = clock_wall_ms();
-	change.reason = keep_text(c, v->reason);
-	change.handler = keep_text(c, v->handler);
-	for (size_t i = 0; i < v->seqs.n; i++) {
-		change.seq = v->seqs.list[i];
-		c->changes[c->changes_count++] = change;
-	}
+	if (!is_ours(c, advice->journal, advice->seqs, why))
+		return false;
+	if (slice_is(advice->advice, "returned"))
+		return take_back(c, advice, why);
+	if (slice_is(advice->advice, "gone"))
+		c->gone_ms[route] = clock_mono_ms();
+	else if (slice_is(advice->advice, "done"))
+		end(c, advice, MOVE_DONE, route);
+	else if (slice_is(advice->advice, "buried"))
+		end(c, advice, MOVE_BURIED, c->dlq);
+	else
+		return error_set(why, "no advice is called %.*s", SLICE_ARG(advice->advice));
 	return true;
 }
+
+/* ---- settling ---- */
 
 static uint64_t
 random_bits(void)

@@ -1,10 +1,10 @@
 /* custodian - who looks after the journal: settles verdicts, fires what is due, and knows which
  * events must be sent (again).
  *
- * In: verdict frames, the clock, the journal. Out: moves in the journal, and events handed to the
- * caller for sending. State: the ledger, the list of what is out, the routes' paces; all in memory
- * and made anew from the journal at start: then every event without an end counts as lost once,
- * which costs a second delivery at most. */
+ * In: verdict and advice frames, the clock, the journal. Out: moves in the journal, and events
+ * handed to the caller for sending. State: the ledger, the list of what is out, the routes' paces;
+ * all in memory and made anew from the journal at start: then every event without an end counts as
+ * lost once, which costs a second delivery at most. */
 #ifndef TROTLINE_RETRIER_CUSTODIAN_H
 #define TROTLINE_RETRIER_CUSTODIAN_H
 
@@ -26,9 +26,11 @@ struct custodian *custodian_new(const struct config *cfg, struct journal *journa
 	struct metrics *metrics, custodian_send *send, void *arg);
 void custodian_destroy(struct custodian **c);
 
-/* Takes the verdicts of a frame in; false with why when it is none of ours. One that finds no room,
- * because the journal is in trouble, is passed over: its events' leases bring them back. */
+/* Takes in the verdicts or the advice of a frame; false with why when it is none of ours. One that
+ * finds no room, because the journal is in trouble, is passed over: its events' leases bring them
+ * back. */
 bool custodian_take(struct custodian *c, const struct verdict *verdict, struct error *why);
+bool custodian_told(struct custodian *c, const struct advice *advice, struct error *why);
 
 /* Moves in the journal what has been taken. On trouble everything is kept for the next call; but in
  * a full journal only what ends events is done, and the rest is dropped for their leases to bring

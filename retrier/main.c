@@ -1,10 +1,10 @@
 /* retrier - the custodian of the journal: removes what is done, schedules what must be tried again,
  * sends what is due, sends again what lost its lease, hands to the dlq what is given up.
  *
- * In: verdict frames from handlers, routers, validators and the dlq. Out: event frames to the
- * routers, dead frames to the dlq, moves in the journal. State: see custodian.h. A kill loses
- * verdicts that were not settled: those events are delivered once more and found to be applied
- * already. */
+ * In: verdict frames from handlers, advice frames from routers, validators and the dlq. Out: event
+ * frames to the routers, dead frames to the dlq, moves in the journal. State: see custodian.h. A
+ * kill loses verdicts that were not settled: those events are delivered once more and found to be
+ * applied already. */
 #include <stdlib.h>
 
 #include "custodian.h"
@@ -15,14 +15,13 @@
 #include "lib/stage/wire.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
-enum { DEATH_UNREADABLE = 4 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
 struct retrier {
 	struct stage *st;
 	struct journal *journal;
 	struct custodian *custodian;
-	zsock_t *verdicts, *events, *dead;
+	zsock_t *verdicts, *advice, *events, *dead;
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 	struct parcel due;      /* for a router */
@@ -37,9 +36,10 @@ open_sockets(struct retrier *r)
 	struct error why = {""};
 
 	r->verdicts = wire_bind(cfg, WIRE_VERDICTS, ZMQ_PULL, NULL, 0, &why);
+	r->advice = wire_bind(cfg, WIRE_ADVICE, ZMQ_PULL, NULL, 0, &why);
 	r->events = wire_connect(cfg, WIRE_EVENTS, ZMQ_PUSH, NULL, 0, &why);
 	r->dead = wire_connect(cfg, WIRE_DEAD, ZMQ_PUSH, NULL, 0, &why);
-	if (!r->verdicts || !r->events || !r->dead)
+	if (!r->verdicts || !r->advice || !r->events || !r->dead)
 		stage_fail("cannot open sockets", &why);
 	for (size_t i = 1; i < cfg->processes.router; i++)
 		if (!wire_connect_more(r->events, cfg, WIRE_EVENTS, NULL, i, &why))
@@ -155,6 +155,7 @@ static void
 retrier_destroy(struct retrier *r)
 {
 	zsock_destroy(&r->verdicts);
+	zsock_destroy(&r->advice);
 	zsock_destroy(&r->events);
 	zsock_destroy(&r->dead);
 	custodian_destroy(&r->custodian);
@@ -177,35 +178,71 @@ say_trouble(struct retrier *r, bool good, const struct error *why)
 }
 
 static void
-take(struct retrier *r, const void *bytes, size_t n)
+watch(struct retrier *r, const char *kind, struct slice word, struct slice frame)
+{
+	if (tap_wanted(r->st->tap, kind))
+		tap_send(r->st->tap, kind, word, frame.p, frame.n);
+}
+
+static bool
+take_verdict(struct retrier *r, struct slice frame, struct error *why)
 {
 	struct verdict verdict;
-	struct error why = {""};
 
-	msgpack_zone_clear(&r->zone);
-	if (frame_unpack(&verdict_schema, bytes, n, &r->zone, &verdict, &why) &&
-		custodian_take(r->custodian, &verdict, &why)) {
-		if (tap_wanted(r->st->tap, "verdict"))
-			tap_send(r->st->tap, "verdict", verdict.verdict, bytes, n);
-		return;
+	if (!frame_unpack(&verdict_schema, frame.p, frame.n, &r->zone, &verdict, why) ||
+		!custodian_take(r->custodian, &verdict, why))
+		return false;
+	watch(r, "verdict", verdict.verdict, frame);
+	return true;
+}
+
+static bool
+take_advice(struct retrier *r, struct slice frame, struct error *why)
+{
+	struct advice advice;
+
+	if (!frame_unpack(&advice_schema, frame.p, frame.n, &r->zone, &advice, why) ||
+		!custodian_told(r->custodian, &advice, why))
+		return false;
+	watch(r, "advice", advice.advice, frame);
+	return true;
+}
+
+typedef bool take_frame(struct retrier *r, struct slice frame, struct error *why);
+
+static void
+take_all(struct retrier *r, zsock_t *sock, take_frame *take)
+{
+	struct error why = {""};
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	for (int n = 0; n < BURST; n++) {
+		if (zmq_msg_recv(&msg, zsock_resolve(sock), ZMQ_DONTWAIT) < 0)
+			break;
+		msgpack_zone_clear(&r->zone);
+		if (take(r, (struct slice){zmq_msg_data(&msg), zmq_msg_size(&msg)}, &why))
+			continue;
+		log_warn("bad frame", LF_TEXT("cause", why.text));
+		++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"retrier\"");
 	}
-	log_warn("bad frame", LF_TEXT("cause", why.text));
-	++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"retrier\"");
+	zmq_msg_close(&msg);
 }
 
 static void
 on_verdicts(void *arg)
 {
 	struct retrier *r = arg;
-	zmq_msg_t msg;
 
-	zmq_msg_init(&msg);
-	for (int n = 0; n < BURST; n++) {
-		if (zmq_msg_recv(&msg, zsock_resolve(r->verdicts), ZMQ_DONTWAIT) < 0)
-			break;
-		take(r, zmq_msg_data(&msg), zmq_msg_size(&msg));
-	}
-	zmq_msg_close(&msg);
+	take_all(r, r->verdicts, take_verdict);
+}
+
+static void
+on_advice(void *arg)
+{
+	struct retrier *r = arg;
+
+	take_all(r, r->advice, take_advice);
 }
 
 /* Accepting waits while the journal is written here; so after each turn at it comes a rest of four
@@ -263,12 +300,14 @@ main(int argc, char **argv)
 	struct retrier *r = retrier_new(st);
 
 	stage_on_read(st, r->verdicts, on_verdicts, r);
+	stage_on_read(st, r->advice, on_advice, r);
 	stage_every(st, TICK_MS, on_tick, r);
 	stage_every(st, SURVEY_MS, on_survey, r);
 	stage_yield();
 	on_survey(r); /* before ready: what comes from then on is on its first way, not lost */
 	stage_run(st);
 	on_verdicts(r);
+	on_advice(r);
 	custodian_settle(r->custodian, NULL);
 	retrier_destroy(r);
 	return stage_destroy(&st);

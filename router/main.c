@@ -24,7 +24,7 @@ struct taker {
 
 struct router {
 	struct stage *st;
-	zsock_t *events, *verdicts;
+	zsock_t *events, *advice;
 	const struct outlet_engine *engine;
 	struct outlet *outlet;
 	struct taker *takers; /* in the order of cfg->handlers */
@@ -35,18 +35,23 @@ struct router {
 /* ---- to the retrier ---- */
 
 static void
-tell(struct router *r, const struct taker *to, const char *what, const char *why,
-	const uint64_t *seqs, size_t n)
+tell(struct router *r, const struct taker *to, const char *what, const uint64_t *seqs, size_t n)
 {
-	stage_send_verdict(
-		r->verdicts, slice_of(r->journal), seqs, n, what, slice_of(why), to->name);
+	const struct advice advice = {
+		.journal = slice_of(r->journal),
+		.seqs = {seqs, n},
+		.advice = slice_of(what),
+		.who = slice_of(to->name),
+	};
+
+	stage_send_advice(r->advice, &advice);
 }
 
 static void
 tell_returned(struct router *r, struct taker *to)
 {
 	if (to->count > 0)
-		tell(r, to, "returned", "no handler has room", to->returned, to->count);
+		tell(r, to, "returned", to->returned, to->count);
 	to->count = 0;
 }
 
@@ -74,7 +79,7 @@ on_done(void *arg, size_t taker, const uint64_t *seqs, size_t n)
 {
 	struct router *r = arg;
 
-	tell(r, &r->takers[taker], "done", "", seqs, n);
+	tell(r, &r->takers[taker], "done", seqs, n);
 }
 
 /* The retrier counts it against the events that were out. */
@@ -84,7 +89,7 @@ on_gone(void *arg, size_t taker)
 	struct router *r = arg;
 
 	if (r->journal[0])
-		tell(r, &r->takers[taker], "gone", "", NULL, 0);
+		tell(r, &r->takers[taker], "gone", NULL, 0);
 }
 
 /* ---- to the takers ---- */
@@ -203,8 +208,8 @@ router_new(struct stage *st)
 	if (!r->outlet)
 		stage_fail("cannot open a route", &why);
 	r->events = wire_bind(st->cfg, WIRE_EVENTS, ZMQ_PULL, NULL, st->instance, &why);
-	r->verdicts = wire_connect(st->cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
-	if (!r->events || !r->verdicts)
+	r->advice = wire_connect(st->cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, &why);
+	if (!r->events || !r->advice)
 		stage_fail("cannot open sockets", &why);
 	return r;
 }
@@ -214,7 +219,7 @@ router_destroy(struct router *r)
 {
 	r->engine->close(&r->outlet);
 	zsock_destroy(&r->events);
-	zsock_destroy(&r->verdicts);
+	zsock_destroy(&r->advice);
 	msgpack_zone_destroy(&r->zone);
 	free(r->takers);
 	free(r);

@@ -44,7 +44,7 @@ struct validator {
 	struct errands *errands;       /* what SNS has us fetch */
 	struct json_reader *json;
 	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
-	zsock_t *requests, *events, *verdicts;
+	zsock_t *requests, *events, *advice;
 	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
 	struct job jobs[GROUP_MAX];
 	struct job *group[GROUP_MAX];
@@ -69,8 +69,8 @@ connect_all(struct validator *v)
 
 	v->requests = wire_connect(cfg, WIRE_REQUESTS, ZMQ_PULL, NULL, 0, &why);
 	v->events = wire_connect(cfg, WIRE_EVENTS, ZMQ_PUSH, NULL, 0, &why);
-	v->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
-	if (!v->requests || !v->events || !v->verdicts)
+	v->advice = wire_connect(cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, &why);
+	if (!v->requests || !v->events || !v->advice)
 		stage_fail("cannot connect", &why);
 	for (size_t i = 1; i < cfg->processes.ingress; i++)
 		good &= wire_connect_more(v->requests, cfg, WIRE_REQUESTS, NULL, i, &why);
@@ -172,7 +172,7 @@ validator_destroy(struct validator *v)
 	drop_keys(v->keys);
 	zsock_destroy(&v->requests);
 	zsock_destroy(&v->events);
-	zsock_destroy(&v->verdicts);
+	zsock_destroy(&v->advice);
 	json_reader_destroy(&v->json);
 	journal_close(&v->journal);
 	letters_close(&v->letters);
@@ -350,10 +350,15 @@ report(struct validator *v, const struct job *job)
 static void
 give_back(void *arg, const uint64_t *seqs, size_t n)
 {
-	struct validator *v = arg;
+	const struct validator *v = arg;
+	const struct advice returned = {
+		.journal = journal_id(v->journal),
+		.seqs = {seqs, n},
+		.advice = slice_of("returned"),
+		.who = slice_of(v->st->name),
+	};
 
-	stage_send_verdict(v->verdicts, journal_id(v->journal), seqs, n, "returned",
-		slice_of("no router has room"), v->st->name);
+	stage_send_advice(v->advice, &returned);
 }
 
 static void

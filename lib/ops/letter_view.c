@@ -10,7 +10,7 @@
 #include "lib/base/map.h"
 #include "lib/store/journal.h"
 
-enum { JOURNAL_LEN = 16, DEATH_UNREADABLE = 4 };
+enum { JOURNAL_LEN = WIDTH_JOURNAL };
 
 char *
 letter_name(struct slice journal, uint64_t seq, char out[LETTER_NAME_BYTES])
@@ -113,21 +113,6 @@ letter_needs_review(const struct dead *dead)
 	       dead->death == DEATH_UNREADABLE;
 }
 
-static const char *
-cause_of(const struct dead *dead)
-{
-	switch (dead->death) {
-	case DEATH_VERDICT:
-		return "verdict_dead";
-	case DEATH_TRIES:
-		return "out_of_tries";
-	case DEATH_LOST:
-		return "handlers_lost";
-	default:
-		return "unreadable";
-	}
-}
-
 bool
 letter_webhook(const struct letter *letter, msgpack_zone *zone, msgpack_object *out)
 {
@@ -171,7 +156,7 @@ letter_object(const struct letter *letter, bool whole, msgpack_zone *zone, msgpa
 	map_text(&m, "source", ev->source);
 	map_text(&m, "email", ev->email);
 	map_text(&m, "error_reason", dead->reason);
-	map_text(&m, "cause", slice_of(cause_of(dead)));
+	map_text(&m, "cause", slice_of(death_word(dead->death)));
 	map_time(&m, "failed_at", dead->failed_at);
 	map_time(&m, "received_at", ev->received);
 	map_uint(&m, "retry_count", dead->attempts);

@@ -61,8 +61,14 @@ replay_group(struct replay *r, uint64_t *seqs, size_t n, size_t *n_back, struct 
 }
 
 bool
-replay_tell(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n)
+replay_tell(zsock_t *advice, struct slice journal, const uint64_t *seqs, size_t n)
 {
-	return n == 0 || stage_send_verdict(verdicts, journal, seqs, n, "returned",
-				 slice_of("replayed"), "replay");
+	const struct advice returned = {
+		.journal = journal,
+		.seqs = {seqs, n},
+		.advice = slice_of("returned"),
+		.who = slice_of("replay"),
+	};
+
+	return n == 0 || stage_send_advice(advice, &returned);
 }

@@ -28,8 +28,8 @@ struct replay {
  * full: what is counted is done, the rest is as it was. */
 bool replay_group(struct replay *r, uint64_t *seqs, size_t n, size_t *n_back, struct error *why);
 
-/* Tells the retrier that these are ready, over a socket to WIRE_VERDICTS. When it does not hear, it
+/* Tells the retrier that these are ready, over a socket to WIRE_ADVICE. When it does not hear, it
  * finds them by itself within a minute. */
-bool replay_tell(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n);
+bool replay_tell(zsock_t *advice, struct slice journal, const uint64_t *seqs, size_t n);
 
 #endif

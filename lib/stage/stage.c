@@ -481,6 +481,18 @@ stage_destroy(struct stage **st_p)
 	return 0;
 }
 
+static bool
+send_frame(zsock_t *sock, const struct frame_schema *schema, const void *frame)
+{
+	msgpack_sbuffer out;
+	bool sent;
+
+	msgpack_sbuffer_init(&out);
+	sent = frame_pack(schema, frame, &out) && wire_send(sock, out.data, out.size);
+	msgpack_sbuffer_destroy(&out);
+	return sent;
+}
+
 bool
 stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n,
 	const char *verdict, struct slice reason, const char *who)
@@ -492,11 +504,12 @@ stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs
 		.reason = reason.p ? reason : slice_of(""),
 		.handler = slice_of(who),
 	};
-	msgpack_sbuffer out;
-	bool sent;
 
-	msgpack_sbuffer_init(&out);
-	sent = frame_pack(&verdict_schema, &frame, &out) && wire_send(verdicts, out.data, out.size);
-	msgpack_sbuffer_destroy(&out);
-	return sent;
+	return send_frame(verdicts, &verdict_schema, &frame);
+}
+
+bool
+stage_send_advice(zsock_t *sock, const struct advice *advice)
+{
+	return send_frame(sock, &advice_schema, advice);
 }

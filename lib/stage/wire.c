@@ -119,7 +119,7 @@ wire_connect_more(zsock_t *sock, const struct config *cfg, enum wire wire, const
 static bool
 keeps(enum wire wire)
 {
-	return wire == WIRE_ANSWERS || wire == WIRE_VERDICTS;
+	return wire == WIRE_ANSWERS || wire == WIRE_VERDICTS || wire == WIRE_ADVICE;
 }
 
 zsock_t *

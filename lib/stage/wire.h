@@ -2,8 +2,8 @@
  *
  * Sockets carry work, the journal carries truth: whatever is lost in one is only late. All are ipc
  * sockets in <data_dir>/run (0700), with small high-water marks, bounded LINGER, MAXMSGSIZE, and
- * ZMQ_IMMEDIATE on the connecting side (but for answers and verdicts, which have one place to go:
- * they wait for it). */
+ * ZMQ_IMMEDIATE on the connecting side (but for answers, verdicts and advice, which have one place
+ * to go: they wait for it). */
 #ifndef TROTLINE_WIRE_H
 #define TROTLINE_WIRE_H
 
@@ -21,11 +21,11 @@
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
 	X(OWN_ROUTE, "route-%s.%zu", "router PUSH", "handler that `up` starts PULL",               \
 		"event bundles", 64)                                                               \
-	X(VERDICTS, "verdicts", "retrier PULL", "handler, router, validator, dlq PUSH", "verdict", \
-		4096)                                                                              \
+	X(VERDICTS, "verdicts", "retrier PULL", "handler PUSH", "verdict", 4096)                   \
+	X(ADVICE, "advice", "retrier PULL", "router, validator, dlq, replay PUSH", "advice", 4096) \
 	X(DEAD, "dead", "dlq PULL", "retrier PUSH", "dead", 64)                                    \
 	X(TAP, "tap-%s.%zu", "every stage XPUB", "trotline tap, ingress SUB",                      \
-		"event, verdict, stats", 1000)
+		"event, verdict, advice, stats", 1000)
 
 #define WIRE_ENUM(name, file, binds, connects, frames, hwm) WIRE_##name,
 enum wire { WIRES(WIRE_ENUM) WIRE_COUNT };

@@ -132,9 +132,6 @@ enum journal_move {
 	MOVE_LOST,   /* accepted -> accepted: its handler went away without an answer */
 };
 
-/* Why an event is given up: in `tries` and in its dead letter. */
-enum journal_death { DEATH_NOT, DEATH_VERDICT, DEATH_TRIES, DEATH_LOST };
-
 struct journal_change {
 	uint64_t seq;
 	enum journal_move move;

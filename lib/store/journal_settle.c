@@ -100,7 +100,7 @@ schedule(struct journal *j, const struct journal_change *c, struct journal_try l
 
 static int
 give_up(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried,
-	enum journal_death death)
+	enum death death)
 {
 	const uint64_t due = last.due;
 	int rc;
@@ -164,7 +164,7 @@ is_of_another_death(const struct journal_change *c, const struct journal_try *la
 	return c->move == MOVE_BURIED && c->failed_ms && c->failed_ms != last->at;
 }
 
-static enum journal_death
+static enum death
 death_by(const struct journal_change *c, const struct journal_try *last)
 {
 	if (c->move == MOVE_DEAD)
@@ -182,7 +182,7 @@ apply(struct journal *j, struct journal_change *c)
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
 	MDB_val key = journal_val(&c->seq, sizeof c->seq), value;
 	int rc = mdb_get(j->write, j->events, &key, &value);
-	enum journal_death death;
+	enum death death;
 	bool tried;
 
 	c->applied = false;

@@ -428,7 +428,7 @@ def verdict_on(events, handler, verdict, reason=""):
 class Hook:
     """A handler in the test's own process, as one in any language would be: it pulls event frames
     from the routers and pushes verdicts. decide(event) gives "done", or ("retry"|"dead", why), or
-    None for no verdict at all."""
+    a frame as it is, or None for no verdict at all."""
 
     def __init__(self, pipeline, name, decide):
         self.name, self.decide, self.events = name, decide, []
@@ -467,6 +467,9 @@ class Hook:
         self.events.append(ev)
         decided = self.decide(ev)
         if decided is None:
+            return
+        if isinstance(decided, bytes):
+            verdicts.send(decided)
             return
         verdict, reason = (decided, "") if isinstance(decided, str) else decided
         verdicts.send(verdict_on([ev], self.name, verdict, reason))

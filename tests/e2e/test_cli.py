@@ -83,7 +83,7 @@ def test_the_version_is_that_of_the_tree():
 
 def test_frames_documents_every_frame():
     text = trotline("--frames").stdout
-    for name in ["event", "verdict", "request", "answer", "dead", "stats"]:
+    for name in ["event", "verdict", "advice", "request", "answer", "dead", "stats"]:
         assert f"\n{name}\n  " in text
 
 
@@ -102,7 +102,7 @@ def test_frames_documents_every_frame():
         (["send", "--file", "a", "--batch", "b"], "exclude each other"),
         (["event"], "ID is missing"),
         (["event", "a", "b"], '"b" is one argument too many'),
-        (["tap", "--kind", "fish"], "--kind is event, verdict or stats"),
+        (["tap", "--kind", "fish"], "--kind is event, verdict, advice or stats"),
         (["tap", "--kind", "stats", "--type", "x"], "--type and --source go with --kind event"),
         (["up", "now"], '"now" is one argument too many'),
     ],

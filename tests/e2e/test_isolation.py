@@ -222,6 +222,29 @@ def test_a_dead_event_is_in_the_store_with_its_reason_and_out_of_the_journal(sta
     assert len(hook.events) == 1
 
 
+def test_a_verdict_may_have_its_keys_in_any_order(start):
+    pipeline = start(settings=mine())
+
+    def decide(ev):
+        frame = msgpack.unpackb(verdict_on([ev], "mine", "done"))
+        return msgpack.packb(dict(reversed(frame.items())))
+    pipeline.hook("mine", decide)
+    pipeline.post(event("mine_a"))
+    pipeline.wait_settled(1)
+    assert pipeline.metric("webhook_bad_frames_total", "retrier") == 0
+
+
+@pytest.mark.parametrize("word", ["buried", "returned", "gone"])
+def test_a_handler_cannot_say_what_stages_say(start, word):
+    """It is a bad frame, and the event comes again after its lease."""
+    pipeline = start(settings=mine(journal={"lease": "500ms"}))
+    hook = pipeline.hook("mine", lambda ev: "done" if len(hook.events) == 2 else (word, "1"))
+    pipeline.post(event("mine_a"))
+    pipeline.wait_settled(1)
+    assert len(hook.events) == 2
+    assert pipeline["retrier"].has_logged("bad frame", f"no verdict is called {word}")
+
+
 def test_a_built_in_handler_buries_what_it_cannot_use(start):
     pipeline = start(handlers=("bounced",))
     pipeline.post(event("email_bounced", bounce_type="hard"))
@@ -296,7 +319,8 @@ class Intruder:
 
 @pytest.mark.parametrize("stage,file,bind", [
     ("ingress", "answers.0", False), ("validator", "requests.1", True), ("router", "events.0", False),
-    ("handler-unknown", "route-unknown.1", True), ("retrier", "verdicts", False), ("dlq", "dead", False)])
+    ("handler-unknown", "route-unknown.1", True), ("retrier", "verdicts", False),
+    ("retrier", "advice", False), ("dlq", "dead", False)])
 def test_a_bad_frame_is_logged_and_not_fatal(start, stage, file, bind):
     """The instance 1 of ingress and router is configured, but it is this test."""
     pipeline = start(settings={"processes": {"ingress": 2, "router": 2}})

@@ -118,14 +118,7 @@ run_sns(const struct target *target, struct slice bytes)
 static void
 try_frame(const struct frame_schema *schema, struct slice bytes)
 {
-	union {
-		struct event event;
-		struct verdict verdict;
-		struct request request;
-		struct answer answer;
-		struct dead dead;
-		struct stats stats;
-	} frame;
+	union any_frame frame;
 	struct error why;
 	msgpack_sbuffer out;
 	msgpack_zone zone;
@@ -143,12 +136,9 @@ try_frame(const struct frame_schema *schema, struct slice bytes)
 static void
 run_frame(const struct target *target, struct slice bytes)
 {
-	static const struct frame_schema *const schemas[] = {&event_schema, &verdict_schema,
-		&request_schema, &answer_schema, &dead_schema, &stats_schema};
-
 	(void)target;
-	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++)
-		try_frame(schemas[i], bytes);
+	for (size_t i = 0; i < frame_schemas_count; i++)
+		try_frame(frame_schemas[i], bytes);
 }
 
 static void

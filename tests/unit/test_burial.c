@@ -86,12 +86,24 @@ say(uint64_t seq, const char *verdict, const char *reason, const char *handler)
 }
 
 static void
+tell(uint64_t seq, const char *advice, uint64_t failed_at, const char *who)
+{
+	const struct advice a = {
+		.journal = journal_id(journal),
+		.seqs = {&seq, 1},
+		.advice = slice_of(advice),
+		.failed_at = failed_at,
+		.who = slice_of(who),
+	};
+
+	cr_assert(custodian_told(custodian, &a, &why), "%s", why.text);
+	cr_assert(custodian_settle(custodian, &why), "%s", why.text);
+}
+
+static void
 say_buried(uint64_t seq, uint64_t failed_at)
 {
-	char text[24];
-
-	snprintf(text, sizeof text, "%llu", (unsigned long long)failed_at);
-	say(seq, "buried", text, "dlq");
+	tell(seq, "buried", failed_at, "dlq");
 }
 
 static bool
@@ -150,7 +162,7 @@ Test(burial, a_late_one_takes_no_event_away_that_has_died_again)
 	work(2);
 	first_death = sent.failed_at;
 	put_back(seq);
-	say(seq, "returned", "replayed", "replay");
+	tell(seq, "returned", 0, "replay");
 	work(2);
 	cr_expect_eq(sent.to_handlers, 1, "back to its handler");
 	say(seq, "dead", "no luck again", "opened");

@@ -21,7 +21,7 @@ static struct error why;
 static size_t opened, bounced, dlq; /* routes */
 
 /* What the custodian has handed over. */
-static struct {
+static struct sent {
 	uint64_t seq, attempts;
 	size_t route;
 } sent[SENT_MAX];
@@ -90,6 +90,25 @@ event_of(const char *type)
 
 	snprintf(id, sizeof id, "evt_%u", n++);
 	return scratch_accept(&s, j, type, id);
+}
+
+static bool
+tell_many(const char *advice, const char *who, const uint64_t *seqs, size_t n)
+{
+	const struct advice a = {
+		.journal = journal_id(j),
+		.seqs = {seqs, n},
+		.advice = slice_of(advice),
+		.who = slice_of(who),
+	};
+
+	return custodian_told(c, &a, &why);
+}
+
+static bool
+tell(const char *advice, const char *who, uint64_t seq)
+{
+	return tell_many(advice, who, &seq, 1);
 }
 
 static bool
@@ -173,6 +192,15 @@ events_left(void)
 	return st.events;
 }
 
+static void
+answer(const struct sent *one)
+{
+	if (one->route == dlq)
+		tell("buried", "dlq", one->seq);
+	else
+		give("done", "opened", one->seq);
+}
+
 /* Everything that is sent is answered well, until nothing is left. */
 static void
 answer_all(void)
@@ -182,7 +210,7 @@ answer_all(void)
 	for (int i = 0; i < TICKS_MOST && events_left() > 0; i++) {
 		look();
 		for (; done < sent_count; done++)
-			give(sent[done].route == dlq ? "buried" : "done", "opened", sent[done].seq);
+			answer(&sent[done]);
 		scratch_skip_ms(s.cfg->journal.lease_ms / 4);
 	}
 	tick();
@@ -266,7 +294,7 @@ Test(custodian, an_event_that_is_sent_again_early_has_a_whole_lease_from_then_on
 	const uint64_t older = event_of("email_bounced"), seq = event_of("email_opened");
 
 	look();
-	give("returned", "opened", seq);
+	tell("returned", "opened", seq);
 	scratch_skip_ms(lease_ms / 2);
 	look();
 	cr_expect_eq(times_sent(seq, opened), 2);
@@ -288,8 +316,8 @@ Test(custodian, a_handler_that_left_before_an_event_came_is_not_counted_against_
 	seq = event_of("email_opened");
 	look();
 	for (int i = 0; i < 3; i++) {
-		give("gone", "opened", 0);
-		give("returned", "opened", seq);
+		tell("gone", "opened", 0);
+		tell("returned", "opened", seq);
 		scratch_skip_ms(lease_ms / 2);
 		look();
 		scratch_skip_ms(lease_ms);
@@ -391,7 +419,7 @@ Test(custodian, an_event_out_of_tries_goes_to_the_dead_letters_and_leaves_when_t
 	scratch_skip_ms(s.cfg->journal.lease_ms);
 	look();
 	cr_expect_eq(times_sent(seq, dlq), 2, "without an answer it is handed over again");
-	give("buried", "dlq", seq);
+	tell("buried", "dlq", seq);
 	tick();
 	cr_expect_eq(state_of(seq), GONE);
 	cr_expect_eq(times_sent(seq, opened), 4);
@@ -459,7 +487,7 @@ ParameterizedTestParameters(custodian, verdicts_in_any_order_lead_to_a_state_of_
 }
 
 static void
-tell(char verdict, uint64_t seq)
+go_on(char verdict, uint64_t seq)
 {
 	switch (verdict) {
 	case 'd':
@@ -472,10 +500,10 @@ tell(char verdict, uint64_t seq)
 		give("dead", "opened", seq);
 		break;
 	case 'b':
-		give("buried", "dlq", seq);
+		tell("buried", "dlq", seq);
 		break;
 	case 'R':
-		give("returned", "opened", seq);
+		tell("returned", "opened", seq);
 		break;
 	default:
 		tick();
@@ -493,7 +521,7 @@ ParameterizedTest(
 
 		look();
 		for (const char *v = story->verdicts; *v; v++) {
-			tell(*v, seq);
+			go_on(*v, seq);
 			if (!together)
 				tick();
 		}
@@ -526,7 +554,7 @@ Test(custodian, what_the_router_returns_is_tried_again_after_a_pause)
 
 	look();
 	seq = event_of("email_opened");
-	give("returned", "opened", seq);
+	tell("returned", "opened", seq);
 	tick();
 	cr_expect_eq(times_sent(seq, opened), 0);
 	scratch_skip_ms(50);
@@ -540,7 +568,7 @@ Test(custodian, what_the_validator_returns_finds_its_route_itself)
 
 	look();
 	seq = event_of("email_bounced");
-	give("returned", "validator", seq);
+	tell("returned", "validator", seq);
 	tick();
 	cr_expect_eq(times_sent(seq, bounced), 1);
 }
@@ -556,8 +584,8 @@ Test(custodian, a_missing_handler_is_probed_and_stops_no_other)
 
 		look();
 		for (size_t k = before; k < sent_count; k++)
-			give(sent[k].route == opened ? "returned" : "done",
-				sent[k].route == opened ? "opened" : "bounced", sent[k].seq);
+			sent[k].route == opened ? tell("returned", "opened", sent[k].seq)
+						: give("done", "bounced", sent[k].seq);
 		scratch_skip_ms(100);
 	}
 	cr_expect_eq(events_left(), 50);
@@ -570,8 +598,8 @@ Test(custodian, events_that_do_not_exist_are_taken_back_by_nobody)
 	static const uint64_t seqs[] = {5, 1000, UINT64_C(1) << 33, UINT64_MAX};
 
 	look();
-	cr_expect(give_many("returned", "opened", seqs, 4));
-	cr_expect(give_many("returned", "validator", seqs, 4));
+	cr_expect(tell_many("returned", "opened", seqs, 4));
+	cr_expect(tell_many("returned", "validator", seqs, 4));
 	cr_expect(give_many("done", "opened", seqs, 4));
 	cr_expect(give_many("retry", "opened", seqs, 4));
 	scratch_skip_ms(2000);
@@ -592,13 +620,23 @@ Test(custodian, a_scheduled_or_dead_event_taken_back_by_a_new_custodian_stays_wh
 	custodian_destroy(&c);
 	begin();
 	sent_count = 0;
-	give("returned", "opened", waits);
-	give("returned", "opened", dead);
+	tell("returned", "opened", waits);
+	tell("returned", "opened", dead);
 	scratch_skip_ms(100);
 	tick();
 	cr_expect_eq(times_sent(waits, opened), 0);
 	cr_expect_eq(times_sent(dead, opened), 0);
 	answer_all();
+}
+
+Test(custodian, what_a_taker_has_acknowledged_to_the_router_is_done)
+{
+	const uint64_t seq = event_of("email_opened");
+
+	look();
+	cr_expect(tell("done", "opened", seq));
+	tick();
+	cr_expect_eq(state_of(seq), GONE);
 }
 
 Test(custodian, a_verdict_that_is_not_ours_is_refused_with_the_cause)
@@ -612,11 +650,14 @@ Test(custodian, a_verdict_that_is_not_ours_is_refused_with_the_cause)
 	static uint64_t many[5000];
 
 	cr_expect_not(custodian_take(c, &v, &why));
-	cr_expect_str_eq(why.text, "a verdict for another journal, 0123456789abcdef");
+	cr_expect_str_eq(why.text, "a frame for another journal, 0123456789abcdef");
 	cr_expect_not(give("perhaps", "opened", 1));
 	cr_expect_str_eq(why.text, "no verdict is called perhaps");
+	cr_expect_not(tell("perhaps", "opened", 1));
+	cr_expect_str_eq(why.text, "no advice is called perhaps");
+	cr_expect_not(tell_many("returned", "opened", many, 5000));
 	cr_expect_not(give_many("done", "opened", many, 5000));
-	cr_expect_str_eq(why.text, "more than 4096 events in one verdict");
+	cr_expect_str_eq(why.text, "more than 4096 events in one frame");
 }
 
 Test(custodian, more_verdicts_than_it_holds_are_settled_in_between)
@@ -717,7 +758,7 @@ Test(custodian, an_event_that_cannot_be_read_is_a_dead_letter_and_ends)
 	tick();
 	cr_expect_eq(times_sent(1, dlq), 1);
 	cr_expect_eq(state_of(1), DEAD);
-	give("buried", "dlq", 1);
+	tell("buried", "dlq", 1);
 	tick();
 	cr_expect_eq(state_of(1), GONE);
 }
@@ -730,7 +771,7 @@ Test(custodian, an_event_put_back_from_the_dead_letters_goes_to_its_handler)
 	look();
 	give("dead", "opened", seq);
 	tick();
-	give("buried", "dlq", seq);
+	tell("buried", "dlq", seq);
 	tick();
 	frame = scratch_frame(journal_id(j), seq, "email_opened", "evt");
 	cr_assert_eq(journal_revive(j, seq, frame, &why), JOURNAL_OK);
@@ -750,7 +791,7 @@ Test(custodian, a_late_burial_does_not_take_an_event_that_was_put_back)
 	tick();
 	frame = scratch_frame(journal_id(j), seq, "email_opened", "evt");
 	cr_assert_eq(journal_revive(j, seq, frame, &why), JOURNAL_OK);
-	give("buried", "dlq", seq);
+	tell("buried", "dlq", seq);
 	tick();
 	cr_expect_eq(state_of(seq), ACCEPTED);
 	sent_count = 0;
@@ -782,7 +823,7 @@ Test(custodian, an_event_whose_handlers_go_away_thrice_is_sent_alone_and_then_gi
 
 	for (int i = 0; i < 3; i++) {
 		look();
-		give("gone", "opened", 0);
+		tell("gone", "opened", 0);
 		scratch_skip_ms(s.cfg->journal.lease_ms);
 		event_of("email_opened");
 	}
@@ -901,7 +942,7 @@ random_step(uint64_t *random, uint64_t last)
 	const uint64_t what = draw(random) % 100;
 
 	if (what < 55)
-		tell(verdicts[draw(random) % (sizeof verdicts - 1)], 1 + draw(random) % last);
+		go_on(verdicts[draw(random) % (sizeof verdicts - 1)], 1 + draw(random) % last);
 	else if (what < 75)
 		tick();
 	else if (what < 85)
@@ -911,7 +952,7 @@ random_step(uint64_t *random, uint64_t last)
 	else if (what < 97)
 		refuses[draw(random) % (dlq + 1)] ^= true;
 	else if (what < 98)
-		give("gone", "opened", 0);
+		tell("gone", "opened", 0);
 	else if (what < 99)
 		scratch_flush_error = scratch_flush_error ? 0 : draw(random) % 2 ? EIO : ENOSPC;
 	else {

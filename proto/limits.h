@@ -1,0 +1,35 @@
+/* limits - the widths of texts that travel, and the ways in which an event can die. */
+#ifndef TROTLINE_LIMITS_H
+#define TROTLINE_LIMITS_H
+
+/* Bytes at most, of UTF-8 and without an end mark. */
+enum {
+	WIDTH_JOURNAL = 16, /* always so many: hex digits */
+	WIDTH_SOURCE = 64,
+	WIDTH_TYPE = 128,
+	WIDTH_ID = 512,
+	WIDTH_EMAIL = 320,
+	WIDTH_BATCH = 36,
+	WIDTH_TARGET = 2048,
+	WIDTH_WORD = 16, /* a verdict, an advice */
+	WIDTH_REASON = 512,
+	WIDTH_WHO = 64, /* a stage or a handler */
+	WIDTH_ANSWER_HEADERS = 1024,
+	EVENTS_PER_VERDICT = 4096, /* of one journal */
+};
+
+/* X(name, number on the wire and on disk, word for operators, what happened). The journal knows all
+ * but the last one, which the retrier finds when it hands the event over. */
+#define DEATHS(X)                                                                                  \
+	X(VERDICT, 1, "verdict_dead", "verdict dead")                                              \
+	X(TRIES, 2, "out_of_tries", "out of tries")                                                \
+	X(LOST, 3, "handlers_lost", "its handlers went away")                                      \
+	X(UNREADABLE, 4, "unreadable", "unreadable")
+
+#define DEATH_ENUM(name, number, word, what) DEATH_##name = number,
+enum death { DEATH_NOT, DEATHS(DEATH_ENUM) };
+
+/* "0 no", for the table of frames. */
+#define DEATH_DOC(name, number, word, what) #number " " what "; "
+
+#endif
