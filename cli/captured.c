@@ -1,66 +1,25 @@
 /* captured - see captured.h. */
 #include "captured.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/base/field.h"
+#include "lib/base/file.h"
 #include "providers/scheme.h"
-
-enum { CHUNK = 65536 };
-
-static const struct slice NONE = {NULL, 0};
-
-/* Twice the room, with what is there already. */
-static char *
-grow(char *old, size_t n, size_t *room, msgpack_zone *zone)
-{
-	const size_t more = *room ? 2 * *room : CHUNK;
-	char *bytes =
-		more > 2 * (size_t)CAPTURED_MAX ? NULL : msgpack_zone_malloc_no_align(zone, more);
-
-	if (bytes && n)
-		memcpy(bytes, old, n);
-	*room = more;
-	return bytes;
-}
-
-static struct slice
-read_all(FILE *file, msgpack_zone *zone, struct error *why)
-{
-	size_t room = 0, n = 0;
-	char *bytes = grow(NULL, 0, &room, zone);
-
-	while (bytes && !feof(file) && !ferror(file)) {
-		n += fread(bytes + n, 1, room - n, file);
-		if (n == room)
-			bytes = grow(bytes, n, &room, zone);
-	}
-	if (ferror(file))
-		error_set(why, "cannot be read: %m");
-	else if (!bytes || n > CAPTURED_MAX)
-		error_set(why, "over %d bytes, or out of memory", CAPTURED_MAX);
-	else
-		return (struct slice){bytes, n};
-	return NONE;
-}
 
 struct slice
 captured_file(const char *path, msgpack_zone *zone, struct error *why)
 {
-	const bool standard = strcmp(path, "-") == 0;
-	FILE *file = standard ? stdin : fopen(path, "rb");
-	struct slice bytes = NONE;
+	size_t n;
+	char *text = file_read(path, CAPTURED_MAX, &n, why);
+	char *copy = text ? msgpack_zone_malloc_no_align(zone, n + 1) : NULL;
 
-	if (!file)
-		error_set(why, "%s", strerror(errno));
-	else
-		bytes = read_all(file, zone, why);
-	if (file && !standard)
-		fclose(file);
-	if (!bytes.p)
-		error_wrap(why, "%s", standard ? "standard input" : path);
-	return bytes;
+	if (copy)
+		memcpy(copy, text, n + 1);
+	else if (text)
+		error_set(why, "memory is short");
+	free(text);
+	return (struct slice){copy, copy ? n : 0};
 }
 
 static bool

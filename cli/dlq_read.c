@@ -1,6 +1,5 @@
 /* dlq_read - the actions of `trotline dlq` that only look: list, show, stats, export. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "dlq.h"
 #include "lib/base/field.h"
+#include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
@@ -332,20 +332,6 @@ export_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 	return good && !ferror(x->to);
 }
 
-/* A file that only its owner reads, and that was not there before: letters hold personal data. */
-static FILE *
-open_output(const char *path, struct error *why)
-{
-	const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-
-	if (!f)
-		error_set(why, "cannot make %s: %s", path, strerror(errno));
-	if (fd >= 0 && !f)
-		close(fd);
-	return f;
-}
-
 static bool
 close_output(struct export *x, struct error *why)
 {
@@ -364,7 +350,8 @@ export_all(struct export *x, struct letters *letters, struct error *why)
 {
 	bool good;
 
-	x->to = x->rq->output ? open_output(x->rq->output, why) : stdout;
+	/* For its owner alone: letters hold personal data. */
+	x->to = x->rq->output ? file_make_stream(x->rq->output, why) : stdout;
 	if (!x->to)
 		return false;
 	x->progress = progress_begin("exported", 0);

@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "stages.h"
@@ -31,15 +32,11 @@ struct drain {
 static void
 read_text(const char *path, char *text, size_t size)
 {
-	FILE *f = fopen(path, "re");
-	size_t n = f ? fread(text, 1, size - 1, f) : 0;
+	const size_t n = file_peek(path, text, size);
 
 	for (size_t i = 0; i < n; i++)
 		if (!text[i])
 			text[i] = ' ';
-	text[n] = 0;
-	if (f)
-		fclose(f);
 }
 
 /* supervisord's own file, which may be left over; one that has ended has no command line. */

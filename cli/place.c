@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <signal.h>
@@ -15,18 +14,9 @@
 #include <unistd.h>
 
 #include "lib/base/codec.h"
+#include "lib/base/file.h"
 
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
-
-static bool
-make_folder(const char *path, struct error *why)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-		return true;
-	return error_set(why, "cannot make folder %s: %s", path, strerror(errno));
-}
 
 /* Every folder on the way to a path; what follows the last slash is not made. */
 static bool
@@ -38,7 +28,7 @@ make_way(const char *path, struct error *why)
 	for (char *slash = way ? strchr(way + 1, '/') : NULL; ok && slash;
 		slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		ok = make_folder(way, why);
+		ok = file_make_folder(way, why);
 		*slash = '/';
 	}
 	free(way);
@@ -51,11 +41,11 @@ place_folders(const struct config *cfg, struct error *why)
 	static const char *const names[] = {"run", "log"};
 	char path[4096];
 
-	if (!make_way(cfg->data_dir, why) || !make_folder(cfg->data_dir, why))
+	if (!make_way(cfg->data_dir, why) || !file_make_folder(cfg->data_dir, why))
 		return false;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(path, sizeof path, "%s/%s", cfg->data_dir, names[i]);
-		if (!make_folder(path, why))
+		if (!file_make_folder(path, why))
 			return false;
 	}
 	return true;
@@ -91,9 +81,9 @@ place_lock(const struct config *cfg, struct error *why)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/run/up.lock", cfg->data_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = file_open(path, why);
 	if (fd < 0)
-		return error_set(why, "cannot open %s: %s", path, strerror(errno)), -1;
+		return -1;
 	if (!wait_lock(fd))
 		error_set(why, "the pipeline of %s is up already, under process %d", cfg->data_dir,
 			(int)lock_owner(fd));
@@ -114,7 +104,7 @@ write_secret(int fd)
 
 	encode_hex_to(bytes, sizeof bytes, text);
 	text[sizeof text - 2] = '\n';
-	ok = ok && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(fd) == 0;
+	ok = ok && file_write_all(fd, (struct slice){text, sizeof text - 1}) && fsync(fd) == 0;
 	OPENSSL_cleanse(bytes, sizeof bytes);
 	OPENSSL_cleanse(text, sizeof text);
 	return ok;
@@ -128,10 +118,9 @@ make_secret(const struct config_source *src, struct error *why)
 
 	if (!make_way(src->secrets_file, why))
 		return false;
-	fd = open(src->secrets_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = file_make(src->secrets_file, why);
 	if (fd < 0)
-		return errno == EEXIST ||
-		       error_set(why, "cannot make %s: %s", src->secrets_file, strerror(errno));
+		return errno == EEXIST;
 	ok = write_secret(fd);
 	close(fd);
 	if (!ok) {

@@ -2,15 +2,14 @@
 #include "seal_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/codec.h"
+#include "lib/base/file.h"
 
 enum { RSA_BITS = 2048, DAY_S = 86400, CERTIFICATE_DAYS = 3650, ED25519_BYTES = 32 };
 
@@ -123,18 +122,13 @@ static const struct kind {
 static bool
 write_key(const struct kind *kind, EVP_PKEY *key, const char *path, struct error *why)
 {
-	const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	X509 *certificate = kind->certificate ? certificate_of(key) : NULL;
+	FILE *f = file_make_stream(path, why);
+	X509 *certificate;
 	bool ok;
 
-	if (!f) {
-		error_set(why, "cannot make %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		X509_free(certificate);
+	if (!f)
 		return false;
-	}
+	certificate = kind->certificate ? certificate_of(key) : NULL;
 	ok = PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) &&
 	     (!kind->certificate || (certificate && PEM_write_X509(f, certificate)));
 	ok = fclose(f) == 0 && ok;

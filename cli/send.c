@@ -8,6 +8,7 @@
 #include "compose.h"
 #include "http.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/base/object.h"
 #include "lib/base/timestamp.h"
@@ -26,46 +27,6 @@ struct send {
 	struct http *http;
 	bool refused; /* one answer at least was not 2xx */
 };
-
-static bool
-read_stream(FILE *f, char **text, size_t *n)
-{
-	size_t room = 1 << 16;
-
-	*text = malloc(room);
-	for (*n = 0; *text; room *= 2) {
-		char *grown;
-
-		*n += fread(*text + *n, 1, room - *n, f);
-		if (*n < room)
-			return !ferror(f);
-		grown = room < BODY_MAX ? realloc(*text, room * 2) : NULL;
-		if (!grown)
-			break;
-		*text = grown;
-	}
-	return false;
-}
-
-/* The whole file, "-" for stdin, which the caller frees. */
-static char *
-read_body(const char *path, size_t *n, struct error *why)
-{
-	bool in = strcmp(path, "-") == 0;
-	FILE *f = in ? stdin : fopen(path, "re");
-	char *text = NULL;
-
-	if (!f)
-		return error_set(why, "cannot read %s: %m", path), NULL;
-	if (!read_stream(f, &text, n)) {
-		error_set(why, "cannot read %s whole", path);
-		free(text);
-		text = NULL;
-	}
-	if (!in)
-		fclose(f);
-	return text;
-}
 
 /* The answer as one JSON object; a body that is no JSON becomes a text. */
 static void
@@ -123,7 +84,7 @@ static bool
 post_file(struct send *s, const char *path, const char *url, struct error *why)
 {
 	size_t n;
-	char *body = read_body(path, &n, why);
+	char *body = file_read(path, BODY_MAX, &n, why);
 	bool ok = body && post(s, (struct slice){body, n}, url, NULL, why);
 
 	free(body);

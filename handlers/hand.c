@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 
 enum { JOURNAL_BYTES = 16, ARM_AGAIN_MS = 1000 };
 
@@ -29,14 +30,12 @@ struct hand {
 static struct record *
 map(const char *path, struct error *why)
 {
-	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const int fd = file_open(path, why);
 	void *at = MAP_FAILED;
 	int failure;
 
-	if (fd < 0) {
-		error_set(why, "cannot open %s: %s", path, strerror(errno));
+	if (fd < 0)
 		return NULL;
-	}
 	failure = posix_fallocate(fd, 0, sizeof(struct record));
 	if (failure == 0) {
 		at = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "kept.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "providers/sns.h"
 
@@ -35,7 +36,7 @@ certificates_new(
 {
 	struct certificates *c;
 
-	if (!kept_folder(folder, why))
+	if (!file_make_folder(folder, why))
 		return NULL;
 	c = calloc(1, sizeof *c);
 	if (c)

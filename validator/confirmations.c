@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kept.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "providers/sns.h"
 
@@ -81,7 +82,7 @@ confirmations_new(const char *folder, size_t instance, struct fetcher *fetcher,
 {
 	struct confirmations *c;
 
-	if (!kept_folder(folder, why))
+	if (!file_make_folder(folder, why))
 		return NULL;
 	c = calloc(1, sizeof *c);
 	if (c)

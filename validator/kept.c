@@ -2,7 +2,6 @@
 #include "kept.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -11,16 +10,9 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/codec.h"
+#include "lib/base/file.h"
 
 enum { DIGEST_LEN = 32, NAME_HEX = 32, S_IN_MS = 1000 };
-
-bool
-kept_folder(const char *folder, struct error *why)
-{
-	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
-		return true;
-	return error_set(why, "cannot make %s: %s", folder, strerror(errno));
-}
 
 static bool
 path_of(const char *folder, const char *kind, struct slice url, char out[KEPT_PATH_MAX])
@@ -28,7 +20,7 @@ path_of(const char *folder, const char *kind, struct slice url, char out[KEPT_PA
 	unsigned char digest[DIGEST_LEN];
 	int n = snprintf(out, KEPT_PATH_MAX, "%s/%s-", folder, kind);
 
-	if (n < 0 || n + NAME_HEX + (int)sizeof ".tmp" > KEPT_PATH_MAX)
+	if (n < 0 || n + NAME_HEX >= KEPT_PATH_MAX)
 		return false;
 	if (EVP_Digest(url.p, url.n, digest, NULL, EVP_sha256(), NULL) != 1)
 		return false;
@@ -36,58 +28,16 @@ path_of(const char *folder, const char *kind, struct slice url, char out[KEPT_PA
 	return true;
 }
 
-static bool
-write_all(int fd, struct slice s)
-{
-	while (s.n) {
-		const ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			s = (struct slice){s.p + n, s.n - (size_t)n};
-	}
-	return true;
-}
-
-static bool
-flush_folder(const char *folder)
-{
-	const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const bool ok = fd >= 0 && fsync(fd) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-static bool
-write_file(const char *path, struct slice url, struct slice text, bool flush)
-{
-	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write_all(fd, url) && write_all(fd, slice_of("\n")) &&
-		  write_all(fd, text) && (!flush || fsync(fd) == 0);
-
-	if (fd >= 0 && close(fd) < 0)
-		ok = false;
-	return ok;
-}
-
 bool
 kept_write(const char *folder, const char *kind, struct slice url, struct slice text, bool flush,
 	struct error *why)
 {
-	char path[KEPT_PATH_MAX], temporary[KEPT_PATH_MAX + 32];
+	const struct slice parts[] = {url, slice_of("\n"), text};
+	char path[KEPT_PATH_MAX];
 
 	if (!path_of(folder, kind, url, path))
 		return error_set(why, "%s: its path is too long", folder);
-	snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-	if (write_file(temporary, url, text, flush) && rename(temporary, path) == 0 &&
-		(!flush || flush_folder(folder)))
-		return true;
-	error_set(why, "cannot write %s: %s", path, strerror(errno));
-	unlink(temporary);
-	return false;
+	return file_replace(path, parts, sizeof parts / sizeof *parts, flush, why);
 }
 
 static bool

@@ -18,9 +18,6 @@ struct kept_text {
 	char bytes[KEPT_BYTES_MAX];
 };
 
-/* Makes the folder where it is missing. */
-bool kept_folder(const char *folder, struct error *why);
-
 /* kind: letters, digits and hyphens; the file is named <kind>-<32 hex digits of the URL's digest>.
  * flush: the file is on the disk when the call returns. */
 bool kept_write(const char *folder, const char *kind, struct slice url, struct slice text,

@@ -4,22 +4,11 @@
  * in memory of the two kinds of process that need them; every copy made on the way is wiped. */
 #include "config_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { SECRETS_FILE_MAX = 64 * 1024, SECRET_STRONG = 16 };
+#include "lib/base/file.h"
 
-static void
-wipe_free(char *text, size_t n)
-{
-	if (text)
-		explicit_bzero(text, n);
-	free(text);
-}
+enum { SECRET_STRONG = 16 };
 
 /* Takes the secret over; an empty one is refused. */
 static bool
@@ -54,48 +43,6 @@ read_listed(const struct config_place *at, const char *key, const struct config_
 	return true;
 }
 
-/* A private file: regular, of this user or root, and closed to everybody else. What root hands to
- * another user (systemd's LoadCredential does) is read through the group's bits. */
-static bool
-check_private(const struct stat *st, const char *path, struct error *why)
-{
-	const mode_t closed = st->st_uid == 0 && geteuid() != 0 ? 037 : 077;
-
-	if (!S_ISREG(st->st_mode))
-		return error_set(why, "%s is no regular file", path);
-	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return error_set(why, "%s belongs to another user", path);
-	if (st->st_mode & closed)
-		return error_set(
-			why, "%s can be read by others than its owner; chmod 600 it", path);
-	if (st->st_size > SECRETS_FILE_MAX)
-		return error_set(why, "%s is larger than %d bytes", path, SECRETS_FILE_MAX);
-	return true;
-}
-
-/* The whole file as a text that the caller wipes; *n is what was allocated. */
-static char *
-read_private(const char *path, size_t *n, struct error *why)
-{
-	struct stat st;
-	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	*n = SECRETS_FILE_MAX + 1;
-	if (fd < 0 || fstat(fd, &st) != 0)
-		error_set(why, "cannot read %s: %s", path, strerror(errno));
-	else if (check_private(&st, path, why) && !(text = calloc(1, *n)))
-		error_set(why, "memory is short");
-	else if (text && read(fd, text, *n - 1) < 0) {
-		error_set(why, "cannot read %s: %s", path, strerror(errno));
-		wipe_free(text, *n);
-		text = NULL;
-	}
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
-
 /* One secret a line; blanks around it and empty lines do not count. */
 static bool
 add_lines(const struct config_place *at, const char *key, struct config_source *src, const char *p)
@@ -123,7 +70,7 @@ read_filed(const struct config_place *at, const char *key, struct config_source 
 	struct config_key entry;
 	struct error why;
 	size_t n, before = src->secrets_count;
-	char *text = read_private(src->secrets_file, &n, &why);
+	char *text = file_read_private(src->secrets_file, &n, &why);
 	bool ok;
 
 	entry = config_key("%s.secrets_file", key);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "wire.h"
 
@@ -142,14 +143,6 @@ load_config(const struct stage_options *o, const char *name, stage_load *load)
 	return cfg;
 }
 
-static bool
-make_folder(const char *path, struct error *why)
-{
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return error_set(why, "cannot make folder %s: %s", path, strerror(errno));
-	return true;
-}
-
 /* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
  * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
 static int
@@ -159,7 +152,7 @@ take_place(const struct stage *st, struct error *why)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/run", st->cfg->data_dir);
-	if (!make_folder(st->cfg->data_dir, why) || !make_folder(path, why))
+	if (!file_make_folder(st->cfg->data_dir, why) || !file_make_folder(path, why))
 		return -1;
 	snprintf(
 		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);

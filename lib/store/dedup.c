@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
+
 enum { BOOT_ID_LEN = 36, SEQ_BITS = 40, HEADER_BYTES = 4096, AHEAD = 32 };
 
 static const uint64_t SEQ_MASK = ((uint64_t)1 << SEQ_BITS) - 1;
@@ -72,12 +74,8 @@ next_of(const struct dedup *d, uint64_t i)
 static void
 read_boot_id(char out[BOOT_ID_LEN + 1])
 {
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	size_t n = f ? fread(out, 1, BOOT_ID_LEN, f) : 0;
-
-	memset(out + n, 0, BOOT_ID_LEN + 1 - n);
-	if (f)
-		fclose(f);
+	memset(out, 0, BOOT_ID_LEN + 1);
+	file_peek("/proc/sys/kernel/random/boot_id", out, BOOT_ID_LEN + 1);
 }
 
 static bool

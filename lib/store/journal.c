@@ -12,6 +12,7 @@
 
 #include "journal_private.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 
 enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, KEPT_FREE_PERCENT = 10 };
 
@@ -213,9 +214,7 @@ prepare(struct journal *j, const struct config *cfg, struct error *why)
 	if ((size_t)snprintf(j->dir, sizeof j->dir, "%s/journal", cfg->data_dir) >= sizeof j->dir)
 		return error_set(why, "data_dir is too long");
 	snprintf(j->dedup_path, sizeof j->dedup_path, "%s/dedup.idx", j->dir);
-	if (j->use != JOURNAL_WATCH && mkdir(j->dir, 0700) != 0 && errno != EEXIST)
-		return error_set(why, "cannot make folder %s: %s", j->dir, strerror(errno));
-	return true;
+	return j->use == JOURNAL_WATCH || file_make_folder(j->dir, why);
 }
 
 struct journal *

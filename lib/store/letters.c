@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
+
 enum {
 	JOURNAL_LEN = 16,
 	KEY_LEN = JOURNAL_LEN + 8,
@@ -65,7 +67,7 @@ open_lock(struct letters *l)
 	const int make = l->use == LETTERS_KEEP ? O_CREAT : 0;
 	char path[PATH_BYTES];
 
-	if (l->use == LETTERS_KEEP && mkdir(l->dir, 0700) != 0 && errno != EEXIST)
+	if (l->use == LETTERS_KEEP && !file_make_folder(l->dir, NULL))
 		return errno;
 	l->lock = open(path_of(l, "lock", path), O_RDWR | O_CLOEXEC | make, 0600);
 	return l->lock >= 0 ? 0 : errno;
@@ -584,17 +586,6 @@ copy_compacted(MDB_env *env, const char *path)
 	return rc;
 }
 
-static int
-flush_folder(const char *dir)
-{
-	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const int rc = fd >= 0 && fsync(fd) == 0 ? 0 : errno;
-
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 /* LMDB's own lock file stays: nobody has either open, so the next one sets it up anew; made anew,
  * it could be root's, and shut the service out. */
 static int
@@ -604,7 +595,7 @@ put_in_place(const struct letters *l, const char *new)
 
 	if (rename(new, path_of(l, "data.mdb", path)) != 0)
 		return errno;
-	return flush_folder(l->dir);
+	return file_flush_folder(l->dir) ? 0 : errno;
 }
 
 /* Copies while others read, and nobody can write; then shuts all others out for the moment that the

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/base/file.h"
+
 enum { READERS = 32, TRIM_MOST = 64, KEPT_FREE_PERCENT = 10 };
 
 struct quarantine {
@@ -56,7 +58,7 @@ quarantine_open(const struct config *cfg, enum quarantine_use use, struct error 
 		q->limit_bytes = map_bytes / 100 * (100 - KEPT_FREE_PERCENT);
 		q->max_age_ms = cfg->quarantine.max_age_ms;
 	}
-	if (rc == 0 && use == QUARANTINE_KEEP && mkdir(dir, 0700) != 0 && errno != EEXIST)
+	if (rc == 0 && use == QUARANTINE_KEEP && !file_make_folder(dir, NULL))
 		rc = errno;
 	if (rc == 0)
 		rc = open_env(q, dir, map_bytes, use == QUARANTINE_WATCH ? MDB_RDONLY : 0);

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "state_schema.h"
 
 /* A checkpoint comes after 8,000 pages, 32 MB: a page that many groups change, as most are, is then
@@ -433,13 +434,9 @@ static int
 open_private(const char *data_dir, const char *name, struct error *why)
 {
 	char path[PATH_BYTES];
-	int fd;
 
 	snprintf(path, sizeof path, "%s/%s", data_dir, name);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		error_set(why, "cannot open %s: %s", path, strerror(errno));
-	return fd;
+	return file_open(path, why);
 }
 
 /* Makes the file with its mode before SQLite would make it with another; -wal and -shm follow it.
@@ -447,13 +444,12 @@ open_private(const char *data_dir, const char *name, struct error *why)
 static bool
 make_file(const char *path, struct error *why)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const int fd = file_make(path, why);
 
 	if (fd >= 0)
 		return close(fd) == 0;
-	if (errno == EEXIST && chmod(path, 0600) == 0)
-		return true;
-	return error_set(why, "cannot make %s: %s", path, strerror(errno));
+	return (errno == EEXIST && chmod(path, 0600) == 0) ||
+	       error_set(why, "cannot make %s: %s", path, strerror(errno));
 }
 
 static bool
