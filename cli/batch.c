@@ -61,49 +61,48 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 	return found == BATCH_FOUND;
 }
 
-static int
-run(const struct verb *verb, int argc, char **argv)
-{
-	struct journal *journal = NULL;
-	struct letters *letters = NULL;
-	const char *config = NULL;
-	struct error why = {""};
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+struct asking {
+	bool json;
+};
 
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	journal = journal_open(cfg, JOURNAL_WATCH, &why);
-	letters = journal ? letters_open(cfg, LETTERS_WATCH, &why) : NULL;
-	status = letters && ask(journal, letters, rest.list[0], json, &why)
-			 ? CLI_DONE
-			 : cli_failed(verb, &why);
-	letters_close(&letters);
-	journal_close(&journal);
-	config_destroy(&cfg);
-	return status;
+static int
+run(struct call *call)
+{
+	const struct asking *a = call->options;
+	struct error why = {""};
+
+	return ask(call->journal, call->letters, call->rest.list[0], a->json, &why)
+		       ? CLI_DONE
+		       : cli_failed(call->verb, &why);
 }
 
 const struct verb verb_batch = {
-	"batch",
-	"ID",
-	"Say how a batch stands, and which of its events failed",
-	"ID is the batch_id of the answer to the batch. Each of its events is pending while it is "
-	"in\n"
-	"the journal; failed when it was refused, or is a dead letter or one that was dropped; a\n"
-	"duplicate when it was known already; and successful otherwise. Remembered for the "
-	"longest\n"
-	"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, "
-	"otherwise\n"
-	"1.\n",
-	run,
+	.name = "batch",
+	.arguments = "ID",
+	.summary = "Say how a batch stands, and which of its events failed",
+	.details =
+		"ID is the batch_id of the answer to the batch. Each of its events is pending "
+		"while it is "
+		"in\n"
+		"the journal; failed when it was refused, or is a dead letter or one that was "
+		"dropped; a\n"
+		"duplicate when it was known already; and successful otherwise. Remembered for the "
+		"longest\n"
+		"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, "
+		"otherwise\n"
+		"1.\n",
+	.flags =
+		(const struct flag[]){
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(asking, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG,
+				.journal = STORE_READ,
+				.letters = STORE_READ,
+				.run = run},
+		},
 };

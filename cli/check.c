@@ -154,43 +154,45 @@ print_text(const struct config *cfg, const struct config *whole)
 	print_processes("admin", cfg->admin.listen != NULL);
 }
 
-static int
-run(const struct verb *verb, int argc, char **argv)
-{
-	const char *config = NULL;
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
-	};
-	struct arguments rest;
-	struct error why = {""};
-	struct config *cfg, *whole;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+struct asking {
+	bool json;
+};
 
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_LOOK);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = CLI_DONE;
+static int
+run(struct call *call)
+{
+	const struct asking *ask = call->options;
+	const struct config *cfg = call->cfg;
+	struct config *whole;
+	struct error why = {""};
+
 	if (!read_secrets(cfg, &whole, &why)) {
-		cli_failed(verb, &why);
-		status = CLI_BAD_CONFIG;
-	} else if (json)
+		cli_failed(call->verb, &why);
+		return CLI_BAD_CONFIG;
+	}
+	if (ask->json)
 		print_json(cfg, whole);
 	else
 		print_text(cfg, whole);
 	config_destroy(&whole);
-	config_destroy(&cfg);
-	return status;
+	return CLI_DONE;
 }
 
 const struct verb verb_check = {
-	"check",
-	"",
-	"Check the configuration and say what it would run",
-	"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
-	"good, otherwise 100 with the line and the key at fault.\n",
-	run,
+	.name = "check",
+	.summary = "Check the configuration and say what it would run",
+	.details = "Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 "
+		   "when all is\n"
+		   "good, otherwise 100 with the line and the key at fault.\n",
+	.flags =
+		(const struct flag[]){
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(asking, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{.config = PARENT_CONFIG, .run = run},
+		},
 };

@@ -1,4 +1,6 @@
-/* cli - what the verbs of bin/trotline share: flags from one table a verb, and exit codes. */
+/* cli - what the verbs of bin/trotline share. A verb's row says all that is known of it before it
+ * runs: its flags, the mode of its configuration, the stores that it works on. main reads, opens
+ * and closes them; the verb's function gets a call in which all is there. */
 #ifndef TROTLINE_CLI_H
 #define TROTLINE_CLI_H
 
@@ -11,28 +13,84 @@
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG = 100 };
 
-struct verb {
-	const char *name;
-	const char *arguments; /* "ID", "a|b [ID]" where the second may lack, or "" for none */
-	const char *summary;
-	const char *details; /* more of the help text, whole lines */
-	int (*run)(const struct verb *verb, int argc, char **argv);
+/* All verbs, in the order of the help. */
+#define CLI_VERBS(X)                                                                               \
+	X(up)                                                                                      \
+	X(check)                                                                                   \
+	X(status)                                                                                  \
+	X(top)                                                                                     \
+	X(tap)                                                                                     \
+	X(event)                                                                                   \
+	X(batch)                                                                                   \
+	X(dlq)                                                                                     \
+	X(retry)                                                                                   \
+	X(suppressions)                                                                            \
+	X(send)                                                                                    \
+	X(verify)                                                                                  \
+	X(quarantine)                                                                              \
+	X(reload)                                                                                  \
+	X(drain)                                                                                   \
+	X(fsck)                                                                                    \
+	X(load)                                                                                    \
+	X(completion)
+
+struct call;
+
+/* What a verb takes from trotline.yaml. */
+enum cli_config {
+	WITHOUT_CONFIG, /* nothing: it has no --config */
+	UNREAD_CONFIG,  /* nothing this time; for `check` to say */
+	PLAIN_CONFIG,   /* all but the secrets */
+	PARENT_CONFIG,  /* the same; the environment stays, for the processes that it starts */
+	SECRET_CONFIG,  /* all, for what signs or checks signatures */
 };
 
-/* One file a verb. */
-extern const struct verb verb_up, verb_send, verb_tap, verb_event, verb_verify;
-extern const struct verb verb_check, verb_status, verb_top, verb_reload, verb_drain, verb_fsck,
-	verb_load, verb_completion, verb_quarantine;
-extern const struct verb verb_dlq, verb_retry, verb_suppressions, verb_batch;
+/* How a store is opened. Where there is none yet, a journal is an error, letters read as empty, and
+ * the call gets NULL for the others. */
+enum cli_store {
+	STORE_UNUSED,
+	STORE_READ,
+	STORE_CHANGE, /* made by no verb */
+	STORE_MAKE,   /* the state alone */
+};
+
+/* What one word after the verb does, or the verb itself. */
+struct action {
+	const char *name; /* NULL: of a verb that has but this one */
+	enum cli_config config;
+	enum cli_store journal, letters, state, quarantine;
+	int unopened; /* the exit code when a store cannot be opened; 0: CLI_FAILED */
+	/* After the flags and before all else: -1 to go on, otherwise the exit code, the cause
+	 * told. It may ask for other modes in call->action. May be NULL. */
+	int (*check)(struct call *call);
+	int (*run)(struct call *call); /* returns the exit code */
+};
 
 struct flag {
-	const char *name; /* of the long form */
+	const char *name; /* of the long form; NULL ends a list */
 	char letter;      /* of the short form, 0 for none */
 	enum { FLAG_SWITCH, FLAG_TEXT, FLAG_NUMBER, FLAG_LIST } kind;
 	const char *argument; /* how the help calls it; NULL for a switch */
 	const char *help;
-	void *to; /* bool *, const char **, uint64_t * (1 and more), struct flag_list * */
+	size_t at;            /* in the verb's options: a bool, const char *, uint64_t (1 and more),
+			       * or struct flag_list */
+	const char *fallback; /* the value where it is not given, or NULL */
 };
+
+#define FLAG_AT(type, member) .at = offsetof(struct type, member)
+
+struct verb {
+	const char *name;
+	const char *arguments; /* after the action: "ID", "[ID]" that may lack, "[ID ...]"; NULL */
+	const char *summary;
+	const char *details;          /* more of the help text, whole lines */
+	const struct flag *flags;     /* or NULL */
+	size_t options;               /* bytes that the flags fill, zero where none was given */
+	const struct action *actions; /* the last one's `run` is NULL */
+};
+
+#define CLI_EXTERN(name) extern const struct verb verb_##name;
+CLI_VERBS(CLI_EXTERN)
 
 struct flag_list {
 	const char *texts[64];
@@ -45,18 +103,36 @@ struct arguments {
 	size_t n;
 };
 
-#define FLAG_CONFIG(to_)                                                                           \
-	{                                                                                          \
-		"config", 'c', FLAG_TEXT, "FILE",                                                  \
-			"configuration (else $TROTLINE_CONFIG, else ./trotline.yaml)", (to_)       \
-	}
+struct journal;
+struct letters;
+struct quarantine;
+struct state;
 
-/* Reads a verb's command line into its flags. -1 to go on; otherwise the exit code, with the help
- * (--help) or what is wrong already printed. As many other arguments as verb->arguments names are
- * allowed, with those in [brackets] left out or not, and any number where it says `...`; they go to
- * *rest. */
-int cli_flags(const struct verb *verb, const struct flag *flags, size_t n, int argc, char **argv,
-	struct arguments *rest);
+/* One call of a verb; all of it ends with the call. */
+struct call {
+	const struct verb *verb;
+	struct action action;
+	void *options;
+	struct arguments rest; /* without the action's name */
+	const char *path;      /* of the configuration */
+	const struct config *cfg;
+	struct journal *journal;
+	struct letters *letters;
+	struct state *state;
+	struct quarantine *quarantine;
+};
+
+/* Reads the command line, opens what the verb's row names, runs it, closes all. Returns the exit
+ * code. */
+int cli_call(const struct verb *verb, int argc, char **argv);
+
+/* Reads a verb's command line into call->options and ->rest. -1 to go on; otherwise the exit code,
+ * with the help (--help) or what is wrong already printed. */
+int cli_flags(struct call *call, int argc, char **argv);
+
+/* What follows the verb and its flags, as its help has it. */
+enum { CLI_ARGUMENTS_MAX = 128 };
+const char *cli_arguments(const struct verb *verb, char out[CLI_ARGUMENTS_MAX]);
 
 /* Says on stderr what is wrong and how to get help; returns CLI_USAGE. */
 __attribute__((format(printf, 2, 3))) int cli_wrong_use(
@@ -68,9 +144,9 @@ int cli_failed(const struct verb *verb, const struct error *why);
 /* Says on stderr that no pipeline runs on this configuration; returns CLI_DOWN. */
 int cli_down(const struct verb *verb, const struct config *cfg);
 
-/* The configuration that `given` or the environment names. NULL after saying why; then the exit
- * code is CLI_BAD_CONFIG. */
-struct config *cli_config(const struct verb *verb, const char *given, enum config_mode mode);
+/* The source of that name, or the first for NULL. NULL after saying that there is none; then the
+ * exit code is CLI_USAGE. */
+const struct config_source *cli_source(const struct call *call, const char *name);
 
 /* Prints the fields of all frames; returns CLI_DONE. */
 int cli_frames(void);

@@ -62,28 +62,25 @@ static const char fish[] =
 	"(commandline -ct)' -f -a '(__trotline_flags)'\n";
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
 	static const struct {
 		const char *name, *script;
 	} shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
-	struct arguments rest;
-	const int status = cli_flags(verb, NULL, 0, argc, argv, &rest);
+	const char *shell = call->rest.list[0];
 
-	if (status >= 0)
-		return status;
 	for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
-		if (strcmp(rest.list[0], shells[i].name) == 0)
+		if (strcmp(shell, shells[i].name) == 0)
 			return fputs(shells[i].script, stdout) < 0 ? CLI_FAILED : CLI_DONE;
-	return cli_wrong_use(verb, "\"%s\" is no shell; known: bash, zsh, fish", rest.list[0]);
+	return cli_wrong_use(call->verb, "\"%s\" is no shell; known: bash, zsh, fish", shell);
 }
 
 const struct verb verb_completion = {
-	"completion",
-	"bash|zsh|fish",
-	"Print the shell's completion of this command line",
-	"  bash  source <(trotline completion bash)\n"
-	"  zsh   source <(trotline completion zsh)\n"
-	"  fish  trotline completion fish | source\n",
-	run,
+	.name = "completion",
+	.arguments = "bash|zsh|fish",
+	.summary = "Print the shell's completion of this command line",
+	.details = "  bash  source <(trotline completion bash)\n"
+		   "  zsh   source <(trotline completion zsh)\n"
+		   "  fish  trotline completion fish | source\n",
+	.actions = (const struct action[]){{.run = run}},
 };

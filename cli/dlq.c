@@ -138,42 +138,10 @@ dlq_nothing(const struct dlq_request *rq)
 	}
 	error_set(&why, "there is no letter %s%s", rq->filter.ids[0],
 		rq->filter.ids_count > 1 ? ", nor any of the others" : "");
-	return cli_failed(rq->verb, &why);
+	return cli_failed(rq->call->verb, &why);
 }
 
 /* ---- the verb ---- */
-
-static const struct {
-	const char *name;
-	int (*run)(const struct dlq_request *rq);
-	bool moves; /* letters leave the store */
-} actions[] = {
-	{"list", dlq_list, false},
-	{"show", dlq_show, false},
-	{"replay", dlq_replay, true},
-	{"drop", dlq_drop, true},
-	{"export", dlq_export, false},
-	{"stats", dlq_stats, false},
-};
-enum { ACTIONS = sizeof actions / sizeof *actions };
-
-static int
-act(struct dlq_request *rq, const struct arguments *rest)
-{
-	for (size_t i = 0; i < ACTIONS; i++) {
-		if (strcmp(actions[i].name, rest->list[0]) != 0)
-			continue;
-		if (actions[i].moves && !rq->chosen && !rq->all)
-			return cli_wrong_use(rq->verb,
-				"%s which letters? Give an ID, a filter, or --all",
-				actions[i].name);
-		if (rq->dry_run && !actions[i].moves)
-			return cli_wrong_use(rq->verb, "--dry-run goes with replay and drop only");
-		return actions[i].run(rq);
-	}
-	return cli_wrong_use(rq->verb, "\"%s\" is none of %s", rest->list[0],
-		"list, show, replay, drop, export, stats");
-}
 
 static bool
 take_time(const char *flag, const char *text, uint64_t *ms, struct error *why)
@@ -183,83 +151,147 @@ take_time(const char *flag, const char *text, uint64_t *ms, struct error *why)
 }
 
 static int
-with_config(struct dlq_request *rq, const char *config, const struct arguments *rest)
+check(struct call *call)
 {
-	struct config *cfg = cli_config(rq->verb, config, CONFIG_NO_SECRETS);
-	int status;
+	struct dlq_request *rq = call->options;
+	struct letter_filter *f = &rq->filter;
+	struct error why = {""};
 
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	rq->cfg = cfg;
-	status = act(rq, rest);
-	config_destroy(&cfg);
-	return status;
+	rq->call = call;
+	if (!take_time("--since", rq->since, &f->since_ms, &why) ||
+		!take_time("--until", rq->until, &f->until_ms, &why))
+		return cli_wrong_use(call->verb, "%s", why.text);
+	f->ids = (const char *const *)call->rest.list;
+	f->ids_count = call->rest.n;
+	rq->chosen = f->ids_count || f->type || f->source || rq->since || rq->until || f->reason;
+	return -1;
+}
+
+/* Only looks. */
+static int
+check_look(struct call *call)
+{
+	const struct dlq_request *rq = call->options;
+
+	if (rq->dry_run)
+		return cli_wrong_use(call->verb, "--dry-run goes with replay and drop only");
+	return check(call);
+}
+
+/* Means some letters, not all by an oversight. */
+static int
+check_chosen(struct call *call)
+{
+	const struct dlq_request *rq = call->options;
+	const int status = check(call);
+
+	if (status >= 0 || rq->chosen || rq->all)
+		return status;
+	return cli_wrong_use(
+		call->verb, "%s which letters? Give an ID, a filter, or --all", call->action.name);
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+check_show(struct call *call)
 {
-	const char *config = NULL, *since = NULL, *until = NULL;
-	struct dlq_request rq = {.verb = verb};
-	struct letter_filter *f = &rq.filter;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"type", 't', FLAG_TEXT, "TYPE", "only this event type; * and ? match", &f->type},
-		{"source", 's', FLAG_TEXT, "NAME", "only from this source", &f->source},
-		{"since", 0, FLAG_TEXT, "TIME", "only what failed from then on", &since},
-		{"until", 0, FLAG_TEXT, "TIME", "only what failed before then", &until},
-		{"reason", 'r', FLAG_TEXT, "TEXT", "only with this in the reason", &f->reason},
-		{"limit", 'n', FLAG_NUMBER, "N", "at most so many (list on a terminal: 100)",
-			&rq.limit},
-		{"all", 0, FLAG_SWITCH, NULL, "replay, drop: all that there are", &rq.all},
-		{"dry-run", 0, FLAG_SWITCH, NULL, "replay, drop: only say how many", &rq.dry_run},
-		{"yes", 'y', FLAG_SWITCH, NULL, "replay, drop: do not ask", &rq.yes},
-		{"rate", 0, FLAG_NUMBER, "N", "replay: at most so many a second (500)", &rq.rate},
-		{"output", 'o', FLAG_TEXT, "FILE", "export: into this new file, mode 0600",
-			&rq.output},
-		{"events", 0, FLAG_SWITCH, NULL,
-			"export: one JSON array of the events alone, as `send --batch` takes it",
-			&rq.events},
-		{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line", &rq.json},
-	};
-	struct error why = {""};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	const int status = check_look(call);
 
-	if (status >= 0)
-		return status;
-	if (!take_time("--since", since, &f->since_ms, &why) ||
-		!take_time("--until", until, &f->until_ms, &why))
-		return cli_wrong_use(verb, "%s", why.text);
-	f->ids = (const char *const *)rest.list + 1;
-	f->ids_count = rest.n - 1;
-	rq.chosen = f->ids_count || f->type || f->source || since || until || f->reason;
-	return with_config(&rq, config, &rest);
+	return status < 0 ? check_chosen(call) : status;
+}
+
+/* A dry run changes nothing. */
+static int
+check_move(struct call *call)
+{
+	const struct dlq_request *rq = call->options;
+
+	if (rq->dry_run) {
+		call->action.letters = STORE_READ;
+		call->action.journal = call->action.journal ? STORE_READ : STORE_UNUSED;
+	}
+	return check_chosen(call);
 }
 
 const struct verb verb_dlq = {
-	"dlq",
-	"list|show|replay|drop|export|stats [ID ...]",
-	"List, explain, replay, drop or export dead letters",
-	"list    the newest events first, whenever they failed, one a line; --since for what "
-	"failed\n"
-	"        lately\n"
-	"show    all about each: the record and the webhook as it came\n"
-	"replay  back to their handlers, with all their tries; what was applied is not applied\n"
-	"        again. Letters of another journal than this data_dir's cannot go back under "
-	"their\n"
-	"        numbers: export them with --events, and post the file with `trotline send "
-	"--batch`\n"
-	"drop    away for good; `trotline event` still says that they were dropped\n"
-	"export  the whole records as JSON lines\n"
-	"stats   how many, of what, and why\n\n"
-	"ID is a letter's name (LETTER in the list) or the sender's event id. TIME is written\n"
-	"2026-01-02T03:04:05Z, as seconds since 1970, or as a time ago such as 90s, 2h or 7d.\n"
-	"replay and drop say how many letters are meant and ask, unless it is one that was named.\n"
-	"Works with the pipeline up or down. Exits 0, or 1 when none of the letters that were "
-	"named\n"
-	"is there, something could not be replayed, or the answer was no.\n\n"
-	"  trotline dlq list --type 'email_*' --since 2h\n"
-	"  trotline dlq replay --reason \"database is locked\" --yes\n",
-	run,
+	.name = "dlq",
+	.arguments = "[ID ...]",
+	.summary = "List, explain, replay, drop or export dead letters",
+	.details =
+		"list    the newest events first, whenever they failed, one a line; --since for "
+		"what "
+		"failed\n"
+		"        lately\n"
+		"show    all about each: the record and the webhook as it came\n"
+		"replay  back to their handlers, with all their tries; what was applied is not "
+		"applied\n"
+		"        again. Letters of another journal than this data_dir's cannot go back "
+		"under "
+		"their\n"
+		"        numbers: export them with --events, and post the file with `trotline send "
+		"--batch`\n"
+		"drop    away for good; `trotline event` still says that they were dropped\n"
+		"export  the whole records as JSON lines\n"
+		"stats   how many, of what, and why\n\n"
+		"ID is a letter's name (LETTER in the list) or the sender's event id. TIME is "
+		"written\n"
+		"2026-01-02T03:04:05Z, as seconds since 1970, or as a time ago such as 90s, 2h or "
+		"7d.\n"
+		"replay and drop say how many letters are meant and ask, unless it is one that was "
+		"named.\n"
+		"Works with the pipeline up or down. Exits 0, or 1 when none of the letters that "
+		"were "
+		"named\n"
+		"is there, something could not be replayed, or the answer was no.\n\n"
+		"  trotline dlq list --type 'email_*' --since 2h\n"
+		"  trotline dlq replay --reason \"database is locked\" --yes\n",
+	.flags =
+		(const struct flag[]){
+			{"type", 't', FLAG_TEXT, "TYPE", "only this event type; * and ? match",
+				FLAG_AT(dlq_request, filter.type)},
+			{"source", 's', FLAG_TEXT, "NAME", "only from this source",
+				FLAG_AT(dlq_request, filter.source)},
+			{"since", 0, FLAG_TEXT, "TIME", "only what failed from then on",
+				FLAG_AT(dlq_request, since)},
+			{"until", 0, FLAG_TEXT, "TIME", "only what failed before then",
+				FLAG_AT(dlq_request, until)},
+			{"reason", 'r', FLAG_TEXT, "TEXT", "only with this in the reason",
+				FLAG_AT(dlq_request, filter.reason)},
+			{"limit", 'n', FLAG_NUMBER, "N",
+				"at most so many (list on a terminal: 100)",
+				FLAG_AT(dlq_request, limit)},
+			{"all", 0, FLAG_SWITCH, NULL, "replay, drop: all that there are",
+				FLAG_AT(dlq_request, all)},
+			{"dry-run", 0, FLAG_SWITCH, NULL, "replay, drop: only say how many",
+				FLAG_AT(dlq_request, dry_run)},
+			{"yes", 'y', FLAG_SWITCH, NULL, "replay, drop: do not ask",
+				FLAG_AT(dlq_request, yes)},
+			{"rate", 0, FLAG_NUMBER, "N", "replay: at most so many a second",
+				FLAG_AT(dlq_request, rate), .fallback = "500"},
+			{"output", 'o', FLAG_TEXT, "FILE", "export: into this new file, mode 0600",
+				FLAG_AT(dlq_request, output)},
+			{"events", 0, FLAG_SWITCH, NULL,
+				"export: one JSON array of the events alone, as `send --batch` "
+				"takes it",
+				FLAG_AT(dlq_request, events)},
+			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
+				FLAG_AT(dlq_request, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct dlq_request),
+	.actions =
+		(const struct action[]){
+			{"list", PLAIN_CONFIG, .letters = STORE_READ, .check = check_look,
+				.run = dlq_list},
+			{"show", PLAIN_CONFIG, .letters = STORE_READ, .check = check_show,
+				.run = dlq_show},
+			{"replay", PLAIN_CONFIG, .letters = STORE_CHANGE, .journal = STORE_CHANGE,
+				.check = check_move, .run = dlq_replay},
+			{"drop", PLAIN_CONFIG, .letters = STORE_CHANGE, .check = check_move,
+				.run = dlq_drop},
+			{"export", PLAIN_CONFIG, .letters = STORE_READ, .check = check_look,
+				.run = dlq_export},
+			{"stats", PLAIN_CONFIG, .letters = STORE_READ, .check = check_look,
+				.run = dlq_stats},
+			{.name = NULL},
+		},
 };

@@ -9,22 +9,21 @@
 #include "lib/store/letters.h"
 
 struct dlq_request {
-	const struct verb *verb;
-	const struct config *cfg;
+	const struct call *call;
 	struct letter_filter filter;
-	const char *output;
+	const char *since, *until, *output;
 	uint64_t limit, rate; /* 0: not given */
 	bool all, yes, dry_run, events, json;
 	bool chosen; /* by an id or a filter */
 };
 
 /* Each runs one action; returns the exit code. */
-int dlq_list(const struct dlq_request *rq);
-int dlq_show(const struct dlq_request *rq);
-int dlq_stats(const struct dlq_request *rq);
-int dlq_export(const struct dlq_request *rq);
-int dlq_replay(const struct dlq_request *rq);
-int dlq_drop(const struct dlq_request *rq);
+int dlq_list(struct call *call);
+int dlq_show(struct call *call);
+int dlq_stats(struct call *call);
+int dlq_export(struct call *call);
+int dlq_replay(struct call *call);
+int dlq_drop(struct call *call);
 
 /* Calls fn for each letter that is meant, in the order of their numbers or from the newest number
  * back, at most rq->limit of them, in pieces: fn may be slow. The letter and the zone live as long

@@ -17,7 +17,7 @@
 #include "progress.h"
 #include "stages.h"
 
-enum { RATE_DEFAULT = 500, GROUPS_A_SECOND = 10, JOURNAL_LEN = 16 };
+enum { GROUPS_A_SECOND = 10, JOURNAL_LEN = 16 };
 
 struct place {
 	char journal[JOURNAL_LEN];
@@ -68,21 +68,11 @@ note_place(void *arg, const struct letter *letter, msgpack_zone *zone)
 	return true;
 }
 
-/* Looks first, so that no store is made where there is none. */
 static bool
 find_places(struct move *m, struct error *why)
 {
-	bool good;
-
-	m->letters = letters_open(m->rq->cfg, LETTERS_WATCH, why);
-	good = m->letters && dlq_each(m->rq, m->letters, false, note_place, m, why);
-	letters_close(&m->letters);
-	if (!good || m->n == 0)
-		return good;
-	if (m->short_of_memory)
-		return error_set(why, "out of memory");
-	m->letters = letters_open(m->rq->cfg, LETTERS_KEEP, why);
-	return m->letters != NULL;
+	return dlq_each(m->rq, m->letters, false, note_place, m, why) &&
+	       (!m->short_of_memory || error_set(why, "out of memory"));
 }
 
 /* Letters of other journals are counted and taken from the list. */
@@ -162,7 +152,7 @@ print_strangers(const struct move *m)
 			"To send them again: `trotline dlq export --events --output FILE ...`, "
 			"then `trotline send --batch FILE` to a source of provider trotline "
 			"whose max_age they pass.\n",
-			(unsigned long long)m->strangers, m->stranger, m->rq->cfg->data_dir,
+			(unsigned long long)m->strangers, m->stranger, m->rq->call->cfg->data_dir,
 			SLICE_ARG(journal_id(m->journal)));
 	if (m->unreadable)
 		fprintf(stderr,
@@ -221,7 +211,7 @@ replay_some(
 static bool
 replay_all(struct move *m, struct progress *progress, struct error *why)
 {
-	const uint64_t rate = m->rq->rate ? m->rq->rate : RATE_DEFAULT;
+	const uint64_t rate = m->rq->rate;
 	const uint64_t start_ms = clock_mono_ms();
 	size_t group = rate / GROUPS_A_SECOND;
 	struct replay r = {.letters = m->letters, .journal = m->journal};
@@ -314,58 +304,57 @@ finish(struct move *m, do_all *fn)
 	}
 	print_end(m, meant);
 	if (!good)
-		return cli_failed(m->rq->verb, &why);
+		return cli_failed(m->rq->call->verb, &why);
 	return m->strangers || m->unreadable ? CLI_FAILED : CLI_DONE;
 }
 
-static void
-close_all(struct move *m)
-{
-	zsock_destroy(&m->advice);
-	journal_close(&m->journal);
-	letters_close(&m->letters);
-	free(m->places);
-}
-
 int
-dlq_drop(const struct dlq_request *rq)
+dlq_drop(struct call *call)
 {
-	struct move m = {.rq = rq, .verb = "drop", .done_word = "dropped"};
+	struct move m = {
+		.rq = call->options,
+		.letters = call->letters,
+		.verb = "drop",
+		.done_word = "dropped",
+	};
 	struct error why = {""};
-	int status = find_places(&m, &why) ? finish(&m, drop_all) : cli_failed(rq->verb, &why);
+	int status = find_places(&m, &why) ? finish(&m, drop_all) : cli_failed(call->verb, &why);
 
-	close_all(&m);
+	free(m.places);
 	return status;
 }
 
-/* A journal is never made here: without one there is nothing to replay into. */
+/* The socket to the retrier, where it runs. */
 static bool
-open_journal(struct move *m, struct error *why)
+open_advice(struct move *m, const struct config *cfg, struct error *why)
 {
-	m->journal = journal_open(m->rq->cfg, JOURNAL_WATCH, why);
-	if (!m->journal || m->rq->dry_run)
-		return m->journal != NULL;
-	journal_close(&m->journal);
-	m->journal = journal_open(m->rq->cfg, JOURNAL_SETTLE, why);
-	if (m->journal && stages_holder(m->rq->cfg, "retrier.0"))
-		m->advice = wire_connect(m->rq->cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
-	return m->journal != NULL;
+	if (m->rq->dry_run || !stages_holder(cfg, "retrier.0"))
+		return true;
+	m->advice = wire_connect(cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
+	return m->advice != NULL;
 }
 
 int
-dlq_replay(const struct dlq_request *rq)
+dlq_replay(struct call *call)
 {
-	struct move m = {.rq = rq, .verb = "replay", .done_word = "replayed"};
+	struct move m = {
+		.rq = call->options,
+		.letters = call->letters,
+		.journal = call->journal,
+		.verb = "replay",
+		.done_word = "replayed",
+	};
 	struct error why = {""};
 	int status;
 
 	zsys_handler_set(NULL);
-	if (find_places(&m, &why) && open_journal(&m, &why)) {
+	if (find_places(&m, &why) && open_advice(&m, call->cfg, &why)) {
 		set_strangers_aside(&m);
 		status = finish(&m, replay_all);
 	} else {
-		status = cli_failed(rq->verb, &why);
+		status = cli_failed(call->verb, &why);
 	}
-	close_all(&m);
+	zsock_destroy(&m.advice);
+	free(m.places);
 	return status;
 }

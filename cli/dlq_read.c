@@ -18,17 +18,6 @@
 
 enum { LIST_DEFAULT = 100, REASONS_SHOWN = 20 };
 
-static struct letters *
-open_letters(const struct dlq_request *rq)
-{
-	struct error why = {""};
-	struct letters *letters = letters_open(rq->cfg, LETTERS_WATCH, &why);
-
-	if (!letters)
-		cli_failed(rq->verb, &why);
-	return letters;
-}
-
 /* ---- list ---- */
 
 struct listing {
@@ -69,22 +58,19 @@ list_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 }
 
 int
-dlq_list(const struct dlq_request *rq)
+dlq_list(struct call *call)
 {
+	const struct dlq_request *rq = call->options;
 	struct dlq_request limited = *rq;
 	struct listing l = {.rq = rq};
-	struct letters *letters = open_letters(rq);
 	struct error why = {""};
 	bool good;
 
-	if (!letters)
-		return CLI_FAILED;
 	if (!limited.limit && !rq->json && isatty(STDOUT_FILENO))
 		limited.limit = LIST_DEFAULT;
-	good = dlq_each(&limited, letters, true, list_one, &l, &why);
-	letters_close(&letters);
+	good = dlq_each(&limited, call->letters, true, list_one, &l, &why);
 	if (!good)
-		return cli_failed(rq->verb, &why);
+		return cli_failed(call->verb, &why);
 	if (l.n == 0)
 		return dlq_nothing(rq);
 	if (limited.limit != rq->limit && l.n == limited.limit)
@@ -146,23 +132,16 @@ show_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 }
 
 int
-dlq_show(const struct dlq_request *rq)
+dlq_show(struct call *call)
 {
+	const struct dlq_request *rq = call->options;
 	struct listing l = {.rq = rq};
 	struct error why = {""};
-	struct letters *letters;
 	bool good;
 
-	if (!rq->chosen && !rq->all)
-		return cli_wrong_use(
-			rq->verb, "show which letters? Give an ID, a filter, or --all");
-	letters = open_letters(rq);
-	if (!letters)
-		return CLI_FAILED;
-	good = dlq_each(rq, letters, false, show_one, &l, &why);
-	letters_close(&letters);
+	good = dlq_each(rq, call->letters, false, show_one, &l, &why);
 	if (!good)
-		return cli_failed(rq->verb, &why);
+		return cli_failed(call->verb, &why);
 	return l.n ? CLI_DONE : dlq_nothing(rq);
 }
 
@@ -283,18 +262,15 @@ summarise(
 }
 
 int
-dlq_stats(const struct dlq_request *rq)
+dlq_stats(struct call *call)
 {
-	struct letters *letters = open_letters(rq);
+	const struct dlq_request *rq = call->options;
 	struct summary *s = calloc(1, sizeof *s);
 	struct error why = {"out of memory"};
-	bool good = letters && s && summarise(rq, letters, s, &why);
+	bool good = s && summarise(rq, call->letters, s, &why);
 
 	free(s);
-	if (!letters)
-		return CLI_FAILED;
-	letters_close(&letters);
-	return good ? CLI_DONE : cli_failed(rq->verb, &why);
+	return good ? CLI_DONE : cli_failed(call->verb, &why);
 }
 
 /* ---- export ---- */
@@ -363,19 +339,16 @@ export_all(struct export *x, struct letters *letters, struct error *why)
 }
 
 int
-dlq_export(const struct dlq_request *rq)
+dlq_export(struct call *call)
 {
-	struct letters *letters = open_letters(rq);
+	const struct dlq_request *rq = call->options;
 	struct export x = {.rq = rq};
 	struct error why = {""};
 	bool good;
 
-	if (!letters)
-		return CLI_FAILED;
-	good = export_all(&x, letters, &why);
-	letters_close(&letters);
+	good = export_all(&x, call->letters, &why);
 	if (!good)
-		return cli_failed(rq->verb, &why);
+		return cli_failed(call->verb, &why);
 	if (x.unreadable)
 		fprintf(stderr, "%llu letters cannot be read as events and were left out\n",
 			(unsigned long long)x.unreadable);

@@ -17,7 +17,7 @@
 #include "lib/base/object.h"
 #include "stages.h"
 
-enum { STEP_MS = 50, WAIT_S = 60 };
+enum { STEP_MS = 50 };
 
 struct drain {
 	const struct verb *verb;
@@ -26,6 +26,8 @@ struct drain {
 	struct live_stages stages;
 	pid_t keeper; /* `up` or supervisord; 0: none */
 	const char *keeper_name;
+	uint64_t wait_s;
+	bool json;
 };
 
 /* A file of a few bytes or a command line, as a text. */
@@ -167,7 +169,7 @@ report(const struct drain *d, bool json, const struct error *why)
 }
 
 static int
-drain(struct drain *d, uint64_t wait_s, bool json)
+drain(struct drain *d)
 {
 	struct error why = {"not all stages have ended in time; they go on draining"};
 
@@ -176,8 +178,8 @@ drain(struct drain *d, uint64_t wait_s, bool json)
 	if (d->stages.n == 0 && !d->keeper)
 		return cli_down(d->verb, d->cfg);
 	d->started_ms = clock_mono_ms();
-	d->until_ms = d->started_ms + wait_s * 1000;
-	if (!json)
+	d->until_ms = d->started_ms + d->wait_s * 1000;
+	if (!d->json)
 		printf("draining %zu stages of %s%s%s\n", d->stages.n, d->cfg->path,
 			d->keeper ? " through " : "", d->keeper ? d->keeper_name : "");
 	fflush(stdout);
@@ -185,43 +187,39 @@ drain(struct drain *d, uint64_t wait_s, bool json)
 		drain_keeper(d, &why);
 	else
 		drain_stages(d);
-	return report(d, json, &why);
+	return report(d, d->json, &why);
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct drain d = {.verb = verb};
-	const char *config = NULL;
-	uint64_t wait_s = WAIT_S;
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for the end (60)", &wait_s},
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+	struct drain *d = call->options;
 
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	d.cfg = cfg;
-	status = drain(&d, wait_s, json);
-	config_destroy(&cfg);
-	return status;
+	d->verb = call->verb;
+	d->cfg = call->cfg;
+	return drain(d);
 }
 
 const struct verb verb_drain = {
-	"drain",
-	"",
-	"Stop the pipeline: nothing new is taken, what is under way is finished or kept",
-	"Asks the `trotline up` (or supervisord) that runs it, else each stage from front to "
-	"back,\n"
-	"and waits for the end. Under systemd use `systemctl stop trotline.target` instead.\n"
-	"Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
-	run,
+	.name = "drain",
+	.summary = "Stop the pipeline: nothing new is taken, what is under way is finished or kept",
+	.details = "Asks the `trotline up` (or supervisord) that runs it, else each stage from "
+		   "front to "
+		   "back,\n"
+		   "and waits for the end. Under systemd use `systemctl stop trotline.target` "
+		   "instead.\n"
+		   "Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
+	.flags =
+		(const struct flag[]){
+			{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for the end",
+				FLAG_AT(drain, wait_s), .fallback = "60"},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(drain, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct drain),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .run = run},
+		},
 };

@@ -74,59 +74,54 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 	return found == EVENT_FOUND;
 }
 
+struct asking {
+	const char *source;
+	bool json;
+};
+
 static int
-look(const struct verb *verb, struct event_query *q, const char *id, bool json)
+run(struct call *call)
 {
+	const struct asking *a = call->options;
+	const struct event_query q = {.cfg = call->cfg,
+		.journal = call->journal,
+		.letters = call->letters,
+		.source = a->source,
+		.thorough = true};
 	struct error why = {""};
-	bool found;
 
-	q->journal = journal_open(q->cfg, JOURNAL_WATCH, &why);
-	q->letters = q->journal ? letters_open(q->cfg, LETTERS_WATCH, &why) : NULL;
-	found = q->letters && ask(q, id, json, &why);
-	letters_close(&q->letters);
-	journal_close(&q->journal);
-	return found ? CLI_DONE : cli_failed(verb, &why);
-}
-
-static int
-run(const struct verb *verb, int argc, char **argv)
-{
-	const char *config = NULL;
-	struct event_query q = {.thorough = true};
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"source", 's', FLAG_TEXT, "NAME", "look in this source only", &q.source},
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
-
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	q.cfg = cfg;
-	if (q.source && !config_source_find(cfg, slice_of(q.source)))
-		status = cli_wrong_use(verb, "%s has no source \"%s\"", cfg->path, q.source);
-	else
-		status = look(verb, &q, rest.list[0], json);
-	config_destroy(&cfg);
-	return status;
+	if (a->source && !cli_source(call, a->source))
+		return CLI_USAGE;
+	return ask(&q, call->rest.list[0], a->json, &why) ? CLI_DONE : cli_failed(call->verb, &why);
 }
 
 const struct verb verb_event = {
-	"event",
-	"ID",
-	"Say what became of an event",
-	"pending     accepted, not yet answered by its handler\n"
-	"retry       its handler said RETRY; `next try` says when\n"
-	"processing  being tried again, not yet answered\n"
-	"failed      given up; `trotline dlq show LETTER` tells all, `dlq replay LETTER` tries "
-	"again\n"
-	"success     applied\n\n"
-	"Works while the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
-	run,
+	.name = "event",
+	.arguments = "ID",
+	.summary = "Say what became of an event",
+	.details =
+		"pending     accepted, not yet answered by its handler\n"
+		"retry       its handler said RETRY; `next try` says when\n"
+		"processing  being tried again, not yet answered\n"
+		"failed      given up; `trotline dlq show LETTER` tells all, `dlq replay LETTER` "
+		"tries "
+		"again\n"
+		"success     applied\n\n"
+		"Works while the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
+	.flags =
+		(const struct flag[]){
+			{"source", 's', FLAG_TEXT, "NAME", "look in this source only",
+				FLAG_AT(asking, source)},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(asking, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG,
+				.journal = STORE_READ,
+				.letters = STORE_READ,
+				.run = run},
+		},
 };

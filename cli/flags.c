@@ -1,4 +1,5 @@
-/* flags - a verb's command line through getopt_long, from the same table as its help text. */
+/* flags - a verb's command line through getopt_long, from the same table as its help text. A value
+ * goes to its place in the verb's options. */
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,14 +7,33 @@
 #include <string.h>
 
 #include "cli.h"
-#include "providers/source_keys.h"
 
 enum { FLAGS_MAX = 24, LONG_ONLY = 256 };
 
-static int
-flag_code(const struct flag *flags, size_t i)
+/* The flags of a verb, --config before them where it has one. */
+struct forms {
+	struct flag list[FLAGS_MAX];
+	size_t n;
+};
+
+static struct forms
+forms_of(const struct verb *verb)
 {
-	return flags[i].letter ? flags[i].letter : LONG_ONLY + (int)i;
+	static const struct flag config = {"config", 'c', FLAG_TEXT, "FILE",
+		"configuration (else $TROTLINE_CONFIG, else ./trotline.yaml)", .at = SIZE_MAX};
+	struct forms forms = {.n = 0};
+
+	if (verb->actions->config != WITHOUT_CONFIG)
+		forms.list[forms.n++] = config;
+	for (const struct flag *f = verb->flags; f && f->name; f++)
+		forms.list[forms.n++] = *f;
+	return forms;
+}
+
+static int
+flag_code(const struct forms *forms, size_t i)
+{
+	return forms->list[i].letter ? forms->list[i].letter : LONG_ONLY + (int)i;
 }
 
 static void
@@ -24,18 +44,36 @@ print_flag(const struct flag *f)
 	snprintf(form, sizeof form, "--%s%s%s", f->name, f->argument ? " " : "",
 		f->argument ? f->argument : "");
 	if (f->letter)
-		printf("  -%c, %-20s %s\n", f->letter, form, f->help);
+		printf("  -%c, %-20s %s", f->letter, form, f->help);
 	else
-		printf("      %-20s %s\n", form, f->help);
+		printf("      %-20s %s", form, f->help);
+	if (f->fallback)
+		printf(" (%s)", f->fallback);
+	putchar('\n');
+}
+
+const char *
+cli_arguments(const struct verb *verb, char out[CLI_ARGUMENTS_MAX])
+{
+	*out = 0;
+	for (const struct action *a = verb->actions; a->name; a++) {
+		strcat(out, a == verb->actions ? "" : "|");
+		strcat(out, a->name);
+	}
+	strcat(out, *out && verb->arguments ? " " : "");
+	return strcat(out, verb->arguments ? verb->arguments : "");
 }
 
 static void
-print_help(const struct verb *verb, const struct flag *flags, size_t n)
+print_help(const struct verb *verb, const struct forms *forms)
 {
-	printf("usage: trotline %s [flags]%s%s\n\n%s.\n\n", verb->name, *verb->arguments ? " " : "",
-		verb->arguments, verb->summary);
-	for (size_t i = 0; i < n; i++)
-		print_flag(&flags[i]);
+	char arguments[CLI_ARGUMENTS_MAX];
+
+	cli_arguments(verb, arguments);
+	printf("usage: trotline %s [flags]%s%s\n\n%s.\n\n", verb->name, *arguments ? " " : "",
+		arguments, verb->summary);
+	for (size_t i = 0; i < forms->n; i++)
+		print_flag(&forms->list[i]);
 	print_flag(&(struct flag){.name = "help", .letter = 'h', .help = "this text"});
 	printf("\n%s", verb->details);
 }
@@ -54,20 +92,22 @@ cli_wrong_use(const struct verb *verb, const char *fmt, ...)
 }
 
 static int
-take_flag(const struct verb *verb, const struct flag *f, const char *value)
+take_flag(struct call *call, const struct flag *f, const char *value)
 {
-	struct flag_list *list = f->to;
+	const struct verb *verb = call->verb;
+	void *to = f->at == SIZE_MAX ? (void *)&call->path : (char *)call->options + f->at;
+	struct flag_list *list = to;
 	char *end;
 
 	switch (f->kind) {
 	case FLAG_SWITCH:
-		*(bool *)f->to = true;
+		*(bool *)to = true;
 		return -1;
 	case FLAG_TEXT:
-		*(const char **)f->to = value;
+		*(const char **)to = value;
 		return -1;
 	case FLAG_NUMBER:
-		*(uint64_t *)f->to = strtoul(value, &end, 10);
+		*(uint64_t *)to = strtoul(value, &end, 10);
 		if (*value >= '1' && *value <= '9' && !*end && strlen(value) < 10)
 			return -1;
 		return cli_wrong_use(verb, "--%s takes a whole number of at least 1, not \"%s\"",
@@ -83,20 +123,21 @@ take_flag(const struct verb *verb, const struct flag *f, const char *value)
 
 /* The two forms that getopt_long takes, the ends marked. */
 static void
-make_forms(const struct flag *flags, size_t n, struct option *longs, char *shorts)
+fill_forms(const struct forms *forms, struct option *longs, char *shorts)
 {
 	*shorts++ = ':';
-	for (size_t i = 0; i < n; i++) {
-		int takes = flags[i].argument ? required_argument : no_argument;
+	for (size_t i = 0; i < forms->n; i++) {
+		const struct flag *f = &forms->list[i];
+		int takes = f->argument ? required_argument : no_argument;
 
-		longs[i] = (struct option){flags[i].name, takes, NULL, flag_code(flags, i)};
-		if (flags[i].letter)
-			*shorts++ = flags[i].letter;
-		if (flags[i].letter && flags[i].argument)
+		*longs++ = (struct option){f->name, takes, NULL, flag_code(forms, i)};
+		if (f->letter)
+			*shorts++ = f->letter;
+		if (f->letter && f->argument)
 			*shorts++ = ':';
 	}
-	longs[n] = (struct option){"help", no_argument, NULL, 'h'};
-	longs[n + 1] = (struct option){0};
+	*longs++ = (struct option){"help", no_argument, NULL, 'h'};
+	*longs = (struct option){0};
 	*shorts++ = 'h';
 	*shorts = '\0';
 }
@@ -113,7 +154,7 @@ refuse_flag(const struct verb *verb, int code, char **argv)
 	return cli_wrong_use(verb, "unknown flag %s", given);
 }
 
-/* How many arguments verb->arguments names: a word in brackets may be left out, one with dots may
+/* How many arguments these names ask for: a word in brackets may be left out, one with dots may
  * come any number of times. *first_missing: the word that follows the first `given` ones. */
 static void
 count_wanted(const char *names, size_t given, size_t *least, size_t *most, struct slice *missing)
@@ -138,10 +179,11 @@ count_wanted(const char *names, size_t given, size_t *least, size_t *most, struc
 static int
 check_rest(const struct verb *verb, const struct arguments *rest)
 {
+	char names[CLI_ARGUMENTS_MAX];
 	struct slice missing = {"", 0};
 	size_t least, most;
 
-	count_wanted(verb->arguments, rest->n, &least, &most, &missing);
+	count_wanted(cli_arguments(verb, names), rest->n, &least, &most, &missing);
 	if (rest->n < least)
 		return cli_wrong_use(verb, "%.*s is missing", SLICE_ARG(missing));
 	if (rest->n > most)
@@ -149,30 +191,40 @@ check_rest(const struct verb *verb, const struct arguments *rest)
 	return -1;
 }
 
-int
-cli_flags(const struct verb *verb, const struct flag *flags, size_t n, int argc, char **argv,
-	struct arguments *rest)
+/* What is not given is as its row says. */
+static void
+take_fallbacks(struct call *call, const struct forms *forms)
 {
+	for (size_t i = 0; i < forms->n; i++)
+		if (forms->list[i].fallback)
+			take_flag(call, &forms->list[i], forms->list[i].fallback);
+}
+
+int
+cli_flags(struct call *call, int argc, char **argv)
+{
+	const struct forms forms = forms_of(call->verb);
 	struct option longs[FLAGS_MAX + 2];
 	char shorts[2 * FLAGS_MAX + 4];
 	int code, status = -1;
 
-	make_forms(flags, n, longs, shorts);
+	take_fallbacks(call, &forms);
+	fill_forms(&forms, longs, shorts);
 	while (status < 0 && (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		size_t i = 0;
 
-		while (i < n && flag_code(flags, i) != code)
+		while (i < forms.n && flag_code(&forms, i) != code)
 			i++;
-		if (i < n)
-			status = take_flag(verb, &flags[i], optarg);
+		if (i < forms.n)
+			status = take_flag(call, &forms.list[i], optarg);
 		else if (code == 'h') {
-			print_help(verb, flags, n);
+			print_help(call->verb, &forms);
 			return CLI_DONE;
 		} else
-			status = refuse_flag(verb, code, argv);
+			status = refuse_flag(call->verb, code, argv);
 	}
-	*rest = (struct arguments){argv + optind, (size_t)(argc - optind)};
-	return status < 0 ? check_rest(verb, rest) : status;
+	call->rest = (struct arguments){argv + optind, (size_t)(argc - optind)};
+	return status < 0 ? check_rest(call->verb, &call->rest) : status;
 }
 
 int
@@ -188,17 +240,4 @@ cli_down(const struct verb *verb, const struct config *cfg)
 	fprintf(stderr, "trotline %s: the pipeline of %s is down; `trotline up` starts it\n",
 		verb->name, cfg->path);
 	return CLI_DOWN;
-}
-
-struct config *
-cli_config(const struct verb *verb, const char *given, enum config_mode mode)
-{
-	struct error why = {""};
-	const char *path = config_path(given);
-	struct config *cfg = mode == CONFIG_SECRETS ? source_keys_load(path, &why)
-						    : config_load(path, mode, &why);
-
-	if (!cfg)
-		cli_failed(verb, &why);
-	return cfg;
 }

@@ -215,34 +215,29 @@ check(const struct verb *verb, const struct config *cfg, struct check *c)
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct check c = {.repair = false};
-	const char *config = NULL;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"repair", 0, FLAG_SWITCH, NULL, "mend what loses nothing", &c.repair},
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &c.json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
-
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = check(verb, cfg, &c);
-	config_destroy(&cfg);
-	return status;
+	return check(call->verb, call->cfg, call->options);
 }
 
 const struct verb verb_fsck = {
-	"fsck",
-	"",
-	"Verify the journal, its index, the dead letters and what is applied",
-	"Works while the pipeline runs, and while it does not. Prints each finding with what it\n"
-	"means. Exits 0 when every event stands in one state (or was mended), otherwise 1.\n",
-	run,
+	.name = "fsck",
+	.summary = "Verify the journal, its index, the dead letters and what is applied",
+	.details = "Works while the pipeline runs, and while it does not. Prints each finding with "
+		   "what it\n"
+		   "means. Exits 0 when every event stands in one state (or was mended), otherwise "
+		   "1.\n",
+	.flags =
+		(const struct flag[]){
+			{"repair", 0, FLAG_SWITCH, NULL, "mend what loses nothing",
+				FLAG_AT(check, repair)},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(check, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct check),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .run = run},
+		},
 };

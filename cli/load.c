@@ -16,11 +16,10 @@
 #include "lib/base/units.h"
 #include "load_engine.h"
 
-enum { CONNECTIONS = 64, RATE = 100, TIMEOUT_MS = 10000, RECIPIENTS = 10000, BATCH_MAX = 100000 };
+enum { TIMEOUT_MS = 10000, RECIPIENTS = 10000, BATCH_MAX = 100000 };
 
 struct load {
-	const struct verb *verb;
-	const char *config, *source, *url, *secret, *type, *duration;
+	const char *source, *url, *secret, *type, *duration;
 	uint64_t rate, batch, connections;
 	bool json;
 	char run_id[32]; /* makes event ids unique from run to run */
@@ -233,10 +232,10 @@ make_url(const struct load *l, const struct config *cfg, const struct config_sou
 }
 
 static int
-go(struct load *l, const struct config *cfg, const struct config_source *src)
+go(struct load *l, const struct call *call, const struct config_source *src)
 {
 	struct error why = {"memory is short"};
-	char *url = make_url(l, cfg, src);
+	char *url = make_url(l, call->cfg, src);
 	bool good = url && compose_id("load-", l->run_id, sizeof l->run_id);
 
 	l->plan.url = url;
@@ -251,36 +250,9 @@ go(struct load *l, const struct config *cfg, const struct config_source *src)
 	good = good && load_engine_run(&l->plan, &l->result, &why);
 	free(url);
 	if (!good)
-		return cli_failed(l->verb, &why);
+		return cli_failed(call->verb, &why);
 	print(l);
 	return l->result.due > 0 && l->result.good == l->result.due ? CLI_DONE : CLI_FAILED;
-}
-
-/* What the flags leave out comes from the configuration, which is not needed otherwise. */
-static int
-with_config(struct load *l)
-{
-	struct config *cfg;
-	const struct config_source *src;
-	int status;
-
-	if (l->url && l->secret)
-		return go(l, NULL, NULL);
-	cfg = cli_config(l->verb, l->config, CONFIG_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	src = l->source ? config_source_find(cfg, slice_of(l->source)) : &cfg->sources[0];
-	if (!src)
-		status = cli_wrong_use(l->verb, "%s has no source \"%s\"", cfg->path, l->source);
-	else if (!l->secret && src->secrets_count == 0)
-		status =
-			cli_wrong_use(l->verb, "source %s has no secret; give --secret", src->name);
-	else {
-		l->secret = l->secret ? l->secret : src->secrets[0];
-		status = go(l, cfg, src);
-	}
-	config_destroy(&cfg);
-	return status;
 }
 
 /* "30s", or plain seconds. */
@@ -297,56 +269,73 @@ read_duration(const char *text, uint64_t *duration_ms)
 	return units_read_duration(text, duration_ms) && *duration_ms > 0;
 }
 
+/* What the flags leave out comes from the configuration, which is not needed otherwise. */
 static int
-run(const struct verb *verb, int argc, char **argv)
+check(struct call *call)
 {
-	struct load *l = calloc(1, sizeof *l);
-	struct arguments rest;
-	int status;
+	struct load *l = call->options;
 
-	if (!l)
-		return CLI_FAILED;
-	*l = (struct load){.verb = verb,
-		.type = "email_delivered",
-		.duration = "10s",
-		.rate = RATE,
-		.batch = 1,
-		.connections = CONNECTIONS};
-	const struct flag flags[] = {
-		FLAG_CONFIG(&l->config),
-		{"url", 0, FLAG_TEXT, "URL", "post there (the configured address)", &l->url},
-		{"secret", 0, FLAG_TEXT, "TEXT", "sign with it (the source's first)", &l->secret},
-		{"source", 's', FLAG_TEXT, "NAME", "source in the configuration (the first)",
-			&l->source},
-		{"rate", 0, FLAG_NUMBER, "N", "events a second (100)", &l->rate},
-		{"duration", 0, FLAG_TEXT, "TIME", "30s, 5m, or plain seconds (10s)", &l->duration},
-		{"batch", 0, FLAG_NUMBER, "N", "so many events a request (1)", &l->batch},
-		{"connections", 0, FLAG_NUMBER, "N", "at most so many at a time (64)",
-			&l->connections},
-		{"type", 't', FLAG_TEXT, "TYPE", "event type (email_delivered)", &l->type},
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &l->json},
-	};
+	if (!read_duration(l->duration, &l->plan.duration_ms))
+		return cli_wrong_use(
+			call->verb, "--duration is a time such as 30s, not \"%s\"", l->duration);
+	if (l->batch > BATCH_MAX || l->connections > 65536)
+		return cli_wrong_use(
+			call->verb, "--batch is at most %d, --connections 65536", BATCH_MAX);
+	if (l->secret)
+		call->action.config = l->url ? UNREAD_CONFIG : PLAIN_CONFIG;
+	return -1;
+}
 
-	status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	if (status < 0 && !read_duration(l->duration, &l->plan.duration_ms))
-		status = cli_wrong_use(
-			verb, "--duration is a time such as 30s, not \"%s\"", l->duration);
-	if (status < 0 && (l->batch > BATCH_MAX || l->connections > 65536))
-		status = cli_wrong_use(
-			verb, "--batch is at most %d, --connections 65536", BATCH_MAX);
-	if (status < 0)
-		status = with_config(l);
-	free(l);
-	return status;
+static int
+run(struct call *call)
+{
+	struct load *l = call->options;
+	const struct config_source *src = NULL;
+
+	if (call->cfg && !(src = cli_source(call, l->source)))
+		return CLI_USAGE;
+	if (!l->secret && src->secrets_count == 0)
+		return cli_wrong_use(
+			call->verb, "source %s has no secret; give --secret", src->name);
+	l->secret = l->secret ? l->secret : src->secrets[0];
+	return go(l, call, src);
 }
 
 const struct verb verb_load = {
-	"load",
-	"",
-	"Test under load: unique signed events at a steady rate",
-	"Open loop: a request's latency counts from when it was due, whether or not one could be\n"
-	"sent then. With --url and --secret no configuration is needed. Total, successful and "
-	"failed\n"
-	"count events, the statuses requests. Exits 0 when every answer was 2xx, otherwise 1.\n",
-	run,
+	.name = "load",
+	.summary = "Test under load: unique signed events at a steady rate",
+	.details = "Open loop: a request's latency counts from when it was due, whether or not one "
+		   "could be\n"
+		   "sent then. With --url and --secret no configuration is needed. Total, "
+		   "successful and "
+		   "failed\n"
+		   "count events, the statuses requests. Exits 0 when every answer was 2xx, "
+		   "otherwise 1.\n",
+	.flags =
+		(const struct flag[]){
+			{"url", 0, FLAG_TEXT, "URL", "post there (the configured address)",
+				FLAG_AT(load, url)},
+			{"secret", 0, FLAG_TEXT, "TEXT", "sign with it (the source's first)",
+				FLAG_AT(load, secret)},
+			{"source", 's', FLAG_TEXT, "NAME",
+				"source in the configuration (the first)", FLAG_AT(load, source)},
+			{"rate", 0, FLAG_NUMBER, "N", "events a second", FLAG_AT(load, rate),
+				.fallback = "100"},
+			{"duration", 0, FLAG_TEXT, "TIME", "30s, 5m, or plain seconds",
+				FLAG_AT(load, duration), .fallback = "10s"},
+			{"batch", 0, FLAG_NUMBER, "N", "so many events a request",
+				FLAG_AT(load, batch), .fallback = "1"},
+			{"connections", 0, FLAG_NUMBER, "N", "at most so many at a time",
+				FLAG_AT(load, connections), .fallback = "64"},
+			{"type", 't', FLAG_TEXT, "TYPE", "event type", FLAG_AT(load, type),
+				.fallback = "email_delivered"},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(load, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct load),
+	.actions =
+		(const struct action[]){
+			{.config = SECRET_CONFIG, .check = check, .run = run},
+		},
 };

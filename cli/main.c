@@ -7,26 +7,8 @@
 
 const char *cli_program;
 
-static const struct verb *const verbs[] = {
-	&verb_up,
-	&verb_check,
-	&verb_status,
-	&verb_top,
-	&verb_tap,
-	&verb_event,
-	&verb_batch,
-	&verb_dlq,
-	&verb_retry,
-	&verb_suppressions,
-	&verb_send,
-	&verb_verify,
-	&verb_quarantine,
-	&verb_reload,
-	&verb_drain,
-	&verb_fsck,
-	&verb_load,
-	&verb_completion,
-};
+#define ROW(name) &verb_##name,
+static const struct verb *const verbs[] = {CLI_VERBS(ROW)};
 enum { VERBS_COUNT = sizeof verbs / sizeof *verbs, ARGUMENTS_WIDTH = 13 };
 
 static const struct verb *
@@ -41,14 +23,17 @@ find_verb(const char *name)
 static int
 help(FILE *to)
 {
+	char arguments[CLI_ARGUMENTS_MAX];
+
 	fprintf(to, "usage: trotline VERB [flags]\n\n"
 		    "Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies "
 		    "them.\n\n");
-	for (size_t i = 0; i < VERBS_COUNT; i++)
-		fprintf(to, "  %-12s %-13s %s\n", verbs[i]->name,
-			strlen(verbs[i]->arguments) > ARGUMENTS_WIDTH ? "ACTION"
-								      : verbs[i]->arguments,
+	for (size_t i = 0; i < VERBS_COUNT; i++) {
+		cli_arguments(verbs[i], arguments);
+		fprintf(to, "  %-12s %-*s %s\n", verbs[i]->name, ARGUMENTS_WIDTH,
+			strlen(arguments) > ARGUMENTS_WIDTH ? "ACTION" : arguments,
 			verbs[i]->summary);
+	}
 	fprintf(to,
 		"\n`trotline VERB --help` tells more; `trotline --version` prints the version, "
 		"and\n"
@@ -89,5 +74,5 @@ main(int argc, char **argv)
 			argv[1][0] == '-' ? "flag" : "verb", argv[1]);
 		return CLI_USAGE;
 	}
-	return finish(verb->run(verb, argc - 1, argv + 1));
+	return finish(cli_call(verb, argc - 1, argv + 1));
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "lib/base/field.h"
 #include "lib/base/json.h"
@@ -18,7 +17,7 @@
 #include "lib/base/timestamp.h"
 #include "text.h"
 
-enum { LIST_LIMIT = 1000, ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };
+enum { ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };
 
 static const char MASK[] = "(not shown)";
 
@@ -200,8 +199,6 @@ show(const struct quarantine_ask *ask)
 	struct listing listing = {.ask = ask};
 	struct error why = {"out of memory"};
 
-	if (!ask->number)
-		return cli_wrong_use(ask->verb, "show takes a number of `list`");
 	if (!quarantine_walk(ask->store, ask->number, show_one, &listing, &why) ||
 		listing.short_of_memory)
 		return cli_failed(ask->verb, &why);
@@ -254,57 +251,6 @@ drop(const struct quarantine_ask *ask)
 
 /* ---- the verb ---- */
 
-static const struct action {
-	const char *name;
-	enum quarantine_use use;
-	bool asks_first; /* needs --yes */
-	int (*run)(const struct quarantine_ask *ask);
-} actions[] = {
-	{"list", QUARANTINE_WATCH, false, list},
-	{"show", QUARANTINE_WATCH, false, show},
-	{"retry", QUARANTINE_KEEP, false, quarantine_retry},
-	{"drop", QUARANTINE_KEEP, true, drop},
-};
-
-static const struct action *
-find_action(const char *name)
-{
-	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-		if (strcmp(actions[i].name, name) == 0)
-			return &actions[i];
-	return NULL;
-}
-
-static bool
-is_there(const struct config *cfg)
-{
-	char path[4096];
-
-	snprintf(path, sizeof path, "%s/quarantine/data.mdb", cfg->data_dir);
-	return access(path, F_OK) == 0 || errno != ENOENT;
-}
-
-static int
-with_store(struct quarantine_ask *ask, const struct action *action)
-{
-	struct error why = {""};
-	int status;
-
-	if (!is_there(ask->cfg)) {
-		if (ask->number)
-			return no_such(ask);
-		if (!ask->json)
-			puts("nothing is in quarantine");
-		return CLI_DONE;
-	}
-	ask->store = quarantine_open(ask->cfg, action->use, &why);
-	if (!ask->store)
-		return cli_failed(ask->verb, &why);
-	status = action->run(ask);
-	quarantine_close(&ask->store);
-	return status;
-}
-
 static bool
 read_number(const char *text, uint64_t *number)
 {
@@ -315,57 +261,117 @@ read_number(const char *text, uint64_t *number)
 	return *text >= '1' && *text <= '9' && !*end && errno == 0;
 }
 
+/* A number of `list`, or none. */
 static int
-run(const struct verb *verb, int argc, char **argv)
+check(struct call *call)
 {
-	struct quarantine_ask ask = {.verb = verb, .limit = LIST_LIMIT};
-	const char *path = NULL;
-	bool yes = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&path),
-		{"source", 's', FLAG_TEXT, "NAME", "of this source only", &ask.source},
-		{"limit", 'n', FLAG_NUMBER, "N", "at most so many, oldest first (1000)",
-			&ask.limit},
-		{"json", 0, FLAG_SWITCH, NULL, "one JSON object a line", &ask.json},
-		{"yes", 'y', FLAG_SWITCH, NULL, "drop without a number: all that are meant", &yes},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	const struct action *action;
-	struct config *cfg;
+	struct quarantine_ask *ask = call->options;
 
-	if (status >= 0)
-		return status;
-	action = find_action(rest.list[0]);
-	if (!action)
+	if (call->rest.n && !read_number(call->rest.list[0], &ask->number))
 		return cli_wrong_use(
-			verb, "\"%s\" is none of list, show, retry, drop", rest.list[0]);
-	if (rest.n > 1 && !read_number(rest.list[1], &ask.number))
-		return cli_wrong_use(verb, "\"%s\" is no number of `list`", rest.list[1]);
-	if (action->asks_first && !ask.number && !yes)
-		return cli_wrong_use(verb, "%s takes a number, or --yes for all", action->name);
-	cfg = cli_config(
-		verb, path, action->run == quarantine_retry ? CONFIG_SECRETS : CONFIG_LOOK);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	ask.cfg = cfg;
-	status = with_store(&ask, action);
-	config_destroy(&cfg);
-	return status;
+			call->verb, "\"%s\" is no number of `list`", call->rest.list[0]);
+	return -1;
+}
+
+static int
+check_show(struct call *call)
+{
+	if (call->rest.n == 0)
+		return cli_wrong_use(call->verb, "show takes a number of `list`");
+	return check(call);
+}
+
+static int
+check_drop(struct call *call)
+{
+	const struct quarantine_ask *ask = call->options;
+
+	if (call->rest.n == 0 && !ask->yes)
+		return cli_wrong_use(call->verb, "drop takes a number, or --yes for all");
+	return check(call);
+}
+
+static int
+with_store(struct call *call, int (*act)(const struct quarantine_ask *ask))
+{
+	struct quarantine_ask *ask = call->options;
+
+	ask->verb = call->verb;
+	ask->cfg = call->cfg;
+	ask->store = call->quarantine;
+	if (ask->store)
+		return act(ask);
+	if (ask->number)
+		return no_such(ask);
+	if (!ask->json)
+		puts("nothing is in quarantine");
+	return CLI_DONE;
+}
+
+static int
+run_list(struct call *call)
+{
+	return with_store(call, list);
+}
+
+static int
+run_show(struct call *call)
+{
+	return with_store(call, show);
+}
+
+static int
+run_retry(struct call *call)
+{
+	return with_store(call, quarantine_retry);
+}
+
+static int
+run_drop(struct call *call)
+{
+	return with_store(call, drop);
 }
 
 const struct verb verb_quarantine = {
-	"quarantine",
-	"list|show|retry|drop [NUMBER]",
-	"Requests that were set aside for a wrong signature: look, try again, throw away",
-	"For sources with `on_bad_signature: quarantine`. A NUMBER is one of `list`; without it\n"
-	"list, retry and drop mean all, or those of --source.\n"
-	"show prints the request as JSON; headers that carry credentials are left out.\n"
-	"retry checks with the source's present keys, as the validator does, and posts what\n"
-	"holds now to the front door; what is answered 2xx leaves the quarantine. Of the others\n"
-	"it says why they are still refused, and exits 1.\n\n"
-	"  trotline quarantine list --source shop\n"
-	"  trotline quarantine retry --source shop\n"
-	"  trotline quarantine drop 17\n",
-	run,
+	.name = "quarantine",
+	.arguments = "[NUMBER]",
+	.summary =
+		"Requests that were set aside for a wrong signature: look, try again, throw away",
+	.details = "For sources with `on_bad_signature: quarantine`. A NUMBER is one of `list`; "
+		   "without it\n"
+		   "list, retry and drop mean all, or those of --source.\n"
+		   "show prints the request as JSON; headers that carry credentials are left out.\n"
+		   "retry checks with the source's present keys, as the validator does, and posts "
+		   "what\n"
+		   "holds now to the front door; what is answered 2xx leaves the quarantine. Of "
+		   "the others\n"
+		   "it says why they are still refused, and exits 1.\n\n"
+		   "  trotline quarantine list --source shop\n"
+		   "  trotline quarantine retry --source shop\n"
+		   "  trotline quarantine drop 17\n",
+	.flags =
+		(const struct flag[]){
+			{"source", 's', FLAG_TEXT, "NAME", "of this source only",
+				FLAG_AT(quarantine_ask, source)},
+			{"limit", 'n', FLAG_NUMBER, "N", "at most so many, oldest first",
+				FLAG_AT(quarantine_ask, limit), .fallback = "1000"},
+			{"json", 0, FLAG_SWITCH, NULL, "one JSON object a line",
+				FLAG_AT(quarantine_ask, json)},
+			{"yes", 'y', FLAG_SWITCH, NULL, "drop without a number: all that are meant",
+				FLAG_AT(quarantine_ask, yes)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct quarantine_ask),
+	.actions =
+		(const struct action[]){
+			{"list", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check,
+				.run = run_list},
+			{"show", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check_show,
+				.run = run_show},
+			{"retry", SECRET_CONFIG, .quarantine = STORE_CHANGE, .check = check,
+				.run = run_retry},
+			{"drop", PLAIN_CONFIG, .quarantine = STORE_CHANGE, .check = check_drop,
+				.run = run_drop},
+			{.name = NULL},
+		},
 };

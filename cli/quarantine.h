@@ -12,7 +12,7 @@ struct quarantine_ask {
 	const char *source; /* of this source only, or NULL */
 	uint64_t number;    /* this one only, or 0 */
 	uint64_t limit;     /* so many at most */
-	bool json;
+	bool json, yes;
 };
 
 /* Is the item one of those that are meant? */

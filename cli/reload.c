@@ -15,7 +15,7 @@
 #include "providers/source_keys.h"
 #include "stages.h"
 
-enum { HEAR_MS = 700, STEP_MS = 100, WAIT_S = 10 };
+enum { HEAR_MS = 700, STEP_MS = 100 };
 
 struct reload {
 	const struct verb *verb;
@@ -161,57 +161,53 @@ reload(struct reload *r)
 
 /* The secrets are looked at as far as this process can see them; those from the environment of the
  * pipeline may not stand in ours. The validators have the last word. */
-static bool
-check_secrets(const struct verb *verb, const char *path)
+static int
+check_secrets(struct call *call)
 {
 	struct error why = {""};
-	struct config *whole = source_keys_load(path, &why);
+	struct config *whole = source_keys_load(config_path(call->path), &why);
 	const bool elsewhere = strstr(why.text, "environment variable") != NULL;
 
 	if (!whole && elsewhere)
-		fprintf(stderr, "trotline %s: warning: %s here; the validator knows\n", verb->name,
+		fprintf(stderr, "trotline reload: warning: %s here; the validator knows\n",
 			why.text);
 	else if (!whole)
-		cli_failed(verb, &why);
+		cli_failed(call->verb, &why);
 	config_destroy(&whole);
-	return *why.text == 0 || elsewhere;
+	return *why.text == 0 || elsewhere ? -1 : CLI_BAD_CONFIG;
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct reload r = {.verb = verb, .wait_s = WAIT_S};
-	const char *config = NULL;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for a stage (10)",
-			&r.wait_s},
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &r.json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+	struct reload *r = call->options;
 
-	if (status >= 0)
-		return status;
-	if (!check_secrets(verb, config_path(config)))
-		return CLI_BAD_CONFIG;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	r.cfg = cfg;
-	status = reload(&r);
-	config_destroy(&cfg);
-	return status;
+	r->verb = call->verb;
+	r->cfg = call->cfg;
+	return reload(r);
 }
 
 const struct verb verb_reload = {
-	"reload",
-	"",
-	"Apply a changed configuration without dropping a request",
-	"A bad file is refused whole, with the line and the key at fault, and the old one stays.\n"
-	"Secrets, sources, thresholds, retry rules and the log level apply at once; listen, "
-	"data_dir,\n"
-	"processes and sizes on disk need a restart. Exits 0 when every stage has confirmed.\n",
-	run,
+	.name = "reload",
+	.summary = "Apply a changed configuration without dropping a request",
+	.details = "A bad file is refused whole, with the line and the key at fault, and the old "
+		   "one stays.\n"
+		   "Secrets, sources, thresholds, retry rules and the log level apply at once; "
+		   "listen, "
+		   "data_dir,\n"
+		   "processes and sizes on disk need a restart. Exits 0 when every stage has "
+		   "confirmed.\n",
+	.flags =
+		(const struct flag[]){
+			{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for a stage",
+				FLAG_AT(reload, wait_s), .fallback = "10"},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(reload, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct reload),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .check = check_secrets, .run = run},
+		},
 };

@@ -230,10 +230,7 @@ now(struct retry *r, struct error *why)
 {
 	uint64_t total = 0;
 
-	/* What exists is opened again for writing; nothing is made here. */
-	journal_close(&r->journal);
-	r->journal = journal_open(r->cfg, JOURNAL_SETTLE, why);
-	if (!r->journal || !hasten(r, &total, why))
+	if (!hasten(r, &total, why))
 		return false;
 	if (r->json)
 		printf("{\"hastened\":%llu}\n", (unsigned long long)total);
@@ -248,61 +245,63 @@ now(struct retry *r, struct error *why)
 /* ---- the verb ---- */
 
 static int
-with_config(struct retry *r, const char *config)
+check(struct call *call)
 {
-	struct config *cfg = cli_config(r->verb, config, CONFIG_NO_SECRETS);
-	struct error why = {""};
-	bool good;
+	const struct retry *r = call->options;
 
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	r->cfg = cfg;
-	r->journal = journal_open(cfg, JOURNAL_WATCH, &why);
-	good = r->journal && (r->now ? now(r, &why) : list(r, &why));
-	journal_close(&r->journal);
-	config_destroy(&cfg);
-	return good ? CLI_DONE : cli_failed(r->verb, &why);
+	if (call->rest.n && strcmp(call->rest.list[0], "list") != 0)
+		return cli_wrong_use(call->verb, "\"%s\" is not list", call->rest.list[0]);
+	if (r->now && call->rest.n)
+		return cli_wrong_use(call->verb, "list and --now exclude each other");
+	if (r->now && (r->type || r->limit || (r->source && strcmp(r->now, "--all") == 0)))
+		return cli_wrong_use(call->verb, "--now takes one ID, or --all without exception");
+	if (r->now)
+		call->action.journal = STORE_CHANGE;
+	return -1;
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct retry r = {.verb = verb};
-	const char *config = NULL;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"now", 0, FLAG_TEXT, "ID|--all", "do not let this event wait, or none of them",
-			&r.now},
-		{"type", 't', FLAG_TEXT, "TYPE", "list: only this event type", &r.type},
-		{"source", 's', FLAG_TEXT, "NAME", "list, --now ID: only this source", &r.source},
-		{"limit", 'n', FLAG_NUMBER, "N", "list at most so many (on a terminal: 100)",
-			&r.limit},
-		{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line", &r.json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	struct retry *r = call->options;
+	struct error why = {""};
 
-	if (status >= 0)
-		return status;
-	if (rest.n && strcmp(rest.list[0], "list") != 0)
-		return cli_wrong_use(verb, "\"%s\" is not list", rest.list[0]);
-	if (r.now && rest.n)
-		return cli_wrong_use(verb, "list and --now exclude each other");
-	if (r.now && (r.type || r.limit || (r.source && strcmp(r.now, "--all") == 0)))
-		return cli_wrong_use(verb, "--now takes one ID, or --all without exception");
-	return with_config(&r, config);
+	r->verb = call->verb;
+	r->cfg = call->cfg;
+	r->journal = call->journal;
+	return (r->now ? now(r, &why) : list(r, &why)) ? CLI_DONE : cli_failed(r->verb, &why);
 }
 
 const struct verb verb_retry = {
-	"retry",
-	"[list]",
-	"List the events that wait for their next try, or try them now",
-	"The earliest comes first. An event whose time has come is sent within its handler's "
-	"pace,\n"
-	"so a thousand that are due together do not come all at once. `--now` takes an event id, "
-	"or\n"
-	"--all; tries that were had still count. Works with the pipeline up or down.\n\n"
-	"  trotline retry --type email_bounced\n"
-	"  trotline retry --now --all\n",
-	run,
+	.name = "retry",
+	.arguments = "[list]",
+	.summary = "List the events that wait for their next try, or try them now",
+	.details = "The earliest comes first. An event whose time has come is sent within its "
+		   "handler's "
+		   "pace,\n"
+		   "so a thousand that are due together do not come all at once. `--now` takes an "
+		   "event id, "
+		   "or\n"
+		   "--all; tries that were had still count. Works with the pipeline up or down.\n\n"
+		   "  trotline retry --type email_bounced\n"
+		   "  trotline retry --now --all\n",
+	.flags =
+		(const struct flag[]){
+			{"now", 0, FLAG_TEXT, "ID|--all",
+				"do not let this event wait, or none of them", FLAG_AT(retry, now)},
+			{"type", 't', FLAG_TEXT, "TYPE", "list: only this event type",
+				FLAG_AT(retry, type)},
+			{"source", 's', FLAG_TEXT, "NAME", "list, --now ID: only this source",
+				FLAG_AT(retry, source)},
+			{"limit", 'n', FLAG_NUMBER, "N",
+				"list at most so many (on a terminal: 100)", FLAG_AT(retry, limit)},
+			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
+				FLAG_AT(retry, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct retry),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .journal = STORE_READ, .check = check, .run = run},
+		},
 };

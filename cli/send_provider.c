@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "answer.h"
 #include "compose.h"
+#include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/timestamp.h"
@@ -142,7 +144,7 @@ post(struct making *m, const struct sealing *s, const char *id, struct error *wh
 
 	if (!http_post_as_is(m->http, to, s->body, &headers, &answer, why))
 		return false;
-	send_answer(m->ask->json, to, id, &answer);
+	answer_print(m->ask->json, to, id, &answer);
 	m->refused |= answer.status / 100 != 2;
 	return true;
 }
@@ -232,42 +234,43 @@ release(struct making *m)
 }
 
 static int
-with_config(const struct provider_send *ask, const struct config *cfg)
+make_all(const struct provider_send *ask, const struct call *call)
 {
 	struct making m = {.ask = ask};
 	struct error why = {"out of memory"};
-	bool ok = prepare(&m, cfg, &why);
+	bool ok = prepare(&m, call->cfg, &why);
 
 	for (uint64_t i = 0; ok && i < ask->count; i++)
 		ok = send_one(&m, i, &why);
 	release(&m);
 	if (!ok)
-		return cli_failed(ask->verb, &why);
+		return cli_failed(call->verb, &why);
 	return m.refused ? CLI_FAILED : CLI_DONE;
 }
 
 int
-send_provider(const struct provider_send *ask)
+send_provider_check(const struct provider_send *ask, struct call *call)
 {
 	const struct sample_set *set = ask->provider ? sample_set_find(ask->provider) : NULL;
-	struct error why = {""};
-	struct config *cfg;
-	int status;
 
 	if (ask->provider && !set)
-		return cli_wrong_use(ask->verb, "there is no provider \"%s\"", ask->provider);
+		return cli_wrong_use(call->verb, "there is no provider \"%s\"", ask->provider);
 	if ((ask->new_key || ask->events) && !set)
-		return cli_wrong_use(ask->verb, "--provider is needed");
+		return cli_wrong_use(call->verb, "--provider is needed");
+	if (ask->new_key || ask->events)
+		call->action.config = UNREAD_CONFIG;
+	return -1;
+}
+
+int
+send_provider(const struct provider_send *ask, const struct call *call)
+{
+	struct error why = {""};
+
 	if (ask->events)
-		return list_events(set);
-	if (ask->new_key)
-		return seal_key_make(ask->provider, ask->new_key, &why)
-			       ? CLI_DONE
-			       : cli_failed(ask->verb, &why);
-	cfg = cli_config(ask->verb, ask->config, CONFIG_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = with_config(ask, cfg);
-	config_destroy(&cfg);
-	return status;
+		return list_events(sample_set_find(ask->provider));
+	if (!ask->new_key)
+		return make_all(ask, call);
+	return seal_key_make(ask->provider, ask->new_key, &why) ? CLI_DONE
+								: cli_failed(call->verb, &why);
 }

@@ -3,11 +3,9 @@
 #define TROTLINE_CLI_SEND_PROVIDER_H
 
 #include "cli.h"
-#include "http.h"
 
 struct provider_send {
-	const struct verb *verb;
-	const char *config, *source, *provider, *event, *email, *id, *url;
+	const char *source, *provider, *event, *email, *id, *url;
 	const char *key, *new_key; /* files with a private key */
 	uint64_t count;
 	bool print;  /* the request as JSON for `verify`, instead of posting it */
@@ -15,10 +13,11 @@ struct provider_send {
 	bool json;
 };
 
-/* Returns the exit code. */
-int send_provider(const struct provider_send *ask);
+/* Whether it can be made: -1, or the exit code, the cause told. What needs no configuration leaves
+ * it unread. */
+int send_provider_check(const struct provider_send *ask, struct call *call);
 
-/* Prints an answer, as a line or (json) as an object; id may be NULL. (send.c) */
-void send_answer(bool json, const char *url, const char *id, const struct http_answer *answer);
+/* Returns the exit code. */
+int send_provider(const struct provider_send *ask, const struct call *call);
 
 #endif

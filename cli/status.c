@@ -28,34 +28,33 @@ show(const struct verb *verb, const struct config *cfg, bool json)
 	return status;
 }
 
-static int
-run(const struct verb *verb, int argc, char **argv)
-{
-	const char *config = NULL;
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", &json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+struct asking {
+	bool json;
+};
 
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = show(verb, cfg, json);
-	config_destroy(&cfg);
-	return status;
+static int
+run(struct call *call)
+{
+	const struct asking *ask = call->options;
+
+	return show(call->verb, call->cfg, ask->json);
 }
 
 const struct verb verb_status = {
-	"status",
-	"",
-	"Show the stages, their rates, the queues and what is wrong",
-	"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
-	"handler has answered yet. Exits 3 when the pipeline is down.\n",
-	run,
+	.name = "status",
+	.summary = "Show the stages, their rates, the queues and what is wrong",
+	.details = "Listens for a second and a half. PER SECOND is what a stage has handled; "
+		   "WAITING what no\n"
+		   "handler has answered yet. Exits 3 when the pipeline is down.\n",
+	.flags =
+		(const struct flag[]){
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(asking, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .run = run},
+		},
 };

@@ -17,9 +17,8 @@
 #include "text.h"
 
 struct asking {
-	const struct verb *verb;
-	const struct config *cfg;
 	const char *email, *reason, *until;
+	int64_t until_ms;
 	uint64_t limit, shown;
 	bool json;
 };
@@ -69,20 +68,6 @@ print_row(const struct roster_row *row)
 
 /* ---- looking ---- */
 
-/* NULL when there is none yet, which is as good as an empty one, or after saying why. */
-static struct state *
-open_watching(const struct asking *rq, bool *failed)
-{
-	struct error why = {""};
-	bool exists;
-	struct state *db = state_watch(rq->cfg->data_dir, &exists, &why);
-
-	*failed = !db && exists;
-	if (*failed)
-		cli_failed(rq->verb, &why);
-	return db;
-}
-
 static bool
 list_one(void *arg, const struct roster_row *row)
 {
@@ -99,18 +84,14 @@ list_one(void *arg, const struct roster_row *row)
 }
 
 static int
-list(struct asking *rq)
+list(struct call *call)
 {
+	struct asking *rq = call->options;
 	struct error why = {""};
-	bool failed, good;
-	struct state *db = open_watching(rq, &failed);
 
-	if (failed)
-		return CLI_FAILED;
-	good = !db || roster_list(db, slice_of(rq->reason), now_ms(), list_one, rq, &why);
-	state_close(&db);
-	if (!good)
-		return cli_failed(rq->verb, &why);
+	if (call->state &&
+		!roster_list(call->state, slice_of(rq->reason), now_ms(), list_one, rq, &why))
+		return cli_failed(call->verb, &why);
 	if (rq->shown == 0 && !rq->json)
 		fputs("no address is suppressed\n", stderr);
 	return CLI_DONE;
@@ -149,21 +130,18 @@ print_check(const struct asking *rq, struct roster_entry *entry, bool active)
 }
 
 static int
-check(struct asking *rq)
+check(struct call *call)
 {
+	const struct asking *rq = call->options;
 	struct roster_entry entry = {.row = {.email = {NULL, 0}}};
 	struct error why = {""};
-	bool failed, active = false;
-	struct state *db = open_watching(rq, &failed);
+	bool active = false;
 
-	if (db)
-		failed = roster_find(db, slice_of(rq->email), now_ms(), &entry, &active, &why) ==
-			 ROSTER_TROUBLE;
-	if (*why.text)
-		cli_failed(rq->verb, &why);
-	state_close(&db);
-	if (failed)
+	if (call->state && roster_find(call->state, slice_of(rq->email), now_ms(), &entry, &active,
+				   &why) == ROSTER_TROUBLE) {
+		cli_failed(call->verb, &why);
 		return CLI_USAGE;
+	}
 	print_check(rq, &entry, active);
 	if (fflush(stdout) != 0)
 		return CLI_USAGE; /* 1 would be an answer */
@@ -203,26 +181,21 @@ typedef enum roster_result change_fn(
 	struct state *db, const struct roster_change *c, struct error *why);
 
 static int
-change(struct asking *rq, change_fn *fn, const char *done, const char *as_it_was)
+change(struct call *call, change_fn *fn, const char *done, const char *as_it_was)
 {
-	struct roster_change c = {
+	const struct asking *rq = call->options;
+	const struct roster_change c = {
 		.address = slice_of(rq->email),
 		.reason = slice_of(rq->reason ? rq->reason : "operator"),
 		.now_ms = now_ms(),
+		.until = rq->until_ms,
 		.who = user_name(),
 	};
-	enum roster_result result = ROSTER_FAILED;
 	struct error why = {""};
-	struct state *db;
+	const enum roster_result result = fn(call->state, &c, &why);
 
-	if (!read_until(rq->until, &c.until, &why))
-		return cli_wrong_use(rq->verb, "%s", why.text);
-	db = state_open(rq->cfg->data_dir, &why);
-	if (db)
-		result = fn(db, &c, &why);
-	state_close(&db);
 	if (result == ROSTER_FAILED)
-		return cli_failed(rq->verb, &why);
+		return cli_failed(call->verb, &why);
 	if (rq->json)
 		printf("{\"changed\":%s}\n", result == ROSTER_CHANGED ? "true" : "false");
 	else
@@ -231,91 +204,82 @@ change(struct asking *rq, change_fn *fn, const char *done, const char *as_it_was
 }
 
 static int
-add(struct asking *rq)
+add(struct call *call)
 {
-	return change(rq, roster_add, "suppressed",
+	return change(call, roster_add, "suppressed",
 		"suppressed already, for as long or longer; `check` tells, `remove` first to "
 		"shorten");
 }
 
 static int
-take_away(struct asking *rq)
+take_away(struct call *call)
 {
-	return change(rq, roster_remove, "no longer suppressed", "was not suppressed");
+	return change(call, roster_remove, "no longer suppressed", "was not suppressed");
 }
 
 /* ---- the verb ---- */
 
-static const struct action {
-	const char *name;
-	int (*run)(struct asking *rq);
-	bool of_one; /* takes EMAIL */
-} actions[] = {
-	{"list", list, false},
-	{"check", check, true},
-	{"add", add, true},
-	{"remove", take_away, true},
-};
-
-static const struct action *
-find_action(const char *name)
+static int
+takes_none(struct call *call)
 {
-	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-		if (strcmp(actions[i].name, name) == 0)
-			return &actions[i];
-	return NULL;
+	return call->rest.n == 0 ? -1 : cli_wrong_use(call->verb, "list takes no EMAIL");
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+takes_one(struct call *call)
 {
-	struct asking rq = {.verb = verb};
-	const char *config = NULL;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"reason", 'r', FLAG_TEXT, "TEXT",
-			"add, remove: why (operator); list: only with this reason", &rq.reason},
-		{"until", 0, FLAG_TEXT, "TIME", "add: until then (for good)", &rq.until},
-		{"limit", 'n', FLAG_NUMBER, "N", "list: at most so many", &rq.limit},
-		{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line", &rq.json},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	const struct action *action;
-	struct config *cfg;
+	struct asking *rq = call->options;
+	struct error why = {""};
 
-	if (status >= 0)
-		return status;
-	action = find_action(rest.list[0]);
-	if (!action)
-		return cli_wrong_use(
-			verb, "\"%s\" is none of list, check, add, remove", rest.list[0]);
-	if (action->of_one != (rest.n == 2))
-		return cli_wrong_use(verb, "%s %s", action->name,
-			action->of_one ? "takes an EMAIL" : "takes no EMAIL");
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	rq.cfg = cfg;
-	rq.email = action->of_one ? rest.list[1] : NULL;
-	status = action->run(&rq);
-	config_destroy(&cfg);
-	return status;
+	if (call->rest.n == 0)
+		return cli_wrong_use(call->verb, "%s takes an EMAIL", call->action.name);
+	rq->email = call->rest.list[0];
+	if (!read_until(rq->until, &rq->until_ms, &why))
+		return cli_wrong_use(call->verb, "%s", why.text);
+	return -1;
 }
 
 const struct verb verb_suppressions = {
-	"suppressions",
-	"list|check|add|remove [EMAIL]",
-	"Show and change the addresses that must not be written to",
-	"list    those that are suppressed now, by address\n"
-	"check   exits 0 when EMAIL is suppressed, 1 when it is not, 2 when that cannot be told\n"
-	"add     for good, or --until TIME: 2026-01-02T03:04:05Z, seconds since 1970, or a time\n"
-	"        from now on such as 30d. One that lasts longer already stays as it is\n"
-	"remove  takes the suppression away, and the soft bounces that have led to it\n\n"
-	"Addresses are compared without case, as handlers do. Changes are kept in the compliance "
-	"log\n"
-	"with who made them and why. Works with the pipeline up or down.\n\n"
-	"  trotline suppressions add jo@example.com --reason \"asked by phone\"\n"
-	"  trotline suppressions check jo@example.com && echo do not write\n",
-	run,
+	.name = "suppressions",
+	.arguments = "[EMAIL]",
+	.summary = "Show and change the addresses that must not be written to",
+	.details =
+		"list    those that are suppressed now, by address\n"
+		"check   exits 0 when EMAIL is suppressed, 1 when it is not, 2 when that cannot be "
+		"told\n"
+		"add     for good, or --until TIME: 2026-01-02T03:04:05Z, seconds since 1970, or a "
+		"time\n"
+		"        from now on such as 30d. One that lasts longer already stays as it is\n"
+		"remove  takes the suppression away, and the soft bounces that have led to it\n\n"
+		"Addresses are compared without case, as handlers do. Changes are kept in the "
+		"compliance "
+		"log\n"
+		"with who made them and why. Works with the pipeline up or down.\n\n"
+		"  trotline suppressions add jo@example.com --reason \"asked by phone\"\n"
+		"  trotline suppressions check jo@example.com && echo do not write\n",
+	.flags =
+		(const struct flag[]){
+			{"reason", 'r', FLAG_TEXT, "TEXT",
+				"add, remove: why (operator); list: only with this reason",
+				FLAG_AT(asking, reason)},
+			{"until", 0, FLAG_TEXT, "TIME", "add: until then (for good)",
+				FLAG_AT(asking, until)},
+			{"limit", 'n', FLAG_NUMBER, "N", "list: at most so many",
+				FLAG_AT(asking, limit)},
+			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
+				FLAG_AT(asking, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{"list", PLAIN_CONFIG, .state = STORE_READ, .check = takes_none,
+				.run = list},
+			{"check", PLAIN_CONFIG, .state = STORE_READ, .unopened = CLI_USAGE,
+				.check = takes_one, .run = check},
+			{"add", PLAIN_CONFIG, .state = STORE_MAKE, .check = takes_one, .run = add},
+			{"remove", PLAIN_CONFIG, .state = STORE_MAKE, .check = takes_one,
+				.run = take_away},
+			{.name = NULL},
+		},
 };

@@ -33,8 +33,10 @@ struct tapping {
 	const struct kind *kind;
 	char topic[256]; /* what is printed: all that begins so, or exactly that */
 	bool exact;
+	const char *kind_name, *type, *verdict, *stage;
 	const char *source; /* events of this one only, or NULL */
 	uint64_t left;      /* lines to print; 0: no end */
+	bool json;
 	struct tap_feed *feed;
 	zsock_t *sock;
 	bool heard;                   /* a heartbeat has come */
@@ -185,61 +187,69 @@ tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 	return CLI_DONE;
 }
 
+/* Which frames are meant. */
 static int
-run(const struct verb *verb, int argc, char **argv)
+check(struct call *call)
 {
-	const char *config = NULL, *kind = NULL, *type = NULL, *verdict = NULL, *stage = NULL;
-	struct tapping t = {0};
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"type", 't', FLAG_TEXT, "TYPE", "only events of this type", &type},
-		{"source", 's', FLAG_TEXT, "NAME", "only events from this source", &t.source},
-		{"verdict", 'v', FLAG_TEXT, "VERDICT", "verdicts: done, retry, dead ...", &verdict},
-		{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage", &stage},
-		{"kind", 'k', FLAG_TEXT, "KIND", "event (as routed), verdict, advice or stats",
-			&kind},
-		{"count", 'n', FLAG_NUMBER, "N", "end after so many lines", &t.left},
-		{"json", 0, FLAG_SWITCH, NULL, "as it does without", &json},
-	};
-	const char *implied, *detail;
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+	const struct verb *verb = call->verb;
+	struct tapping *t = call->options;
+	const char *implied = t->verdict ? "verdict" : t->stage ? "stats" : "event";
+	const char *kind = t->kind_name ? t->kind_name : implied;
+	const char *detail = t->type ? t->type : t->verdict ? t->verdict : t->stage;
 
-	if (status >= 0)
-		return status;
-	implied = verdict ? "verdict" : stage ? "stats" : "event";
-	kind = kind ? kind : implied;
-	t.kind = find_kind(kind);
-	if (!t.kind)
+	t->kind = find_kind(kind);
+	if (!t->kind)
 		return cli_wrong_use(
 			verb, "--kind is event, verdict, advice or stats, not \"%s\"", kind);
-	if ((type || t.source) && strcmp(kind, "event") != 0)
+	if ((t->type || t->source) && strcmp(kind, "event") != 0)
 		return cli_wrong_use(verb, "--type and --source go with --kind event only");
-	if ((verdict || stage) && strcmp(kind, implied) != 0)
+	if ((t->verdict || t->stage) && strcmp(kind, implied) != 0)
 		return cli_wrong_use(verb, "--verdict and --stage ask for kinds of their own");
-	if (verdict && stage)
+	if (t->verdict && t->stage)
 		return cli_wrong_use(verb, "--verdict and --stage do not go together");
-	detail = type ? type : verdict ? verdict : stage;
-	t.exact = detail != NULL;
-	snprintf(t.topic, sizeof t.topic, "%s.%s", kind, detail ? detail : "");
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = tap(verb, cfg, &t);
-	config_destroy(&cfg);
-	return status;
+	t->exact = detail != NULL;
+	snprintf(t->topic, sizeof t->topic, "%s.%s", kind, detail ? detail : "");
+	return -1;
+}
+
+static int
+run(struct call *call)
+{
+	return tap(call->verb, call->cfg, call->options);
 }
 
 const struct verb verb_tap = {
-	"tap",
-	"",
-	"Follow what goes through the pipeline, one JSON object a line",
-	"Says `connected` on stderr once it hears the pipeline. For watching only: a tap that "
-	"does\n"
-	"not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed pipe ends "
-	"it.\n"
-	"Exits 3 when the pipeline is down.\n",
-	run,
+	.name = "tap",
+	.summary = "Follow what goes through the pipeline, one JSON object a line",
+	.details = "Says `connected` on stderr once it hears the pipeline. For watching only: a "
+		   "tap that "
+		   "does\n"
+		   "not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed "
+		   "pipe ends "
+		   "it.\n"
+		   "Exits 3 when the pipeline is down.\n",
+	.flags =
+		(const struct flag[]){
+			{"type", 't', FLAG_TEXT, "TYPE", "only events of this type",
+				FLAG_AT(tapping, type)},
+			{"source", 's', FLAG_TEXT, "NAME", "only events from this source",
+				FLAG_AT(tapping, source)},
+			{"verdict", 'v', FLAG_TEXT, "VERDICT", "verdicts: done, retry, dead ...",
+				FLAG_AT(tapping, verdict)},
+			{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage",
+				FLAG_AT(tapping, stage)},
+			{"kind", 'k', FLAG_TEXT, "KIND",
+				"event (as routed), verdict, advice or stats",
+				FLAG_AT(tapping, kind_name)},
+			{"count", 'n', FLAG_NUMBER, "N", "end after so many lines",
+				FLAG_AT(tapping, left)},
+			{"json", 0, FLAG_SWITCH, NULL, "as it does without",
+				FLAG_AT(tapping, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct tapping),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .check = check, .run = run},
+		},
 };

@@ -135,35 +135,34 @@ show(const struct verb *verb, const struct config *cfg, bool json, uint64_t coun
 	return status;
 }
 
-static int
-run(const struct verb *verb, int argc, char **argv)
-{
-	const char *config = NULL;
-	uint64_t count = 0;
-	bool json = false;
-	const struct flag flags[] = {
-		FLAG_CONFIG(&config),
-		{"json", 0, FLAG_SWITCH, NULL, "print one JSON object a second", &json},
-		{"count", 'n', FLAG_NUMBER, "N", "with --json: end after so many", &count},
-	};
-	struct arguments rest;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
-	struct config *cfg;
+struct asking {
+	uint64_t count;
+	bool json;
+};
 
-	if (status >= 0)
-		return status;
-	cfg = cli_config(verb, config, CONFIG_NO_SECRETS);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	status = show(verb, cfg, json, count);
-	config_destroy(&cfg);
-	return status;
+static int
+run(struct call *call)
+{
+	const struct asking *ask = call->options;
+
+	return show(call->verb, call->cfg, ask->json, ask->count);
 }
 
 const struct verb verb_top = {
-	"top",
-	"",
-	"Follow `status` live in the terminal; q ends it",
-	"Where input or output is no terminal, it prints once and ends.\n",
-	run,
+	.name = "top",
+	.summary = "Follow `status` live in the terminal; q ends it",
+	.details = "Where input or output is no terminal, it prints once and ends.\n",
+	.flags =
+		(const struct flag[]){
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object a second",
+				FLAG_AT(asking, json)},
+			{"count", 'n', FLAG_NUMBER, "N", "with --json: end after so many",
+				FLAG_AT(asking, count)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct asking),
+	.actions =
+		(const struct action[]){
+			{.config = PLAIN_CONFIG, .run = run},
+		},
 };

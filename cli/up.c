@@ -26,7 +26,7 @@
 #include "readiness.h"
 #include "supervise.h"
 
-enum { READY_S = 30, PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
+enum { PROBE_MS = 100, PROBE_TIMEOUT_MS = 2000 };
 
 struct up {
 	const struct verb *verb;
@@ -318,52 +318,50 @@ run_up(struct up *up)
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct up up = {.verb = verb, .patience_s = READY_S};
-	const struct flag flags[] = {
-		FLAG_CONFIG(&up.path),
-		{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then (30)",
-			&up.patience_s},
-		{"json", 0, FLAG_SWITCH, NULL, "say each state as a JSON object on a line",
-			&up.json},
-	};
+	struct up *up = call->options;
 	struct error why = {""};
-	struct arguments rest;
-	struct config *cfg;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
 
-	if (status >= 0)
-		return status;
-	up.path = config_path(up.path);
-	cfg = cli_config(verb, up.path, CONFIG_LOOK);
-	if (!cfg)
-		return CLI_BAD_CONFIG;
-	up.cfg = cfg;
-	up.terminal = has_terminal();
-	take_signals(&up.signals);
+	up->verb = call->verb;
+	up->path = call->path;
+	up->cfg = call->cfg;
+	up->terminal = has_terminal();
+	take_signals(&up->signals);
 	umask(077);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!place_secrets(cfg, &why))
-		status = cli_failed(verb, &why);
-	else if (!check_secrets(cfg, &why)) {
-		cli_failed(verb, &why);
-		status = CLI_BAD_CONFIG;
-	} else
-		status = run_up(&up);
-	config_destroy(&cfg);
-	return status;
+	if (!place_secrets(up->cfg, &why))
+		return cli_failed(up->verb, &why);
+	if (check_secrets(up->cfg, &why))
+		return run_up(up);
+	cli_failed(up->verb, &why);
+	return CLI_BAD_CONFIG;
 }
 
 const struct verb verb_up = {
-	"up",
-	"",
-	"Start the pipeline in the foreground; SIGTERM drains and stops it",
-	"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it.\n"
-	"Prints the line `ready` once events are taken; with --json, objects whose `state` is\n"
-	"starting, ready, reloading, stopping, stopped. The stages run under supervisord, one log\n"
-	"file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its terminal) drains "
-	"and\n"
-	"stops all; SIGHUP without a terminal does what `trotline reload` does.\n",
-	run,
+	.name = "up",
+	.summary = "Start the pipeline in the foreground; SIGTERM drains and stops it",
+	.details = "Makes data_dir and, where a source's secrets_file does not exist, a random "
+		   "secret in it.\n"
+		   "Prints the line `ready` once events are taken; with --json, objects whose "
+		   "`state` is\n"
+		   "starting, ready, reloading, stopping, stopped. The stages run under "
+		   "supervisord, one log\n"
+		   "file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its "
+		   "terminal) drains "
+		   "and\n"
+		   "stops all; SIGHUP without a terminal does what `trotline reload` does.\n",
+	.flags =
+		(const struct flag[]){
+			{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then",
+				FLAG_AT(up, patience_s), .fallback = "30"},
+			{"json", 0, FLAG_SWITCH, NULL, "say each state as a JSON object on a line",
+				FLAG_AT(up, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct up),
+	.actions =
+		(const struct action[]){
+			{.config = PARENT_CONFIG, .run = run},
+		},
 };

@@ -174,50 +174,62 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 }
 
 static int
-run(const struct verb *verb, int argc, char **argv)
+run(struct call *call)
 {
-	struct question q = {.provider = NULL};
-	const struct flag flags[] = {
-		{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic", &q.provider},
-		{"scheme", 0, FLAG_TEXT, "NAME", "how it is proved, where that is open", &q.scheme},
-		{"secret", 0, FLAG_LIST, "TEXT",
-			"secret, public key, user:password or token; as often as there are",
-			&q.secrets},
-		{"header-name", 0, FLAG_TEXT, "NAME", "header of signature or secret", &q.header},
-		{"now", 0, FLAG_TEXT, "TIME", "in place of the clock: when it came", &q.now},
-		{"max-age", 0, FLAG_NUMBER, "SECONDS", "of the signed time", &q.max_age_s},
-		{"url", 0, FLAG_TEXT, "URL", "as entered at the provider", &q.url},
-		{"topic", 0, FLAG_LIST, "ARN", "SNS topic that is allowed", &q.topics},
-		{"cert", 0, FLAG_LIST, "URL=FILE", "certificate of that address", &q.certificates},
-		{"allow-raw", 0, FLAG_SWITCH, NULL, "SNS: take unsigned raw delivery",
-			&q.allow_raw},
-	};
-	struct arguments rest;
+	struct question *q = call->options;
 	struct json_reader *json;
-	int status = cli_flags(verb, flags, sizeof flags / sizeof *flags, argc, argv, &rest);
+	int status;
 
-	if (status >= 0)
-		return status;
-	if (!q.provider)
-		return cli_wrong_use(verb, "--provider is needed");
-	msgpack_zone_init(&q.zone, ZONE_BYTES);
+	if (!q->provider)
+		return cli_wrong_use(call->verb, "--provider is needed");
+	msgpack_zone_init(&q->zone, ZONE_BYTES);
 	json = json_reader_new();
-	status = ask(verb, &q, rest.list[0], json);
+	status = ask(call->verb, q, call->rest.list[0], json);
 	json_reader_destroy(&json);
-	msgpack_zone_destroy(&q.zone);
+	msgpack_zone_destroy(&q->zone);
 	return status;
 }
 
 const struct verb verb_verify = {
-	"verify",
-	"REQUEST.json",
-	"Say whether a captured webhook is accepted, and why not",
-	"REQUEST.json (\"-\": standard input) is {\"headers\": {...}, \"body\": \"...\" or\n"
-	"\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
-	"Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n"
-	"Without --now and --max-age the age is judged only where the scheme itself\n"
-	"demands it, for a captured request is looked at later than it came; the days\n"
-	"of a certificate are judged with --now only.\n\n"
-	"Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
-	run,
+	.name = "verify",
+	.arguments = "REQUEST.json",
+	.summary = "Say whether a captured webhook is accepted, and why not",
+	.details = "REQUEST.json (\"-\": standard input) is {\"headers\": {...}, \"body\": \"...\" "
+		   "or\n"
+		   "\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
+		   "Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n"
+		   "Without --now and --max-age the age is judged only where the scheme itself\n"
+		   "demands it, for a captured request is looked at later than it came; the days\n"
+		   "of a certificate are judged with --now only.\n\n"
+		   "Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
+	.flags =
+		(const struct flag[]){
+			{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic",
+				FLAG_AT(question, provider)},
+			{"scheme", 0, FLAG_TEXT, "NAME", "how it is proved, where that is open",
+				FLAG_AT(question, scheme)},
+			{"secret", 0, FLAG_LIST, "TEXT",
+				"secret, public key, user:password or token; as often as there are",
+				FLAG_AT(question, secrets)},
+			{"header-name", 0, FLAG_TEXT, "NAME", "header of signature or secret",
+				FLAG_AT(question, header)},
+			{"now", 0, FLAG_TEXT, "TIME", "in place of the clock: when it came",
+				FLAG_AT(question, now)},
+			{"max-age", 0, FLAG_NUMBER, "SECONDS", "of the signed time",
+				FLAG_AT(question, max_age_s)},
+			{"url", 0, FLAG_TEXT, "URL", "as entered at the provider",
+				FLAG_AT(question, url)},
+			{"topic", 0, FLAG_LIST, "ARN", "SNS topic that is allowed",
+				FLAG_AT(question, topics)},
+			{"cert", 0, FLAG_LIST, "URL=FILE", "certificate of that address",
+				FLAG_AT(question, certificates)},
+			{"allow-raw", 0, FLAG_SWITCH, NULL, "SNS: take unsigned raw delivery",
+				FLAG_AT(question, allow_raw)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct question),
+	.actions =
+		(const struct action[]){
+			{.run = run},
+		},
 };

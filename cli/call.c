@@ -1,0 +1,199 @@
+/* call - one call of a verb: its command line is read, what its row names is opened, it runs, and
+ * all is closed again. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "lib/store/journal.h"
+#include "lib/store/letters.h"
+#include "lib/store/quarantine.h"
+#include "lib/store/state.h"
+#include "providers/source_keys.h"
+
+/* ---- which action ---- */
+
+static int
+no_action(const struct verb *verb, const char *given)
+{
+	char names[CLI_ARGUMENTS_MAX] = "";
+
+	for (const struct action *a = verb->actions; a->run; a++) {
+		strcat(names, a == verb->actions ? "" : ", ");
+		strcat(names, a->name);
+	}
+	return cli_wrong_use(verb, "\"%s\" is none of %s", given, names);
+}
+
+static int
+find_action(struct call *call)
+{
+	const struct action *a = call->verb->actions;
+	const char *name;
+
+	if (!a->name) {
+		call->action = *a;
+		return -1;
+	}
+	name = call->rest.list[0];
+	while (a->run && strcmp(a->name, name) != 0)
+		a++;
+	if (!a->run)
+		return no_action(call->verb, name);
+	call->action = *a;
+	call->rest.list++;
+	call->rest.n--;
+	return -1;
+}
+
+/* ---- what it needs ---- */
+
+static struct config *
+load_config(struct call *call)
+{
+	struct error why = {""};
+	struct config *cfg;
+
+	call->path = config_path(call->path);
+	if (call->action.config == SECRET_CONFIG)
+		cfg = source_keys_load(call->path, &why);
+	else
+		cfg = config_load(call->path,
+			call->action.config == PARENT_CONFIG ? CONFIG_LOOK : CONFIG_NO_SECRETS,
+			&why);
+	if (!cfg)
+		cli_failed(call->verb, &why);
+	return cfg;
+}
+
+/* Whether there is an LMDB store of that name; what cannot be told will fail to open. */
+static bool
+is_there(const struct call *call, const char *store)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s/data.mdb", call->cfg->data_dir, store);
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/* A look first, for a journal that is opened for changes is made where there is none. */
+static bool
+open_journal(struct call *call, struct error *why)
+{
+	const enum cli_store use = call->action.journal;
+
+	if (use == STORE_UNUSED)
+		return true;
+	call->journal = journal_open(call->cfg, JOURNAL_WATCH, why);
+	if (!call->journal || use == STORE_READ)
+		return call->journal != NULL;
+	journal_close(&call->journal);
+	call->journal = journal_open(call->cfg, JOURNAL_SETTLE, why);
+	return call->journal != NULL;
+}
+
+static bool
+open_letters(struct call *call, struct error *why)
+{
+	const enum cli_store use = call->action.letters;
+
+	if (use != STORE_UNUSED)
+		call->letters = letters_open(call->cfg,
+			use == STORE_CHANGE && is_there(call, "dlq") ? LETTERS_KEEP : LETTERS_WATCH,
+			why);
+	return use == STORE_UNUSED || call->letters;
+}
+
+static bool
+open_quarantine(struct call *call, struct error *why)
+{
+	const enum cli_store use = call->action.quarantine;
+
+	if (use == STORE_UNUSED || !is_there(call, "quarantine"))
+		return true;
+	call->quarantine = quarantine_open(
+		call->cfg, use == STORE_CHANGE ? QUARANTINE_KEEP : QUARANTINE_WATCH, why);
+	return call->quarantine != NULL;
+}
+
+static bool
+open_state(struct call *call, struct error *why)
+{
+	const enum cli_store use = call->action.state;
+	bool exists = true;
+
+	if (use == STORE_READ)
+		call->state = state_watch(call->cfg->data_dir, &exists, why);
+	else if (use != STORE_UNUSED)
+		call->state = state_open(call->cfg->data_dir, why);
+	return use == STORE_UNUSED || call->state || !exists;
+}
+
+static int
+with_stores(struct call *call)
+{
+	struct error why = {""};
+	int status;
+
+	if (open_journal(call, &why) && open_letters(call, &why) && open_quarantine(call, &why) &&
+		open_state(call, &why))
+		status = call->action.run(call);
+	else {
+		status = cli_failed(call->verb, &why);
+		status = call->action.unopened ? call->action.unopened : status;
+	}
+	state_close(&call->state);
+	quarantine_close(&call->quarantine);
+	letters_close(&call->letters);
+	journal_close(&call->journal);
+	return status;
+}
+
+static int
+with_config(struct call *call)
+{
+	struct config *cfg;
+	int status;
+
+	if (call->action.config <= UNREAD_CONFIG)
+		return call->action.run(call);
+	cfg = load_config(call);
+	if (!cfg)
+		return CLI_BAD_CONFIG;
+	call->cfg = cfg;
+	status = with_stores(call);
+	config_destroy(&cfg);
+	return status;
+}
+
+int
+cli_call(const struct verb *verb, int argc, char **argv)
+{
+	struct call call = {.verb = verb, .options = calloc(1, verb->options + 1)};
+	int status;
+
+	if (!call.options)
+		return cli_failed(verb, &(struct error){"out of memory"});
+	status = cli_flags(&call, argc, argv);
+	if (status < 0)
+		status = find_action(&call);
+	if (status < 0 && call.action.check)
+		status = call.action.check(&call);
+	if (status < 0)
+		status = with_config(&call);
+	free(call.options);
+	return status;
+}
+
+const struct config_source *
+cli_source(const struct call *call, const char *name)
+{
+	const struct config_source *found =
+		name ? config_source_find(call->cfg, slice_of(name)) : &call->cfg->sources[0];
+
+	if (!found)
+		cli_wrong_use(call->verb, "%s has no source \"%s\"", call->cfg->path, name);
+	return found;
+}
