@@ -12,7 +12,7 @@
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
-#include "providers/request_url.h"
+#include "providers/request.h"
 #include "providers/source_keys.h"
 #include "quarantine.h"
 #include "text.h"

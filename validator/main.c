@@ -7,8 +7,8 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
+#include "data.h"
 #include "errands.h"
-#include "foreign.h"
 #include "group.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"

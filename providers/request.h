@@ -1,6 +1,6 @@
 /* request_url - a request's URL as its sender has it, for the provider that signs it (Mandrill). */
-#ifndef TROTLINE_PROVIDERS_REQUEST_URL_H
-#define TROTLINE_PROVIDERS_REQUEST_URL_H
+#ifndef TROTLINE_PROVIDERS_REQUEST_H
+#define TROTLINE_PROVIDERS_REQUEST_H
 
 #include <msgpack.h>
 

@@ -1,7 +1,7 @@
 /* foreign - requests of providers: checked by their own rules (providers/), then made the same
  * candidates as native ones. Pure but for what the certificate function does. */
-#ifndef TROTLINE_VALIDATOR_FOREIGN_H
-#define TROTLINE_VALIDATOR_FOREIGN_H
+#ifndef TROTLINE_VALIDATOR_DATA_H
+#define TROTLINE_VALIDATOR_DATA_H
 
 #include "job.h"
 #include "providers/provider.h"

@@ -1,8 +1,8 @@
 /* foreign - see foreign.h. */
-#include "foreign.h"
+#include "data.h"
 
 #include "lib/base/field.h"
-#include "providers/request_url.h"
+#include "providers/request.h"
 
 enum { DATA_KEYS = 16, ID_MAX = 512, EMAIL_MAX = 320 };
 

@@ -1,5 +1,5 @@
-/* request_url - see request_url.h. */
-#include "request_url.h"
+/* request_url - see request.h. */
+#include "request.h"
 
 #include <stdio.h>
 
