@@ -9,6 +9,8 @@ static const char *const step_names[] = {
 	[CHECK_ACCEPTED] = "accepted",
 	[CHECK_MALFORMED] = "malformed",
 	[CHECK_SIGNATURE] = "signature",
+	[CHECK_TOO_MANY] = "too_many",
+	[CHECK_EVENT] = "event",
 	[CHECK_STALE] = "stale",
 	[CHECK_POLICY] = "policy",
 	[CHECK_UNAVAILABLE] = "unavailable",
@@ -79,6 +81,23 @@ map_of(const struct row *rows, uint32_t n, msgpack_zone *zone)
 	return map;
 }
 
+/* The required fields that are not there or not as they must be. */
+static msgpack_object
+missing_of(unsigned missing, msgpack_zone *zone)
+{
+	msgpack_object list = {.type = MSGPACK_OBJECT_ARRAY};
+
+	list.via.array.ptr =
+		missing ? msgpack_zone_malloc(zone, NATIVE_FIELDS * sizeof list) : NULL;
+	if (!list.via.array.ptr)
+		return NIL;
+	for (size_t i = 0; i < NATIVE_FIELDS; i++)
+		if (missing & 1U << i)
+			list.via.array.ptr[list.via.array.size++] =
+				text_of(slice_of(native_names[i]));
+	return list;
+}
+
 static msgpack_object
 event_of(const struct normal *ev, msgpack_zone *zone)
 {
@@ -103,6 +122,8 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"metadata", ev->metadata},
 		{"dedup_key", text_of(ev->dedup_key)},
 		{"provider_event", text_of(ev->provider_event)},
+		{"error", ev->fault ? text_of(slice_of(event_fault_text(ev->fault))) : NIL},
+		{"fields", missing_of(ev->missing, zone)},
 	};
 
 	return map_of(rows, sizeof rows / sizeof *rows, zone);

@@ -69,9 +69,6 @@ holds(struct retry *r, const struct request *rq)
 	struct provider_source *keys = source ? keys_of(r, source) : NULL;
 	char url[REQUEST_URL_MAX];
 	struct inbound in = {
-		.headers = &rq->headers,
-		.body = rq->body,
-		.url = request_url(&rq->headers, rq->target, url),
 		.now_ms = clock_wall_ms(),
 		.zone = &r->zone,
 		.json = r->json,
@@ -81,6 +78,7 @@ holds(struct retry *r, const struct request *rq)
 	struct normals events = {.count = 0};
 	enum check_step step;
 
+	request_inbound(rq, r->ask->cfg, url, &in);
 	if (!source)
 		return error_set(&r->why, "the configuration has no such source");
 	if (!keys)

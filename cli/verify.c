@@ -19,7 +19,7 @@ enum { ZONE_BYTES = 65536, MS_PER_S = 1000 };
 struct question {
 	const char *provider, *scheme, *header, *now, *url;
 	uint64_t max_age_s;
-	bool allow_raw;
+	bool allow_raw, batch;
 	struct flag_list secrets, topics, certificates; /* certificates: "URL=FILE" */
 	uint64_t now_ms;
 	struct error unfit; /* why the certificate that was asked for is of no use */
@@ -141,6 +141,17 @@ answer(const struct verb *verb, const struct question *q, struct provider_source
 	return accepted ? CLI_DONE : CLI_FAILED;
 }
 
+/* The native format has a path of its own for batches. */
+static bool
+ends_in_batch(struct slice url)
+{
+	static const char end[] = "/batch";
+	const char *query = url.n ? memchr(url.p, '?', url.n) : NULL;
+	const size_t n = query ? (size_t)(query - url.p) : url.n, tail = sizeof end - 1;
+
+	return n >= tail && memcmp(url.p + n - tail, end, tail) == 0;
+}
+
 /* What cannot be asked is wrong use, whatever the file holds. */
 static int
 ask(const struct verb *verb, struct question *q, const char *path, struct json_reader *json)
@@ -168,6 +179,7 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 		return cli_wrong_use(verb, "%s", why.text);
 	if (q->url)
 		in.url = slice_of(q->url);
+	in.batch = q->batch || ends_in_batch(in.url);
 	status = answer(verb, q, source, &in);
 	provider_source_destroy(&source);
 	return status;
@@ -223,6 +235,9 @@ const struct verb verb_verify = {
 				FLAG_AT(question, topics)},
 			{"cert", 0, FLAG_LIST, "URL=FILE", "certificate of that address",
 				FLAG_AT(question, certificates)},
+			{"batch", 0, FLAG_SWITCH, NULL,
+				"native format: a batch (as its url says by /batch)",
+				FLAG_AT(question, batch)},
 			{"allow-raw", 0, FLAG_SWITCH, NULL, "SNS: take unsigned raw delivery",
 				FLAG_AT(question, allow_raw)},
 			{.name = NULL},

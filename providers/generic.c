@@ -5,20 +5,58 @@
  * X-Hub-Signature-256 and has no time (docs: validating webhook deliveries).
  * Body: events of the trotline format, {"event_type", "event_id", "timestamp", "data"}, one or an
  * array. Generic passes over what is none: a standard says who sent a body, not what it means, so
- * any bytes are a good request. The provider `trotline` demands the format; its times are judged
- * event by event, by whoever takes the events in. */
+ * any bytes are a good request. The provider `trotline` demands the format: it says of each event
+ * what is wrong with it, has a path of its own for arrays, and takes no event that is older, or
+ * further ahead, than the source allows. Keys beside the four are kept, as the map `envelope` in
+ * its `data` (unless `data` has such a key of its own). */
 #include "batch.h"
 #include "fields.h"
 #include "scheme.h"
+#include "source.h"
 
-enum { TYPE_MAX = 128, ID_MAX = 512 };
+enum { TYPE_MAX = 128, ID_MAX = 512, MAX_AGE_MS = 600000, MAX_FUTURE_MS = 300000, TAKEN = 202 };
+
+static const struct slice NONE = {NULL, 0};
+static const char ENVELOPE[] = "envelope";
+
+const char *const native_names[NATIVE_FIELDS] = {"event_type", "event_id", "timestamp", "data"};
+
+const char *
+event_fault_text(enum event_fault fault)
+{
+	static const char *const texts[] = {
+		[FAULT_NONE] = "",
+		[FAULT_FIELDS] = "Missing required fields",
+		[FAULT_OLD] = "Event too old",
+		[FAULT_FUTURE] = "Event from the future",
+		[FAULT_JSON] = "Invalid JSON",
+	};
+
+	return texts[fault];
+}
 
 static struct slice
 short_text(const msgpack_object *map, const char *key, size_t max)
 {
 	const struct slice text = FIELDS_TEXT(map, key);
 
-	return text.n <= max ? text : (struct slice){NULL, 0};
+	return text.n <= max ? text : NONE;
+}
+
+/* The four required fields, each as far as it is good; *data: the fourth. */
+static bool
+read_required(const msgpack_object *event, struct normal *ev, const msgpack_object **data)
+{
+	*data = field_get(event, native_names[NATIVE_DATA]);
+	ev->type = ev->provider_event = short_text(event, native_names[NATIVE_TYPE], TYPE_MAX);
+	ev->event_id = ev->dedup_key = short_text(event, native_names[NATIVE_ID], ID_MAX);
+	ev->ts_ms = fields_time(event, native_names[NATIVE_TIMESTAMP]);
+	ev->raw = *event;
+	ev->missing = (unsigned)!ev->type.p << NATIVE_TYPE |
+		      (unsigned)!ev->event_id.p << NATIVE_ID |
+		      (unsigned)!ev->ts_ms << NATIVE_TIMESTAMP |
+		      (unsigned)(!*data || (*data)->type != MSGPACK_OBJECT_MAP) << NATIVE_DATA;
+	return !ev->missing;
 }
 
 /* data's own fields have the names of ours. */
@@ -27,7 +65,6 @@ read_data(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
 {
 	int64_t code;
 
-	ev->email = FIELDS_TEXT(data, "email");
 	ev->message_id = fields_id(data, "message_id", zone);
 	ev->bounce_class = FIELDS_TEXT(data, "bounce_class");
 	ev->url = FIELDS_TEXT(data, "url");
@@ -43,40 +80,29 @@ read_data(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
 	ev->metadata = fields_metadata(field_get(data, "metadata"));
 }
 
-static bool
-read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
-{
-	const struct slice type = short_text(event, "event_type", TYPE_MAX);
-	const struct slice id = short_text(event, "event_id", ID_MAX);
-	const msgpack_object *data = field_get(event, "data");
-	const int64_t ts_ms = fields_time(event, "timestamp");
-	struct normal *ev;
-
-	if (!type.n || !id.n || !ts_ms || !data || data->type != MSGPACK_OBJECT_MAP)
-		return false;
-	ev = normals_add(out, in->zone);
-	if (!ev)
-		return false;
-	ev->type = ev->provider_event = type;
-	ev->event_id = ev->dedup_key = id;
-	ev->ts_ms = ts_ms;
-	read_data(ev, data, in->zone);
-	ev->raw = *event;
-	return true;
-}
-
 static enum check_step
 verify(struct provider_source *source, struct inbound *in, struct error *why)
 {
 	return scheme_check(source, in, why);
 }
 
+/* ---- generic ---- */
+
 static bool
-normalise_trotline(
-	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
-	(void)source;
-	return batch_events(in, out, why, read_event);
+	struct normal *ev = normals_add(out, in->zone);
+	const msgpack_object *data;
+
+	if (!ev)
+		return false;
+	if (!read_required(event, ev, &data)) {
+		out->count--;
+		return false;
+	}
+	ev->email = FIELDS_TEXT(data, "email");
+	read_data(ev, data, in->zone);
+	return true;
 }
 
 /* What is no event at all is none gone bad, but beside events it is. */
@@ -93,6 +119,125 @@ normalise(
 	return true;
 }
 
+/* ---- trotline ---- */
+
+static bool
+is_native_name(struct slice key)
+{
+	for (size_t i = 0; i < NATIVE_FIELDS; i++)
+		if (slice_is(key, native_names[i]))
+			return true;
+	return false;
+}
+
+/* What stands beside the four keys. */
+static bool
+read_envelope(const msgpack_object_map *event, msgpack_zone *zone, msgpack_object *out)
+{
+	msgpack_object_kv *more = msgpack_zone_malloc(zone, event->size * sizeof *more);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; more && i < event->size; i++)
+		if (!is_native_name(object_str(&event->ptr[i].key)))
+			more[n++] = event->ptr[i];
+	*out = (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {n, more}};
+	return more != NULL;
+}
+
+/* data, with the envelope where there is one; false when memory is short. */
+static bool
+complete_data(const msgpack_object *event, const msgpack_object *data, msgpack_zone *zone,
+	msgpack_object *out)
+{
+	const msgpack_object_map *inner = &data->via.map;
+	msgpack_object_kv *all;
+
+	*out = *data;
+	if (event->via.map.size <= NATIVE_FIELDS || field_get(data, ENVELOPE))
+		return true;
+	all = msgpack_zone_malloc(zone, (inner->size + 1) * sizeof *all);
+	if (!all || !read_envelope(&event->via.map, zone, &all[inner->size].val))
+		return false;
+	if (inner->size)
+		memcpy(all, inner->ptr, inner->size * sizeof *all);
+	all[inner->size].key = fields_object(slice_of(ENVELOPE));
+	out->via.map = (msgpack_object_map){inner->size + 1, all};
+	return true;
+}
+
+/* An age of 0 is none: `verify` without a time of its own. */
+static enum event_fault
+freshness(const struct provider_options *options, int64_t ts_ms, uint64_t now_ms)
+{
+	const int64_t now = (int64_t)now_ms;
+
+	if (options->max_age_ms && ts_ms < now - (int64_t)options->max_age_ms)
+		return FAULT_OLD;
+	return ts_ms > now + (int64_t)options->max_future_ms ? FAULT_FUTURE : FAULT_NONE;
+}
+
+static void
+read_native(const struct provider_source *source, const struct inbound *in,
+	const msgpack_object *event, struct normals *out)
+{
+	struct normal *ev = normals_add(out, in->zone);
+	const msgpack_object *data;
+
+	if (!ev)
+		return;
+	if (event->type != MSGPACK_OBJECT_MAP) {
+		ev->type = NONE;
+		ev->fault = FAULT_JSON;
+		return;
+	}
+	ev->fault = read_required(event, ev, &data)
+			    ? freshness(&source->options, ev->ts_ms, in->now_ms)
+			    : FAULT_FIELDS;
+	if (ev->fault)
+		return;
+	ev->email = FIELDS_TEXT(data, "email");
+	out->incomplete |= !complete_data(event, data, in->zone, &ev->data);
+	if (!in->lean)
+		read_data(ev, data, in->zone);
+}
+
+static bool
+read_batch(const struct provider_source *source, const struct inbound *in, struct normals *out,
+	struct error *why)
+{
+	const msgpack_object_array *list = &in->root.via.array;
+
+	if (in->root.type != MSGPACK_OBJECT_ARRAY)
+		return error_set(why, "the body is no JSON array");
+	out->too_many = in->batch_events && list->size > in->batch_events;
+	if (out->too_many)
+		return error_set(why, "%u events, at most %llu", list->size,
+			(unsigned long long)in->batch_events);
+	normals_expect(out, list->size, in->zone);
+	for (uint32_t i = 0; i < list->size; i++) {
+		read_native(source, in, &list->ptr[i], out);
+		out->bad += out->count && out->list[out->count - 1].fault != FAULT_NONE;
+	}
+	return true;
+}
+
+/* Of a batch, what cannot be read costs only the event that holds it. */
+static bool
+normalise_trotline(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	in->parsed = in->batch ? json_read_batch(in->json, in->body, in->zone, &in->root, why)
+			       : json_read(in->json, in->body, in->zone, &in->root, why);
+	if (!in->parsed)
+		return false;
+	if (in->batch)
+		return read_batch(source, in, out, why);
+	if (in->root.type != MSGPACK_OBJECT_MAP)
+		return error_set(why, "the body is no JSON object");
+	read_native(source, in, &in->root, out);
+	return true;
+}
+
 const struct provider provider_generic = {
 	.name = "generic",
 	.title = "any sender, by a standard",
@@ -105,6 +250,9 @@ const struct provider provider_trotline = {
 	.name = "trotline",
 	.title = "Trotline's own format",
 	.scheme = "hmac",
+	.max_age_ms = MAX_AGE_MS,
+	.max_future_ms = MAX_FUTURE_MS,
+	.accepted = TAKEN,
 	.bad_signature = 401,
 	.verify = verify,
 	.normalise = normalise_trotline,

@@ -48,6 +48,10 @@ struct inbound {
 	struct json_reader *json;
 	provider_certificate *certificate; /* may be NULL */
 	void *certificate_arg;
+	bool batch;            /* the native format: a batch is due, not one event */
+	uint64_t batch_events; /* and so many at most; 0: without limit */
+	bool lean; /* the native format: fill of struct normal only what a judge needs; the rest
+		    * stands in the event's data */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
 	bool parsed;
@@ -58,10 +62,28 @@ enum check_step {
 	CHECK_ACCEPTED,
 	CHECK_MALFORMED,   /* body or envelope cannot be read */
 	CHECK_SIGNATURE,   /* no, wrong or unusable signature or credentials */
+	CHECK_TOO_MANY,    /* more events than a batch may hold */
+	CHECK_EVENT,       /* the one event that was posted has a fault; it is in the list */
 	CHECK_STALE,       /* signed time outside the window */
 	CHECK_POLICY,      /* rightly signed but not for us: foreign topic, raw delivery */
 	CHECK_UNAVAILABLE, /* key or certificate cannot be had now: ours to mend, 503 */
 };
+
+/* What a native event must have, in the order in which answers name it. */
+enum native_field { NATIVE_TYPE, NATIVE_ID, NATIVE_TIMESTAMP, NATIVE_DATA, NATIVE_FIELDS };
+extern const char *const native_names[NATIVE_FIELDS];
+
+/* Why a native event is not taken; the others' are taken whatever they lack. */
+enum event_fault {
+	FAULT_NONE,
+	FAULT_FIELDS, /* required ones are missing or of the wrong type */
+	FAULT_OLD,
+	FAULT_FUTURE,
+	FAULT_JSON, /* in a batch: no object, or none that can be read */
+};
+
+/* What the sender is told of it. */
+const char *event_fault_text(enum event_fault fault);
 
 /* One event in the common vocabulary. Absent texts have p == NULL, absent numbers are 0. */
 struct normal {
@@ -76,9 +98,12 @@ struct normal {
 	bool skipped; /* told by verify, but not taken: about mail that came in, not mail sent */
 	msgpack_object tags;         /* array or nil */
 	msgpack_object metadata;     /* map or nil */
-	struct slice dedup_key;      /* never absent */
+	struct slice dedup_key;      /* never absent, but of an event with a fault */
 	struct slice provider_event; /* the provider's own name of it */
 	msgpack_object raw;          /* the provider's object in full */
+	msgpack_object data;         /* native: what handlers get; nil elsewhere */
+	enum event_fault fault;
+	unsigned missing; /* FAULT_FIELDS: bits 1 << native_field */
 };
 
 struct normals {
@@ -87,6 +112,7 @@ struct normals {
 	size_t bad; /* parts of the batch that are no events: counted, never sinking the others */
 	struct slice
 		confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
+	bool too_many;       /* refused for that */
 	bool incomplete;     /* memory ran short: not to be answered with 200 */
 };
 
@@ -97,6 +123,7 @@ struct provider {
 	const char *scheme; /* default or fixed scheme */
 	uint64_t max_age_ms,
 		max_future_ms;  /* default freshness: the provider's own retry horizon at least */
+	unsigned accepted;      /* HTTP status: 0 is 200; native 202 */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
 	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret.
 	 */
@@ -122,9 +149,12 @@ const struct provider *provider_of(const struct provider_source *source);
 enum check_step provider_check(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why);
 
-/* The HTTP status for a step: 200, the provider's own for signature and busy, 400, 403; SNS never
+/* The HTTP status for a step: 200 or 202, the provider's own for signature and busy, 400, 403; SNS never
  * 4xx for our own trouble. */
 unsigned provider_status(const struct provider_source *source, enum check_step step);
+
+/* Room for so many more, so that a long list need not grow step by step. */
+void normals_expect(struct normals *out, size_t more, msgpack_zone *zone);
 
 /* Adds an empty event to the list, in the zone. NULL when memory is short. */
 struct normal *normals_add(struct normals *out, msgpack_zone *zone);

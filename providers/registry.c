@@ -1,6 +1,7 @@
 /* registry - the table of providers, and sources made from it. See provider.h.
  *
  * Adding a provider is adding its file, and its row to proto/providers.h. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/providers.h"
@@ -181,9 +182,35 @@ static bool
 is_whole(const struct normals *out)
 {
 	for (size_t i = 0; i < out->count; i++)
-		if (!out->list[i].dedup_key.p)
+		if (!out->list[i].dedup_key.p && !out->list[i].fault)
 			return false;
 	return !out->incomplete;
+}
+
+static void
+tell_fault(const struct normal *ev, struct error *why)
+{
+	char text[128];
+	int n = snprintf(text, sizeof text, "%s", event_fault_text(ev->fault));
+	const char *between = ": ";
+
+	for (size_t i = 0; i < NATIVE_FIELDS; i++) {
+		if (!(ev->missing & 1U << i))
+			continue;
+		n += snprintf(text + n, sizeof text - (size_t)n, "%s%s", between, native_names[i]);
+		between = ", ";
+	}
+	error_set(why, "%s", text);
+}
+
+/* A request of one event stands and falls with it. */
+static enum check_step
+judge_single(const struct inbound *in, const struct normals *out, struct error *why)
+{
+	if (in->batch || out->count != 1 || !out->list->fault)
+		return CHECK_ACCEPTED;
+	tell_fault(out->list, why);
+	return CHECK_EVENT;
 }
 
 enum check_step
@@ -200,7 +227,9 @@ provider_check(
 		error_set(why, "out of memory for the events");
 		return CHECK_UNAVAILABLE;
 	}
-	return ok ? CHECK_ACCEPTED : CHECK_MALFORMED;
+	if (!ok)
+		return out->too_many ? CHECK_TOO_MANY : CHECK_MALFORMED;
+	return judge_single(in, out, why);
 }
 
 unsigned
@@ -210,7 +239,7 @@ provider_status(const struct provider_source *source, enum check_step step)
 
 	switch (step) {
 	case CHECK_ACCEPTED:
-		return 200;
+		return p->accepted ? p->accepted : 200;
 	case CHECK_SIGNATURE:
 	case CHECK_STALE:
 		return p->bad_signature;
@@ -218,6 +247,10 @@ provider_status(const struct provider_source *source, enum check_step step)
 	 * again. */
 	case CHECK_MALFORMED:
 		return p->bad_signature == 401 ? 400 : p->bad_signature;
+	case CHECK_EVENT:
+		return 400;
+	case CHECK_TOO_MANY:
+		return 413;
 	case CHECK_POLICY:
 		return p->bad_signature == 401 ? 403 : p->bad_signature;
 	default:
@@ -225,25 +258,33 @@ provider_status(const struct provider_source *source, enum check_step step)
 	}
 }
 
+void
+normals_expect(struct normals *out, size_t more, msgpack_zone *zone)
+{
+	const size_t room = out->count + more;
+	struct normal *list =
+		room > out->room ? msgpack_zone_malloc(zone, room * sizeof *list) : NULL;
+
+	if (!list)
+		return;
+	if (out->count)
+		memcpy(list, out->list, out->count * sizeof *list);
+	out->list = list;
+	out->room = room;
+}
+
 struct normal *
 normals_add(struct normals *out, msgpack_zone *zone)
 {
 	struct normal *ev;
 
+	if (out->count == out->room)
+		normals_expect(out, out->count ? out->count : FIRST_ROOM, zone);
 	if (out->count == out->room) {
-		const size_t room = out->room ? 2 * out->room : FIRST_ROOM;
-		struct normal *more = msgpack_zone_malloc(zone, room * sizeof *more);
-
-		if (!more) {
-			out->incomplete = true;
-			return NULL;
-		}
-		if (out->count)
-			memcpy(more, out->list, out->count * sizeof *more);
-		out->list = more;
-		out->room = room;
+		out->incomplete = true;
+		return NULL;
 	}
 	ev = &out->list[out->count++];
-	*ev = (struct normal){.type = slice_of("unknown"), .tags.type = MSGPACK_OBJECT_NIL};
+	*ev = (struct normal){.type = slice_of("unknown")};
 	return ev;
 }

@@ -1,20 +1,31 @@
-/* request_url - see request.h. */
+/* request - see request.h. */
 #include "request.h"
 
 #include <stdio.h>
 
 #include "scheme.h"
 
-struct slice
-request_url(const msgpack_object *headers, struct slice target, char out[REQUEST_URL_MAX])
+static struct slice
+url_of(const struct request *rq, char out[REQUEST_URL_MAX])
 {
 	struct slice host, proto;
 	int n;
 
-	header_find(headers, "Host", &host);
-	header_find(headers, "X-Forwarded-Proto", &proto);
+	header_find(&rq->headers, "Host", &host);
+	header_find(&rq->headers, "X-Forwarded-Proto", &proto);
 	n = snprintf(out, REQUEST_URL_MAX, "%s://%.*s%.*s",
-		slice_is(proto, "http") ? "http" : "https", SLICE_ARG(host), SLICE_ARG(target));
+		slice_is(proto, "http") ? "http" : "https", SLICE_ARG(host), SLICE_ARG(rq->target));
 	return n > 0 && n < REQUEST_URL_MAX ? (struct slice){out, (size_t)n}
 					    : (struct slice){NULL, 0};
+}
+
+void
+request_inbound(const struct request *rq, const struct config *cfg, char url[REQUEST_URL_MAX],
+	struct inbound *in)
+{
+	in->headers = &rq->headers;
+	in->body = rq->body;
+	in->url = url_of(rq, url);
+	in->batch = rq->batch;
+	in->batch_events = cfg->limits.batch_events;
 }

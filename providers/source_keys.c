@@ -1,6 +1,16 @@
 /* source_keys - see source_keys.h. */
 #include "source_keys.h"
 
+/* Without a lead at all an event of the native format may be ahead of nothing; 0 would be the
+ * default. */
+static uint64_t
+lead_of(const struct config_source *source)
+{
+	const bool none = strcmp(source->provider, "trotline") == 0 && !source->max_future_ms;
+
+	return none ? 1 : source->max_future_ms;
+}
+
 static struct provider_source *
 make(const struct config_source *source, struct error *why)
 {
@@ -14,7 +24,7 @@ make(const struct config_source *source, struct error *why)
 		.topics_count = source->topics_count,
 		.url = source->url,
 		.max_age_ms = source->max_age_ms,
-		.max_future_ms = source->max_future_ms,
+		.max_future_ms = lead_of(source),
 		.allow_raw = source->allow_raw,
 	};
 

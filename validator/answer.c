@@ -52,13 +52,13 @@ outcome_error(enum outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_MISSING:
-		return "Missing required fields";
+		return event_fault_text(FAULT_FIELDS);
 	case OUTCOME_OLD:
-		return "Event too old";
+		return event_fault_text(FAULT_OLD);
 	case OUTCOME_FUTURE:
-		return "Event from the future";
+		return event_fault_text(FAULT_FUTURE);
 	case OUTCOME_BAD:
-		return "Invalid JSON";
+		return event_fault_text(FAULT_JSON);
 	case OUTCOME_LARGE:
 		return "Event too large";
 	default:
@@ -72,12 +72,12 @@ answer_single(const struct candidate *c, msgpack_sbuffer *out)
 	switch (c->outcome) {
 	case OUTCOME_NEW:
 		put(out, "{\"status\":\"accepted\",\"event_id\":");
-		put_id(out, c->ev.id);
+		put_id(out, c->id);
 		put(out, ",\"message\":\"Event queued for processing\"}");
 		return 202;
 	case OUTCOME_DUPLICATE:
 		put(out, "{\"status\":\"ignored\",\"reason\":\"duplicate\",\"event_id\":");
-		put_id(out, c->ev.id);
+		put_id(out, c->id);
 		put(out, "}");
 		return 200;
 	default:
@@ -85,7 +85,7 @@ answer_single(const struct candidate *c, msgpack_sbuffer *out)
 		json_quote(slice_of(outcome_error(c->outcome)), out);
 		if (c->outcome == OUTCOME_MISSING) {
 			put(out, ",\"fields\":");
-			put_missing(out, c->ev.missing);
+			put_missing(out, c->missing);
 		}
 		put(out, "}");
 		return c->outcome == OUTCOME_LARGE ? 413 : 400;
@@ -100,7 +100,7 @@ put_result(msgpack_sbuffer *out, size_t index, const struct candidate *c)
 	put(out, index ? ",{\"index\":" : "{\"index\":");
 	put_number(out, index);
 	put(out, ",\"event_id\":");
-	put_id(out, c->ev.id);
+	put_id(out, c->id);
 	put(out, ",\"status\":");
 	put(out, error                       ? "\"invalid\""
 		 : c->outcome == OUTCOME_NEW ? "\"queued\""
@@ -112,7 +112,7 @@ put_result(msgpack_sbuffer *out, size_t index, const struct candidate *c)
 		put(out, "null");
 	if (c->outcome == OUTCOME_MISSING) {
 		put(out, ",\"fields\":");
-		put_missing(out, c->ev.missing);
+		put_missing(out, c->missing);
 	}
 	put(out, "}");
 }

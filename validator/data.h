@@ -1,13 +1,12 @@
-/* foreign - requests of providers: checked by their own rules (providers/), then made the same
- * candidates as native ones. Pure but for what the certificate function does. */
+/* data - what handlers get as an event's data, of whichever sender. Pure. */
 #ifndef TROTLINE_VALIDATOR_DATA_H
 #define TROTLINE_VALIDATOR_DATA_H
 
-#include "job.h"
 #include "providers/provider.h"
 
-/* Sets the job's refusal and status, or its candidates. */
-void foreign_judge(struct job *job, struct provider_source *source, struct json_reader *json,
-	provider_certificate *certificate, void *certificate_arg, uint64_t now_ms);
+/* The data of a native event as it came; of others the fields that handlers read, under the names
+ * that native events use, and beside them the provider's own object as `raw`. False when memory is
+ * short. */
+bool data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out);
 
 #endif

@@ -46,13 +46,13 @@ pack_event(const struct job *job, struct candidate *c, struct slice journal, uin
 		.seq = seq,
 		.journal = journal,
 		.source = job->rq.source,
-		.type = c->ev.type,
-		.id = c->ev.id,
-		.email = c->ev.email,
-		.ts = (uint64_t)c->ev.ts_ms,
+		.type = c->type,
+		.id = c->id,
+		.email = c->email,
+		.ts = (uint64_t)c->ts_ms,
 		.received = job->rq.received,
 		.batch = job->batch[0] ? slice_of(job->batch) : (struct slice){NULL, 0},
-		.data = c->ev.data,
+		.data = c->data,
 	};
 
 	c->seq = seq;
@@ -121,8 +121,7 @@ pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c
 	const uint64_t seq = journal_next(journal);
 
 	while (pack_event(job, c, id, seq, frames)) {
-		if (!job->foreign || !too_large(cfg, c->n) ||
-			!leave_out_largest(&c->ev.data.via.map))
+		if (!job->foreign || !too_large(cfg, c->n) || !leave_out_largest(&c->data.via.map))
 			return true;
 		frames->size = c->at;
 	}
@@ -135,7 +134,7 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 {
 	struct candidate *c = &job->events[i];
 	const struct journal_key key = {
-		.hash = journal_hash(journal, job->rq.source, c->key.p ? c->key : c->ev.id),
+		.hash = journal_hash(journal, job->rq.source, c->key),
 		.request = request_mark(&job->rq, i),
 		.now_ms = clock_wall_ms(),
 		.window_ms = job->source->dedup_window_ms,
@@ -202,7 +201,7 @@ list_errors(struct job *job, struct journal_batch *batch)
 		if (!row)
 			return false;
 		row[0] = (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = i};
-		row[1] = text_object(c->ev.id);
+		row[1] = text_object(c->id);
 		row[2] = text_object(slice_of(outcome_error(c->outcome)));
 		list[n++] = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {3, row}};
 	}

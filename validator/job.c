@@ -4,7 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ZONE_BYTES = 16384, ROOM_KEPT = 64, FRAME_KEPT = 65536 };
+#include "data.h"
+#include "providers/request.h"
+
+enum {
+	ZONE_BYTES = 16384,
+	ROOM_KEPT = 64,
+	FRAME_KEPT = 65536,
+	ID_MAX = 512,
+	EMAIL_MAX = 320,
+};
 
 static const char *const outcome_names[] = {
 	[OUTCOME_NEW] = "accepted",
@@ -85,7 +94,6 @@ job_reset(struct job *job)
 	job->found = NULL;
 	job->foreign = NULL;
 	job->status = 0;
-	job->bad = 0;
 	job->confirm_url = (struct slice){NULL, 0};
 }
 
@@ -98,12 +106,6 @@ job_open(struct job *job, struct slice frame, struct error *why)
 		return error_set(why, "out of memory");
 	return frame_unpack(
 		&request_schema, job->frame.data, job->frame.size, &job->zone, &job->rq, why);
-}
-
-static void
-refuse(struct job *job, enum refusal refusal)
-{
-	job->refusal = refusal;
 }
 
 bool
@@ -121,91 +123,121 @@ job_room(struct job *job, size_t count)
 	return true;
 }
 
+static struct slice
+at_most(struct slice s, size_t most)
+{
+	return s.p && s.n > 0 && s.n <= most ? s : (struct slice){NULL, 0};
+}
+
+/* The event's id is the provider's; where it gives none, or a boundless one, the dedup key's start.
+ */
+static struct slice
+id_of(const struct normal *ev)
+{
+	const struct slice id = at_most(ev->event_id, ID_MAX);
+
+	if (id.p)
+		return id;
+	return (struct slice){ev->dedup_key.p, ev->dedup_key.n < ID_MAX ? ev->dedup_key.n : ID_MAX};
+}
+
 static enum outcome
-outcome_of(const struct job *job, const msgpack_object *object, msgpack_zone *zone, uint64_t now_ms,
-	struct native_event *ev)
+outcome_of(enum event_fault fault)
 {
-	if (object->type != MSGPACK_OBJECT_MAP)
-		return OUTCOME_BAD;
-	if (!native_read(object, zone, ev))
-		return OUTCOME_MISSING;
-	switch (native_freshness(
-		ev->ts_ms, now_ms, job->source->max_age_ms, job->source->max_future_ms)) {
-	case TOO_OLD:
-		return OUTCOME_OLD;
-	case FROM_THE_FUTURE:
-		return OUTCOME_FUTURE;
-	default:
-		return OUTCOME_NEW;
-	}
+	static const enum outcome outcomes[] = {
+		[FAULT_NONE] = OUTCOME_NEW,
+		[FAULT_FIELDS] = OUTCOME_MISSING,
+		[FAULT_OLD] = OUTCOME_OLD,
+		[FAULT_FUTURE] = OUTCOME_FUTURE,
+		[FAULT_JSON] = OUTCOME_BAD,
+	};
+
+	return outcomes[fault];
 }
 
-static void
-judge_event(struct job *job, const msgpack_object *object, uint64_t now_ms, struct candidate *c)
-{
-	*c = (struct candidate){.seq = 0};
-	c->outcome = outcome_of(job, object, &job->zone, now_ms, &c->ev);
-}
-
-static void
-judge_single(struct job *job, const msgpack_object *root, uint64_t now_ms)
-{
-	if (root->type != MSGPACK_OBJECT_MAP) {
-		error_set(&job->why, "the body is no JSON object");
-		refuse(job, REFUSED_JSON);
-		return;
-	}
-	if (!job_room(job, 1)) {
-		refuse(job, REFUSED_UNAVAILABLE);
-		return;
-	}
-	job->count = 1;
-	judge_event(job, root, now_ms, &job->events[0]);
-}
-
-static void
-judge_batch(struct job *job, const msgpack_object *root, const struct config *cfg, uint64_t now_ms)
-{
-	if (root->type != MSGPACK_OBJECT_ARRAY) {
-		error_set(&job->why, "the body is no JSON array");
-		refuse(job, REFUSED_NO_ARRAY);
-		return;
-	}
-	if (root->via.array.size > cfg->limits.batch_events) {
-		error_set(&job->why, "%u events, at most %llu", root->via.array.size,
-			(unsigned long long)cfg->limits.batch_events);
-		refuse(job, REFUSED_TOO_MANY);
-		return;
-	}
-	if (!job_room(job, root->via.array.size)) {
-		refuse(job, REFUSED_UNAVAILABLE);
-		return;
-	}
-	job->count = root->via.array.size;
-	for (size_t i = 0; i < job->count; i++)
-		judge_event(job, &root->via.array.ptr[i], now_ms, &job->events[i]);
-}
-
-/* Of a batch, what cannot be read costs only the event that holds it. */
 static bool
-read_body(struct job *job, struct json_reader *json, msgpack_object *root)
+take_event(struct job *job, struct candidate *c, const struct normal *ev, uint64_t now_ms)
 {
-	return job->rq.batch ? json_read_batch(json, job->rq.body, &job->zone, root, &job->why)
-			     : json_read(json, job->rq.body, &job->zone, root, &job->why);
+	*c = (struct candidate){
+		.type = ev->type,
+		.id = id_of(ev),
+		.email = at_most(ev->email, EMAIL_MAX),
+		.key = ev->dedup_key,
+		.ts_ms = ev->ts_ms > 0 ? ev->ts_ms : (int64_t)now_ms,
+		.missing = ev->missing,
+		.outcome = outcome_of(ev->fault),
+	};
+	return ev->fault || data_of(ev, &job->zone, &c->data);
+}
+
+static void
+take_events(struct job *job, const struct normals *normals, uint64_t now_ms)
+{
+	bool good = job_room(job, normals->count);
+	size_t n = 0;
+
+	for (size_t i = 0; good && i < normals->count; i++)
+		if (!normals->list[i].skipped)
+			good = take_event(job, &job->events[n++], &normals->list[i], now_ms);
+	if (!good) {
+		error_set(&job->why, "out of memory");
+		job->refusal = REFUSED_UNAVAILABLE;
+		return;
+	}
+	job->count = n;
+	job->confirm_url = normals->confirm_url;
+}
+
+/* An event with a fault is answered by what is wrong with it, as in a batch. */
+static enum refusal
+refusal_of(enum check_step step, const struct config_source *source)
+{
+	switch (step) {
+	case CHECK_ACCEPTED:
+	case CHECK_EVENT:
+		return REFUSED_NOT;
+	case CHECK_MALFORMED:
+		return REFUSED_JSON;
+	case CHECK_TOO_MANY:
+		return REFUSED_TOO_MANY;
+	case CHECK_SIGNATURE:
+		return source->quarantine ? REFUSED_QUARANTINED : REFUSED_SIGNATURE;
+	case CHECK_STALE:
+		return REFUSED_STALE;
+	case CHECK_POLICY:
+		return REFUSED_POLICY;
+	case CHECK_UNAVAILABLE:
+		break;
+	}
+	return REFUSED_UNAVAILABLE;
+}
+
+static bool
+is_native(const struct provider *provider)
+{
+	return strcmp(provider->name, "trotline") == 0;
 }
 
 void
-job_judge(struct job *job, const struct config *cfg, struct signer *signer,
-	struct json_reader *json, uint64_t now_ms)
+job_judge(struct job *job, struct provider_source *keys, const struct judge *judge, uint64_t now_ms)
 {
-	msgpack_object root;
+	char url[REQUEST_URL_MAX];
+	struct inbound in = {
+		.now_ms = now_ms,
+		.zone = &job->zone,
+		.json = judge->json,
+		.certificate = judge->certificate,
+		.certificate_arg = judge->certificate_arg,
+		.lean = true,
+	};
+	struct normals normals = {0};
+	enum check_step step;
 
-	if (!signer_verify(signer, &job->rq.headers, job->rq.body, &job->why))
-		refuse(job, job->source->quarantine ? REFUSED_QUARANTINED : REFUSED_SIGNATURE);
-	else if (!read_body(job, json, &root))
-		refuse(job, REFUSED_JSON);
-	else if (job->rq.batch)
-		judge_batch(job, &root, cfg, now_ms);
-	else
-		judge_single(job, &root, now_ms);
+	request_inbound(&job->rq, judge->cfg, url, &in);
+	step = provider_check(keys, &in, &normals, &job->why);
+	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
+	job->status = provider_status(keys, step);
+	job->refusal = refusal_of(step, job->source);
+	if (job->refusal == REFUSED_NOT)
+		take_events(job, &normals, now_ms);
 }

@@ -11,10 +11,8 @@
 
 #include "lib/base/json.h"
 #include "lib/config/config.h"
-#include "native.h"
 #include "proto/frame.h"
 #include "providers/provider.h"
-#include "signature.h"
 
 /* What a candidate comes to. */
 enum outcome {
@@ -29,8 +27,11 @@ enum outcome {
 
 /* One event of a request. */
 struct candidate {
-	struct native_event ev;
-	struct slice key; /* what makes it the same event again; the id for native ones */
+	struct slice type, id, email; /* absent where a fault left none */
+	struct slice key;             /* what makes it the same event again */
+	int64_t ts_ms;
+	msgpack_object data;
+	unsigned missing; /* OUTCOME_MISSING: bits 1 << native_field */
 	enum outcome outcome;
 	uint64_t seq; /* once appended */
 	size_t at, n; /* its frame in the group's buffer, once packed */
@@ -63,8 +64,7 @@ struct job {
 	struct candidate *events;
 	size_t count, room;
 	const struct provider *foreign; /* NULL: the native format */
-	unsigned status;                /* the provider's answer */
-	size_t bad;                     /* parts of the body that are no events */
+	unsigned status;                /* what the check answers */
 	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
 	bool asks;      /* no event: asks for a batch; `found` or a refusal is the answer */
 	char *found;    /* JSON text, freed with the job */
@@ -84,10 +84,18 @@ bool job_open(struct job *job, struct slice frame, struct error *why);
 /* Makes room for so many candidates; false when memory is short. */
 bool job_room(struct job *job, size_t count);
 
-/* For a source of the native format: verifies, parses and checks: sets refusal, or the candidates
- * with OUTCOME_NEW for those that may enter. job->source is set. */
-void job_judge(struct job *job, const struct config *cfg, struct signer *signer,
-	struct json_reader *json, uint64_t now_ms);
+/* What a judgement needs besides the request and its source's keys. */
+struct judge {
+	const struct config *cfg;
+	struct json_reader *json;
+	provider_certificate *certificate; /* may be NULL */
+	void *certificate_arg;
+};
+
+/* Runs the source's own check (providers/): sets refusal and status, or the candidates with
+ * OUTCOME_NEW for those that may enter. job->source is set. */
+void job_judge(
+	struct job *job, struct provider_source *keys, const struct judge *judge, uint64_t now_ms);
 
 /* The status and JSON body for what the job has come to. */
 unsigned job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body);

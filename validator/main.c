@@ -7,7 +7,6 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
-#include "data.h"
 #include "errands.h"
 #include "group.h"
 #include "lib/base/clock.h"
@@ -30,12 +29,6 @@ enum {
 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, BUNDLE_MS = 10, SECOND_MS = 1000 };
 
-/* What a source's requests are checked with: one of the two. */
-struct keys {
-	struct signer *signer;           /* native */
-	struct provider_source *foreign; /* any other provider */
-};
-
 struct validator {
 	struct stage *st;
 	struct journal *journal;
@@ -43,7 +36,7 @@ struct validator {
 	struct quarantine *quarantine; /* opened at the first need */
 	struct errands *errands;       /* what SNS has us fetch */
 	struct json_reader *json;
-	struct keys keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
+	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	zsock_t *requests, *events, *advice;
 	zsock_t *answers[CONFIG_PROCESSES_MAX]; /* one an ingress */
 	struct job jobs[GROUP_MAX];
@@ -85,29 +78,18 @@ connect_all(struct validator *v)
 }
 
 static void
-drop_keys(struct keys *keys)
+drop_keys(struct provider_source **keys)
 {
-	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++) {
-		signer_destroy(&keys[i].signer);
-		provider_source_destroy(&keys[i].foreign);
-	}
+	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
+		provider_source_destroy(&keys[i]);
 }
 
 static bool
-make_key(const struct config_source *source, struct keys *keys, struct error *why)
-{
-	if (strcmp(source->provider, "trotline") == 0)
-		keys->signer = signer_new(source, why);
-	else
-		keys->foreign = source_keys(source, why);
-	return keys->signer || keys->foreign;
-}
-
-static bool
-make_keys(const struct config *cfg, struct keys *keys, struct error *why)
+make_keys(const struct config *cfg, struct provider_source **keys, struct error *why)
 {
 	for (size_t i = 0; i < cfg->sources_count; i++) {
-		if (make_key(&cfg->sources[i], &keys[i], why))
+		keys[i] = source_keys(&cfg->sources[i], why);
+		if (keys[i])
 			continue;
 		drop_keys(keys);
 		return false;
@@ -120,7 +102,7 @@ static bool
 on_reload(void *arg, const struct config *next, struct error *why)
 {
 	struct validator *v = arg;
-	struct keys keys[CONFIG_SOURCES_MAX] = {{NULL, NULL}};
+	struct provider_source *keys[CONFIG_SOURCES_MAX] = {NULL};
 
 	if (!make_keys(next, keys, why))
 		return false;
@@ -309,7 +291,7 @@ count_event(struct validator *v, const struct candidate *c)
 {
 	char labels[160];
 
-	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"", type_label(c->ev.type),
+	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"", type_label(c->type),
 		outcome_name(c->outcome));
 	++*metric(v->st->metrics, METRIC_FAMILY_EVENTS, labels);
 	if (c->outcome == OUTCOME_NEW || c->outcome == OUTCOME_DUPLICATE)
@@ -339,8 +321,8 @@ report(struct validator *v, const struct job *job)
 		any |= c->outcome == OUTCOME_NEW;
 		count_event(v, c);
 		log_info(outcome_name(c->outcome), LF_UINT("seq", c->seq),
-			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->ev.id),
-			LF_SLICE("type", c->ev.type));
+			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->id),
+			LF_SLICE("type", c->type));
 	}
 	if (any)
 		*last_accepted(v->st->metrics, job->rq.source) = (double)clock_wall_ms() / 1e3;
@@ -439,10 +421,9 @@ ask(struct validator *v, struct job *job)
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
-	const struct config *cfg = v->st->cfg;
-	struct keys *keys;
+	const struct judge judge = {v->st->cfg, v->json, errands_certificate, v->errands};
 
-	job->source = config_source_find(cfg, job->rq.source);
+	job->source = config_source_find(judge.cfg, job->rq.source);
 	if (!job->source) {
 		error_set(&job->why, "no source of that name");
 		job->refusal = REFUSED_SOURCE;
@@ -452,11 +433,7 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 		ask(v, job);
 		return;
 	}
-	keys = &v->keys[job->source - cfg->sources];
-	if (keys->foreign)
-		foreign_judge(job, keys->foreign, v->json, errands_certificate, v->errands, now_ms);
-	else
-		job_judge(job, cfg, keys->signer, v->json, now_ms);
+	job_judge(job, v->keys[job->source - judge.cfg->sources], &judge, now_ms);
 }
 
 /* The place behind those that are taken. */

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import subprocess
+import time
 
 from pipeline import BIN, DEADLINE_S, SECRET, event, sign, wait_for
 
@@ -112,15 +113,31 @@ def test_a_native_batch_goes_back_to_its_batch_path(start):
     assert listed(pipeline) == []
 
 
-def test_what_the_front_door_refuses_stays(start):
-    """The key is right now, but the event is too old for the validator."""
+def keep_an_old_one(start):
+    """Its key is right by now, but it is an hour old and the source takes ten minutes."""
     pipeline = start(settings={"sources": sources()})
-    body = json.dumps(event(timestamp=1000000000)).encode()
+    body = json.dumps(event(timestamp=int(time.time()) - 3600)).encode()
     with pipeline.client() as client:
         client.post_bytes(body, signature=sign(body, OTHER))
     mended = sources()
     mended[0]["secrets"] = [OTHER]
     reload(pipeline, {"sources": mended})
+    return pipeline, mended
+
+
+def test_what_the_validator_would_refuse_is_not_posted_and_stays(start):
+    pipeline, _ = keep_an_old_one(start)
+    run = quarantine(pipeline, "retry")
+    assert run.returncode == 1 and "still refused: event: Event too old" in run.stdout, run.stdout
+    assert len(listed(pipeline)) == 1
+    assert "too_old" not in pipeline["validator"].log()
+
+
+def test_what_the_front_door_refuses_stays(start):
+    """The file says two hours, which the validator has not read yet."""
+    pipeline, mended = keep_an_old_one(start)
+    mended[0]["max_age"] = "2h"
+    pipeline.write_config({"sources": mended})
     run = quarantine(pipeline, "retry")
     assert run.returncode == 1 and "front door answered 400" in run.stdout, run.stdout
     assert len(listed(pipeline)) == 1

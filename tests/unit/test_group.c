@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "providers/source_keys.h"
 #include "scratch.h"
 #include "validator/group.h"
 
@@ -15,7 +16,7 @@ enum { JOBS = 4 };
 
 static struct scratch s;
 static struct journal *j;
-static struct signer *signer;
+static struct provider_source *keys;
 static struct json_reader *reader;
 static struct job jobs[JOBS];
 static struct job *group[JOBS];
@@ -27,9 +28,9 @@ setup(void)
 {
 	scratch_open(&s, NULL);
 	j = scratch_journal(&s);
-	signer = signer_new(&s.cfg->sources[0], &s.why);
+	keys = source_keys(&s.cfg->sources[0], &s.why);
 	reader = json_reader_new();
-	cr_assert(signer && reader);
+	cr_assert(keys && reader);
 	for (size_t i = 0; i < JOBS; i++) {
 		job_init(&jobs[i]);
 		group[i] = &jobs[i];
@@ -43,7 +44,7 @@ teardown(void)
 	for (size_t i = 0; i < JOBS; i++)
 		job_free(&jobs[i]);
 	msgpack_sbuffer_destroy(&frames);
-	signer_destroy(&signer);
+	provider_source_destroy(&keys);
 	json_reader_destroy(&reader);
 	journal_close(&j);
 	scratch_close(&s);
@@ -66,12 +67,18 @@ event(const char *id)
 	return text;
 }
 
+static void
+judge(struct job *job)
+{
+	job_judge(job, keys, &(const struct judge){.cfg = s.cfg, .json = reader}, clock_wall_ms());
+}
+
 static struct job *
 ask(size_t i, uint64_t number, bool batch, const char *body)
 {
 	scratch_request(&jobs[i], number, batch, body);
 	jobs[i].source = &s.cfg->sources[0];
-	job_judge(&jobs[i], s.cfg, signer, reader, clock_wall_ms());
+	judge(&jobs[i]);
 	return &jobs[i];
 }
 
@@ -126,7 +133,7 @@ Test(group, new_events_are_stored_with_one_flush_and_packed_for_the_router)
 		cr_assert(journal_event_at(j, c->seq, &ev));
 		cr_expect(slice_eq(ev.frame, (struct slice){frames.data + c->at, c->n}));
 		cr_assert(frame_unpack(&event_schema, ev.frame.p, ev.frame.n, &zone, &frame, &why));
-		cr_expect(frame.seq == c->seq && slice_eq(frame.id, c->ev.id));
+		cr_expect(frame.seq == c->seq && slice_eq(frame.id, c->id));
 		cr_expect(slice_eq(frame.journal, journal_id(j)));
 		cr_expect(slice_is(frame.source, "email") && !frame.batch.p);
 	}
@@ -240,7 +247,7 @@ Test(group, what_was_refused_before_takes_no_part)
 
 	scratch_request_signed(&jobs[0], 1, false, slice_of(event("a")), "sha256=no");
 	jobs[0].source = &s.cfg->sources[0];
-	job_judge(&jobs[0], s.cfg, signer, reader, clock_wall_ms());
+	judge(&jobs[0]);
 	ask(1, 2, false, "{}");
 	cr_expect_eq(commit(2), 0);
 	cr_expect_eq(status_of(&jobs[0]), 401);

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "providers/source_keys.h"
 #include "scratch.h"
 
 static struct scratch s;
 static struct job job;
-static struct signer *signer;
+static struct provider_source *keys;
 static struct json_reader *reader;
 static msgpack_sbuffer body;
 static uint64_t now_ms;
@@ -19,9 +20,9 @@ static void
 setup(void)
 {
 	scratch_open(&s, "limits:\n  batch_events: 3\n");
-	signer = signer_new(&s.cfg->sources[0], &s.why);
+	keys = source_keys(&s.cfg->sources[0], &s.why);
 	reader = json_reader_new();
-	cr_assert(signer && reader);
+	cr_assert(keys && reader);
 	job_init(&job);
 	msgpack_sbuffer_init(&body);
 	now_ms = clock_wall_ms();
@@ -31,7 +32,7 @@ static void
 teardown(void)
 {
 	job_free(&job);
-	signer_destroy(&signer);
+	provider_source_destroy(&keys);
 	json_reader_destroy(&reader);
 	msgpack_sbuffer_destroy(&body);
 	scratch_close(&s);
@@ -43,7 +44,7 @@ static void
 judge(void)
 {
 	job.source = &s.cfg->sources[0];
-	job_judge(&job, s.cfg, signer, reader, now_ms);
+	job_judge(&job, keys, &(const struct judge){.cfg = s.cfg, .json = reader}, now_ms);
 }
 
 static void
@@ -93,7 +94,7 @@ Test(job, a_good_event_may_enter_and_is_answered_accepted)
 	judge_text(false, event("evt_1", 0));
 	cr_assert(job.refusal == REFUSED_NOT && job.count == 1);
 	cr_expect_eq(job.events[0].outcome, OUTCOME_NEW);
-	cr_expect(slice_is(job.events[0].ev.email, "ann@example.com"));
+	cr_expect(slice_is(job.events[0].email, "ann@example.com"));
 	answers(202, "{\"status\":\"accepted\",\"event_id\":\"evt_1\",\"message\":\"Event queued "
 		     "for processing\"}");
 }
@@ -110,6 +111,33 @@ Test(job, an_id_is_answered_as_json_whatever_is_in_it)
 	judge_text(false, event("a\\\"b\\\\\\u0000\\n\\u00fc", 0));
 	answers(202, "{\"status\":\"accepted\",\"event_id\":\"a\\\"b\\\\\\u0000\\n\xc3\xbc\","
 		     "\"message\":\"Event queued for processing\"}");
+}
+
+Test(job, an_address_that_is_none_or_too_long_is_absent)
+{
+	char json[700], text[400];
+
+	memset(text, 'x', 321);
+	for (size_t n = 320; n <= 321; n++) {
+		text[n] = '\0';
+		snprintf(json, sizeof json,
+			"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":%llu,\"data\":{"
+			"\"email\":\"%s\"}}",
+			(unsigned long long)now_ms, text);
+		judge_text(false, json);
+		cr_assert_eq(job.events[0].outcome, OUTCOME_NEW);
+		cr_expect_eq(job.events[0].email.n, n == 320 ? n : 0);
+		text[n] = 'x';
+	}
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(json, sizeof json,
+			"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":%llu,\"data\":{"
+			"\"email\":%s}}",
+			(unsigned long long)now_ms, i ? "\"\"" : "{}");
+		judge_text(false, json);
+		cr_assert_eq(job.events[0].outcome, OUTCOME_NEW);
+		cr_expect_null(job.events[0].email.p);
+	}
 }
 
 struct refusal_row {

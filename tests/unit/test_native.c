@@ -4,24 +4,38 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/field.h"
 #include "lib/base/json.h"
-#include "validator/native.h"
+#include "providers/provider.h"
+
+static const uint64_t NOW = 1700000000000;
 
 static struct json_reader *reader;
 static msgpack_zone zone;
-static struct native_event ev;
+static struct provider_source *source;
+static struct error why;
+static struct normals out;
+static struct normal ev; /* the first one */
 
 static void
 setup(void)
 {
+	static char secret[] = "0123456789abcdef", *secrets[] = {secret};
+	const struct provider_options options = {.provider = "trotline",
+		.secrets = secrets,
+		.secrets_count = 1,
+		.max_age_ms = 600000,
+		.max_future_ms = 300000};
+
 	reader = json_reader_new();
 	msgpack_zone_init(&zone, 8192);
+	source = provider_source_new(&options, &why);
+	cr_assert_not_null(source, "%s", why.text);
 }
 
 static void
 teardown(void)
 {
+	provider_source_destroy(&source);
 	json_reader_destroy(&reader);
 	msgpack_zone_destroy(&zone);
 }
@@ -29,14 +43,31 @@ teardown(void)
 TestSuite(native, .init = setup, .fini = teardown);
 
 static bool
+normalise(const char *json, bool batch, bool lean)
+{
+	struct inbound in = {.body = slice_of(json),
+		.now_ms = NOW,
+		.zone = &zone,
+		.json = reader,
+		.batch = batch,
+		.batch_events = 3,
+		.lean = lean};
+	bool ok;
+
+	out = (struct normals){.count = 0};
+	why.text[0] = '\0';
+	ok = provider_of(source)->normalise(source, &in, &out, &why);
+	ev = ok && out.count ? out.list[0] : (struct normal){.missing = 0};
+	return ok;
+}
+
+/* An event by itself: is it taken? */
+static bool
 read_event(const char *json)
 {
-	struct error why = {""};
-	msgpack_object object;
-
-	cr_assert(
-		json_read(reader, slice_of(json), &zone, &object, &why), "%s: %s", json, why.text);
-	return native_read(&object, &zone, &ev);
+	cr_assert(normalise(json, false, true), "%s: %s", json, why.text);
+	cr_assert_eq(out.count, 1);
+	return ev.fault == FAULT_NONE;
 }
 
 static void
@@ -54,7 +85,7 @@ Test(native, the_four_fields_make_an_event)
 {
 	cr_assert(read_event("{" FOUR ",\"data\":{\"email\":\"ann@example.com\",\"n\":[1,{}]}}"));
 	cr_expect(slice_is(ev.type, "email_opened"));
-	cr_expect(slice_is(ev.id, "evt_1"));
+	cr_expect(slice_is(ev.event_id, "evt_1"));
 	cr_expect(slice_is(ev.email, "ann@example.com"));
 	cr_expect_eq(ev.ts_ms, 1700000000000);
 	data_is("{\"email\":\"ann@example.com\",\"n\":[1,{}]}");
@@ -80,6 +111,8 @@ struct missing {
 	unsigned missing;
 };
 
+#define STAMPED "{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":%s,\"data\":{}}"
+
 enum { T = 1 << NATIVE_TYPE, I = 1 << NATIVE_ID, S = 1 << NATIVE_TIMESTAMP, D = 1 << NATIVE_DATA };
 
 ParameterizedTestParameters(native, what_is_missing_or_of_the_wrong_type_is_named)
@@ -87,12 +120,16 @@ ParameterizedTestParameters(native, what_is_missing_or_of_the_wrong_type_is_name
 	static struct missing rows[] = {
 		{"{}", T | I | S | D},
 		{"{\"event_type\":\"x\"}", I | S | D},
-		{"{\"event_type\":\"\",\"event_id\":\"1\",\"timestamp\":1,\"data\":{}}", T},
-		{"{\"event_type\":1,\"event_id\":\"1\",\"timestamp\":1,\"data\":{}}", T},
-		{"{\"event_type\":null,\"event_id\":\"1\",\"timestamp\":1,\"data\":{}}", T},
-		{"{\"event_type\":\"x\",\"event_id\":7,\"timestamp\":1,\"data\":{}}", I},
-		{"{\"event_type\":\"x\",\"event_id\":\"\",\"timestamp\":1,\"data\":{}}", I},
-		{"{\"event_type\":\"x\",\"event_id\":[\"1\"],\"timestamp\":1,\"data\":{}}", I},
+		{"{\"event_type\":\"\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":{}}",
+			T},
+		{"{\"event_type\":1,\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":{}}", T},
+		{"{\"event_type\":null,\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":{}}",
+			T},
+		{"{\"event_type\":\"x\",\"event_id\":7,\"timestamp\":1700000000,\"data\":{}}", I},
+		{"{\"event_type\":\"x\",\"event_id\":\"\",\"timestamp\":1700000000,\"data\":{}}",
+			I},
+		{"{\"event_type\":\"x\",\"event_id\":[\"1\"],\"timestamp\":1700000000,\"data\":{}}",
+			I},
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"data\":{}}", S},
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":\"\",\"data\":{}}", S},
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":0,\"data\":{}}", S},
@@ -100,10 +137,14 @@ ParameterizedTestParameters(native, what_is_missing_or_of_the_wrong_type_is_name
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":true,\"data\":{}}", S},
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":\"soon\",\"data\":{}}", S},
 		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1}", D},
-		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1,\"data\":[]}", D},
-		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1,\"data\":\"{}\"}", D},
-		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1,\"data\":null}", D},
-		{"{\"Event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1,\"data\":{}}", T},
+		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":[]}",
+			D},
+		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":\"{}\"}",
+			D},
+		{"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":null}",
+			D},
+		{"{\"Event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":{}}",
+			T},
 	};
 
 	return cr_make_param_array(struct missing, rows, sizeof rows / sizeof *rows);
@@ -122,8 +163,10 @@ Test(native, texts_have_their_limits)
 		size_t most;
 		unsigned missing;
 	} rows[] = {
-		{"{\"event_type\":\"%s\",\"event_id\":\"1\",\"timestamp\":1,\"data\":{}}", 128, T},
-		{"{\"event_type\":\"x\",\"event_id\":\"%s\",\"timestamp\":1,\"data\":{}}", 512, I},
+		{"{\"event_type\":\"%s\",\"event_id\":\"1\",\"timestamp\":1700000000,\"data\":{}}",
+			128, T},
+		{"{\"event_type\":\"x\",\"event_id\":\"%s\",\"timestamp\":1700000000,\"data\":{}}",
+			512, I},
 	};
 	char text[600], json[700];
 
@@ -140,124 +183,102 @@ Test(native, texts_have_their_limits)
 		}
 }
 
-Test(native, an_address_that_is_none_or_too_long_is_absent)
-{
-	char json[600], text[400];
-
-	cr_assert(read_event("{" FOUR ",\"data\":{\"email\":\"\"}}"));
-	cr_expect_null(ev.email.p);
-	cr_assert(read_event("{" FOUR ",\"data\":{\"email\":{}}}"));
-	cr_expect_null(ev.email.p);
-	memset(text, 'x', 321);
-	text[321] = '\0';
-	snprintf(json, sizeof json, "{" FOUR ",\"data\":{\"email\":\"%s\"}}", text);
-	cr_assert(read_event(json));
-	cr_expect_null(ev.email.p);
-	text[320] = '\0';
-	snprintf(json, sizeof json, "{" FOUR ",\"data\":{\"email\":\"%s\"}}", text);
-	cr_assert(read_event(json));
-	cr_expect_eq(ev.email.n, 320);
-}
-
 Test(native, an_id_keeps_every_byte)
 {
-	cr_assert(read_event("{\"event_type\":\"x\",\"event_id\":\"a\\u0000b\",\"timestamp\":1,"
-			     "\"data\":{}}"));
-	cr_expect(slice_eq(ev.id, (struct slice){"a\0b", 3}));
+	cr_assert(read_event(
+		"{\"event_type\":\"x\",\"event_id\":\"a\\u0000b\",\"timestamp\":1700000000,"
+		"\"data\":{}}"));
+	cr_expect(slice_eq(ev.event_id, (struct slice){"a\0b", 3}));
 }
 
-struct stamp {
-	char json[40];
-	int64_t ms; /* 0: refused */
-};
-
-ParameterizedTestParameters(native, a_timestamp_is_seconds_or_milliseconds_or_a_date)
+/* test_timestamp.c has every form. */
+Test(native, a_timestamp_is_read_as_every_senders_is)
 {
-	static struct stamp rows[] = {
-		{"1700000000", 1700000000000},
-		{"1700000000.5", 1700000000500},
-		{"1700000000.0004", 1700000000000},
-		{"1700000000.9996", 1700000001000},
-		{"1700000000123", 1700000000123},
-		{"1", 1000},
-		{"0.001", 1},
-		{"99999999999", 99999999999000},
-		{"100000000000", 100000000000},
-		{"4000000000000000", 4000000000000000},
-		{"4000000000000001", 0},
-		{"18446744073709551615", 0},
-		{"1e300", 0},
-		{"1.7e9", 1700000000000},
-		{"0", 0},
-		{"-1700000000", 0},
-		{"\"1700000000\"", 0},
-		{"\"2026-01-02T03:04:05Z\"", 1767323045000},
-		{"\"2026-01-02T03:04:05\"", 1767323045000},
-		{"\"2026-01-02 03:04:05z\"", 1767323045000},
-		{"\"2026-01-02T03:04:05.678Z\"", 1767323045678},
-		{"\"2026-01-02T03:04:05.6Z\"", 1767323045600},
-		{"\"2026-01-02T03:04:05.678999999Z\"", 1767323045678},
-		{"\"2026-01-02T03:04:05+01:00\"", 1767319445000},
-		{"\"2026-01-02T03:04:05-05:30\"", 1767342845000},
-		{"\"2026-01-02T03:04:05.25+00:00\"", 1767323045250},
-		{"\"2024-02-29T00:00:00Z\"", 1709164800000},
-		{"\"2026-01-02\"", 0},
-		{"\"2026-01-02T03:04\"", 0},
-		{"\"2026-01-02T03:04:05 UTC\"", 0},
-		{"\"2026-01-02T03:04:05+1\"", 0},
-		{"\"2026-01-02T03:04:05+24:00\"", 0},
-		{"\"2026-01-02T03:04:05+01:60\"", 0},
-		{"\"2026-01-02T03:04:05Zx\"", 0},
-		{"\"2026-13-02T03:04:05Z\"", 0},
-		{"\"2026-01-02T25:04:05Z\"", 0},
-		{"\"2026-01-02T03:04:05Z\\u0000\"", 0},
-		{"\"Fri, 02 Jan 2026 03:04:05 GMT\"", 0},
-	};
-
-	return cr_make_param_array(struct stamp, rows, sizeof rows / sizeof *rows);
-}
-
-ParameterizedTest(struct stamp *row, native, a_timestamp_is_seconds_or_milliseconds_or_a_date)
-{
+	static const char *const same[] = {"1700000000", "1700000000.0", "1700000000000",
+		"\"1700000000\"", "\"1700000000000\"", "\"2023-11-14T22:13:20Z\"",
+		"\"2023-11-14t22:13:20z\"", "\"2023-11-14 22:13:20\"",
+		"\"2023-11-14T22:13:20.000000000+00:00\"", "\"2023-11-14T22:13:20,0+0000\"",
+		"\"2023-11-14T22:13:20 UTC\""};
+	static const char *const none[] = {"0", "-1", "true", "null", "[]", "\"\"", "\"soon\"",
+		"\"2023-11-14\"", "\"2023-11-14T22:13\"", "\"2023-11-14T22:13:20 CET\"", "1e300"};
 	char json[140];
 
-	snprintf(json, sizeof json,
-		"{\"event_type\":\"x\",\"event_id\":\"1\",\"timestamp\":%s,\"data\":{}}",
-		row->json);
-	cr_expect_eq(read_event(json), row->ms != 0, "%s", row->json);
-	if (row->ms)
-		cr_expect_eq(ev.ts_ms, row->ms, "%s gives %lld", row->json, (long long)ev.ts_ms);
-}
-
-Test(native, texts_of_any_length_are_no_dates)
-{
-	char text[200];
-	int64_t ms;
-
-	for (size_t n = 0; n < sizeof text; n++) {
-		memset(text, '1', n);
-		cr_expect_not(native_parse_time((struct slice){text, n}, &ms));
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		snprintf(json, sizeof json, STAMPED, same[i]);
+		cr_expect(read_event(json), "%s", json);
+		cr_expect_eq(ev.ts_ms, 1700000000000, "%s", json);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		snprintf(json, sizeof json, STAMPED, none[i]);
+		cr_expect_not(read_event(json), "%s", json);
+		cr_expect_eq(ev.missing, S, "%s", json);
 	}
 }
 
 struct age {
 	int64_t off_ms;
-	enum freshness expected;
+	enum event_fault expected;
 };
 
 ParameterizedTestParameters(native, an_event_is_fresh_up_to_its_age_and_its_lead)
 {
-	static struct age rows[] = {{0, FRESH}, {-600000, FRESH}, {-600001, TOO_OLD},
-		{300000, FRESH}, {300001, FROM_THE_FUTURE}, {-1700000000000, TOO_OLD},
-		{4000000000000, FROM_THE_FUTURE}};
+	static struct age rows[] = {{0, FAULT_NONE}, {-600000, FAULT_NONE}, {-600001, FAULT_OLD},
+		{300000, FAULT_NONE}, {300001, FAULT_FUTURE}, {-1600000000000, FAULT_OLD},
+		{4000000000000, FAULT_FUTURE}};
 
 	return cr_make_param_array(struct age, rows, sizeof rows / sizeof *rows);
 }
 
 ParameterizedTest(struct age *row, native, an_event_is_fresh_up_to_its_age_and_its_lead)
 {
-	const uint64_t now_ms = 1700000000000;
+	char json[140], stamp[32];
 
-	cr_expect_eq(native_freshness((int64_t)now_ms + row->off_ms, now_ms, 600000, 300000),
-		row->expected);
+	snprintf(stamp, sizeof stamp, "%lld", (long long)NOW + (long long)row->off_ms);
+	snprintf(json, sizeof json, STAMPED, stamp);
+	read_event(json);
+	cr_expect_eq(ev.fault, row->expected);
+	cr_expect_eq(ev.missing, 0);
+}
+
+Test(native, an_event_with_a_fault_keeps_its_name)
+{
+	cr_expect_not(read_event("{\"event_type\":\"email_opened\",\"event_id\":\"e1\"}"));
+	cr_expect_eq(ev.fault, FAULT_FIELDS);
+	cr_expect(slice_is(ev.type, "email_opened") && slice_is(ev.event_id, "e1"));
+}
+
+Test(native, its_batch_is_an_array_and_nothing_else_is)
+{
+	cr_expect(normalise("[{" FOUR ",\"data\":{}},7,{},null]", true, true) == false);
+	cr_expect(out.too_many);
+	cr_expect_str_eq(why.text, "4 events, at most 3");
+	cr_expect(normalise("[{" FOUR ",\"data\":{}},7,{}]", true, true));
+	cr_assert_eq(out.count, 3);
+	cr_expect_eq(out.list[0].fault, FAULT_NONE);
+	cr_expect_eq(out.list[1].fault, FAULT_JSON);
+	cr_expect_eq(out.list[2].fault, FAULT_FIELDS);
+	cr_expect_eq(out.bad, 2);
+	cr_expect_not(normalise("{" FOUR ",\"data\":{}}", true, true));
+	cr_expect_str_eq(why.text, "the body is no JSON array");
+	cr_expect_not(normalise("[{" FOUR ",\"data\":{}}]", false, true));
+	cr_expect_str_eq(why.text, "the body is no JSON object");
+}
+
+Test(native, what_its_data_says_is_read_for_those_who_show_it)
+{
+	static const char json[] =
+		"{" FOUR ",\"data\":{\"email\":\"ann@example.com\",\"message_id\":7,"
+		"\"bounce_class\":\"hard\",\"smtp_code\":550,\"tags\":[\"a\",3],\"machine\":true}}";
+
+	cr_assert(normalise(json, false, false));
+	cr_expect(slice_is(ev.message_id, "7") && slice_is(ev.bounce_class, "hard"));
+	cr_expect(ev.smtp_code == 550 && ev.machine && ev.tags.via.array.size == 1);
+	cr_assert(normalise(json, false, true));
+	cr_expect(slice_is(ev.email, "ann@example.com") && !ev.message_id.p && !ev.machine);
+}
+
+Test(native, each_fault_has_a_text)
+{
+	for (int i = FAULT_FIELDS; i <= FAULT_JSON; i++)
+		cr_expect_neq(*event_fault_text((enum event_fault)i), '\0');
 }
