@@ -5,7 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "scheme_private.h"
+#include "key_private.h"
 
 enum { RSA_BITS_MIN = 1024 };
 

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "scheme_private.h"
+#include "key_private.h"
 
 enum { MAC_MAX = 32, HASH_LEN = 32, ED25519_LEN = 32 };
 

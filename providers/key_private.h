@@ -1,6 +1,6 @@
 /* scheme_private - what the files of scheme_*.c share. */
-#ifndef TROTLINE_PROVIDERS_SCHEME_PRIVATE_H
-#define TROTLINE_PROVIDERS_SCHEME_PRIVATE_H
+#ifndef TROTLINE_PROVIDERS_KEY_PRIVATE_H
+#define TROTLINE_PROVIDERS_KEY_PRIVATE_H
 
 #include "scheme.h"
 
