@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
+#include "lib/base/codec.h"
 #include "lib/base/field.h"
 #include "lib/base/file.h"
-#include "providers/scheme.h"
 
 struct slice
 captured_file(const char *path, msgpack_zone *zone, struct error *why)

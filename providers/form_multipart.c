@@ -1,10 +1,10 @@
-/* form_multipart - multipart/form-data (RFC 7578, RFC 2046 section 5.1). See form.h.
+/* form_multipart - multipart/form-data (RFC 7578, RFC 2046 section 5.1).
  *
  * Values point into the body. Transfer encodings, which RFC 7578 took out, are refused: their
  * values would otherwise be read wrongly without a word. */
-#include <strings.h>
+#include "form_multipart.h"
 
-#include "form_private.h"
+#include <strings.h>
 
 enum { BOUNDARY_MAX = 70 };
 

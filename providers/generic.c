@@ -11,7 +11,7 @@
  * its `data` (unless `data` has such a key of its own). */
 #include "batch.h"
 #include "fields.h"
-#include "scheme.h"
+#include "scheme_check.h"
 #include "source.h"
 
 enum { TYPE_MAX = 128, ID_MAX = 512, MAX_AGE_MS = 600000, MAX_FUTURE_MS = 300000, TAKEN = 202 };

@@ -1,8 +1,9 @@
-/* scheme_header - header look-ups, and the seconds that stand there. See scheme.h. */
+/* header - see header.h. */
+#include "header.h"
+
 #include <strings.h>
 
 #include "lib/base/field.h"
-#include "scheme.h"
 
 enum { SECONDS_DIGITS_MAX = 15 };
 
@@ -72,7 +73,7 @@ header_value(const msgpack_object *headers, const char *name)
 }
 
 bool
-decode_seconds(struct slice text, int64_t *seconds)
+header_seconds(struct slice text, int64_t *seconds)
 {
 	const bool negative = text.n && *text.p == '-';
 	int64_t value = 0;

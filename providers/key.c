@@ -1,4 +1,4 @@
-/* scheme_key - secrets and public keys, made ready once. See scheme.h.
+/* key - secrets and public keys, made ready once. See key.h.
  *
  * In: the text of a secret. Out: a key whose contexts are kept, so that a request costs no set-up.
  * State: the key. Of tokens and passwords only a SHA-256 is kept: compares then take the same time
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "key_private.h"
+#include "lib/base/codec.h"
 
 enum { MAC_MAX = 32, HASH_LEN = 32, ED25519_LEN = 32 };
 

@@ -1,8 +1,8 @@
-/* scheme_private - what the files of scheme_*.c share. */
+/* key_private - what key.c and key_public.c share. */
 #ifndef TROTLINE_PROVIDERS_KEY_PRIVATE_H
 #define TROTLINE_PROVIDERS_KEY_PRIVATE_H
 
-#include "scheme.h"
+#include "key.h"
 
 enum { SECRET_MAX = 16384 /* bytes of a secret's text */ };
 

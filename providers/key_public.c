@@ -1,4 +1,4 @@
-/* scheme_public - public keys out of the texts in which consoles hand them out. See scheme.h. */
+/* key_public - public keys out of the texts in which consoles hand them out. See key.h. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 
 #include "key_private.h"
+#include "lib/base/codec.h"
 
 enum { RSA_BITS_MIN = 1024 };
 

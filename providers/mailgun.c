@@ -103,7 +103,7 @@ signature_is(struct provider_source *source, const msgpack_object *block, const 
 static bool
 read_timestamp(struct slice text, int64_t *seconds, struct error *why)
 {
-	return (text.n == TIMESTAMP_DIGITS && decode_seconds(text, seconds) && *seconds > 0) ||
+	return (text.n == TIMESTAMP_DIGITS && header_seconds(text, seconds) && *seconds > 0) ||
 	       error_set(why, "signature.timestamp is not unix seconds of %d digits",
 		       TIMESTAMP_DIGITS);
 }

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "scheme.h"
+#include "header.h"
 
 static struct slice
 url_of(const struct request *rq, char out[REQUEST_URL_MAX])

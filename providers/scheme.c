@@ -6,23 +6,6 @@
 
 enum { SHA256_LEN = 32, MS_PER_S = 1000 };
 
-#define SCHEME_ROW(id, name, form, age, future)                                                    \
-	[SCHEME_##id] = {name, form, (age)*MS_PER_S, (future)*MS_PER_S},
-const struct scheme_row scheme_rows[SCHEMES_COUNT] = {SCHEMES(SCHEME_ROW)};
-#undef SCHEME_ROW
-
-bool
-scheme_find(const char *name, enum scheme *scheme)
-{
-	for (int i = 0; i < SCHEMES_COUNT; i++) {
-		if (strcmp(scheme_rows[i].name, name) == 0) {
-			*scheme = (enum scheme)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool
 scheme_mac_is(
 	struct provider_source *source, const struct slice *parts, size_t n, struct slice given)
@@ -90,25 +73,4 @@ scheme_fresh(const struct provider_source *source, const struct inbound *in, int
 		return CHECK_STALE;
 	}
 	return CHECK_ACCEPTED;
-}
-
-enum check_step
-scheme_check(struct provider_source *source, struct inbound *in, struct error *why)
-{
-	switch (source->scheme) {
-	case SCHEME_HMAC:
-		return scheme_hmac_hex(source, in, "X-Signature", "sha256=", why);
-	case SCHEME_STRIPE:
-		return scheme_stripe(source, in, why);
-	case SCHEME_STANDARD:
-		return scheme_standard(source, in, why);
-	case SCHEME_BASIC:
-	case SCHEME_BEARER:
-	case SCHEME_HEADER:
-		return scheme_credentials(source, in, NULL, why);
-	default:
-		error_set(
-			why, "scheme %s belongs to one provider", scheme_rows[source->scheme].name);
-		return CHECK_UNAVAILABLE;
-	}
 }

@@ -67,7 +67,7 @@ read_headers(const msgpack_object *headers, struct standard *s, struct error *wh
 		return false;
 	if (!s->id.n || memchr(s->id.p, '.', s->id.n))
 		return error_set(why, "header %s is empty or holds a '.'", names->id);
-	return decode_seconds(s->timestamp, &s->seconds) ||
+	return header_seconds(s->timestamp, &s->seconds) ||
 	       error_set(why, "header %s is not whole unix seconds", names->timestamp);
 }
 

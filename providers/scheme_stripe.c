@@ -85,7 +85,7 @@ read_header(struct slice value, const char *name, struct stripe *s, int64_t *t, 
 	if (s->times != 1)
 		return error_set(why, "header %s holds %zu items t=, exactly one is expected", name,
 			s->times);
-	if (!decode_seconds(s->t, t))
+	if (!header_seconds(s->t, t))
 		return error_set(why, "t in header %s is not unix seconds", name);
 	return s->count ||
 	       error_set(why, "header %s has no v1= with %d hex digits", name, 2 * MAC_LEN);

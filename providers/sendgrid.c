@@ -162,7 +162,7 @@ verify(struct provider_source *source, struct inbound *in, struct error *why)
 	if (!time.p)
 		return CHECK_SIGNATURE;
 	signature = decode_base64(text, BASE64_STRICT, in->zone);
-	if (!signature.n || !decode_seconds(time, &seconds)) {
+	if (!signature.n || !header_seconds(time, &seconds)) {
 		error_set(why, "%s: expected %s", signature.n ? TIMESTAMP : SIGNATURE,
 			signature.n ? "unix seconds" : "base64");
 		return CHECK_SIGNATURE;

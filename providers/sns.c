@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "fields.h"
+#include "scheme_check.h"
 #include "sns_private.h"
 #include "source.h"
 

@@ -3,8 +3,9 @@
 #ifndef TROTLINE_PROVIDERS_SOURCE_H
 #define TROTLINE_PROVIDERS_SOURCE_H
 
+#include "key.h"
 #include "provider.h"
-#include "scheme.h"
+#include "scheme_table.h"
 
 struct provider_source {
 	const struct provider *provider;

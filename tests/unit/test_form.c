@@ -5,6 +5,7 @@
 
 #include "lib/base/field.h"
 #include "providers/form.h"
+#include "providers/form_multipart.h"
 
 static msgpack_zone zone;
 static struct error why;

@@ -96,12 +96,12 @@ Test(scheme, seconds_are_digits_and_nothing_else)
 		"", "-", "+1", " 1", "1 ", "1.0", "0x10", "1e3", "1234567890123456", "--1"};
 	int64_t seconds;
 
-	cr_assert(decode_seconds(slice_of("1777890030"), &seconds) && seconds == 1777890030);
-	cr_assert(decode_seconds(slice_of("-1"), &seconds) && seconds == -1);
-	cr_assert(decode_seconds(slice_of("007"), &seconds) && seconds == 7);
+	cr_assert(header_seconds(slice_of("1777890030"), &seconds) && seconds == 1777890030);
+	cr_assert(header_seconds(slice_of("-1"), &seconds) && seconds == -1);
+	cr_assert(header_seconds(slice_of("007"), &seconds) && seconds == 7);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_assert_not(decode_seconds(slice_of(bad[i]), &seconds), "%s", bad[i]);
-	cr_assert_not(decode_seconds((struct slice){"1\0", 2}, &seconds));
+		cr_assert_not(header_seconds(slice_of(bad[i]), &seconds), "%s", bad[i]);
+	cr_assert_not(header_seconds((struct slice){"1\0", 2}, &seconds));
 }
 
 /* The example of GitHub's documentation (validating webhook deliveries). */
