@@ -67,7 +67,6 @@ holds(struct retry *r, const struct request *rq)
 {
 	const struct config_source *source = config_source_find(r->ask->cfg, rq->source);
 	struct provider_source *keys = source ? keys_of(r, source) : NULL;
-	char url[REQUEST_URL_MAX];
 	struct inbound in = {
 		.now_ms = clock_wall_ms(),
 		.zone = &r->zone,
@@ -78,7 +77,7 @@ holds(struct retry *r, const struct request *rq)
 	struct normals events = {.count = 0};
 	enum check_step step;
 
-	request_inbound(rq, r->ask->cfg, url, &in);
+	request_inbound(rq, r->ask->cfg, &in);
 	if (!source)
 		return error_set(&r->why, "the configuration has no such source");
 	if (!keys)

@@ -18,6 +18,7 @@
 #include "batch.h"
 #include "fields.h"
 #include "form.h"
+#include "request.h"
 #include "scheme.h"
 #include "source.h"
 
@@ -236,7 +237,8 @@ static enum check_step
 verify_parts(struct provider_source *source, struct inbound *in, const struct form *form,
 	struct slice given, struct error *why)
 {
-	const struct slice url = source->options.url ? slice_of(source->options.url) : in->url;
+	const struct slice url =
+		source->options.url ? slice_of(source->options.url) : request_url(in);
 	const struct slice *parts = url.n ? signed_parts(url, form, in->zone) : NULL;
 
 	if (!parts) {

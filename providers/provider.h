@@ -26,7 +26,7 @@ struct provider_options {
 	size_t secrets_count;
 	char *const *topics; /* SNS: TopicArn allow-list; empty: none is allowed */
 	size_t topics_count;
-	const char *url; /* as entered at the provider (Mandrill signs it); NULL: inbound.url */
+	const char *url; /* as entered at the provider (Mandrill signs it); NULL: request_url() */
 	uint64_t max_age_ms, max_future_ms; /* 0: the provider's default */
 	bool allow_raw;                     /* SNS: unsigned raw delivery is taken */
 };
@@ -42,7 +42,8 @@ struct provider_source;
 struct inbound {
 	const msgpack_object *headers; /* array of [name, value], as received */
 	struct slice body;             /* raw bytes */
-	struct slice url;              /* request URL as seen from outside, or absent */
+	struct slice url;              /* request URL as seen from outside, where it is known */
+	struct slice target;           /* else what the request line holds of it */
 	uint64_t now_ms;
 	msgpack_zone *zone;
 	struct json_reader *json;

@@ -1,31 +1,38 @@
 /* request - see request.h. */
 #include "request.h"
 
-#include <stdio.h>
-
 #include "header.h"
 
-static struct slice
-url_of(const struct request *rq, char out[REQUEST_URL_MAX])
-{
-	struct slice host, proto;
-	int n;
-
-	header_find(&rq->headers, "Host", &host);
-	header_find(&rq->headers, "X-Forwarded-Proto", &proto);
-	n = snprintf(out, REQUEST_URL_MAX, "%s://%.*s%.*s",
-		slice_is(proto, "http") ? "http" : "https", SLICE_ARG(host), SLICE_ARG(rq->target));
-	return n > 0 && n < REQUEST_URL_MAX ? (struct slice){out, (size_t)n}
-					    : (struct slice){NULL, 0};
-}
-
 void
-request_inbound(const struct request *rq, const struct config *cfg, char url[REQUEST_URL_MAX],
-	struct inbound *in)
+request_inbound(const struct request *rq, const struct config *cfg, struct inbound *in)
 {
 	in->headers = &rq->headers;
+	in->target = rq->target;
 	in->body = rq->body;
-	in->url = url_of(rq, url);
 	in->batch = rq->batch;
 	in->batch_events = cfg->limits.batch_events;
+}
+
+static char *
+put(char *to, struct slice part)
+{
+	return part.n ? mempcpy(to, part.p, part.n) : to;
+}
+
+struct slice
+request_url(const struct inbound *in)
+{
+	struct slice host, proto, scheme;
+	char *url, *end;
+
+	if (in->url.p || !in->target.p)
+		return in->url;
+	header_find(in->headers, "Host", &host);
+	header_find(in->headers, "X-Forwarded-Proto", &proto);
+	scheme = slice_of(slice_is(proto, "http") ? "http://" : "https://");
+	url = msgpack_zone_malloc_no_align(in->zone, scheme.n + host.n + in->target.n);
+	if (!url)
+		return in->url;
+	end = put(put(put(url, scheme), host), in->target);
+	return (struct slice){url, (size_t)(end - url)};
 }

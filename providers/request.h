@@ -6,13 +6,13 @@
 #include "proto/frame.h"
 #include "provider.h"
 
-enum { REQUEST_URL_MAX = 2304 };
+/* Fills in what the request and the configuration say: headers, target, body and batch. All points
+ * into the request. */
+void request_inbound(const struct request *rq, const struct config *cfg, struct inbound *in);
 
-/* Fills in what the request and the configuration say: headers, body, batch and, in url, the URL as
- * the sender has it, for the provider that signs it (Mandrill): https (a proxy in front may say
- * otherwise by X-Forwarded-Proto), the Host header and the request's target; absent when it is
- * longer. All points into the request. */
-void request_inbound(const struct request *rq, const struct config *cfg, char url[REQUEST_URL_MAX],
-	struct inbound *in);
+/* The URL as the sender has it, for the provider that signs it (Mandrill): the inbound's own, else
+ * https (a proxy in front may say otherwise by X-Forwarded-Proto), the Host header and the target,
+ * made in the zone. Absent when neither is there, or memory is short. */
+struct slice request_url(const struct inbound *in);
 
 #endif

@@ -221,7 +221,6 @@ is_native(const struct provider *provider)
 void
 job_judge(struct job *job, struct provider_source *keys, const struct judge *judge, uint64_t now_ms)
 {
-	char url[REQUEST_URL_MAX];
 	struct inbound in = {
 		.now_ms = now_ms,
 		.zone = &job->zone,
@@ -233,7 +232,7 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	struct normals normals = {0};
 	enum check_step step;
 
-	request_inbound(&job->rq, judge->cfg, url, &in);
+	request_inbound(&job->rq, judge->cfg, &in);
 	step = provider_check(keys, &in, &normals, &job->why);
 	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
 	job->status = provider_status(keys, step);

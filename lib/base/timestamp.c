@@ -1,7 +1,6 @@
 /* timestamp - see timestamp.h. */
 #include "timestamp.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -227,7 +226,7 @@ from_float(double value)
 		return 0;
 	if (value >= (double)FIRST_MS)
 		return (int64_t)value;
-	return (int64_t)llround(value * 1e6) / MS_PER_S;
+	return (int64_t)(value * 1e6 + 0.5) / MS_PER_S;
 }
 
 bool

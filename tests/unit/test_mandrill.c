@@ -1,5 +1,6 @@
 /* Mandrill: whose URL and key counts, and what a refusal may say. */
 #include "captured.h"
+#include "providers/request.h"
 
 #define URL "https://user:hidden@hooks.example.com/m?token=secret"
 #define EVENT "[{\"event\":\"send\",\"_id\":\"m1\",\"ts\":1}]"
@@ -55,6 +56,20 @@ Test(mandrill, without_a_url_of_its_own_that_of_the_request_counts)
 	open_source(NULL);
 	c.in.url = slice_of(URL);
 	cr_assert_eq(check("new-key", URL, EVENT, FORM), CHECK_ACCEPTED, "%s", c.why.text);
+}
+
+Test(mandrill, a_request_handed_on_has_the_url_that_its_sender_used)
+{
+	open_source(NULL);
+	c.in.headers = &c.headers;
+	c.in.zone = &c.zone;
+	c.in.target = slice_of("/webhooks/m?a=b");
+	captured_header(&c, "Host", "hooks.example.com");
+	cr_assert_slice(request_url(&c.in), "https://hooks.example.com/webhooks/m?a=b");
+	captured_header(&c, "X-Forwarded-Proto", "http");
+	cr_assert_slice(request_url(&c.in), "http://hooks.example.com/webhooks/m?a=b");
+	c.in.url = slice_of(URL);
+	cr_assert_slice(request_url(&c.in), URL);
 }
 
 Test(mandrill, no_url_at_all_is_trouble_of_ours)
