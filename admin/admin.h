@@ -3,7 +3,7 @@
 #define TROTLINE_ADMIN_H
 
 #include "guard.h"
-#include "lib/ops/replay.h"
+#include "lib/ops/moving.h"
 #include "lib/stage/board.h"
 #include "lib/stage/stage.h"
 #include "lib/store/journal.h"

@@ -12,7 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
-#include "lib/ops/replay.h"
+#include "lib/ops/moving.h"
 #include "lib/stage/wire.h"
 #include "progress.h"
 #include "stages.h"

@@ -1,5 +1,5 @@
 /* replay - see replay.h. */
-#include "replay.h"
+#include "moving.h"
 
 #include "lib/stage/stage.h"
 
