@@ -1,21 +1,20 @@
-/* lookup - the pages about one thing: an event, a batch, an address. */
-#include <stdio.h>
-#include <stdlib.h>
+/* lookup - see lookup.h. */
+#include "lookup.h"
 
-#include "admin.h"
+#include <string.h>
+
 #include "lib/base/clock.h"
-#include "lib/base/map.h"
 #include "lib/ops/batch_status.h"
 #include "lib/ops/event_status.h"
 #include "lib/ops/roster.h"
+#include "page.h"
 
 static const char *const event_parameters[] = {"source", NULL};
 
 struct answer_page
 lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 {
-	struct event_query q = {
-		.cfg = a->st->cfg, .source = request_query(rq, "source"), .thorough = false};
+	struct event_query q = {.cfg = a->st->cfg, .source = request_query(rq, "source")};
 	struct error why = {""};
 	struct answer_page page;
 	msgpack_object found;
@@ -28,18 +27,9 @@ lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 	q.journal = a->journal;
 	q.letters = a->letters;
 	msgpack_zone_init(&zone, 4096);
-	switch (event_status(&q, slice_of(id), &zone, &found, &why)) {
-	case EVENT_FOUND:
-		page = page_object(200, &found);
-		break;
-	case EVENT_NOT_FOUND:
-		page = page_error(404,
-			"Never accepted, or older than its source's dedup_window and not a dead "
-			"letter");
-		break;
-	default:
-		page = page_error(503, why.text);
-	}
+	page = page_found(event_status(&q, slice_of(id), &zone, &found, &why), &found,
+		"Never accepted, or older than its source's dedup_window and not a dead letter",
+		&why);
 	msgpack_zone_destroy(&zone);
 	return page;
 }
@@ -56,16 +46,9 @@ lookup_batch(struct admin *a, const char *id)
 	if (!admin_stores(a, &why))
 		return page_error(503, why.text);
 	msgpack_zone_init(&zone, 4096);
-	switch (batch_status(a->journal, a->letters, slice_of(id), any, &zone, &found, &why)) {
-	case BATCH_FOUND:
-		page = page_object(200, &found);
-		break;
-	case BATCH_NOT_FOUND:
-		page = page_error(404, "Never accepted, or older than the longest dedup_window");
-		break;
-	default:
-		page = page_error(503, why.text);
-	}
+	page = page_found(
+		batch_status(a->journal, a->letters, slice_of(id), any, &zone, &found, &why),
+		&found, "Never accepted, or older than the longest dedup_window", &why);
 	msgpack_zone_destroy(&zone);
 	return page;
 }
@@ -76,18 +59,9 @@ page_address(const char *email, const struct roster_row *row, bool active)
 	struct answer_page page;
 	msgpack_object all;
 	msgpack_zone zone;
-	struct map m;
 
 	msgpack_zone_init(&zone, 1024);
-	m = map_in(&zone);
-	map_text(&m, "email", row->email.p ? row->email : slice_of(email));
-	map_bool(&m, "suppressed", active);
-	map_text(&m, "reason", row->reason);
-	map_time(&m, "since", (uint64_t)row->span.since);
-	map_time(&m, "until",
-		row->span.until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)row->span.until);
-	map_text(&m, "event_id", row->event_id);
-	all = map_object(&m);
+	all = roster_object(row, email, active, &zone);
 	page = page_object(200, &all);
 	msgpack_zone_destroy(&zone);
 	return page;
@@ -102,13 +76,13 @@ lookup_suppression(struct admin *a, const char *email)
 	struct error why = {""};
 	bool exists = true, active = false;
 	struct state *db = state_watch(a->st->cfg->data_dir, &exists, &why);
-	enum roster_found found = exists ? ROSTER_TROUBLE : ROSTER_NOT_FOUND;
+	enum ops_found found = exists ? OPS_TROUBLE : OPS_NOT_FOUND;
 
 	if (db)
 		found = roster_find(
 			db, slice_of(email), (int64_t)clock_wall_ms(), &entry, &active, &why);
 	state_close(&db);
-	if (found == ROSTER_TROUBLE)
-		return strchr(email, '@') ? page_error(503, why.text) : page_error(400, why.text);
+	if (found == OPS_TROUBLE)
+		return page_error(strchr(email, '@') ? 503 : 400, why.text);
 	return page_address(email, &entry.row, active);
 }

@@ -8,11 +8,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "admin.h"
+#include "letters.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "listener.h"
-#include "route.h"
+#include "pages.h"
 
 enum { TICK_MS = 50, SECOND_MS = 1000, RUNS = 64, BURST = 512 };
 

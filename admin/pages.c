@@ -1,18 +1,12 @@
-/* pages - the pages about the pipeline as a whole; one function a route. */
+/* pages - see pages.h; those about the pipeline as a whole. */
+#include "pages.h"
+
 #include <string.h>
 
-#include "admin.h"
+#include "letters.h"
 #include "lib/base/clock.h"
-#include "lib/base/json.h"
-
-struct answer_page
-page_object(unsigned status, const msgpack_object *object)
-{
-	char *text = json_write(object, false);
-
-	return text ? (struct answer_page){status, text, NULL, NULL}
-		    : page_error(503, "Out of memory");
-}
+#include "lookup.h"
+#include "page.h"
 
 static struct answer_page
 live(void)
@@ -82,11 +76,11 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct route *r
 	case ROUTE_SUPPRESSION:
 		return lookup_suppression(a, route->argument);
 	case ROUTE_LETTERS:
-		return letters_list(a, rq);
+		return letters_answer_list(a, rq);
 	case ROUTE_LETTERS_REPLAY:
 		return letters_replay(a, rq);
 	case ROUTE_LETTER:
-		return letters_show(a, route->argument);
+		return letters_answer_one(a, route->argument);
 	case ROUTE_LETTER_REPLAY:
 		return letters_replay_one(a, route->argument);
 	case ROUTE_LETTER_DROP:

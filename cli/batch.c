@@ -43,22 +43,22 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 {
 	msgpack_object answer;
 	msgpack_zone zone;
-	enum batch_found found;
+	enum ops_found found;
 
 	msgpack_zone_init(&zone, 8192);
 	found = batch_status(
 		journal, letters, slice_of(id), (struct slice){NULL, 0}, &zone, &answer, why);
-	if (found == BATCH_NOT_FOUND) {
+	if (found == OPS_NOT_FOUND) {
 		error_set(why,
 			"%s: not found; it was never accepted, or is older than the dedup_window",
 			id);
-	} else if (found == BATCH_FOUND && json) {
+	} else if (found == OPS_FOUND && json) {
 		object_print(&answer);
-	} else if (found == BATCH_FOUND) {
+	} else if (found == OPS_FOUND) {
 		print_text(&answer);
 	}
 	msgpack_zone_destroy(&zone);
-	return found == BATCH_FOUND;
+	return found == OPS_FOUND;
 }
 
 struct asking {

@@ -6,139 +6,27 @@
 #include "dlq.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/timestamp.h"
 
-enum { PIECE = 256 };
-
-/* One piece in one snapshot, which ends before anybody waits. */
-struct piece {
-	const struct dlq_request *rq;
-	struct letters_place place;
-	bool back, ended;
-	uint64_t taken; /* letters that were meant */
-	struct {
-		struct dead dead;
-		char *bytes; /* the texts and the event of `dead` */
-	} letters[PIECE];
-	size_t n;
-};
-
-/* A copy of what must outlive the snapshot, in one block. */
-static bool
-copy_letter(const struct dead *dead, struct dead *copy, char **bytes)
-{
-	struct slice *const parts[] = {&copy->journal, &copy->reason, &copy->handler, &copy->event};
-	size_t n = 0;
-	char *at;
-
-	*copy = *dead;
-	for (size_t i = 0; i < 4; i++)
-		n += parts[i]->n;
-	at = *bytes = malloc(n + 1);
-	for (size_t i = 0; at && i < 4; i++) {
-		if (parts[i]->n)
-			memcpy(at, parts[i]->p, parts[i]->n);
-		parts[i]->p = at;
-		at += parts[i]->n;
-	}
-	return *bytes != NULL;
-}
-
-static bool
-wants_more(const struct piece *p)
-{
-	return !p->ended && p->n < PIECE && !(p->rq->limit && p->taken == p->rq->limit);
-}
-
-static bool
-gather(struct piece *p, struct letters *letters, struct error *why)
-{
-	struct letter letter;
-	struct dead dead;
-	msgpack_zone zone;
-	bool good = true;
-
-	p->n = 0;
-	if (!letters_read_begin(letters, why))
-		return false;
-	msgpack_zone_init(&zone, 8192);
-	while (good && wants_more(p)) {
-		msgpack_zone_clear(&zone);
-		p->ended = p->back ? !letters_previous(letters, &p->place, &dead)
-				   : !letters_next(letters, &p->place, &dead);
-		if (p->ended)
-			break;
-		letter_open(&dead, &zone, &letter);
-		if (!letter_matches(&letter, &p->rq->filter))
-			continue;
-		good = copy_letter(&dead, &p->letters[p->n].dead, &p->letters[p->n].bytes) ||
-		       error_set(why, "out of memory");
-		p->n += good;
-		p->taken += good;
-	}
-	msgpack_zone_destroy(&zone);
-	letters_read_end(letters);
-	return good;
-}
-
-/* Hands the piece on and frees it. False when fn has had enough. */
-static bool
-hand_on(struct piece *p, dlq_visit *fn, void *arg)
-{
-	struct letter letter;
-	msgpack_zone zone;
-	bool more = true;
-
-	msgpack_zone_init(&zone, 8192);
-	for (size_t i = 0; i < p->n; i++) {
-		msgpack_zone_clear(&zone);
-		letter_open(&p->letters[i].dead, &zone, &letter);
-		more = more && fn(arg, &letter, &zone);
-		free(p->letters[i].bytes);
-	}
-	msgpack_zone_destroy(&zone);
-	return more;
-}
-
-bool
-dlq_each(const struct dlq_request *rq, struct letters *letters, bool newest_first, dlq_visit *fn,
-	void *arg, struct error *why)
-{
-	struct piece *p = calloc(1, sizeof *p);
-	bool good;
-
-	if (!p)
-		return error_set(why, "out of memory");
-	p->rq = rq;
-	p->back = newest_first;
-	do {
-		good = gather(p, letters, why);
-		if (!hand_on(p, fn, arg))
-			break;
-	} while (good && p->n == PIECE);
-	free(p);
-	return good;
-}
-
 int
-dlq_nothing(const struct dlq_request *rq)
+dlq_nothing(const struct call *call)
 {
+	const struct dlq_request *rq = call->options;
+	const struct letter_filter *f = &rq->meant.filter;
 	struct error why;
 
-	if (rq->filter.ids_count == 0) {
+	if (f->ids_count == 0) {
 		if (!rq->json)
 			fprintf(stderr, "trotline dlq: %s\n",
 				rq->chosen ? "no dead letter is like that"
 					   : "there are no dead letters");
 		return CLI_DONE;
 	}
-	error_set(&why, "there is no letter %s%s", rq->filter.ids[0],
-		rq->filter.ids_count > 1 ? ", nor any of the others" : "");
-	return cli_failed(rq->call->verb, &why);
+	error_set(&why, "there is no letter %s%s", f->ids[0],
+		f->ids_count > 1 ? ", nor any of the others" : "");
+	return cli_failed(call->verb, &why);
 }
 
 /* ---- the verb ---- */
@@ -154,10 +42,9 @@ static int
 check(struct call *call)
 {
 	struct dlq_request *rq = call->options;
-	struct letter_filter *f = &rq->filter;
+	struct letter_filter *f = &rq->meant.filter;
 	struct error why = {""};
 
-	rq->call = call;
 	if (!take_time("--since", rq->since, &f->since_ms, &why) ||
 		!take_time("--until", rq->until, &f->until_ms, &why))
 		return cli_wrong_use(call->verb, "%s", why.text);
@@ -247,18 +134,18 @@ const struct verb verb_dlq = {
 	.flags =
 		(const struct flag[]){
 			{"type", 't', FLAG_TEXT, "TYPE", "only this event type; * and ? match",
-				FLAG_AT(dlq_request, filter.type)},
+				FLAG_AT(dlq_request, meant.filter.type)},
 			{"source", 's', FLAG_TEXT, "NAME", "only from this source",
-				FLAG_AT(dlq_request, filter.source)},
+				FLAG_AT(dlq_request, meant.filter.source)},
 			{"since", 0, FLAG_TEXT, "TIME", "only what failed from then on",
 				FLAG_AT(dlq_request, since)},
 			{"until", 0, FLAG_TEXT, "TIME", "only what failed before then",
 				FLAG_AT(dlq_request, until)},
 			{"reason", 'r', FLAG_TEXT, "TEXT", "only with this in the reason",
-				FLAG_AT(dlq_request, filter.reason)},
+				FLAG_AT(dlq_request, meant.filter.reason)},
 			{"limit", 'n', FLAG_NUMBER, "N",
 				"at most so many (list on a terminal: 100)",
-				FLAG_AT(dlq_request, limit)},
+				FLAG_AT(dlq_request, meant.limit)},
 			{"all", 0, FLAG_SWITCH, NULL, "replay, drop: all that there are",
 				FLAG_AT(dlq_request, all)},
 			{"dry-run", 0, FLAG_SWITCH, NULL, "replay, drop: only say how many",

@@ -5,14 +5,12 @@
 #define TROTLINE_CLI_DLQ_H
 
 #include "cli.h"
-#include "lib/ops/letter_view.h"
-#include "lib/store/letters.h"
+#include "lib/ops/selection.h"
 
 struct dlq_request {
-	const struct call *call;
-	struct letter_filter filter;
+	struct selection meant;
 	const char *since, *until, *output;
-	uint64_t limit, rate; /* 0: not given */
+	uint64_t rate;
 	bool all, yes, dry_run, events, json;
 	bool chosen; /* by an id or a filter */
 };
@@ -25,14 +23,7 @@ int dlq_export(struct call *call);
 int dlq_replay(struct call *call);
 int dlq_drop(struct call *call);
 
-/* Calls fn for each letter that is meant, in the order of their numbers or from the newest number
- * back, at most rq->limit of them, in pieces: fn may be slow. The letter and the zone live as long
- * as the call. False with the cause. */
-typedef bool dlq_visit(void *arg, const struct letter *letter, msgpack_zone *zone);
-bool dlq_each(const struct dlq_request *rq, struct letters *letters, bool newest_first,
-	dlq_visit *fn, void *arg, struct error *why);
-
 /* Says that nothing was meant; returns CLI_FAILED when ids were given, else CLI_DONE. */
-int dlq_nothing(const struct dlq_request *rq);
+int dlq_nothing(const struct call *call);
 
 #endif

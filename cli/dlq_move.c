@@ -3,8 +3,6 @@
  * Which letters are meant is found first and asked about; then they go in groups, each whole. A
  * letter that has gone meanwhile is passed over. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,165 +15,99 @@
 #include "progress.h"
 #include "stages.h"
 
-enum { GROUPS_A_SECOND = 10, JOURNAL_LEN = 16 };
-
-struct place {
-	char journal[JOURNAL_LEN];
-	uint64_t seq;
-};
+enum { GROUPS_A_SECOND = 10 };
 
 struct move {
+	const struct call *call;
 	const struct dlq_request *rq;
-	const char *verb; /* "replay" */
-	const char *done_word;
-	struct letters *letters;
-	struct place *places;
-	size_t n, room;
-	bool short_of_memory;
-	/* of a replay */
-	struct journal *journal;
-	zsock_t *advice; /* NULL: the pipeline is down */
-	/* what came of it */
-	uint64_t done, gone, unreadable, strangers;
-	char stranger[JOURNAL_LEN + 1]; /* one of their journals */
+	const char *done_word; /* "replayed" */
+	struct moving moving;
 };
-
-static struct slice
-journal_of(const struct place *place)
-{
-	return (struct slice){place->journal, strnlen(place->journal, JOURNAL_LEN)};
-}
-
-static bool
-note_place(void *arg, const struct letter *letter, msgpack_zone *zone)
-{
-	struct move *m = arg;
-	const size_t more = m->room ? 2 * m->room : 1024;
-	struct place *places = m->places;
-
-	(void)zone;
-	if (m->n == m->room) {
-		places = reallocarray(m->places, more, sizeof *places);
-		m->short_of_memory = !places;
-		if (!places)
-			return false;
-		m->places = places;
-		m->room = more;
-	}
-	places[m->n] = (struct place){.seq = letter->dead->seq};
-	memcpy(places[m->n++].journal, letter->dead->journal.p,
-		letter->dead->journal.n < JOURNAL_LEN ? letter->dead->journal.n : JOURNAL_LEN);
-	return true;
-}
-
-static bool
-find_places(struct move *m, struct error *why)
-{
-	return dlq_each(m->rq, m->letters, false, note_place, m, why) &&
-	       (!m->short_of_memory || error_set(why, "out of memory"));
-}
-
-/* Letters of other journals are counted and taken from the list. */
-static void
-set_strangers_aside(struct move *m)
-{
-	const struct slice own = journal_id(m->journal);
-	size_t kept = 0;
-
-	for (size_t i = 0; i < m->n; i++) {
-		if (slice_eq(journal_of(&m->places[i]), own)) {
-			m->places[kept++] = m->places[i];
-			continue;
-		}
-		m->strangers++;
-		snprintf(m->stranger, sizeof m->stranger, "%.*s",
-			SLICE_ARG(journal_of(&m->places[i])));
-	}
-	m->n = kept;
-}
 
 /* ---- asking ---- */
 
-static bool
-is_named(const struct move *m)
-{
-	return m->n == 1 && m->rq->filter.ids_count == 1;
-}
-
 /* Does the operator want it? Where nobody can answer, no. */
 static bool
-confirmed(struct move *m)
+confirmed(const struct move *m)
 {
+	const size_t n = m->moving.n;
+	const bool is_named = n == 1 && m->rq->meant.filter.ids_count == 1;
 	char answer[16] = "";
 
-	if (m->rq->yes || is_named(m))
+	if (m->rq->yes || is_named)
 		return true;
 	if (!isatty(STDIN_FILENO)) {
 		fprintf(stderr, "trotline dlq: %zu letter%s meant; nothing is done without --yes\n",
-			m->n, m->n == 1 ? " is" : "s are");
+			n, n == 1 ? " is" : "s are");
 		return false;
 	}
-	fprintf(stderr, "%s %zu letter%s? [y/N] ", m->verb, m->n, m->n == 1 ? "" : "s");
+	fprintf(stderr, "%s %zu letter%s? [y/N] ", m->call->action.name, n, n == 1 ? "" : "s");
 	return fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y');
 }
 
 /* ---- telling ---- */
 
 static void
-print_object(const struct move *m, uint64_t meant)
+print_object(const struct move *m)
 {
+	const struct moving *moving = &m->moving;
 	msgpack_object object;
 	msgpack_zone zone;
 	struct map map;
 
 	msgpack_zone_init(&zone, 1024);
 	map = map_in(&zone);
-	map_text(&map, "action", slice_of(m->verb));
+	map_text(&map, "action", slice_of(m->call->action.name));
 	map_bool(&map, "dry_run", m->rq->dry_run);
-	map_uint(&map, "meant", meant);
-	map_uint(&map, m->done_word, m->done);
-	map_uint(&map, "gone_meanwhile", m->gone);
-	map_uint(&map, "unreadable", m->unreadable);
-	map_uint(&map, "of_other_journals", m->strangers);
+	map_uint(&map, "meant", moving->n + moving->strangers);
+	map_uint(&map, m->done_word, moving->done);
+	map_uint(&map, "gone_meanwhile", moving->gone);
+	map_uint(&map, "unreadable", moving->unreadable);
+	map_uint(&map, "of_other_journals", moving->strangers);
 	object = map_object(&map);
 	object_print(&object);
 	msgpack_zone_destroy(&zone);
 }
 
 static void
-print_strangers(const struct move *m)
+print_left(const struct move *m)
 {
-	if (m->strangers)
+	const struct moving *moving = &m->moving;
+
+	if (moving->strangers)
 		fprintf(stderr,
 			"%llu letters belong to another journal (%s) than the one of %s (%.*s), "
 			"where their numbers mean other events: not replayed.\n"
 			"To send them again: `trotline dlq export --events --output FILE ...`, "
 			"then `trotline send --batch FILE` to a source of provider trotline "
 			"whose max_age they pass.\n",
-			(unsigned long long)m->strangers, m->stranger, m->rq->call->cfg->data_dir,
-			SLICE_ARG(journal_id(m->journal)));
-	if (m->unreadable)
+			(unsigned long long)moving->strangers, moving->stranger,
+			m->call->cfg->data_dir, SLICE_ARG(journal_id(moving->journal)));
+	if (moving->unreadable)
 		fprintf(stderr,
 			"%llu letters cannot be read as events and stay; `trotline dlq export` "
 			"gives their bytes\n",
-			(unsigned long long)m->unreadable);
+			(unsigned long long)moving->unreadable);
 }
 
 static void
-print_end(const struct move *m, uint64_t meant)
+print_end(const struct move *m)
 {
-	print_strangers(m);
+	const struct moving *moving = &m->moving;
+
+	print_left(m);
 	if (m->rq->json) {
-		print_object(m, meant);
+		print_object(m);
 		return;
 	}
 	if (m->rq->dry_run) {
-		printf("would %s %zu letter%s\n", m->verb, m->n, m->n == 1 ? "" : "s");
+		printf("would %s %zu letter%s\n", m->call->action.name, moving->n,
+			moving->n == 1 ? "" : "s");
 		return;
 	}
-	printf("%s %llu letter%s\n", m->done_word, (unsigned long long)m->done,
-		m->done == 1 ? "" : "s");
-	if (m->journal && m->done && !m->advice)
+	printf("%s %llu letter%s\n", m->done_word, (unsigned long long)moving->done,
+		moving->done == 1 ? "" : "s");
+	if (moving->journal && moving->done && !moving->advice)
 		fputs("the pipeline is down; they are handled once it is up\n", stderr);
 }
 
@@ -192,169 +124,104 @@ wait_turn(uint64_t start_ms, uint64_t done, uint64_t rate)
 			NULL);
 }
 
+/* A drop goes as fast as it can. */
 static bool
-replay_some(
-	struct move *m, struct replay *r, const struct place *places, size_t n, struct error *why)
+move_all(struct move *m, struct error *why)
 {
-	uint64_t seqs[REPLAY_GROUP];
-	size_t n_back;
-	bool good;
-
-	for (size_t i = 0; i < n; i++)
-		seqs[i] = places[i].seq;
-	good = replay_group(r, seqs, n, &n_back, why);
-	if (m->advice)
-		replay_tell(m->advice, journal_id(m->journal), seqs, n_back);
-	return good;
-}
-
-static bool
-replay_all(struct move *m, struct progress *progress, struct error *why)
-{
-	const uint64_t rate = m->rq->rate;
-	const uint64_t start_ms = clock_mono_ms();
-	size_t group = rate / GROUPS_A_SECOND;
-	struct replay r = {.letters = m->letters, .journal = m->journal};
+	struct moving *moving = &m->moving;
+	struct progress progress = progress_begin(m->done_word, moving->n);
+	const uint64_t start_ms = clock_mono_ms(), rate = m->rq->rate;
+	const size_t group = rate < GROUPS_A_SECOND ? 1 : rate / GROUPS_A_SECOND;
 	bool good = true;
 
-	group = group > REPLAY_GROUP ? REPLAY_GROUP : group < 1 ? 1 : group;
-	for (size_t at = 0; good && at < m->n; at += group) {
-		const size_t n = m->n - at < group ? m->n - at : group;
-
-		wait_turn(start_ms, at, rate);
-		good = replay_some(m, &r, m->places + at, n, why);
-		progress_show(progress, r.done);
+	while (good && moving->at < moving->n) {
+		if (moving->journal) {
+			wait_turn(start_ms, moving->at, rate);
+			good = moving_replay(moving, group, why);
+		} else {
+			good = moving_drop(moving, MOVING_GROUP, why);
+		}
+		progress_show(&progress, moving->done);
 	}
-	m->done = r.done;
-	m->gone = r.gone;
-	m->unreadable = r.unreadable;
+	progress_end(&progress);
 	return good;
 }
-
-static bool
-drop_some(struct move *m, const struct place *places, size_t n, struct error *why)
-{
-	const uint64_t now_ms = clock_wall_ms();
-	struct dead letter;
-	uint64_t dropped = 0;
-
-	if (!letters_begin(m->letters, why))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		const struct slice journal = journal_of(&places[i]);
-
-		dropped += letters_find(m->letters, journal, places[i].seq, &letter);
-		if (!letters_drop(m->letters, journal, places[i].seq, now_ms, why))
-			return false;
-	}
-	if (!letters_commit(m->letters, why))
-		return false;
-	m->done += dropped;
-	m->gone += n - dropped;
-	return true;
-}
-
-/* A store that is full to the brim has room for changes of one letter at a time. */
-static bool
-drop_group(struct move *m, const struct place *places, size_t n, struct error *why)
-{
-	bool good = drop_some(m, places, n, why);
-
-	if (good || !letters_full(m->letters))
-		return good;
-	for (size_t i = 0; i < n; i++)
-		if (!drop_some(m, &places[i], 1, why))
-			return false;
-	return true;
-}
-
-static bool
-drop_all(struct move *m, struct progress *progress, struct error *why)
-{
-	for (size_t at = 0; at < m->n; at += REPLAY_GROUP) {
-		const size_t n = m->n - at < REPLAY_GROUP ? m->n - at : REPLAY_GROUP;
-
-		if (!drop_group(m, m->places + at, n, why))
-			return false;
-		progress_show(progress, m->done);
-	}
-	return true;
-}
-
-typedef bool do_all(struct move *m, struct progress *progress, struct error *why);
 
 static int
-finish(struct move *m, do_all *fn)
+finish(struct move *m)
 {
-	const uint64_t meant = m->n + m->strangers;
+	struct moving *moving = &m->moving;
 	struct error why = {""};
-	struct progress progress;
 	bool good = true;
 
-	if (meant == 0 && m->rq->json)
-		print_object(m, 0);
-	if (meant == 0)
-		return dlq_nothing(m->rq);
-	if (!m->rq->dry_run && m->n > 0) {
+	if (moving->n + moving->strangers == 0) {
+		if (m->rq->json)
+			print_object(m);
+		return dlq_nothing(m->call);
+	}
+	if (!m->rq->dry_run && moving->n > 0) {
 		if (!confirmed(m))
 			return CLI_FAILED;
-		progress = progress_begin(m->done_word, m->n);
-		good = fn(m, &progress, &why);
-		progress_end(&progress);
+		good = move_all(m, &why);
 	}
-	print_end(m, meant);
+	print_end(m);
 	if (!good)
-		return cli_failed(m->rq->call->verb, &why);
-	return m->strangers || m->unreadable ? CLI_FAILED : CLI_DONE;
+		return cli_failed(m->call->verb, &why);
+	return moving->strangers || moving->unreadable ? CLI_FAILED : CLI_DONE;
+}
+
+/* ---- the two ---- */
+
+static int
+move(struct move *m)
+{
+	struct error why = {""};
+	bool complete;
+	int status;
+
+	if (moving_find(&m->moving, &m->rq->meant, &complete, &why)) {
+		if (m->moving.journal)
+			moving_part_from_strangers(&m->moving);
+		status = finish(m);
+	} else {
+		status = cli_failed(m->call->verb, &why);
+	}
+	moving_clear(&m->moving);
+	return status;
 }
 
 int
 dlq_drop(struct call *call)
 {
 	struct move m = {
+		.call = call,
 		.rq = call->options,
-		.letters = call->letters,
-		.verb = "drop",
 		.done_word = "dropped",
+		.moving = {.letters = call->letters},
 	};
-	struct error why = {""};
-	int status = find_places(&m, &why) ? finish(&m, drop_all) : cli_failed(call->verb, &why);
 
-	free(m.places);
-	return status;
-}
-
-/* The socket to the retrier, where it runs. */
-static bool
-open_advice(struct move *m, const struct config *cfg, struct error *why)
-{
-	if (m->rq->dry_run || !stages_holder(cfg, "retrier.0"))
-		return true;
-	m->advice = wire_connect(cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
-	return m->advice != NULL;
+	return move(&m);
 }
 
 int
 dlq_replay(struct call *call)
 {
 	struct move m = {
+		.call = call,
 		.rq = call->options,
-		.letters = call->letters,
-		.journal = call->journal,
-		.verb = "replay",
 		.done_word = "replayed",
+		.moving = {.letters = call->letters, .journal = call->journal},
 	};
 	struct error why = {""};
 	int status;
 
 	zsys_handler_set(NULL);
-	if (find_places(&m, &why) && open_advice(&m, call->cfg, &why)) {
-		set_strangers_aside(&m);
-		status = finish(&m, replay_all);
-	} else {
-		status = cli_failed(call->verb, &why);
+	if (!m.rq->dry_run && stages_holder(call->cfg, "retrier.0")) {
+		m.moving.advice = wire_connect(call->cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, &why);
+		if (!m.moving.advice)
+			return cli_failed(call->verb, &why);
 	}
-	zsock_destroy(&m.advice);
-	free(m.places);
+	status = move(&m);
+	zsock_destroy(&m.moving.advice);
 	return status;
 }

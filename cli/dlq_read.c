@@ -9,21 +9,21 @@
 #include "lib/base/field.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
-#include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/base/timestamp.h"
-#include "lib/ops/tally.h"
+#include "lib/ops/letters_look.h"
 #include "progress.h"
 #include "text.h"
 
-enum { LIST_DEFAULT = 100, REASONS_SHOWN = 20 };
+enum { LIST_DEFAULT = 100 };
 
-/* ---- list ---- */
-
-struct listing {
+/* What is printed, and how many so far. */
+struct printing {
 	const struct dlq_request *rq;
 	uint64_t n;
 };
+
+/* ---- list ---- */
 
 static void
 print_row(const struct letter *letter)
@@ -45,13 +45,13 @@ print_row(const struct letter *letter)
 static bool
 list_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 {
-	struct listing *l = arg;
+	struct printing *p = arg;
 	msgpack_object object;
 
-	if (l->n++ == 0 && !l->rq->json)
+	if (p->n++ == 0 && !p->rq->json)
 		printf("%-26s %-19s %-20s %-36s %s\n", "LETTER", "FAILED AT (UTC)", "TYPE",
 			"EVENT ID", "REASON");
-	if (l->rq->json)
+	if (p->rq->json)
 		return letter_object(letter, false, zone, &object) && object_print(&object);
 	print_row(letter);
 	return !ferror(stdout);
@@ -61,19 +61,18 @@ int
 dlq_list(struct call *call)
 {
 	const struct dlq_request *rq = call->options;
-	struct dlq_request limited = *rq;
-	struct listing l = {.rq = rq};
+	struct selection meant = rq->meant;
+	struct printing p = {.rq = rq};
 	struct error why = {""};
-	bool good;
 
-	if (!limited.limit && !rq->json && isatty(STDOUT_FILENO))
-		limited.limit = LIST_DEFAULT;
-	good = dlq_each(&limited, call->letters, true, list_one, &l, &why);
-	if (!good)
+	meant.newest_first = true;
+	if (!meant.limit && !rq->json && isatty(STDOUT_FILENO))
+		meant.limit = LIST_DEFAULT;
+	if (!selection_each(call->letters, &meant, list_one, &p, &why))
 		return cli_failed(call->verb, &why);
-	if (l.n == 0)
-		return dlq_nothing(rq);
-	if (limited.limit != rq->limit && l.n == limited.limit)
+	if (p.n == 0)
+		return dlq_nothing(call);
+	if (meant.limit != rq->meant.limit && p.n == meant.limit)
 		fprintf(stderr, "the newest %d; --limit N shows more\n", LIST_DEFAULT);
 	return CLI_DONE;
 }
@@ -94,14 +93,14 @@ print_lines(const char *text)
 }
 
 static void
-print_field(const struct map *m, uint32_t i)
+print_field(const msgpack_object_kv *row)
 {
-	const msgpack_object *value = &m->rows[i].val;
+	const msgpack_object *value = &row->val;
 	char *text;
 
 	if (value->type == MSGPACK_OBJECT_NIL || value->type == MSGPACK_OBJECT_BIN)
 		return;
-	printf("%-23.*s ", SLICE_ARG(object_str(&m->rows[i].key)));
+	printf("%-23.*s ", SLICE_ARG(object_str(&row->key)));
 	if (value->type == MSGPACK_OBJECT_STR) {
 		text_print(object_str(value), 0);
 		putchar('\n');
@@ -115,19 +114,17 @@ print_field(const struct map *m, uint32_t i)
 static bool
 show_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 {
-	struct listing *l = arg;
+	struct printing *p = arg;
 	msgpack_object object;
-	struct map m;
 
 	if (!letter_object(letter, true, zone, &object))
 		return false;
-	if (l->rq->json)
-		return l->n++, object_print(&object);
-	if (l->n++)
+	if (p->rq->json)
+		return p->n++, object_print(&object);
+	if (p->n++)
 		putchar('\n');
-	m = (struct map){.rows = object.via.map.ptr, .n = object.via.map.size};
-	for (uint32_t i = 0; i < m.n; i++)
-		print_field(&m, i);
+	for (uint32_t i = 0; i < object.via.map.size; i++)
+		print_field(&object.via.map.ptr[i]);
 	return !ferror(stdout);
 }
 
@@ -135,141 +132,81 @@ int
 dlq_show(struct call *call)
 {
 	const struct dlq_request *rq = call->options;
-	struct listing l = {.rq = rq};
+	struct printing p = {.rq = rq};
 	struct error why = {""};
-	bool good;
 
-	good = dlq_each(rq, call->letters, false, show_one, &l, &why);
-	if (!good)
+	if (!selection_each(call->letters, &rq->meant, show_one, &p, &why))
 		return cli_failed(call->verb, &why);
-	return l.n ? CLI_DONE : dlq_nothing(rq);
+	return p.n ? CLI_DONE : dlq_nothing(call);
 }
 
 /* ---- stats ---- */
 
-struct summary {
-	uint64_t count, non_retryable, review;
-	uint64_t oldest_ms, newest_ms;
-	struct tally types, sources, reasons, journals;
-};
-
-static bool
-sum_up(void *arg, const struct letter *letter, msgpack_zone *zone)
+static unsigned long long
+number(const msgpack_object *figures, const char *key)
 {
-	const struct dead *dead = letter->dead;
-	struct summary *s = arg;
+	int64_t n = 0;
 
-	(void)zone;
-	if (s->count++ == 0 || dead->failed_at < s->oldest_ms)
-		s->oldest_ms = dead->failed_at;
-	if (dead->failed_at > s->newest_ms)
-		s->newest_ms = dead->failed_at;
-	s->non_retryable += dead->death == 1;
-	s->review += letter_needs_review(dead);
-	tally_add(&s->types, letter->event.type, 1);
-	tally_add(&s->sources, letter->event.source, 1);
-	tally_add(&s->reasons, dead->reason, 1);
-	tally_add(&s->journals, dead->journal, 1);
-	return true;
+	field_int(figures, key, &n);
+	return (unsigned long long)n;
 }
 
-static msgpack_object
-summary_object(struct summary *s, const struct letters_stat *st, msgpack_zone *zone)
-{
-	struct map m = map_in(zone);
-
-	map_uint(&m, "count", s->count);
-	map_uint(&m, "used_bytes", st->used_bytes);
-	map_uint(&m, "limit_bytes", st->limit_bytes);
-	map_uint(&m, "file_bytes", st->file_bytes);
-	map_time(&m, "oldest_failed_at", s->oldest_ms);
-	map_time(&m, "newest_failed_at", s->newest_ms);
-	map_uint(&m, "non_retryable", s->non_retryable);
-	map_uint(&m, "requires_manual_review", s->review);
-	map_uint(&m, "dropped_remembered", st->dropped);
-	map_put(&m, "by_type", tally_object(&s->types, "event_type", TALLY_ROWS, zone));
-	map_put(&m, "by_source", tally_object(&s->sources, "source", TALLY_ROWS, zone));
-	map_put(&m, "by_reason", tally_object(&s->reasons, "error_reason", REASONS_SHOWN, zone));
-	map_put(&m, "by_journal", tally_object(&s->journals, "journal", TALLY_ROWS, zone));
-	return map_object(&m);
-}
-
+/* One tally: rows of a text and a count; the row of all others has no text. */
 static void
-print_tally(const char *title, struct tally *t, size_t most)
+print_tally(const msgpack_object *figures, const char *title, const char *key, const char *name)
 {
-	uint64_t rest = t->others;
+	const msgpack_object *rows = field_get(figures, key);
 
-	tally_sort(t);
-	if (t->n)
+	if (rows->via.array.size)
 		printf("%s\n", title);
-	for (size_t i = 0; i < t->n; i++) {
-		if (i >= most) {
-			rest += t->rows[i].count;
-			continue;
-		}
-		printf("  %8llu  ", (unsigned long long)t->rows[i].count);
-		text_print(slice_of(*t->rows[i].text ? t->rows[i].text : "(unreadable)"), 0);
+	for (uint32_t i = 0; i < rows->via.array.size; i++) {
+		const msgpack_object *row = &rows->via.array.ptr[i];
+		const struct slice text = field_str(row, name);
+
+		printf("  %8llu  ", number(row, "count"));
+		text_print(text.n ? text : slice_of(text.p ? "(unreadable)" : "others"), 0);
 		putchar('\n');
 	}
-	if (rest)
-		printf("  %8llu  others\n", (unsigned long long)rest);
 }
 
 static void
-print_summary(struct summary *s, const struct letters_stat *st)
+print_figures(const msgpack_object *f)
 {
-	char oldest[TIMESTAMP_BYTES], newest[TIMESTAMP_BYTES];
+	const msgpack_object *journals = field_get(f, "by_journal");
 
 	printf("%llu dead letters, %llu of them refused by their handler for good, %llu to be "
 	       "looked at by a person\n",
-		(unsigned long long)s->count, (unsigned long long)s->non_retryable,
-		(unsigned long long)s->review);
-	if (s->count)
-		printf("from %s to %s\n", timestamp_text(s->oldest_ms, oldest),
-			timestamp_text(s->newest_ms, newest));
+		number(f, "count"), number(f, "non_retryable"),
+		number(f, "requires_manual_review"));
+	if (number(f, "count"))
+		printf("from %.*s to %.*s\n", SLICE_ARG(field_str(f, "oldest_failed_at")),
+			SLICE_ARG(field_str(f, "newest_failed_at")));
 	printf("%llu of %llu KiB used (7/8 of dlq.max_size), %llu KiB on the disk\n",
-		(unsigned long long)st->used_bytes / 1024,
-		(unsigned long long)st->limit_bytes / 1024,
-		(unsigned long long)st->file_bytes / 1024);
-	print_tally("by type", &s->types, TALLY_ROWS);
-	print_tally("by source", &s->sources, TALLY_ROWS);
-	print_tally("by reason", &s->reasons, REASONS_SHOWN);
-	if (s->journals.n > 1)
-		print_tally("by journal", &s->journals, TALLY_ROWS);
-}
-
-static bool
-summarise(
-	const struct dlq_request *rq, struct letters *letters, struct summary *s, struct error *why)
-{
-	struct letters_stat st;
-	msgpack_object object;
-	msgpack_zone zone;
-
-	if (!dlq_each(rq, letters, false, sum_up, s, why))
-		return false;
-	if (!letters_stat(letters, &st))
-		return error_set(why, "cannot read the dead letters");
-	if (!rq->json) {
-		print_summary(s, &st);
-		return true;
-	}
-	msgpack_zone_init(&zone, 8192);
-	object = summary_object(s, &st, &zone);
-	object_print(&object);
-	msgpack_zone_destroy(&zone);
-	return true;
+		number(f, "used_bytes") / 1024, number(f, "limit_bytes") / 1024,
+		number(f, "file_bytes") / 1024);
+	print_tally(f, "by type", "by_type", "event_type");
+	print_tally(f, "by source", "by_source", "source");
+	print_tally(f, "by reason", "by_reason", "error_reason");
+	if (journals->via.array.size > 1)
+		print_tally(f, "by journal", "by_journal", "journal");
 }
 
 int
 dlq_stats(struct call *call)
 {
 	const struct dlq_request *rq = call->options;
-	struct summary *s = calloc(1, sizeof *s);
-	struct error why = {"out of memory"};
-	bool good = s && summarise(rq, call->letters, s, &why);
+	struct error why = {""};
+	msgpack_object figures;
+	msgpack_zone zone;
+	bool good;
 
-	free(s);
+	msgpack_zone_init(&zone, 8192);
+	good = letters_summary(call->letters, &rq->meant, &zone, &figures, &why);
+	if (good && rq->json)
+		object_print(&figures);
+	else if (good)
+		print_figures(&figures);
+	msgpack_zone_destroy(&zone);
 	return good ? CLI_DONE : cli_failed(call->verb, &why);
 }
 
@@ -331,7 +268,7 @@ export_all(struct export *x, struct letters *letters, struct error *why)
 	if (!x->to)
 		return false;
 	x->progress = progress_begin("exported", 0);
-	good = dlq_each(x->rq, letters, false, export_one, x, why);
+	good = selection_each(letters, &x->rq->meant, export_one, x, why);
 	progress_end(&x->progress);
 	if (x->rq->events)
 		fputs(x->n ? "\n]\n" : "[]\n", x->to);
@@ -355,5 +292,5 @@ dlq_export(struct call *call)
 	if (rq->output)
 		fprintf(stderr, "exported %llu letters to %s\n", (unsigned long long)x.n,
 			rq->output);
-	return x.n == 0 && rq->filter.ids_count ? dlq_nothing(rq) : CLI_DONE;
+	return x.n == 0 && rq->meant.filter.ids_count ? dlq_nothing(call) : CLI_DONE;
 }

@@ -57,21 +57,21 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 {
 	msgpack_object answer;
 	msgpack_zone zone;
-	enum event_found found;
+	enum ops_found found;
 
 	msgpack_zone_init(&zone, 4096);
 	found = event_status(q, slice_of(id), &zone, &answer, why);
-	if (found == EVENT_NOT_FOUND)
+	if (found == OPS_NOT_FOUND)
 		error_set(why,
 			"%s: not found; it was never accepted, or is older than its source's "
 			"dedup_window",
 			id);
-	else if (found == EVENT_FOUND && json)
+	else if (found == OPS_FOUND && json)
 		object_print(&answer);
-	else if (found == EVENT_FOUND)
+	else if (found == OPS_FOUND)
 		print_text(&answer);
 	msgpack_zone_destroy(&zone);
-	return found == EVENT_FOUND;
+	return found == OPS_FOUND;
 }
 
 struct asking {

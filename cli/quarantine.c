@@ -9,243 +9,139 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "lib/base/field.h"
-#include "lib/base/json.h"
-#include "lib/base/map.h"
-#include "lib/base/timestamp.h"
+#include "lib/base/object.h"
 #include "text.h"
 
 enum { ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };
 
-static const char MASK[] = "(not shown)";
+struct printing {
+	const struct call *call;
+	uint64_t n;
+	bool short_of_memory;
+};
 
-bool
-quarantine_meant(const struct quarantine_ask *ask, const struct quarantined *item)
+int
+quarantine_nothing(const struct call *call)
 {
-	return (!ask->number || item->number == ask->number) &&
-	       (!ask->source || slice_is(item->request.source, ask->source));
+	const struct quarantine_ask *ask = call->options;
+	struct error why;
+
+	if (ask->meant.number) {
+		error_set(&why, "number %llu is not in quarantine",
+			(unsigned long long)ask->meant.number);
+		return cli_failed(call->verb, &why);
+	}
+	if (!ask->json)
+		puts("nothing is in quarantine");
+	return CLI_DONE;
+}
+
+/* Prints each by fn. named: the number that is given must be there. */
+static int
+print_each(struct call *call, quarantine_visit *fn, bool named)
+{
+	const struct quarantine_ask *ask = call->options;
+	struct printing p = {.call = call};
+	struct error why = {"out of memory"};
+	uint64_t shown = 0;
+
+	if (call->quarantine &&
+		(!quarantine_each(call->quarantine, &ask->meant, fn, &p, &shown, &why) ||
+			p.short_of_memory))
+		return cli_failed(call->verb, &why);
+	if (shown == 0 && (named || !call->quarantine))
+		return quarantine_nothing(call);
+	if (shown == 0 && !ask->json)
+		puts("nothing is in quarantine");
+	return CLI_DONE;
 }
 
 /* ---- list ---- */
 
-struct listing {
-	const struct quarantine_ask *ask;
-	uint64_t shown;
-	bool short_of_memory;
-};
-
 static void
-print_json(struct map *m, struct listing *listing)
+print_row(const msgpack_object *row, bool first)
 {
-	const msgpack_object object = map_object(m);
-	char *line = m->short_of_memory ? NULL : json_write(&object, false);
+	int64_t number = 0, bytes = 0;
 
-	if (line)
-		puts(line);
-	else
-		listing->short_of_memory = true;
-	free(line);
-}
-
-static void
-list_json(struct listing *listing, const struct quarantined *item)
-{
-	msgpack_zone zone;
-	struct map m;
-
-	msgpack_zone_init(&zone, 4096);
-	m = map_in(&zone);
-	map_uint(&m, "number", item->number);
-	map_text(&m, "source", item->request.source);
-	map_time(&m, "received", item->at_ms);
-	map_uint(&m, "bytes", item->request.body.n);
-	map_text(&m, "target", item->request.target);
-	print_json(&m, listing);
-	msgpack_zone_destroy(&zone);
+	if (first)
+		printf("%-8s %-24s %-*s %9s  %s\n", "NUMBER", "RECEIVED", SOURCE_WIDTH, "SOURCE",
+			"BYTES", "TARGET");
+	field_int(row, "number", &number);
+	field_int(row, "bytes", &bytes);
+	printf("%-8lld %-24.*s ", (long long)number, SLICE_ARG(field_str(row, "received")));
+	text_column(field_str(row, "source"), SOURCE_WIDTH);
+	printf(" %9lld  ", (long long)bytes);
+	text_print(field_str(row, "target"), 0);
+	putchar('\n');
 }
 
 static bool
 list_one(void *arg, const struct quarantined *item)
 {
-	struct listing *listing = arg;
-	char at[TIMESTAMP_BYTES];
+	struct printing *p = arg;
+	const struct quarantine_ask *ask = p->call->options;
+	msgpack_object row;
+	msgpack_zone zone;
 
-	if (!quarantine_meant(listing->ask, item))
-		return true;
-	if (listing->shown++ == 0 && !listing->ask->json)
-		printf("%-8s %-24s %-*s %9s  %s\n", "NUMBER", "RECEIVED", SOURCE_WIDTH, "SOURCE",
-			"BYTES", "TARGET");
-	if (listing->ask->json) {
-		list_json(listing, item);
-	} else {
-		printf("%-8llu %-24s ", (unsigned long long)item->number,
-			timestamp_text(item->at_ms, at));
-		text_column(item->request.source, SOURCE_WIDTH);
-		printf(" %9zu  ", item->request.body.n);
-		text_print(item->request.target, 0);
-		putchar('\n');
-	}
-	return listing->shown < listing->ask->limit;
+	msgpack_zone_init(&zone, 4096);
+	p->short_of_memory = !quarantine_row(item, &zone, &row);
+	if (!p->short_of_memory && ask->json)
+		p->short_of_memory = !object_print(&row);
+	else if (!p->short_of_memory)
+		print_row(&row, p->n++ == 0);
+	msgpack_zone_destroy(&zone);
+	return !p->short_of_memory;
 }
 
 static int
-list(const struct quarantine_ask *ask)
+list(struct call *call)
 {
-	struct listing listing = {.ask = ask};
-	struct error why = {"out of memory"};
-
-	if (!quarantine_walk(ask->store, ask->number, list_one, &listing, &why) ||
-		listing.short_of_memory)
-		return cli_failed(ask->verb, &why);
-	if (listing.shown == 0 && !ask->json)
-		puts("nothing is in quarantine");
-	return CLI_DONE;
+	return print_each(call, list_one, false);
 }
 
 /* ---- show ---- */
 
-/* Names of headers, or parts of them, that carry what lets one in. */
-static bool
-is_credential(const struct config_source *source, struct slice name)
-{
-	static const char *const parts[] = {
-		"authorization", "token", "secret", "password", "cookie", "api-key", "apikey"};
-	char lower[128];
-	size_t n = name.n < sizeof lower - 1 ? name.n : sizeof lower - 1;
-
-	if (source && source->header && name.n == strlen(source->header) &&
-		strncasecmp(name.p, source->header, name.n) == 0)
-		return true;
-	for (size_t i = 0; i < n; i++)
-		lower[i] =
-			name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20) : name.p[i];
-	lower[n] = '\0';
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (strstr(lower, parts[i]))
-			return true;
-	return name.n != n; /* too long to tell */
-}
-
-static msgpack_object
-shown_headers(const msgpack_object *headers, const struct config_source *source, msgpack_zone *zone)
-{
-	struct list all = list_in(zone);
-
-	for (uint32_t i = 0; i < headers->via.array.size; i++) {
-		const msgpack_object *pair = headers->via.array.ptr[i].via.array.ptr;
-		struct list shown = list_in(zone);
-
-		list_add(&shown, pair[0]);
-		list_add(&shown, is_credential(source, object_str(&pair[0]))
-					 ? object_of_text(slice_of(MASK))
-					 : pair[1]);
-		list_add(&all, list_object(&shown));
-	}
-	return list_object(&all);
-}
-
-static void
-put_body(struct map *m, struct slice body)
-{
-	const bool text = json_is_text(body);
-
-	if (text)
-		map_put(m, "body", object_of_text(body));
-	else
-		map_put(m, "body_b64",
-			(msgpack_object){
-				.type = MSGPACK_OBJECT_BIN, .via.bin = {(uint32_t)body.n, body.p}});
-}
-
 static bool
 show_one(void *arg, const struct quarantined *item)
 {
-	struct listing *listing = arg;
-	const struct config_source *source =
-		config_source_find(listing->ask->cfg, item->request.source);
+	struct printing *p = arg;
+	msgpack_object whole;
 	msgpack_zone zone;
-	struct map m;
 
-	if (!quarantine_meant(listing->ask, item))
-		return false;
-	listing->shown++;
 	msgpack_zone_init(&zone, ZONE_BYTES);
-	m = map_in(&zone);
-	map_uint(&m, "number", item->number);
-	map_text(&m, "source", item->request.source);
-	map_time(&m, "received", item->at_ms);
-	map_text(&m, "target", item->request.target);
-	map_put(&m, "headers", shown_headers(&item->request.headers, source, &zone));
-	put_body(&m, item->request.body);
-	print_json(&m, listing);
+	p->short_of_memory =
+		!quarantine_whole(item, p->call->cfg, &zone, &whole) || !object_print(&whole);
 	msgpack_zone_destroy(&zone);
-	return false;
+	return !p->short_of_memory;
 }
 
 static int
-no_such(const struct quarantine_ask *ask)
+show(struct call *call)
 {
-	struct error why;
-
-	error_set(&why, "number %llu is not in quarantine", (unsigned long long)ask->number);
-	return cli_failed(ask->verb, &why);
-}
-
-static int
-show(const struct quarantine_ask *ask)
-{
-	struct listing listing = {.ask = ask};
-	struct error why = {"out of memory"};
-
-	if (!quarantine_walk(ask->store, ask->number, show_one, &listing, &why) ||
-		listing.short_of_memory)
-		return cli_failed(ask->verb, &why);
-	return listing.shown ? CLI_DONE : no_such(ask);
+	return print_each(call, show_one, true);
 }
 
 /* ---- drop ---- */
 
-struct dropping {
-	const struct quarantine_ask *ask;
-	uint64_t next, dropped;
-	bool found, failed;
-	struct error why;
-};
-
-static bool
-drop_one(void *arg, const struct quarantined *item)
-{
-	struct dropping *d = arg;
-
-	d->next = item->number + 1;
-	if (!quarantine_meant(d->ask, item))
-		return !d->ask->number;
-	d->found = true;
-	d->failed = !quarantine_remove(d->ask->store, item->number, &d->why);
-	d->dropped += !d->failed;
-	return false;
-}
-
 static int
-drop(const struct quarantine_ask *ask)
+drop(struct call *call)
 {
-	struct dropping d = {.ask = ask, .next = ask->number};
+	const struct quarantine_ask *ask = call->options;
+	struct error why = {""};
+	uint64_t dropped = 0;
 
-	do {
-		d.found = false;
-		if (!quarantine_walk(ask->store, d.next, drop_one, &d, &d.why))
-			d.failed = true;
-	} while (d.found && !d.failed && !ask->number && d.dropped < ask->limit);
-	if (d.failed)
-		return cli_failed(ask->verb, &d.why);
-	if (ask->number && d.dropped == 0)
-		return no_such(ask);
+	if (!call->quarantine)
+		return quarantine_nothing(call);
+	if (!quarantine_drop(call->quarantine, &ask->meant, &dropped, &why))
+		return cli_failed(call->verb, &why);
+	if (ask->meant.number && dropped == 0)
+		return quarantine_nothing(call);
 	if (ask->json)
-		printf("{\"dropped\":%llu}\n", (unsigned long long)d.dropped);
+		printf("{\"dropped\":%llu}\n", (unsigned long long)dropped);
 	else
-		printf("dropped %llu\n", (unsigned long long)d.dropped);
+		printf("dropped %llu\n", (unsigned long long)dropped);
 	return CLI_DONE;
 }
 
@@ -267,7 +163,7 @@ check(struct call *call)
 {
 	struct quarantine_ask *ask = call->options;
 
-	if (call->rest.n && !read_number(call->rest.list[0], &ask->number))
+	if (call->rest.n && !read_number(call->rest.list[0], &ask->meant.number))
 		return cli_wrong_use(
 			call->verb, "\"%s\" is no number of `list`", call->rest.list[0]);
 	return -1;
@@ -291,47 +187,6 @@ check_drop(struct call *call)
 	return check(call);
 }
 
-static int
-with_store(struct call *call, int (*act)(const struct quarantine_ask *ask))
-{
-	struct quarantine_ask *ask = call->options;
-
-	ask->verb = call->verb;
-	ask->cfg = call->cfg;
-	ask->store = call->quarantine;
-	if (ask->store)
-		return act(ask);
-	if (ask->number)
-		return no_such(ask);
-	if (!ask->json)
-		puts("nothing is in quarantine");
-	return CLI_DONE;
-}
-
-static int
-run_list(struct call *call)
-{
-	return with_store(call, list);
-}
-
-static int
-run_show(struct call *call)
-{
-	return with_store(call, show);
-}
-
-static int
-run_retry(struct call *call)
-{
-	return with_store(call, quarantine_retry);
-}
-
-static int
-run_drop(struct call *call)
-{
-	return with_store(call, drop);
-}
-
 const struct verb verb_quarantine = {
 	.name = "quarantine",
 	.arguments = "[NUMBER]",
@@ -352,9 +207,9 @@ const struct verb verb_quarantine = {
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "of this source only",
-				FLAG_AT(quarantine_ask, source)},
+				FLAG_AT(quarantine_ask, meant.source)},
 			{"limit", 'n', FLAG_NUMBER, "N", "at most so many, oldest first",
-				FLAG_AT(quarantine_ask, limit), .fallback = "1000"},
+				FLAG_AT(quarantine_ask, meant.limit), .fallback = "1000"},
 			{"json", 0, FLAG_SWITCH, NULL, "one JSON object a line",
 				FLAG_AT(quarantine_ask, json)},
 			{"yes", 'y', FLAG_SWITCH, NULL, "drop without a number: all that are meant",
@@ -365,13 +220,13 @@ const struct verb verb_quarantine = {
 	.actions =
 		(const struct action[]){
 			{"list", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check,
-				.run = run_list},
+				.run = list},
 			{"show", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check_show,
-				.run = run_show},
+				.run = show},
 			{"retry", SECRET_CONFIG, .quarantine = STORE_CHANGE, .check = check,
-				.run = run_retry},
+				.run = quarantine_retry},
 			{"drop", PLAIN_CONFIG, .quarantine = STORE_CHANGE, .check = check_drop,
-				.run = run_drop},
+				.run = drop},
 			{.name = NULL},
 		},
 };

@@ -3,23 +3,18 @@
 #define TROTLINE_CLI_QUARANTINE_H
 
 #include "cli.h"
-#include "lib/store/quarantine.h"
+#include "lib/ops/quarantine_look.h"
 
 struct quarantine_ask {
-	const struct verb *verb;
-	const struct config *cfg;
-	struct quarantine *store;
-	const char *source; /* of this source only, or NULL */
-	uint64_t number;    /* this one only, or 0 */
-	uint64_t limit;     /* so many at most */
+	struct quarantine_query meant;
 	bool json, yes;
 };
 
-/* Is the item one of those that are meant? */
-bool quarantine_meant(const struct quarantine_ask *ask, const struct quarantined *item);
+/* Says that nothing was meant; returns CLI_FAILED when a number was given, else CLI_DONE. */
+int quarantine_nothing(const struct call *call);
 
 /* Checks each again with its source's present keys and posts what holds now to the front door.
  * Returns the exit code: CLI_DONE when none is left of those meant. */
-int quarantine_retry(const struct quarantine_ask *ask);
+int quarantine_retry(struct call *call);
 
 #endif

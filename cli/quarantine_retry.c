@@ -20,13 +20,14 @@
 enum { TIMEOUT_MS = 15000, ZONE_BYTES = 65536, HTTP_OK = 200 };
 
 struct retry {
-	const struct quarantine_ask *ask;
+	const struct call *call;
+	bool json_lines, named;
 	struct http *http; /* to the front door */
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* made at the first need */
 	msgpack_zone zone;
-	uint64_t next, tried, accepted;
-	bool found, stopped;
+	uint64_t tried, accepted;
+	bool stopped;
 	struct error why; /* of the one in hand, or why all stops */
 };
 
@@ -54,7 +55,7 @@ certificate(void *arg, struct slice url)
 static struct provider_source *
 keys_of(struct retry *r, const struct config_source *source)
 {
-	const size_t i = (size_t)(source - r->ask->cfg->sources);
+	const size_t i = (size_t)(source - r->call->cfg->sources);
 
 	if (!r->keys[i])
 		r->keys[i] = source_keys(source, &r->why);
@@ -65,7 +66,7 @@ keys_of(struct retry *r, const struct config_source *source)
 static bool
 holds(struct retry *r, const struct request *rq)
 {
-	const struct config_source *source = config_source_find(r->ask->cfg, rq->source);
+	const struct config_source *source = config_source_find(r->call->cfg, rq->source);
 	struct provider_source *keys = source ? keys_of(r, source) : NULL;
 	struct inbound in = {
 		.now_ms = clock_wall_ms(),
@@ -99,7 +100,7 @@ url_of(struct retry *r, const struct request *rq)
 	if (target && strncmp(target, path, sizeof path - 1) == 0 &&
 		strncmp(target + sizeof path - 1, rq->source.p, rq->source.n) == 0 &&
 		(target[n] == '\0' || target[n] == '/' || target[n] == '?'))
-		url = http_url(r->ask->cfg, "", target, "");
+		url = http_url(r->call->cfg, "", target, "");
 	else
 		error_set(&r->why, "its target is not the path of its source");
 	free(target);
@@ -130,7 +131,7 @@ print(struct retry *r, const struct quarantined *item, bool accepted)
 	struct map m = map_in(&r->zone);
 	msgpack_object object;
 
-	if (!r->ask->json) {
+	if (!r->json_lines) {
 		printf("%llu ", (unsigned long long)item->number);
 		text_print(item->request.source, 0);
 		printf(": %s", accepted ? "accepted" : "still refused: ");
@@ -152,60 +153,47 @@ retry_one(void *arg, const struct quarantined *item)
 	struct retry *r = arg;
 	bool accepted;
 
-	r->next = item->number + 1;
-	if (!quarantine_meant(r->ask, item))
-		return !r->ask->number;
-	r->found = true;
-	r->tried++;
 	r->why.text[0] = '\0';
 	msgpack_zone_clear(&r->zone);
 	accepted = holds(r, &item->request) && post(r, &item->request);
-	if (accepted && !quarantine_remove(r->ask->store, item->number, &r->why))
+	if (accepted && !quarantine_remove(r->call->quarantine, item->number, &r->why))
 		r->stopped = true;
 	r->accepted += accepted;
 	if (!r->stopped)
 		print(r, item, accepted);
-	return false;
-}
-
-/* One walk a request, so that no long look keeps the store from using its pages again. */
-static bool
-retry_all(struct retry *r)
-{
-	do {
-		r->found = false;
-		if (!quarantine_walk(r->ask->store, r->next, retry_one, r, &r->why))
-			return false;
-	} while (r->found && !r->stopped && !r->ask->number && r->tried < r->ask->limit);
 	return !r->stopped;
 }
 
 static int
-result(struct retry *r, bool ok)
+result(const struct retry *r, bool ok)
 {
 	if (!ok)
-		return cli_failed(r->ask->verb, &r->why);
-	if (r->tried == 0 && r->ask->number) {
-		error_set(&r->why, "number %llu is not in quarantine",
-			(unsigned long long)r->ask->number);
-		return cli_failed(r->ask->verb, &r->why);
-	}
-	if (!r->ask->json)
+		return cli_failed(r->call->verb, &r->why);
+	if (r->tried == 0 && (!r->call->quarantine || r->named))
+		return quarantine_nothing(r->call);
+	if (!r->json_lines)
 		printf("%llu accepted, %llu still refused\n", (unsigned long long)r->accepted,
 			(unsigned long long)(r->tried - r->accepted));
 	return r->accepted == r->tried ? CLI_DONE : CLI_FAILED;
 }
 
 int
-quarantine_retry(const struct quarantine_ask *ask)
+quarantine_retry(struct call *call)
 {
-	struct retry r = {.ask = ask, .next = ask->number, .json = json_reader_new()};
+	const struct quarantine_ask *ask = call->options;
+	struct retry r = {.call = call,
+		.json_lines = ask->json,
+		.named = ask->meant.number != 0,
+		.json = json_reader_new()};
 	int status;
 
 	error_set(&r.why, "out of memory");
 	msgpack_zone_init(&r.zone, ZONE_BYTES);
 	r.http = r.json ? http_new(TIMEOUT_MS, &r.why) : NULL;
-	status = result(&r, r.http && retry_all(&r));
+	status = result(
+		&r, r.http && (!call->quarantine || (quarantine_each(call->quarantine, &ask->meant,
+							     retry_one, &r, &r.tried, &r.why) &&
+							    !r.stopped)));
 	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
 		provider_source_destroy(&r.keys[i]);
 	http_destroy(&r.http);

@@ -9,7 +9,6 @@
 
 #include "cli.h"
 #include "lib/base/clock.h"
-#include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/base/timestamp.h"
 #include "lib/base/units.h"
@@ -32,22 +31,13 @@ now_ms(void)
 /* ---- telling ---- */
 
 static void
-print_object(const struct roster_row *row, bool active)
+print_object(const struct roster_row *row, const char *asked, bool active)
 {
 	msgpack_object object;
 	msgpack_zone zone;
-	struct map m;
 
 	msgpack_zone_init(&zone, 1024);
-	m = map_in(&zone);
-	map_text(&m, "email", row->email);
-	map_bool(&m, "suppressed", active);
-	map_text(&m, "reason", row->reason);
-	map_time(&m, "since", (uint64_t)row->span.since);
-	map_time(&m, "until",
-		row->span.until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)row->span.until);
-	map_text(&m, "event_id", row->event_id);
-	object = map_object(&m);
+	object = roster_object(row, asked, active, &zone);
 	object_print(&object);
 	msgpack_zone_destroy(&zone);
 }
@@ -74,7 +64,7 @@ list_one(void *arg, const struct roster_row *row)
 	struct asking *rq = arg;
 
 	if (rq->json)
-		print_object(row, true);
+		print_object(row, NULL, true);
 	else if (rq->shown == 0)
 		printf("%-40s %-19s %-19s %s\n", "EMAIL", "SINCE (UTC)", "UNTIL (UTC)", "REASON");
 	if (!rq->json)
@@ -103,9 +93,7 @@ print_check(const struct asking *rq, struct roster_entry *entry, bool active)
 	char text[TIMESTAMP_BYTES];
 
 	if (rq->json) {
-		if (!entry->row.email.p)
-			entry->row.email = slice_of(rq->email);
-		print_object(&entry->row, active);
+		print_object(&entry->row, rq->email, active);
 		return;
 	}
 	text_print(entry->row.email.p ? entry->row.email : slice_of(rq->email), 0);
@@ -138,7 +126,7 @@ check(struct call *call)
 	bool active = false;
 
 	if (call->state && roster_find(call->state, slice_of(rq->email), now_ms(), &entry, &active,
-				   &why) == ROSTER_TROUBLE) {
+				   &why) == OPS_TROUBLE) {
 		cli_failed(call->verb, &why);
 		return CLI_USAGE;
 	}

@@ -404,15 +404,15 @@ ask(struct validator *v, struct job *job)
 		v->letters = letters_open(v->st->cfg, LETTERS_WATCH, NULL);
 	switch (batch_status(v->journal, v->letters, job->rq.body, job->rq.source, &job->zone,
 		&found, &job->why)) {
-	case BATCH_FOUND:
+	case OPS_FOUND:
 		job->found = json_write(&found, false);
 		if (!job->found)
 			job->refusal = REFUSED_UNAVAILABLE;
 		break;
-	case BATCH_NOT_FOUND:
+	case OPS_NOT_FOUND:
 		job->refusal = REFUSED_NO_BATCH;
 		break;
-	case BATCH_TROUBLE:
+	case OPS_TROUBLE:
 		job->refusal = REFUSED_UNAVAILABLE;
 		break;
 	}

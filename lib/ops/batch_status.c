@@ -122,20 +122,20 @@ put_counts(struct map *m, const struct count *c)
 }
 
 /* Inside the journal's snapshot: all that the journal knows. */
-static enum batch_found
+static enum ops_found
 read_journal(struct journal *j, struct slice id, struct slice source, struct count *c,
 	struct map *m, struct error *why)
 {
 	struct journal_batch batch;
 
 	if (!journal_find_batch(j, id, &batch) || (source.p && !slice_eq(source, batch.source)))
-		return BATCH_NOT_FOUND;
+		return OPS_NOT_FOUND;
 	c->first = batch.first;
 	c->queued = batch.queued;
 	c->found = calloc(batch.queued / 8 + 1, 1);
 	if (!c->found) {
 		error_set(why, "out of memory");
-		return BATCH_TROUBLE;
+		return OPS_TROUBLE;
 	}
 	map_text(m, "batch_id", batch.id);
 	map_text(m, "source", batch.source);
@@ -144,15 +144,15 @@ read_journal(struct journal *j, struct slice id, struct slice source, struct cou
 	c->duplicates = batch.duplicates;
 	count_refused(c, &batch.errors);
 	count_waiting(c, j);
-	return BATCH_FOUND;
+	return OPS_FOUND;
 }
 
-static enum batch_found
+static enum ops_found
 finish(struct count *c, struct letters *letters, struct slice journal, struct map *m,
 	struct error *why)
 {
 	if (letters && !letters_read_begin(letters, why))
-		return BATCH_TROUBLE;
+		return OPS_TROUBLE;
 	if (letters) {
 		count_letters(c, letters, journal, letters_next);
 		count_letters(c, letters, journal, letters_next_dropped);
@@ -161,24 +161,24 @@ finish(struct count *c, struct letters *letters, struct slice journal, struct ma
 	c->successful = c->queued - c->found_count;
 	put_counts(m, c);
 	if (!m->short_of_memory && !c->errors.short_of_memory)
-		return BATCH_FOUND;
+		return OPS_FOUND;
 	error_set(why, "out of memory");
-	return BATCH_TROUBLE;
+	return OPS_TROUBLE;
 }
 
-enum batch_found
+enum ops_found
 batch_status(struct journal *j, struct letters *letters, struct slice id, struct slice source,
 	msgpack_zone *zone, msgpack_object *out, struct error *why)
 {
 	struct count c = {.errors = list_in(zone)};
 	struct map m = map_in(zone);
-	enum batch_found found;
+	enum ops_found found;
 
 	if (!journal_read_begin(j, why))
-		return BATCH_TROUBLE;
+		return OPS_TROUBLE;
 	found = read_journal(j, id, source, &c, &m, why);
 	journal_read_end(j);
-	if (found == BATCH_FOUND)
+	if (found == OPS_FOUND)
 		found = finish(&c, letters, journal_id(j), &m, why);
 	free(c.found);
 	*out = map_object(&m);

@@ -6,10 +6,9 @@
 #ifndef TROTLINE_BATCH_STATUS_H
 #define TROTLINE_BATCH_STATUS_H
 
+#include "found.h"
 #include "lib/store/journal.h"
 #include "lib/store/letters.h"
-
-enum batch_found { BATCH_FOUND, BATCH_NOT_FOUND, BATCH_TROUBLE };
 
 /* The answer as a map in the zone, which holds all of it:
  *
@@ -18,7 +17,7 @@ enum batch_found { BATCH_FOUND, BATCH_NOT_FOUND, BATCH_TROUBLE };
  *
  * letters may be NULL: then dead ones whose letters are stored count as successful. source: answer
  * for this one only, or absent. Takes and gives back its own snapshots. */
-enum batch_found batch_status(struct journal *j, struct letters *letters, struct slice id,
+enum ops_found batch_status(struct journal *j, struct letters *letters, struct slice id,
 	struct slice source, msgpack_zone *zone, msgpack_object *out, struct error *why);
 
 #endif

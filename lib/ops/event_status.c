@@ -132,27 +132,27 @@ find_accepted(const struct event_query *q, struct report *r, struct journal_foun
 	return false;
 }
 
-static enum event_found
+static enum ops_found
 search_journal(const struct event_query *q, struct report *r, bool *waits, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
 	struct journal_found found;
-	enum event_found answer = EVENT_NOT_FOUND;
+	enum ops_found answer = OPS_NOT_FOUND;
 
 	*waits = false;
 	if (!journal_read_begin(q->journal, why))
-		return EVENT_TROUBLE;
+		return OPS_TROUBLE;
 	r->journal = journal_id(q->journal);
 	if (find_accepted(q, r, &found)) {
 		r->seq = found.seq;
 		r->received = found.seen_ms;
 		*waits = found.state == FOUND_WAITING;
-		answer = EVENT_FOUND;
+		answer = OPS_FOUND;
 	}
 	if (*waits) {
 		fill_waiting(r, &found.event, zone);
 		if (!tell(r, zone, out, why))
-			answer = EVENT_TROUBLE;
+			answer = OPS_TROUBLE;
 	}
 	journal_read_end(q->journal);
 	return answer;
@@ -181,21 +181,21 @@ find_old_letter(const struct event_query *q, struct report *r, msgpack_zone *zon
 	return false;
 }
 
-static enum event_found
+static enum ops_found
 search_letters(const struct event_query *q, struct report *r, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
-	enum event_found answer = EVENT_NOT_FOUND;
+	enum ops_found answer = OPS_NOT_FOUND;
 	struct dead letter;
 	msgpack_zone look;
 
 	if (!letters_read_begin(q->letters, why))
-		return EVENT_TROUBLE;
+		return OPS_TROUBLE;
 	msgpack_zone_init(&look, 8192);
 	if (find_old_letter(q, r, &look) && letters_find(q->letters, r->journal, r->seq, &letter)) {
 		r->letter = true;
 		fill_letter(r, &letter, zone);
-		answer = tell(r, zone, out, why) ? EVENT_FOUND : EVENT_TROUBLE;
+		answer = tell(r, zone, out, why) ? OPS_FOUND : OPS_TROUBLE;
 	}
 	msgpack_zone_destroy(&look);
 	letters_read_end(q->letters);
@@ -204,20 +204,20 @@ search_letters(const struct event_query *q, struct report *r, msgpack_zone *zone
 
 /* The journal before the letters: an event on its way to them is in one of the two. One that a
  * replay takes the other way between the looks is in neither, so the journal is asked again. */
-enum event_found
+enum ops_found
 event_status(const struct event_query *q, struct slice id, msgpack_zone *zone, msgpack_object *out,
 	struct error *why)
 {
 	struct report r = {.id = id};
 	bool waits, is_letter;
-	enum event_found found = search_journal(q, &r, &waits, zone, out, why);
+	enum ops_found found = search_journal(q, &r, &waits, zone, out, why);
 
-	if (found == EVENT_NOT_FOUND && q->letters && q->thorough)
+	if (found == OPS_NOT_FOUND && q->letters && q->thorough)
 		return search_letters(q, &r, zone, out, why);
-	if (found != EVENT_FOUND || waits)
+	if (found != OPS_FOUND || waits)
 		return found;
 	if (!tell_ended(q, &r, &is_letter, zone, out, why))
-		return EVENT_TROUBLE;
+		return OPS_TROUBLE;
 	if (!is_letter && q->letters) {
 		r = (struct report){.id = id};
 		found = search_journal(q, &r, &waits, zone, out, why);

@@ -13,6 +13,7 @@
 #ifndef TROTLINE_EVENT_STATUS_H
 #define TROTLINE_EVENT_STATUS_H
 
+#include "found.h"
 #include "lib/config/config.h"
 #include "lib/store/journal.h"
 #include "lib/store/letters.h"
@@ -26,11 +27,9 @@ struct event_query {
 			* other journals, which reads all letters */
 };
 
-enum event_found { EVENT_FOUND, EVENT_NOT_FOUND, EVENT_TROUBLE };
-
 /* The answer about a sender's event id as a map in the zone, which holds all of it. Takes and gives
- * back its own snapshots. EVENT_TROUBLE: with the cause. */
-enum event_found event_status(const struct event_query *q, struct slice id, msgpack_zone *zone,
+ * back its own snapshots. OPS_TROUBLE: with the cause. */
+enum ops_found event_status(const struct event_query *q, struct slice id, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 
 #endif

@@ -2,15 +2,12 @@
 #include "letter_view.h"
 
 #include <ctype.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/map.h"
 #include "lib/store/journal.h"
-
-enum { JOURNAL_LEN = WIDTH_JOURNAL };
 
 char *
 letter_name(struct slice journal, uint64_t seq, char out[LETTER_NAME_BYTES])
@@ -23,18 +20,33 @@ bool
 letter_name_read(struct slice text, struct slice *journal, uint64_t *seq)
 {
 	char number[24], *end;
-	const size_t n = text.n - JOURNAL_LEN - 1;
+	const size_t n = text.n - WIDTH_JOURNAL - 1;
 
-	if (text.n <= JOURNAL_LEN + 1 || n >= sizeof number || text.p[JOURNAL_LEN] != '-')
+	if (text.n <= WIDTH_JOURNAL + 1 || n >= sizeof number || text.p[WIDTH_JOURNAL] != '-')
 		return false;
-	for (size_t i = 0; i < JOURNAL_LEN; i++)
+	for (size_t i = 0; i < WIDTH_JOURNAL; i++)
 		if (!isxdigit((unsigned char)text.p[i]))
 			return false;
-	memcpy(number, text.p + JOURNAL_LEN + 1, n);
+	memcpy(number, text.p + WIDTH_JOURNAL + 1, n);
 	number[n] = 0;
-	*journal = (struct slice){text.p, JOURNAL_LEN};
+	*journal = (struct slice){text.p, WIDTH_JOURNAL};
 	*seq = strtoull(number, &end, 10);
 	return isdigit((unsigned char)*number) && !*end && *seq > 0;
+}
+
+struct letter_place
+letter_place_of(struct slice journal, uint64_t seq)
+{
+	struct letter_place place = {.seq = seq};
+
+	memcpy(place.journal, journal.p, journal.n < WIDTH_JOURNAL ? journal.n : WIDTH_JOURNAL);
+	return place;
+}
+
+struct slice
+letter_place_journal(const struct letter_place *place)
+{
+	return (struct slice){place->journal, strnlen(place->journal, sizeof place->journal)};
 }
 
 void
@@ -45,65 +57,6 @@ letter_open(const struct dead *dead, msgpack_zone *zone, struct letter *out)
 		frame_unpack(&event_schema, dead->event.p, dead->event.n, zone, &out->event, NULL);
 	if (!out->readable)
 		out->event = (struct event){.data.type = MSGPACK_OBJECT_NIL};
-}
-
-static bool
-contains(struct slice text, const char *part)
-{
-	const size_t n = strlen(part);
-
-	for (size_t at = 0; at + n <= text.n; at++)
-		if (strncasecmp(text.p + at, part, n) == 0)
-			return true;
-	return false;
-}
-
-static bool
-matches_pattern(struct slice text, const char *pattern)
-{
-	char copy[256];
-
-	if (text.n >= sizeof copy || (text.n && memchr(text.p, 0, text.n)))
-		return false;
-	snprintf(copy, sizeof copy, "%.*s", SLICE_ARG(text));
-	return fnmatch(pattern, copy, 0) == 0;
-}
-
-static bool
-is_meant(const struct letter *letter, const char *id)
-{
-	struct slice journal;
-	uint64_t seq;
-
-	if (letter->readable && slice_is(letter->event.id, id))
-		return true;
-	return letter_name_read(slice_of(id), &journal, &seq) && seq == letter->dead->seq &&
-	       slice_eq(journal, letter->dead->journal);
-}
-
-static bool
-is_any(const struct letter *letter, const char *const *ids, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (is_meant(letter, ids[i]))
-			return true;
-	return n == 0;
-}
-
-bool
-letter_matches(const struct letter *letter, const struct letter_filter *f)
-{
-	const uint64_t at = letter->dead->failed_at;
-
-	if (at < f->since_ms || (f->until_ms && at >= f->until_ms))
-		return false;
-	if (f->type && !matches_pattern(letter->event.type, f->type))
-		return false;
-	if (f->source && !slice_is(letter->event.source, f->source))
-		return false;
-	if (f->reason && !contains(letter->dead->reason, f->reason))
-		return false;
-	return is_any(letter, f->ids, f->ids_count);
 }
 
 bool

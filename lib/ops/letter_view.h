@@ -1,5 +1,4 @@
-/* letter_view - a dead letter as operators see it: its name, its record as JSON, and which letters
- * a filter means. Pure. */
+/* letter_view - a dead letter as operators see it: its name and its record as JSON. Pure. */
 #ifndef TROTLINE_LETTER_VIEW_H
 #define TROTLINE_LETTER_VIEW_H
 
@@ -17,6 +16,14 @@ char *letter_name(struct slice journal, uint64_t seq, char out[LETTER_NAME_BYTES
 /* The journal points into the text. False when it is no letter's name. */
 bool letter_name_read(struct slice text, struct slice *journal, uint64_t *seq);
 
+/* The same as a value that outlives all snapshots. */
+struct letter_place {
+	char journal[WIDTH_JOURNAL]; /* its id, or as much of it as there is */
+	uint64_t seq;
+};
+struct letter_place letter_place_of(struct slice journal, uint64_t seq);
+struct slice letter_place_journal(const struct letter_place *place);
+
 /* A letter with the event in it. */
 struct letter {
 	const struct dead *dead;
@@ -26,18 +33,6 @@ struct letter {
 
 /* Points into the letter and the zone. */
 void letter_open(const struct dead *dead, msgpack_zone *zone, struct letter *out);
-
-/* Which letters are meant; what is NULL or 0 does not narrow. */
-struct letter_filter {
-	const char *type; /* * and ? match, as in fnmatch(3) */
-	const char *source;
-	const char *reason;          /* a part of it, in any case */
-	uint64_t since_ms, until_ms; /* failed_at, from .. to before */
-	const char *const *ids;      /* letters' names or senders' event ids: any of them */
-	size_t ids_count;
-};
-
-bool letter_matches(const struct letter *letter, const struct letter_filter *filter);
 
 /* No handler took it, or it may be the handler's fault: repeating it alone will not help. */
 bool letter_needs_review(const struct dead *dead);

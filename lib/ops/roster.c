@@ -56,7 +56,7 @@ keep_row(void *arg, const struct state_value *values)
 	return true;
 }
 
-enum roster_found
+enum ops_found
 roster_find(struct state *db, struct slice address, int64_t now_ms, struct roster_entry *entry,
 	bool *active, struct error *why)
 {
@@ -67,13 +67,28 @@ roster_find(struct state *db, struct slice address, int64_t now_ms, struct roste
 		!state_each(db, SQL_SUPPRESSION_FIND,
 			STATE_VALUES(SV_TEXT(((struct slice){lower, address.n}))), COLUMNS,
 			keep_row, entry, why))
-		return ROSTER_TROUBLE;
+		return OPS_TROUBLE;
 	*active = entry->row.email.p && entry->row.span.until > now_ms;
-	return entry->row.email.p ? ROSTER_FOUND : ROSTER_NOT_FOUND;
+	return entry->row.email.p ? OPS_FOUND : OPS_NOT_FOUND;
+}
+
+msgpack_object
+roster_object(const struct roster_row *row, const char *asked, bool active, msgpack_zone *zone)
+{
+	const int64_t until = row->span.until;
+	struct map m = map_in(zone);
+
+	map_text(&m, "email", row->email.p ? row->email : slice_of(asked));
+	map_bool(&m, "suppressed", active);
+	map_text(&m, "reason", row->reason);
+	map_time(&m, "since", (uint64_t)row->span.since);
+	map_time(&m, "until", until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)until);
+	map_text(&m, "event_id", row->event_id);
+	return map_object(&m);
 }
 
 /* A piece of the list, copied out of the database so that it is not held while fn is slow. */
-struct piece {
+struct entries {
 	struct roster_entry *entries;
 	size_t n;
 };
@@ -81,14 +96,14 @@ struct piece {
 static bool
 gather(void *arg, const struct state_value *values)
 {
-	struct piece *piece = arg;
+	struct entries *piece = arg;
 
 	return keep_row(&piece->entries[piece->n++], values);
 }
 
 static bool
 read_piece(struct state *db, struct slice after, int64_t now_ms, struct slice reason,
-	struct piece *piece, struct error *why)
+	struct entries *piece, struct error *why)
 {
 	piece->n = 0;
 	return state_each(db, SQL_SUPPRESSION_LIST,
@@ -100,7 +115,7 @@ bool
 roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit *fn, void *arg,
 	struct error *why)
 {
-	struct piece piece = {calloc(PIECE, sizeof *piece.entries), PIECE};
+	struct entries piece = {calloc(PIECE, sizeof *piece.entries), PIECE};
 	char last[INPUT_EMAIL_MAX];
 	struct slice after = {"", 0};
 	bool more = piece.entries || error_set(why, "out of memory"), good = more;
@@ -167,11 +182,11 @@ take_away(struct state *db, const struct roster_change *c, struct slice email, s
 	bool active;
 
 	switch (roster_find(db, c->address, c->now_ms, &entry, &active, why)) {
-	case ROSTER_TROUBLE:
+	case OPS_TROUBLE:
 		return ROSTER_FAILED;
-	case ROSTER_NOT_FOUND:
+	case OPS_NOT_FOUND:
 		return ROSTER_AS_IT_WAS;
-	case ROSTER_FOUND:
+	case OPS_FOUND:
 		break;
 	}
 	if (!state_run(db, SQL_SUPPRESSION_REMOVE, STATE_VALUES(SV_TEXT(email)), why) ||

@@ -6,6 +6,9 @@
 #ifndef TROTLINE_OPS_ROSTER_H
 #define TROTLINE_OPS_ROSTER_H
 
+#include <msgpack.h>
+
+#include "found.h"
 #include "handlers/input.h"
 #include "lib/store/suppressions.h"
 
@@ -21,11 +24,9 @@ struct roster_entry {
 	char texts[INPUT_EMAIL_MAX + 256 + 1024]; /* what `row` points to */
 };
 
-enum roster_found { ROSTER_FOUND, ROSTER_NOT_FOUND, ROSTER_TROUBLE };
-
 /* The suppression of an address, in whatever case it is written; also one that is over by now_ms:
- * then `active` is false. ROSTER_TROUBLE when it is no address, or the database is in trouble. */
-enum roster_found roster_find(struct state *db, struct slice address, int64_t now_ms,
+ * then `active` is false. OPS_TROUBLE when it is no address, or the database is in trouble. */
+enum ops_found roster_find(struct state *db, struct slice address, int64_t now_ms,
 	struct roster_entry *entry, bool *active, struct error *why);
 
 /* Calls fn for each suppression that is not over by now_ms, in the order of the addresses, until it
@@ -34,6 +35,11 @@ enum roster_found roster_find(struct state *db, struct slice address, int64_t no
 typedef bool roster_visit(void *arg, const struct roster_row *row);
 bool roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit *fn, void *arg,
 	struct error *why);
+
+/* {email, suppressed, reason, since, until, event_id}, in the zone: of a row, or of an address that
+ * has none. */
+msgpack_object roster_object(
+	const struct roster_row *row, const char *asked, bool active, msgpack_zone *zone);
 
 /* Who changes what, for the log. */
 struct roster_change {

@@ -47,8 +47,8 @@ by_count(const void *a, const void *b)
 	return strcmp(x->text, y->text);
 }
 
-void
-tally_sort(struct tally *t)
+static void
+sort_rows(struct tally *t)
 {
 	qsort(t->rows, t->n, sizeof *t->rows, by_count);
 }
@@ -69,7 +69,7 @@ tally_object(struct tally *t, const char *name, size_t most, msgpack_zone *zone)
 	struct list l = list_in(zone);
 	uint64_t rest = t->others;
 
-	tally_sort(t);
+	sort_rows(t);
 	for (size_t i = 0; i < t->n; i++) {
 		if (i < most)
 			add_row(&l, name, slice_of(t->rows[i].text), t->rows[i].count);

@@ -23,11 +23,8 @@ struct tally {
 /* An absent text counts as "". */
 void tally_add(struct tally *t, struct slice text, uint64_t count);
 
-/* Most frequent first. */
-void tally_sort(struct tally *t);
-
-/* The first `most` rows as a list of {<name>, "count"}; what is left out is one row with a nil
- * name. Sorts. */
+/* The `most` most frequent rows, the first of them first, as a list of {<name>, "count"}; what is
+ * left out is one row with a nil name. */
 msgpack_object tally_object(struct tally *t, const char *name, size_t most, msgpack_zone *zone);
 
 #endif

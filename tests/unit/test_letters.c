@@ -10,8 +10,8 @@
 
 #include "lib/base/field.h"
 #include "lib/base/json.h"
-#include "lib/ops/letter_view.h"
-#include "lib/ops/replay.h"
+#include "lib/ops/letters_look.h"
+#include "lib/ops/moving.h"
 #include "lib/store/letters.h"
 #include "scratch.h"
 
@@ -698,25 +698,37 @@ in_journal(uint64_t seq, struct journal_event *ev)
 	return found;
 }
 
+/* Those letters of this journal. */
+static bool
+replay(struct moving *m, const uint64_t *seqs, size_t n)
+{
+	static struct letter_place places[3];
+
+	for (size_t i = 0; i < n; i++)
+		places[i] = letter_place_of(journal_id(m->journal), seqs[i]);
+	m->places = places;
+	m->n = n;
+	return moving_replay(m, n, &why);
+}
+
 Test(letters, a_replayed_event_is_accepted_anew_under_its_number_without_tries)
 {
 	struct journal_event ev;
-	struct replay r = {.letters = letters};
+	struct moving m = {.letters = letters};
 	uint64_t seqs[3];
-	size_t n;
 
-	r.journal = journal = scratch_journal(&s);
+	m.journal = journal = scratch_journal(&s);
 	seqs[0] = kill_event("a");
 	seqs[1] = 999;
 	seqs[2] = kill_event("b");
 	cr_expect_not(in_journal(seqs[0], &ev));
-	cr_assert(replay_group(&r, seqs, 3, &n, &why), "%s", why.text);
-	cr_expect_eq(n, 2);
-	cr_expect_eq(r.done, 2);
-	cr_expect_eq(r.gone, 1);
+	cr_assert(replay(&m, seqs, 3), "%s", why.text);
+	cr_expect_eq(m.group_n, 2);
+	cr_expect_eq(m.done, 2);
+	cr_expect_eq(m.gone, 1);
 	cr_expect_eq(count(), 0);
-	for (size_t i = 0; i < n; i++) {
-		cr_assert(in_journal(seqs[i], &ev));
+	for (size_t i = 0; i < m.group_n; i++) {
+		cr_assert(in_journal(m.group[i], &ev));
 		cr_expect_not(ev.tried);
 	}
 	journal_close(&journal);
@@ -725,18 +737,17 @@ Test(letters, a_replayed_event_is_accepted_anew_under_its_number_without_tries)
 Test(letters, one_that_died_while_its_letter_was_there_already_goes_back_too)
 {
 	struct journal_event ev;
-	struct replay r = {.letters = letters};
+	struct moving m = {.letters = letters};
 	uint64_t seq;
 	char here[17];
-	size_t n;
 
-	r.journal = journal = scratch_journal(&s);
+	m.journal = journal = scratch_journal(&s);
 	seq = scratch_accept(&s, journal, "email_opened", "a");
 	scratch_settle(journal, seq, MOVE_DEAD);
 	snprintf(here, sizeof here, "%.*s", SLICE_ARG(journal_id(journal)));
 	store_event(here, seq, "email_opened", "a");
-	cr_assert(replay_group(&r, &seq, 1, &n, &why));
-	cr_expect_eq(n, 1);
+	cr_assert(replay(&m, &seq, 1));
+	cr_expect_eq(m.group_n, 1);
 	cr_assert(in_journal(seq, &ev));
 	cr_expect_not(ev.tried, "it is given up no longer");
 	journal_close(&journal);
@@ -744,20 +755,19 @@ Test(letters, one_that_died_while_its_letter_was_there_already_goes_back_too)
 
 Test(letters, one_that_nobody_can_read_stays_a_letter)
 {
-	struct replay r = {.letters = letters};
+	struct moving m = {.letters = letters};
 	struct journal_event ev;
 	struct dead letter;
 	uint64_t seq = 5;
 	char here[17];
-	size_t n;
 
-	r.journal = journal = scratch_journal(&s);
+	m.journal = journal = scratch_journal(&s);
 	snprintf(here, sizeof here, "%.*s", SLICE_ARG(journal_id(journal)));
 	letter = letter_of(here, seq, slice_of("no frame"));
 	store(&letter);
-	cr_assert(replay_group(&r, &seq, 1, &n, &why));
-	cr_expect_eq(n, 0);
-	cr_expect_eq(r.unreadable, 1);
+	cr_assert(replay(&m, &seq, 1));
+	cr_expect_eq(m.group_n, 0);
+	cr_expect_eq(m.unreadable, 1);
 	cr_expect(is_there(here, 5));
 	cr_expect_not(in_journal(5, &ev));
 	journal_close(&journal);
@@ -765,18 +775,17 @@ Test(letters, one_that_nobody_can_read_stays_a_letter)
 
 Test(letters, trouble_with_the_journal_leaves_the_letters)
 {
-	struct replay r = {.letters = letters};
+	struct moving m = {.letters = letters};
 	uint64_t seq;
 	char here[17];
-	size_t n;
 
-	r.journal = journal = scratch_journal(&s);
+	m.journal = journal = scratch_journal(&s);
 	seq = kill_event("a");
 	snprintf(here, sizeof here, "%.*s", SLICE_ARG(journal_id(journal)));
 	scratch_flush_error = EIO;
-	cr_expect_not(replay_group(&r, &seq, 1, &n, &why));
+	cr_expect_not(replay(&m, &seq, 1));
 	scratch_flush_error = 0;
-	cr_expect_eq(n, 0);
+	cr_expect_eq(m.group_n, 0);
 	cr_expect(is_there(here, seq));
 	journal_close(&journal);
 }

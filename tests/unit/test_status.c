@@ -84,7 +84,7 @@ drop(uint64_t seq)
 		  letters_commit(letters, &why));
 }
 
-static enum event_found
+static enum ops_found
 ask(const char *id, const char *source, bool thorough)
 {
 	const struct event_query q = {s.cfg, journal, letters, source, thorough};
@@ -95,7 +95,7 @@ ask(const char *id, const char *source, bool thorough)
 static void
 status_is(const char *id, const char *status)
 {
-	cr_assert_eq(ask(id, NULL, true), EVENT_FOUND, "%s", why.text);
+	cr_assert_eq(ask(id, NULL, true), OPS_FOUND, "%s", why.text);
 	cr_expect(slice_is(field_str(&answer, "status"), status), "%s is %.*s, not %s", id,
 		SLICE_ARG(field_str(&answer, "status")), status);
 	cr_expect(slice_is(field_str(&answer, "event_id"), id));
@@ -207,19 +207,19 @@ Test(status, only_the_source_that_is_named_is_looked_in)
 	uint64_t seq;
 
 	take_in(&seq, "a");
-	cr_expect_eq(ask("a", "email", false), EVENT_FOUND);
-	cr_expect_eq(ask("a", "other", false), EVENT_NOT_FOUND);
-	cr_expect_eq(ask("b", NULL, true), EVENT_NOT_FOUND);
+	cr_expect_eq(ask("a", "email", false), OPS_FOUND);
+	cr_expect_eq(ask("a", "other", false), OPS_NOT_FOUND);
+	cr_expect_eq(ask("b", NULL, true), OPS_NOT_FOUND);
 }
 
 Test(status, letters_of_other_journals_are_found_by_a_thorough_look)
 {
 	store_letter_of(slice_of("00000000000000bb"), 5, "old");
-	cr_expect_eq(ask("old", NULL, false), EVENT_NOT_FOUND);
+	cr_expect_eq(ask("old", NULL, false), OPS_NOT_FOUND);
 	status_is("old", "failed");
 	text_is("letter", "00000000000000bb-5");
 	text_is("source", "email");
-	cr_expect_eq(ask("old", "other", true), EVENT_NOT_FOUND);
+	cr_expect_eq(ask("old", "other", true), OPS_NOT_FOUND);
 }
 
 Test(status, without_letters_all_that_has_ended_is_a_success)
@@ -229,7 +229,7 @@ Test(status, without_letters_all_that_has_ended_is_a_success)
 
 	take_in(&seq, "a");
 	bury(seq, "a");
-	cr_assert_eq(event_status(&q, slice_of("a"), &zone, &answer, &why), EVENT_FOUND);
+	cr_assert_eq(event_status(&q, slice_of("a"), &zone, &answer, &why), OPS_FOUND);
 	text_is("status", "success");
 }
 
@@ -280,7 +280,7 @@ accept_batch(uint64_t n)
 	return batch.first;
 }
 
-static enum batch_found
+static enum ops_found
 ask_batch(const char *id, const char *source)
 {
 	return batch_status(journal, letters, slice_of(id), slice_of(source), &zone, &answer, &why);
@@ -289,7 +289,7 @@ ask_batch(const char *id, const char *source)
 static void
 counts_are(uint64_t successful, uint64_t failed, uint64_t pending)
 {
-	cr_assert_eq(ask_batch(batch_id, NULL), BATCH_FOUND, "%s", why.text);
+	cr_assert_eq(ask_batch(batch_id, NULL), OPS_FOUND, "%s", why.text);
 	cr_expect_eq(number("total_events"), 7);
 	cr_expect_eq(number("duplicates"), 1);
 	cr_expect_eq(number("successful"), successful);
@@ -334,10 +334,10 @@ Test(status, a_batch_counts_each_event_where_it_is)
 Test(status, a_batch_is_answered_for_its_own_source_only)
 {
 	accept_batch(5);
-	cr_expect_eq(ask_batch(batch_id, "email"), BATCH_FOUND);
-	cr_expect_eq(ask_batch(batch_id, "other"), BATCH_NOT_FOUND);
-	cr_expect_eq(ask_batch("", NULL), BATCH_NOT_FOUND);
-	cr_expect_eq(ask_batch("00000000-0009-8000-8102-030405060708", NULL), BATCH_NOT_FOUND);
+	cr_expect_eq(ask_batch(batch_id, "email"), OPS_FOUND);
+	cr_expect_eq(ask_batch(batch_id, "other"), OPS_NOT_FOUND);
+	cr_expect_eq(ask_batch("", NULL), OPS_NOT_FOUND);
+	cr_expect_eq(ask_batch("00000000-0009-8000-8102-030405060708", NULL), OPS_NOT_FOUND);
 	batch_id[35] = '9';
-	cr_expect_eq(ask_batch(batch_id, NULL), BATCH_NOT_FOUND, "the chance must fit too");
+	cr_expect_eq(ask_batch(batch_id, NULL), OPS_NOT_FOUND, "the chance must fit too");
 }
