@@ -78,7 +78,7 @@ holds(struct retry *r, const struct request *rq)
 	struct normals events = {.count = 0};
 	enum check_step step;
 
-	request_inbound(rq, r->ask->cfg, &in);
+	request_inbound(rq, r->call->cfg, &in);
 	if (!source)
 		return error_set(&r->why, "the configuration has no such source");
 	if (!keys)
