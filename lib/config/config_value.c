@@ -1,4 +1,4 @@
-/* config_options - the options tables, and how a text becomes a value within its bounds. Pure. */
+/* config_value - the options tables, and how a text becomes a value within its bounds. Pure. */
 #include "config_private.h"
 
 #include <errno.h>
