@@ -1,9 +1,8 @@
 /* config - see config.h.
  *
- * In: trotline.yaml and the environment. Out: one struct. The file's texts come from config_file.c,
- * values and bounds from config_options.c; here the file is read and what stands outside of its
- * lists becomes whole: paths are made absolute, addresses taken apart, limits held against each
- * other. Each list has a file of its own. */
+ * In: trotline.yaml and the environment. Out: one struct. config_file.c reads what is written,
+ * config_take.c fills the struct from it, both over the table; here what is right one by one is held
+ * against each other. A list that needs more has a file of its own. */
 #include "config.h"
 
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <sys/un.h>
 
 #include "config_private.h"
-
-enum { FILE_MAX = 1 << 20 };
 
 const char *
 config_path(const char *given)
@@ -30,49 +27,25 @@ is_loopback(const char *address)
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
-/* The port after that of `listen` on loopback unless told otherwise; "off" for none; with a token
- * where others can reach it. */
+/* The port after that of `listen` on loopback unless told otherwise; with a token where others can
+ * reach it. */
 static bool
-take_admin(const struct config_load *ld)
+check_admin(const struct config_load *ld)
 {
-	const struct config_file *file = ld->file;
+	const struct config_entry *written = config_entry_find(ld, "admin.listen");
+	const struct config_option *option;
 	struct config *cfg = ld->cfg;
 	char fallback[32];
 
 	snprintf(fallback, sizeof fallback, "127.0.0.1:%u",
 		(unsigned)(cfg->port < 65535 ? cfg->port + 1 : 8081));
-	if (file->admin_listen && strcmp(file->admin_listen, "off") == 0)
+	config_option_find("admin.listen", &option);
+	if (!written && !config_take_text(ld, option, "admin.listen", fallback, cfg))
+		return false;
+	if (!cfg->admin.listen || cfg->admin.token_file || is_loopback(cfg->admin.address))
 		return true;
-	if (!config_take_listen(ld, "admin.listen", file->admin_listen, fallback,
-		    &cfg->admin.listen, &cfg->admin.address, &cfg->admin.port))
-		return false;
-	if (file->admin_token_file && !(cfg->admin.token_file = config_take_secret_path(
-						ld, "admin.token_file", file->admin_token_file)))
-		return false;
-	return cfg->admin.token_file || is_loopback(cfg->admin.address) ||
-	       config_fault(&ld->at, "admin.listen",
-		       "\"%.64s\" is not loopback, so admin.token_file is needed",
-		       file->admin_listen);
-}
-
-static bool
-take_top(const struct config_load *ld)
-{
-	const struct config_file *file = ld->file;
-	struct config *cfg = ld->cfg;
-
-	if (!config_take_listen(ld, "listen", file->listen, "127.0.0.1:8080", &cfg->listen,
-		    &cfg->address, &cfg->port) ||
-		!(cfg->data_dir = config_take_path(ld, "data_dir", file->data_dir, "./var")) ||
-		!config_take_optional(
-			ld, "notify.command", file->notify_command, &cfg->notify.command) ||
-		!config_take_optional(ld, "notify.url", file->notify_url, &cfg->notify.url) ||
-		!take_admin(ld))
-		return false;
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (!config_take_option(ld, "", &config_options[i], file->options[i], cfg))
-			return false;
-	return true;
+	return config_fault(ld, "admin.listen",
+		"\"%.64s\" is not loopback, so admin.token_file is needed", written->text);
 }
 
 /* Options that are right one by one may not fit together. */
@@ -82,48 +55,27 @@ check_together(const struct config_load *ld)
 	const struct config *cfg = ld->cfg;
 
 	if (cfg->limits.batch_bytes < cfg->limits.event_bytes)
-		return config_fault(&ld->at, "limits.batch_size", "less than limits.event_size");
+		return config_fault(ld, "limits.batch_size", "less than limits.event_size");
 	if (cfg->limits.memory_bytes < cfg->limits.batch_bytes)
-		return config_fault(&ld->at, "limits.memory", "less than limits.batch_size");
-	if (cfg->retry.max_delay_ms < cfg->retry.delay_ms)
-		return config_fault(&ld->at, "retry.max_delay", "less than retry.delay");
+		return config_fault(ld, "limits.memory", "less than limits.batch_size");
 	if (cfg->admin.listen && cfg->admin.port == cfg->port &&
 		strcmp(cfg->admin.address, cfg->address) == 0)
-		return config_fault(&ld->at, "admin.listen", "is the address of `listen`");
+		return config_fault(ld, "admin.listen", "is the address of `listen`");
 	return true;
 }
 
 static bool
-take_conversions(const struct config_load *ld)
+check_retries(const struct config_load *ld)
 {
-	const struct config_file *file = ld->file;
-	struct config *cfg = ld->cfg;
-	struct config_key key;
+	const struct config *cfg = ld->cfg;
 
-	cfg->conversions = calloc(file->conversions_count + 1, sizeof *cfg->conversions);
-	if (!cfg->conversions)
-		return config_fault(&ld->at, "conversions", "memory is short");
-	for (size_t i = 0; i < file->conversions_count; i++) {
-		struct config_conversion *row = &cfg->conversions[cfg->conversions_count++];
-
-		key = config_key("conversions[%zu].name", i);
-		if (!(row->name = config_take_text(ld, key.text, file->conversions[i].name, NULL)))
-			return false;
-		key = config_key("conversions[%zu].url", i);
-		if (!(row->url = config_take_text(ld, key.text, file->conversions[i].url, NULL)))
-			return false;
-	}
+	if (cfg->retry.max_delay_ms < cfg->retry.delay_ms)
+		return config_fault(ld, "retry.max_delay", "less than retry.delay");
+	for (size_t i = 0; i < cfg->retry_types_count; i++)
+		if (cfg->retry_types[i].retry.max_delay_ms < cfg->retry_types[i].retry.delay_ms)
+			return config_fault(ld, config_key("retry.types[%zu]", i).text,
+				"max_delay is less than delay");
 	return true;
-}
-
-static void
-free_conversions(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->conversions_count; i++) {
-		free(cfg->conversions[i].name);
-		free(cfg->conversions[i].url);
-	}
-	free(cfg->conversions);
 }
 
 /* The longest socket path, <data_dir>/run/tap-handler-<name>.<instance>, must fit an address. */
@@ -138,29 +90,29 @@ check_socket_paths(const struct config_load *ld)
 			longest = strlen(ld->cfg->handlers[i].name);
 	if (strlen(ld->cfg->data_dir) + longest <= room)
 		return true;
-	return config_fault(&ld->at, "data_dir",
+	return config_fault(ld, "data_dir",
 		"%s is too long for the sockets in it; at most %zu bytes", ld->cfg->data_dir,
 		room - longest);
 }
 
 /* The folder of the file, and its absolute path. */
 static bool
-find_file(struct config_load *ld, const char *path)
+find_file(struct config_load *ld)
 {
-	const char *slash = strrchr(path, '/');
+	const char *path = ld->path, *slash = strrchr(path, '/');
 	char *named = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), *found;
 
 	found = named ? realpath(named, NULL) : NULL;
 	free(named);
 	if (!found)
-		return error_set(ld->at.why, "cannot read %s: %s", path, strerror(errno));
+		return error_set(ld->why, "cannot read %s: %s", path, strerror(errno));
 	ld->folder = found;
 	if (asprintf(&ld->cfg->path, "%s/%s", found, slash ? slash + 1 : path) < 0)
 		ld->cfg->path = NULL;
-	return ld->cfg->path || error_set(ld->at.why, "memory is short");
+	return ld->cfg->path || error_set(ld->why, "memory is short");
 }
 
-/* The file's bytes into a buffer of FILE_MAX + 1; false with the cause. */
+/* The file's bytes into a buffer of CONFIG_FILE_MAX + 1; false with the cause. */
 static bool
 read_file(const char *path, char *buffer, size_t *n, struct error *why)
 {
@@ -171,44 +123,47 @@ read_file(const char *path, char *buffer, size_t *n, struct error *why)
 		return error_set(why, "cannot read %s: %s", path, strerror(errno));
 	setvbuf(f, NULL, _IONBF, 0);
 	errno = 0;
-	*n = fread(buffer, 1, FILE_MAX + 1, f);
+	*n = fread(buffer, 1, CONFIG_FILE_MAX + 1, f);
 	ok = !ferror(f) || error_set(why, "cannot read %s: %s", path, strerror(errno));
 	fclose(f);
-	if (ok && *n > FILE_MAX)
-		return error_set(why, "%s is larger than %d bytes", path, FILE_MAX);
+	if (ok && *n > CONFIG_FILE_MAX)
+		return error_set(why, "%s is larger than %d bytes", path, CONFIG_FILE_MAX);
 	return ok;
 }
 
 static bool
-take_all(struct config_load *ld, const char *path)
+take_all(const struct config_load *ld)
 {
-	return find_file(ld, path) && take_top(ld) && check_together(ld) &&
-	       config_take_sources(ld) && config_take_handlers(ld) && take_conversions(ld) &&
-	       config_take_retry_types(ld) && check_socket_paths(ld);
+	bool ok = config_take_all(ld) && check_admin(ld) && check_together(ld) &&
+		  check_retries(ld) && config_check_sources(ld) && config_join_handlers(ld) &&
+		  check_socket_paths(ld);
+
+	/* Only now: two sources may name the same variable. */
+	if (ok && ld->mode == CONFIG_NO_SECRETS)
+		config_secrets_wipe_environment(ld);
+	return ok;
 }
 
 static struct config *
 load(const char *path, enum config_mode mode, config_check *check, struct error *why)
 {
-	struct config_load ld = {.at = {.path = path, .why = why}, .mode = mode, .check = check};
-	struct config_file *file = NULL;
+	struct config_load ld = {.path = path, .why = why, .mode = mode, .check = check};
 	/* Not from the heap, which one large block makes keep other large ones, too. */
-	char *text = mmap(
-		NULL, FILE_MAX + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *text = mmap(NULL, CONFIG_FILE_MAX + 1, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool ok = false;
 
 	ld.cfg = calloc(1, sizeof *ld.cfg);
-	ld.at.text.p = text;
+	ld.text.p = text;
 	if (text == MAP_FAILED || !ld.cfg)
 		error_set(why, "memory is short");
-	else if (read_file(path, text, &ld.at.text.n, why))
-		file = config_file_load(&ld.at);
-	ld.file = file;
-	ok = file && take_all(&ld, path);
-	config_file_destroy(&file);
+	else
+		ok = read_file(path, text, &ld.text.n, why) && find_file(&ld) &&
+		     config_file_read(&ld) && take_all(&ld);
+	config_file_destroy(&ld.file);
 	if (text != MAP_FAILED) {
-		explicit_bzero(text, ld.at.text.n);
-		munmap(text, FILE_MAX + 1);
+		explicit_bzero(text, ld.text.n);
+		munmap(text, CONFIG_FILE_MAX + 1);
 	}
 	free(ld.folder);
 	if (!ok)
@@ -236,19 +191,17 @@ config_destroy(struct config **where)
 	*where = NULL;
 	if (!cfg)
 		return;
-	config_free_sources(cfg);
-	config_free_handlers(cfg);
-	config_free_retry_types(cfg);
-	free_conversions(cfg);
-	free(cfg->notify.command);
-	free(cfg->notify.url);
-	free(cfg->admin.listen);
-	free(cfg->admin.address);
-	free(cfg->admin.token_file);
-	free(cfg->data_dir);
-	free(cfg->address);
-	free(cfg->listen);
+	config_take_free(NULL, cfg);
 	free(cfg->path);
 	config_destroy(&cfg->retired);
 	free(cfg);
+}
+
+const struct config_retry *
+config_retry_of(const struct config *cfg, struct slice type)
+{
+	for (size_t i = 0; i < cfg->retry_types_count; i++)
+		if (slice_is(type, cfg->retry_types[i].type))
+			return &cfg->retry_types[i].retry;
+	return &cfg->retry;
 }

@@ -1,6 +1,6 @@
-/* config - trotline.yaml, loaded and checked through libcyaml.
+/* config - trotline.yaml, loaded and checked.
  *
- * Every limit has a unit in its name here and a default in config.c. Paths are absolute after
+ * Every limit has a unit in its name here and a default in config_table.c. Paths are absolute after
  * loading; relative ones in the file are relative to the file's own folder. `${VAR}` in a text is
  * replaced from the environment; an unset one is an error that names key and variable. */
 #ifndef TROTLINE_CONFIG_H

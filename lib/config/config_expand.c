@@ -68,13 +68,13 @@ lookup(struct slice name)
 }
 
 bool
-config_expand_check(const struct config_place *at, const char *key, const char *text)
+config_expand_check(const struct config_load *ld, const char *key, const char *text)
 {
 	struct piece piece;
 
 	while (next_piece(&text, &piece))
 		if (piece.kind == PIECE_BROKEN)
-			return config_fault(at, key,
+			return config_fault(ld, key,
 				"a `${` must be followed by NAME}; `$${` stands for a plain `${`");
 	return true;
 }
@@ -92,7 +92,7 @@ config_expand_is_set(const char *text)
 
 /* Adds the expanded text to out unless out is NULL, and its length to *n. */
 static bool
-expand_into(const struct config_place *at, const char *key, const char *text, char *out, size_t *n)
+expand_into(const struct config_load *ld, const char *key, const char *text, char *out, size_t *n)
 {
 	struct piece piece;
 
@@ -102,7 +102,7 @@ expand_into(const struct config_place *at, const char *key, const char *text, ch
 		if (piece.kind == PIECE_VARIABLE)
 			s = slice_of(lookup(piece.text));
 		if (!s.p)
-			return config_fault(at, key, "environment variable %.*s is not set",
+			return config_fault(ld, key, "environment variable %.*s is not set",
 				SLICE_ARG(piece.text));
 		if (out)
 			memcpy(out + *n, s.p, s.n);
@@ -112,18 +112,18 @@ expand_into(const struct config_place *at, const char *key, const char *text, ch
 }
 
 char *
-config_expand(const struct config_place *at, const char *key, const char *text)
+config_expand(const struct config_load *ld, const char *key, const char *text)
 {
 	char *out;
 	size_t n = 0, written = 0;
 
-	if (!config_expand_check(at, key, text) || !expand_into(at, key, text, NULL, &n))
+	if (!config_expand_check(ld, key, text) || !expand_into(ld, key, text, NULL, &n))
 		return NULL;
 	out = calloc(1, n + 1);
 	if (!out)
-		config_fault(at, key, "memory is short");
+		config_fault(ld, key, "memory is short");
 	else
-		expand_into(at, key, text, out, &written);
+		expand_into(ld, key, text, out, &written);
 	return out;
 }
 

@@ -1,242 +1,351 @@
-/* config_file - trotline.yaml through libcyaml's schema into texts, and faults with their line.
+/* config_file - trotline.yaml as it is written: libyaml's events into a flat list of keys, each with
+ * its line and text.
  *
- * libcyaml knows the path to a fault, but for an unknown key only the line of what stands before
- * it; so the path is taken from its backtrace and the line is looked up in libyaml's tree. */
-#include "config_private.h"
-
-#include <cyaml/cyaml.h>
+ * Each key and shape is held against the table as it comes, so that nothing is read further than
+ * it can be right: neither depth, nor length of a list, nor repetition is the file's to choose.
+ * Aliases are refused, so what is small in the file stays small. State: none. */
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
-#define TEXT_FIELD(key_, struct_, member_)                                                         \
-	{                                                                                          \
-		.key = (key_), .data_offset = offsetof(struct_, member_), .value = {               \
-			CYAML_VALUE_STRING(CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, char *, 0,    \
-				CYAML_UNLIMITED)                                                   \
-		}                                                                                  \
-	}
-#define LIST_FIELD(key_, struct_, member_, entry_, most_)                                          \
-	CYAML_FIELD_SEQUENCE(key_, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct_, member_,     \
-		entry_, 0, most_)
-#define OPTION_FIELD(id, section_, key_, ...)                                                      \
-	TEXT_FIELD(key_, struct config_file, options[OPTION_##id]),
-#define SOURCE_FIELD(id, section_, key_, ...)                                                      \
-	TEXT_FIELD(key_, struct config_file_source, options[SOURCE_OPTION_##id]),
-#define RETRY_FIELD(id, section_, key_, ...)                                                       \
-	TEXT_FIELD(key_, struct config_file_retry, options[RETRY_OPTION_##id]),
-#define HANDLER_FIELD(id, section_, key_, ...)                                                     \
-	TEXT_FIELD(key_, struct config_file_handler, options[HANDLER_OPTION_##id]),
+#include "config_private.h"
 
-/* A section has no struct of its own: its fields stand in the file's array of options. */
-#define SECTION(name_)                                                                             \
-	{                                                                                          \
-		.key = #name_, .value = {                                                          \
-			CYAML_VALUE_MAPPING(                                                       \
-				CYAML_FLAG_OPTIONAL, struct config_file, name_##_fields)           \
-		}                                                                                  \
-	}
+enum { DEPTH_MAX = 8, NAME_MAX_BYTES = 64 };
 
-static const cyaml_schema_field_t processes_fields[] = {
-	CONFIG_OPTIONS_PROCESSES(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t limits_fields[] = {
-	CONFIG_OPTIONS_LIMITS(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t journal_fields[] = {
-	CONFIG_OPTIONS_JOURNAL(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t health_fields[] = {
-	CONFIG_OPTIONS_HEALTH(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t scores_fields[] = {
-	CONFIG_OPTIONS_SCORES(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t suppression_fields[] = {
-	CONFIG_OPTIONS_SUPPRESSION(OPTION_FIELD) CYAML_FIELD_END};
-
-static const cyaml_schema_field_t dlq_fields[] = {CONFIG_OPTIONS_DLQ(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t quarantine_fields[] = {
-	CONFIG_OPTIONS_QUARANTINE(OPTION_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t notify_fields[] = {
-	TEXT_FIELD("command", struct config_file, notify_command),
-	TEXT_FIELD("url", struct config_file, notify_url),
-	CONFIG_OPTIONS_NOTIFY(OPTION_FIELD) CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t admin_fields[] = {
-	TEXT_FIELD("listen", struct config_file, admin_listen),
-	TEXT_FIELD("token_file", struct config_file, admin_token_file),
-	CYAML_FIELD_END,
+/* A list or a group that is open. */
+struct level {
+	size_t key;                       /* length of its key */
+	size_t entry;                     /* its place among the entries; what it holds follows */
+	const struct config_option *list; /* NULL: a group */
 };
 
-static const cyaml_schema_value_t text_entry = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
-
-static const cyaml_schema_field_t retry_type_fields[] = {
-	TEXT_FIELD("type", struct config_file_retry, type),
-	CONFIG_RETRY_OPTIONS(RETRY_FIELD) CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t retry_entry = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_retry, retry_type_fields)};
-static const cyaml_schema_field_t retry_fields[] = {
-	LIST_FIELD("types", struct config_file, retries, &retry_entry, CONFIG_TYPES_MAX),
-	CONFIG_OPTIONS_RETRY(OPTION_FIELD) CYAML_FIELD_END,
+struct reader {
+	struct config_load *ld;
+	struct config_key key; /* of what is being read */
+	size_t line;           /* of the same */
+	bool named;            /* in a group: its value is due */
+	struct level levels[DEPTH_MAX];
+	size_t depth;
 };
 
-static const cyaml_schema_field_t source_fields[] = {
-	TEXT_FIELD("name", struct config_file_source, name),
-	TEXT_FIELD("provider", struct config_file_source, provider),
-	TEXT_FIELD("secrets_file", struct config_file_source, secrets_file),
-	TEXT_FIELD("scheme", struct config_file_source, scheme),
-	TEXT_FIELD("header", struct config_file_source, header),
-	TEXT_FIELD("url", struct config_file_source, url),
-	LIST_FIELD("topics", struct config_file_source, topics, &text_entry, CONFIG_TYPES_MAX),
-	LIST_FIELD("secrets", struct config_file_source, secrets, &text_entry, CONFIG_SECRETS_MAX),
-	CONFIG_SOURCE_OPTIONS(SOURCE_FIELD) CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t handler_fields[] = {
-	TEXT_FIELD("name", struct config_file_handler, name),
-	LIST_FIELD("types", struct config_file_handler, types, &text_entry, CONFIG_TYPES_MAX),
-	CONFIG_HANDLER_OPTIONS(HANDLER_FIELD) CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t conversion_fields[] = {
-	TEXT_FIELD("name", struct config_file_conversion, name),
-	TEXT_FIELD("url", struct config_file_conversion, url),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t source_entry = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_source, source_fields)};
-static const cyaml_schema_value_t handler_entry = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_handler, handler_fields)};
-static const cyaml_schema_value_t conversion_entry = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_conversion, conversion_fields)};
-
-static const cyaml_schema_field_t file_fields[] = {
-	TEXT_FIELD("listen", struct config_file, listen),
-	TEXT_FIELD("data_dir", struct config_file, data_dir),
-	CONFIG_OPTIONS_TOP(OPTION_FIELD) SECTION(processes),
-	SECTION(limits),
-	SECTION(journal),
-	SECTION(retry),
-	SECTION(health),
-	SECTION(scores),
-	SECTION(suppression),
-	SECTION(dlq),
-	SECTION(quarantine),
-	SECTION(notify),
-	SECTION(admin),
-	LIST_FIELD("sources", struct config_file, sources, &source_entry, CONFIG_SOURCES_MAX),
-	LIST_FIELD("handlers", struct config_file, handlers, &handler_entry, CONFIG_HANDLERS_MAX),
-	LIST_FIELD("conversions", struct config_file, conversions, &conversion_entry, 1000),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t file_schema = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_file, file_fields)};
-
-/* What libcyaml says on failure: one message, then the path from the inside out. */
-struct fault {
-	char message[160];
+struct config_key
+config_key(const char *fmt, ...)
+{
 	struct config_key key;
-	bool in_backtrace;
-};
+	va_list args;
 
-/* Puts one step, "name" or "[3]", before the key. */
+	va_start(args, fmt);
+	vsnprintf(key.text, sizeof key.text, fmt, args);
+	va_end(args);
+	return key;
+}
+
+/* ---- faults ---- */
+
+/* What comes from the file may hold anything, and a cause is one line. */
 static void
-prepend(struct config_key *key, const char *step)
+make_one_line(char *text)
 {
-	bool dot = *key->text && *key->text != '[';
-
-	*key = config_key("%s%s%s", step, dot ? "." : "", key->text);
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
 }
 
-/* "  in mapping field 'limits' (line...", "  in sequence entry '3' (line...", counted from 1. */
-static void
-take_backtrace(struct fault *f, const char *line)
+__attribute__((format(printf, 4, 0))) static bool
+report(const struct config_load *ld, size_t line, const char *key, const char *fmt, va_list args)
 {
-	char step[100];
-	unsigned count;
+	char cause[ERROR_TEXT_MAX];
 
-	if (sscanf(line, " in mapping field '%99[^']'", step) == 1)
-		prepend(&f->key, step);
-	else if (sscanf(line, " in sequence entry '%u'", &count) == 1)
-		prepend(&f->key, config_key("[%u]", count ? count - 1 : 0).text);
+	vsnprintf(cause, sizeof cause, fmt, args);
+	make_one_line(cause);
+	error_set(ld->why, "%s%s%s", key, *key ? ": " : "", cause);
+	return line ? error_wrap(ld->why, "%s line %zu", ld->path, line)
+		    : error_wrap(ld->why, "%s", ld->path);
 }
 
-__attribute__((format(printf, 3, 0))) static void
-on_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+static size_t
+line_of(const struct config_load *ld, const char *key)
 {
-	static const char prefix[] = "Load: ";
-	struct fault *f = ctx;
-	char line[256], *text = line;
+	struct config_key around = config_key("%s", key);
+	const struct config_entry *entry;
 
-	vsnprintf(line, sizeof line, fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	if (strncmp(line, prefix, sizeof prefix - 1) == 0)
-		text += sizeof prefix - 1;
-	if (strcmp(text, "Backtrace:") == 0)
-		f->in_backtrace = true;
-	else if (f->in_backtrace)
-		take_backtrace(f, text);
-	else if (level >= CYAML_LOG_WARNING && !*f->message)
-		snprintf(f->message, sizeof f->message, "%.*s", (int)sizeof f->message - 1, text);
-}
+	while (!(entry = config_entry_find(ld, around.text)) && *around.text) {
+		char *dot = strrchr(around.text, '.'), *bracket = strrchr(around.text, '[');
 
-/* An allocator that wipes what it frees, for the secrets among the texts. */
-static void *
-wiping_mem(void *ctx, void *old, size_t size)
-{
-	size_t had = old ? malloc_usable_size(old) : 0;
-	void *fresh = size ? malloc(size) : NULL;
-
-	(void)ctx;
-	if (size && !fresh)
-		return NULL;
-	if (old && fresh)
-		memcpy(fresh, old, had < size ? had : size);
-	if (old) {
-		explicit_bzero(old, had);
-		free(old);
+		*(dot > bracket ? dot : bracket ? bracket : around.text) = '\0';
 	}
-	return fresh;
+	return *around.text ? entry->line : 0;
 }
 
-/* libcyaml's words for the faults that people make most, in ours. */
+bool
+config_fault(const struct config_load *ld, const char *key, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	report(ld, line_of(ld, key), key, fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* At what is being read. */
+__attribute__((format(printf, 2, 3))) static bool
+fault(const struct reader *r, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	report(r->ld, r->line, r->key.text, fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- entries ---- */
+
+const struct config_entry *
+config_entry_find(const struct config_load *ld, const char *key)
+{
+	for (size_t i = 0; i < ld->file.count; i++)
+		if (strcmp(ld->file.entries[i].key, key) == 0)
+			return &ld->file.entries[i];
+	return NULL;
+}
+
 static bool
-explain(const struct config_place *at, const struct fault *f, cyaml_err_t err)
+make_room(struct config_file *file)
 {
-	const char *key = f->key.text, *fault;
-	char name[100];
-	size_t line;
+	const size_t room = file->room ? 2 * file->room : 64;
+	struct config_entry *entries;
 
-	if (err == CYAML_ERR_LIBYAML_PARSER && (line = config_line(at->text, "", &fault)) && fault)
-		return error_set(at->why, "%s line %zu: %s", at->path, line, fault);
-	if (sscanf(f->message, "Unexpected key: %99[^\n]", name) == 1)
-		return config_fault(
-			at, config_key("%s%s%s", key, *key ? "." : "", name).text, "unknown key");
-	if (strncmp(f->message, "Expecting STRING", 16) == 0)
-		return config_fault(at, key, "must be a single value");
-	if (strncmp(f->message, "Expecting SEQUENCE", 18) == 0)
-		return config_fault(at, key, "must be a list");
-	if (strncmp(f->message, "Expecting MAPPING", 17) == 0)
-		return config_fault(at, key, "must be a group of `key: value` lines");
-	if (strncmp(f->message, "Mapping field already seen", 26) == 0)
-		return config_fault(at, key, "stands there twice");
-	if (err == CYAML_ERR_SEQUENCE_ENTRIES_MAX)
-		return config_fault(
-			at, key, "must be the last entry, the list has room for no more");
-	if (err == CYAML_OK)
-		return config_fault(at, "", "more than one document (`---`)");
-	return config_fault(at, key, "%s", *f->message ? f->message : cyaml_strerror(err));
+	if (file->count < file->room)
+		return true;
+	entries = reallocarray(file->entries, room, sizeof *entries);
+	if (!entries)
+		return false;
+	file->entries = entries;
+	file->room = room;
+	return true;
 }
 
-static cyaml_config_t
-cyaml_settings(struct fault *f)
+/* text: NULL for a list or a group. */
+static bool
+add_entry(struct reader *r, const char *text)
 {
-	return (cyaml_config_t){
-		.log_fn = on_log,
-		.log_ctx = f,
-		.mem_fn = wiping_mem,
-		.log_level = CYAML_LOG_WARNING,
-		.flags = CYAML_CFG_NO_ALIAS,
-	};
+	struct config_file *file = &r->ld->file;
+	struct config_entry entry = {.key = strdup(r->key.text), .line = r->line};
+
+	if (text)
+		entry.text = strdup(text);
+	if (!entry.key || (text && !entry.text) || !make_room(file)) {
+		free(entry.key);
+		free(entry.text);
+		return fault(r, "memory is short");
+	}
+	file->entries[file->count++] = entry;
+	return true;
+}
+
+void
+config_file_destroy(struct config_file *file)
+{
+	for (size_t i = 0; i < file->count; i++) {
+		struct config_entry *entry = &file->entries[i];
+
+		if (entry->text)
+			explicit_bzero(entry->text, strlen(entry->text));
+		free(entry->text);
+		free(entry->key);
+	}
+	free(file->entries);
+	*file = (struct config_file){0};
+}
+
+/* ---- events ---- */
+
+static struct level *
+level(struct reader *r)
+{
+	return r->depth ? &r->levels[r->depth - 1] : NULL;
+}
+
+/* Puts a step after the key of the level at hand. */
+__attribute__((format(printf, 2, 3))) static void
+step(struct reader *r, const char *fmt, ...)
+{
+	const size_t n = r->depth ? level(r)->key : 0;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(r->key.text + n, sizeof r->key.text - n, fmt, args);
+	va_end(args);
+}
+
+/* Back to the level's own key, after a value. */
+static void
+step_back(struct reader *r)
+{
+	r->named = false;
+	step(r, "%s", "");
+}
+
+/* A key that stands there already lies behind its group. */
+static bool
+is_repeated(struct reader *r)
+{
+	const struct config_file *file = &r->ld->file;
+
+	for (size_t i = level(r)->entry; i < file->count; i++)
+		if (strcmp(file->entries[i].key, r->key.text) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_name(struct slice name)
+{
+	return name.n > 0 && name.n <= NAME_MAX_BYTES &&
+	       strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789_") == name.n;
+}
+
+static bool
+take_key(struct reader *r, const yaml_event_t *event)
+{
+	struct slice name = {(const char *)event->data.scalar.value, event->data.scalar.length};
+	const struct config_option *option;
+
+	if (event->type != YAML_SCALAR_EVENT)
+		return fault(r, "a key must be a single word");
+	step(r, "%s%.64s", r->depth > 1 ? "." : "", name.p);
+	make_one_line(r->key.text);
+	if (!is_name(name) || config_option_find(r->key.text, &option) == SHAPE_UNKNOWN)
+		return fault(r, "unknown key");
+	if (is_repeated(r))
+		return fault(r, "stands there twice");
+	r->named = true;
+	return true;
+}
+
+static bool
+open_level(struct reader *r, const struct config_option *list)
+{
+	if (r->depth == DEPTH_MAX)
+		return fault(r, "is nested too deep");
+	r->levels[r->depth++] = (struct level){
+		.key = strlen(r->key.text), .entry = r->ld->file.count - 1, .list = list};
+	r->named = false;
+	return true;
+}
+
+/* A place in a list has its number for a name. */
+static bool
+take_place(struct reader *r)
+{
+	struct config_entry *list = &r->ld->file.entries[level(r)->entry];
+
+	step(r, "[%zu]", list->count);
+	if (list->count == strtoul(level(r)->list->most, NULL, 10))
+		return fault(r, "is one too many: at most %s", level(r)->list->most);
+	list->count++;
+	return true;
+}
+
+static bool
+take_scalar(struct reader *r, const yaml_event_t *event)
+{
+	const char *text = (const char *)event->data.scalar.value;
+
+	if (strlen(text) != event->data.scalar.length)
+		return fault(r, "must not hold a NUL character");
+	if (!add_entry(r, text))
+		return false;
+	step_back(r);
+	return true;
+}
+
+static bool
+take_value(struct reader *r, const yaml_event_t *event)
+{
+	const struct config_option *option;
+
+	if (level(r) && level(r)->list && !take_place(r))
+		return false;
+	if (event->type == YAML_ALIAS_EVENT)
+		return fault(r, "YAML alias unsupported");
+	switch (config_option_find(r->key.text, &option)) {
+	case SHAPE_VALUE:
+		return event->type == YAML_SCALAR_EVENT ? take_scalar(r, event)
+							: fault(r, "must be a single value");
+	case SHAPE_LIST:
+		if (event->type != YAML_SEQUENCE_START_EVENT)
+			return fault(r, "must be a list");
+		return add_entry(r, NULL) && open_level(r, option);
+	default:
+		if (event->type != YAML_MAPPING_START_EVENT)
+			return fault(r, "must be a group of `key: value` lines");
+		return add_entry(r, NULL) && open_level(r, NULL);
+	}
+}
+
+static bool
+take_event(struct reader *r, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_ALIAS_EVENT:
+	case YAML_SCALAR_EVENT:
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		if (!r->named)
+			r->line = event->start_mark.line + 1;
+		return level(r) && !level(r)->list && !r->named ? take_key(r, event)
+								: take_value(r, event);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		r->depth--;
+		step_back(r);
+		return true;
+	case YAML_DOCUMENT_START_EVENT:
+		r->line = event->start_mark.line + 1;
+		return r->ld->file.count == 0 || fault(r, "more than one document (`---`)");
+	default:
+		return true;
+	}
+}
+
+/* libyaml counts no lines of what it cannot even decode. */
+static bool
+explain(const struct config_load *ld, const yaml_parser_t *yaml)
+{
+	size_t line = yaml->problem_mark.line + 1;
+
+	if (yaml->error == YAML_MEMORY_ERROR)
+		return error_set(ld->why, "memory is short");
+	if (yaml->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < yaml->problem_offset && i < ld->text.n; i++)
+			line += ld->text.p[i] == '\n';
+	}
+	return error_set(ld->why, "%s line %zu: %s", ld->path, line, yaml->problem);
+}
+
+static bool
+take_events(struct config_load *ld, yaml_parser_t *yaml)
+{
+	struct reader r = {.ld = ld};
+	bool ok = true, end = false;
+	yaml_event_t event;
+
+	while (ok && !end) {
+		if (!yaml_parser_parse(yaml, &event))
+			return explain(ld, yaml);
+		ok = take_event(&r, &event);
+		end = event.type == YAML_STREAM_END_EVENT;
+		if (event.type == YAML_SCALAR_EVENT)
+			explicit_bzero(event.data.scalar.value, event.data.scalar.length);
+		yaml_event_delete(&event);
+	}
+	return ok;
 }
 
 /* Wipes what small blocks freed a moment ago still hold: the C library keeps up to CACHED of each
@@ -258,73 +367,20 @@ wipe_cached_blocks(void)
 
 /* libyaml frees its copies of the text as they are, and there may be secrets in it. So meanwhile
  * the C library overwrites what is freed, all but the blocks that it keeps at hand. */
-static cyaml_err_t
-load_wiping(const struct config_place *at, const cyaml_config_t *settings, cyaml_data_t **file)
+bool
+config_file_read(struct config_load *ld)
 {
-	cyaml_err_t err;
+	yaml_parser_t yaml;
+	bool ok;
 
 	mallopt(M_PERTURB, 0x5a);
-	err = cyaml_load_data(
-		(const uint8_t *)at->text.p, at->text.n, settings, &file_schema, file, NULL);
+	ok = yaml_parser_initialize(&yaml) || error_set(ld->why, "memory is short");
+	if (ok) {
+		yaml_parser_set_input_string(&yaml, (const unsigned char *)ld->text.p, ld->text.n);
+		ok = take_events(ld, &yaml);
+		yaml_parser_delete(&yaml);
+	}
 	mallopt(M_PERTURB, 0);
 	wipe_cached_blocks();
-	return err;
-}
-
-struct config_file *
-config_file_load(const struct config_place *at)
-{
-	struct fault f = {0};
-	cyaml_config_t settings = cyaml_settings(&f);
-	cyaml_data_t *file = NULL;
-	cyaml_err_t err = load_wiping(at, &settings, &file);
-
-	if (err == CYAML_OK && !*f.message && file)
-		return file;
-	if (err == CYAML_OK && !*f.message)
-		config_fault(at, "sources", "at least one is needed");
-	else
-		explain(at, &f, err);
-	config_file_destroy((struct config_file **)&file);
-	return NULL;
-}
-
-void
-config_file_destroy(struct config_file **file)
-{
-	struct fault f = {0};
-	cyaml_config_t settings = cyaml_settings(&f);
-
-	if (*file)
-		cyaml_free(&settings, &file_schema, *file, 0);
-	*file = NULL;
-}
-
-struct config_key
-config_key(const char *fmt, ...)
-{
-	struct config_key key;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(key.text, sizeof key.text, fmt, args);
-	va_end(args);
-	return key;
-}
-
-bool
-config_fault(const struct config_place *at, const char *key, const char *fmt, ...)
-{
-	char cause[ERROR_TEXT_MAX];
-	const char *fault;
-	size_t line = config_line(at->text, key, &fault);
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(cause, sizeof cause, fmt, args);
-	va_end(args);
-	error_set(at->why, "%s%s%s", key, *key ? ": " : "", cause);
-	if (line)
-		return error_wrap(at->why, "%s line %zu", at->path, line);
-	return error_wrap(at->why, "%s", at->path);
+	return ok;
 }

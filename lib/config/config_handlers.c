@@ -5,161 +5,134 @@
 #include "config_private.h"
 #include "proto/types.h"
 
-enum { HANDLER_NAME_MAX = 32, TYPE_MAX = 128 };
+enum { TYPE_MAX = 128 };
 
+/* Index of the handler among the first n rows; n when it is not there. */
 static size_t
-handler_index(const struct config *cfg, const char *name)
+handler_index(const struct config_handler *rows, size_t n, const char *name)
 {
 	size_t i = 0;
 
-	while (i < cfg->handlers_count && strcmp(cfg->handlers[i].name, name) != 0)
+	while (i < n && strcmp(rows[i].name, name) != 0)
 		i++;
 	return i;
 }
 
-/* The row of that name, made with its defaults at first use. The table has room. */
-static struct config_handler *
-handler_row(struct config *cfg, const char *name)
+static bool
+is_built_in(const char *name)
 {
-	size_t i = handler_index(cfg, name);
-	struct config_handler *row = &cfg->handlers[i];
+	size_t i = 0;
 
-	if (i < cfg->handlers_count)
-		return row;
-	for (size_t o = 0; o < HANDLER_OPTION_COUNT; o++)
-		config_option_read(&config_handler_options[o], NULL, row, NULL);
-	row->name = strdup(name);
-	cfg->handlers_count += row->name != NULL;
-	return row->name ? row : NULL;
+	while (i < event_types_count && strcmp(event_types[i].handler, name) != 0)
+		i++;
+	return i < event_types_count;
 }
 
-/* No type may go to two handlers. */
+/* ---- the file's rows ---- */
+
+/* No type may go to two handlers, nor twice to one. */
 static bool
-type_is_taken(const struct config *cfg, const char *type)
+is_taken(const struct config_handler *rows, size_t row, size_t type)
 {
-	for (size_t i = 0; i < cfg->handlers_count; i++)
-		for (size_t t = 0; t < cfg->handlers[i].types_count; t++)
-			if (strcmp(cfg->handlers[i].types[t], type) == 0)
+	for (size_t i = 0; i <= row; i++)
+		for (size_t t = 0; t < (i < row ? rows[i].types_count : type); t++)
+			if (strcmp(rows[i].types[t], rows[row].types[type]) == 0)
 				return true;
 	return false;
 }
 
 static bool
-take_type(
-	const struct config_load *ld, const char *key, const char *text, struct config_handler *row)
+check_types(const struct config_load *ld, const struct config_handler *rows, size_t row)
 {
-	char *type = config_take_text(ld, key, text, NULL);
-	bool ok = type != NULL;
+	for (size_t t = 0; t < rows[row].types_count; t++) {
+		struct config_key key = config_key("handlers[%zu].types[%zu]", row, t);
 
-	if (ok && strlen(type) > TYPE_MAX)
-		ok = config_fault(&ld->at, key, "is longer than %d bytes", TYPE_MAX);
-	else if (ok && type_is_taken(ld->cfg, type))
-		ok = config_fault(&ld->at, key, "\"%.64s\" stands there twice", text);
-	if (ok)
-		row->types[row->types_count++] = type;
-	else
-		free(type);
-	return ok;
-}
-
-static bool
-take_types(const struct config_load *ld, const char *key, const struct config_file_handler *file,
-	struct config_handler *row)
-{
-	struct config_key entry;
-
-	row->types = calloc(file->types_count + 1, sizeof *row->types);
-	if (!row->types)
-		return config_fault(&ld->at, key, "memory is short");
-	row->types_count = 0;
-	for (size_t i = 0; i < file->types_count; i++) {
-		entry = config_key("%s.types[%zu]", key, i);
-		if (!take_type(ld, entry.text, file->types[i], row))
-			return false;
+		if (strlen(rows[row].types[t]) > TYPE_MAX)
+			return config_fault(ld, key.text, "is longer than %d bytes", TYPE_MAX);
+		if (is_taken(rows, row, t))
+			return config_fault(ld, key.text, "\"%.64s\" stands there twice",
+				config_entry_find(ld, key.text)->text);
 	}
 	return true;
 }
 
-/* The row that a handler of the file changes or adds. NULL with the cause. */
-static struct config_handler *
-take_row(const struct config_load *ld, const char *key, const struct config_file_handler *file)
+/* room: for handlers that are not built in. */
+static bool
+check_rows(const struct config_load *ld, const struct config_handler *rows, size_t n, size_t room)
 {
-	struct config_key full = config_key("%s.name", key);
-	struct config_handler *row = NULL;
-	char *name = config_take_text(ld, full.text, file->name, NULL);
+	for (size_t i = 0, own = 0; i < n; i++) {
+		struct config_key key = config_key("handlers[%zu]", i);
 
-	if (!name)
-		return NULL;
-	if (!config_is_name(name, HANDLER_NAME_MAX))
-		config_fault(&ld->at, full.text,
-			"\"%.64s\" must be 1 to %d characters of a-z, 0-9, - and _", file->name,
-			HANDLER_NAME_MAX);
-	else if (handler_index(ld->cfg, name) == CONFIG_HANDLERS_MAX)
-		config_fault(&ld->at, key, "more than %d handlers, built-in ones included",
-			CONFIG_HANDLERS_MAX);
-	else if (!(row = handler_row(ld->cfg, name)))
-		config_fault(&ld->at, key, "memory is short");
-	else if (row->types) {
-		config_fault(&ld->at, full.text, "\"%.64s\" stands there twice", file->name);
-		row = NULL;
+		if (!check_types(ld, rows, i))
+			return false;
+		if (is_built_in(rows[i].name))
+			continue;
+		if (rows[i].types_count == 0)
+			return config_fault(ld, key.text, "is not built in, so it needs `types`");
+		if (own++ == room)
+			return config_fault(ld, key.text,
+				"more than %d handlers, built-in ones included",
+				CONFIG_HANDLERS_MAX);
 	}
-	free(name);
-	return row;
+	return true;
 }
 
-static bool
-take_handler(const struct config_load *ld, size_t i)
-{
-	const struct config_file_handler *file = &ld->file->handlers[i];
-	size_t built_in = ld->cfg->handler_unknown;
-	struct config_key key = config_key("handlers[%zu]", i);
-	struct config_handler *row = take_row(ld, key.text, file);
+/* ---- joined ---- */
 
-	if (!row || !take_types(ld, key.text, file, row))
-		return false;
-	if (row->types_count == 0 && row > &ld->cfg->handlers[built_in])
-		return config_fault(&ld->at, key.text, "is not built in, so it needs `types`");
-	for (size_t o = 0; o < HANDLER_OPTION_COUNT; o++)
-		if (!config_take_option(
-			    ld, key.text, &config_handler_options[o], file->options[o], row))
+/* Fills rows, which may be freed whatever happens. */
+static bool
+add_built_in(struct config_handler *rows, size_t *n)
+{
+	const struct config_option *processes;
+
+	config_option_find("handlers[0].processes", &processes);
+	for (size_t i = 0; i < event_types_count; i++) {
+		if (handler_index(rows, *n, event_types[i].handler) < *n)
+			continue;
+		config_value_read(processes, processes->fallback, &rows[*n].processes, NULL);
+		rows[*n].name = strdup(event_types[i].handler);
+		if (!rows[*n].name)
 			return false;
+		++*n;
+	}
 	return true;
+}
+
+/* What the file says of a built-in handler goes into its row, the rest after them. */
+static void
+join(struct config *cfg, struct config_handler *listed, size_t n)
+{
+	const size_t built_in = cfg->handlers_count;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t row = handler_index(cfg->handlers, built_in, listed[i].name);
+
+		if (row == built_in)
+			row = cfg->handlers_count++;
+		free(cfg->handlers[row].name);
+		cfg->handlers[row] = listed[i];
+	}
+	free(listed);
 }
 
 bool
-config_take_handlers(const struct config_load *ld)
+config_join_handlers(const struct config_load *ld)
 {
-	struct config *cfg = ld->cfg;
+	struct config *cfg = ld->cfg, joined = {0};
 
-	cfg->handlers = calloc(CONFIG_HANDLERS_MAX, sizeof *cfg->handlers);
-	if (!cfg->handlers)
-		return config_fault(&ld->at, "handlers", "memory is short");
-	cfg->handlers_count = 0;
-	for (size_t i = 0; i < event_types_count; i++)
-		if (!handler_row(cfg, event_types[i].handler))
-			return config_fault(&ld->at, "handlers", "memory is short");
-	cfg->handler_unknown = cfg->handlers_count - 1;
-	for (size_t i = 0; i < ld->file->handlers_count; i++)
-		if (!take_handler(ld, i))
-			return false;
-	return true;
-}
-
-static void
-free_handler(struct config_handler *row)
-{
-	for (size_t i = 0; i < row->types_count; i++)
-		free(row->types[i]);
-	free(row->types);
-	free(row->name);
-}
-
-void
-config_free_handlers(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->handlers_count; i++)
-		free_handler(&cfg->handlers[i]);
-	free(cfg->handlers);
+	joined.handlers = calloc(CONFIG_HANDLERS_MAX, sizeof *joined.handlers);
+	if (!joined.handlers || !add_built_in(joined.handlers, &joined.handlers_count))
+		config_fault(ld, "handlers", "memory is short");
+	else if (check_rows(ld, cfg->handlers, cfg->handlers_count,
+			 CONFIG_HANDLERS_MAX - joined.handlers_count)) {
+		cfg->handler_unknown = joined.handlers_count - 1;
+		join(&joined, cfg->handlers, cfg->handlers_count);
+		cfg->handlers = joined.handlers;
+		cfg->handlers_count = joined.handlers_count;
+		return true;
+	}
+	config_take_free(NULL, &joined);
+	return false;
 }
 
 size_t
@@ -171,5 +144,6 @@ config_route(const struct config *cfg, struct slice type)
 		for (size_t t = 0; t < cfg->handlers[i].types_count; t++)
 			if (slice_is(type, cfg->handlers[i].types[t]))
 				return i;
-	return built_in ? handler_index(cfg, built_in->handler) : cfg->handler_unknown;
+	return built_in ? handler_index(cfg->handlers, cfg->handlers_count, built_in->handler)
+			: cfg->handler_unknown;
 }

@@ -1,29 +1,8 @@
 /* config_replace - a new configuration for a process that runs: what may change does, what cannot
- * is named. */
+ * is named. The table says which is which. */
 #include <stdio.h>
 
 #include "config_private.h"
-
-/* Plain members that a running pipeline keeps: X(key, member). */
-#define CONFIG_FIXED(X)                                                                            \
-	X("processes.ingress", processes.ingress)                                                  \
-	X("processes.validator", processes.validator)                                              \
-	X("processes.router", processes.router)                                                    \
-	X("limits.connections", limits.connections)                                                \
-	X("limits.memory", limits.memory_bytes)                                                    \
-	X("limits.header_size", limits.header_bytes)                                               \
-	X("limits.event_size", limits.event_bytes)                                                 \
-	X("limits.batch_size", limits.batch_bytes)                                                 \
-	X("limits.idle_timeout", limits.idle_timeout_ms)                                           \
-	X("journal.max_size", journal.max_bytes)
-
-/* Swaps two members of the same type. */
-#define SWAP(a, b)                                                                                 \
-	do {                                                                                       \
-		__typeof__(a) swapped_ = (a);                                                      \
-		(a) = (b);                                                                         \
-		(b) = swapped_;                                                                    \
-	} while (0)
 
 static void
 keep(struct error *kept, const char *key)
@@ -39,64 +18,68 @@ same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* An address stays whole: as written, and its parts. */
-static void
-keep_listens(struct error *kept, struct config *live, struct config *next)
+static bool
+same_texts(char *const *a, char *const *b, size_t n)
 {
-	if (!same_text(live->listen, next->listen)) {
-		keep(kept, "listen");
-		SWAP(live->listen, next->listen);
-		SWAP(live->address, next->address);
-		SWAP(live->port, next->port);
-	}
-	if (!same_text(live->admin.listen, next->admin.listen)) {
-		keep(kept, "admin.listen");
-		SWAP(live->admin.listen, next->admin.listen);
-		SWAP(live->admin.address, next->admin.address);
-		SWAP(live->admin.port, next->admin.port);
-	}
+	size_t i = 0;
+
+	while (i < n && strcmp(a[i], b[i]) == 0)
+		i++;
+	return i == n;
 }
 
-static void
-keep_data_dir(struct error *kept, struct config *live, struct config *next)
-{
-	if (same_text(live->data_dir, next->data_dir))
-		return;
-	keep(kept, "data_dir");
-	SWAP(live->data_dir, next->data_dir);
-}
+static bool same(const struct config_option *option, const char *a, const char *b);
 
 static bool
-same_handler(const struct config_handler *a, const struct config_handler *b)
+same_rows(const struct config_option *list, const char *a, const char *b, size_t n)
 {
-	if (strcmp(a->name, b->name) != 0 || a->types_count != b->types_count ||
-		a->processes != b->processes)
-		return false;
-	for (size_t t = 0; t < a->types_count; t++)
-		if (strcmp(a->types[t], b->types[t]) != 0)
-			return false;
+	for (size_t i = 0; i < n; i++, a += list->size, b += list->size)
+		for (const struct config_option *o = config_option_first(list); o;
+			o = config_option_next(list, o))
+			if (!same(o, a, b))
+				return false;
 	return true;
 }
 
+/* Whether an option is the same in two structs. */
 static bool
-same_handlers(const struct config *a, const struct config *b)
+same(const struct config_option *option, const char *a, const char *b)
 {
-	if (a->handlers_count != b->handlers_count)
+	const void *left = a + option->offset, *right = b + option->offset;
+	size_t n;
+
+	if (option->type < OPTION_TEXT)
+		return memcmp(left, right, sizeof(uint64_t)) == 0;
+	if (option->type < OPTION_TEXTS)
+		return same_text(*(char *const *)left, *(char *const *)right);
+	n = *(const size_t *)(a + option->count);
+	if (n != *(const size_t *)(b + option->count))
 		return false;
-	for (size_t i = 0; i < a->handlers_count; i++)
-		if (!same_handler(&a->handlers[i], &b->handlers[i]))
-			return false;
-	return true;
+	if (option->type == OPTION_LIST)
+		return same_rows(option, *(char *const *)left, *(char *const *)right, n);
+	return same_texts(*(char **const *)left, *(char **const *)right, n);
 }
 
 static void
-keep_handlers(struct error *kept, struct config *live, struct config *next)
+swap(char *a, char *b, size_t n)
 {
-	if (same_handlers(live, next))
-		return;
-	keep(kept, "handlers");
-	SWAP(live->handlers, next->handlers);
-	SWAP(live->handlers_count, next->handlers_count);
+	for (size_t i = 0; i < n; i++) {
+		const char swapped = a[i];
+
+		a[i] = b[i];
+		b[i] = swapped;
+	}
+}
+
+/* An address goes with its parts, a list with its count. */
+static void
+swap_option(const struct config_option *option, char *a, char *b)
+{
+	const bool address = option->type == OPTION_ADDRESS;
+
+	swap(a + option->offset, b + option->offset, (address ? 3 : 1) * sizeof(uint64_t));
+	if (option->type >= OPTION_TEXTS)
+		swap(a + option->count, b + option->count, sizeof(size_t));
 }
 
 /* What is swapped above goes back to live here; next becomes what is retired. */
@@ -104,19 +87,16 @@ void
 config_replace(struct config *live, struct config *next, struct error *kept)
 {
 	struct config *retired = live->retired;
+	const struct config_option *o = config_option_first(NULL);
 
 	kept->text[0] = 0;
-#define KEEP_MEMBER(key_, member_)                                                                 \
-	if (next->member_ != live->member_) {                                                      \
-		keep(kept, key_);                                                                  \
-		next->member_ = live->member_;                                                     \
+	for (; o; o = config_option_next(NULL, o)) {
+		if (!(o->needs & RESTART) || same(o, (char *)live, (char *)next))
+			continue;
+		keep(kept, o->key);
+		swap_option(o, (char *)live, (char *)next);
 	}
-	CONFIG_FIXED(KEEP_MEMBER)
-#undef KEEP_MEMBER
-	keep_listens(kept, live, next);
-	keep_data_dir(kept, live, next);
-	keep_handlers(kept, live, next);
-	SWAP(*live, *next);
+	swap((char *)live, (char *)next, sizeof *live);
 	next->retired = retired;
 	live->retired = next;
 }

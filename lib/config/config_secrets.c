@@ -1,71 +1,49 @@
-/* config_secrets - a source's secrets, from the file's list and from its secrets_file.
+/* config_secrets - a source's secrets from its secrets_file, beside those of its list; and out of the
+ * environment.
  *
- * In: the file as written, the environment, files that only their owner can read. Out: plain texts
- * in memory of the two kinds of process that need them; every copy made on the way is wiped. */
-#include "config_private.h"
-
+ * In: files that only their owner can read. Out: plain texts in memory of the two kinds of process
+ * that need them; every copy made on the way is wiped. */
 #include <stdlib.h>
 
+#include "config_private.h"
 #include "lib/base/file.h"
 
 enum { SECRET_STRONG = 16 };
 
-/* Takes the secret over; an empty one is refused. */
+/* Takes the secret over. */
 static bool
-add_secret(const struct config_place *at, const char *key, struct config_source *src, char *secret)
+add_secret(const struct config_load *ld, const char *key, struct config_source *src, char *secret)
 {
-	size_t n = strlen(secret);
-
-	if (n == 0 || src->secrets_count == CONFIG_SECRETS_MAX) {
-		free(secret);
-		return n == 0 ? config_fault(at, key, "the secret is empty")
-			      : config_fault(at, key, "more than %d secrets", CONFIG_SECRETS_MAX);
+	if (!secret)
+		return config_fault(ld, key, "memory is short");
+	if (src->secrets_count == CONFIG_SECRETS_MAX) {
+		wipe_free(secret, strlen(secret));
+		return config_fault(ld, key, "more than %d secrets", CONFIG_SECRETS_MAX);
 	}
-	src->weak_secrets += n < SECRET_STRONG;
 	src->secrets[src->secrets_count++] = secret;
-	return true;
-}
-
-static bool
-read_listed(const struct config_place *at, const char *key, const struct config_file_source *file,
-	struct config_source *src)
-{
-	struct config_key entry;
-
-	for (size_t i = 0; i < file->secrets_count; i++) {
-		char *secret;
-
-		entry = config_key("%s.secrets[%zu]", key, i);
-		secret = config_expand(at, entry.text, file->secrets[i]);
-		if (!secret || !add_secret(at, entry.text, src, secret))
-			return false;
-	}
 	return true;
 }
 
 /* One secret a line; blanks around it and empty lines do not count. */
 static bool
-add_lines(const struct config_place *at, const char *key, struct config_source *src, const char *p)
+add_lines(const struct config_load *ld, const char *key, struct config_source *src, const char *p)
 {
 	static const char blanks[] = " \t\r\n";
 	bool ok = true;
 
 	while (ok && *(p += strspn(p, blanks))) {
 		size_t n = strcspn(p, "\n"), line = n;
-		char *secret;
 
 		while (strchr(blanks, p[n - 1]))
 			n--;
-		secret = strndup(p, n);
-		ok = secret ? add_secret(at, key, src, secret)
-			    : config_fault(at, key, "memory is short");
+		ok = add_secret(ld, key, src, strndup(p, n));
 		p += line;
 	}
 	return ok;
 }
 
 static bool
-read_filed(const struct config_place *at, const char *key, struct config_source *src)
+read_filed(const struct config_load *ld, const char *key, struct config_source *src)
 {
 	struct config_key entry;
 	struct error why;
@@ -75,53 +53,34 @@ read_filed(const struct config_place *at, const char *key, struct config_source 
 
 	entry = config_key("%s.secrets_file", key);
 	if (!text)
-		return config_fault(at, entry.text, "%s", why.text);
-	ok = add_lines(at, entry.text, src, text);
+		return config_fault(ld, entry.text, "%s", why.text);
+	ok = add_lines(ld, entry.text, src, text);
 	wipe_free(text, n);
 	if (ok && src->secrets_count == before)
-		return config_fault(at, entry.text, "%s holds no secret", src->secrets_file);
+		return config_fault(ld, entry.text, "%s holds no secret", src->secrets_file);
 	return ok;
 }
 
 bool
-config_secrets_read(const struct config_place *at, const char *key,
-	const struct config_file_source *file, struct config_source *src)
+config_secrets_read(const struct config_load *ld, const char *key, struct config_source *src)
 {
-	src->secrets = calloc(CONFIG_SECRETS_MAX, sizeof *src->secrets);
-	if (!src->secrets)
-		return config_fault(at, key, "memory is short");
-	return read_listed(at, key, file, src) && (!src->secrets_file || read_filed(at, key, src));
-}
-
-bool
-config_secrets_pass(
-	const struct config_place *at, const char *key, const struct config_file_source *file)
-{
-	struct config_key entry;
-
-	for (size_t i = 0; i < file->secrets_count; i++) {
-		entry = config_key("%s.secrets[%zu]", key, i);
-		if (!config_expand_check(at, entry.text, file->secrets[i]))
-			return false;
-		if (!*file->secrets[i])
-			return config_fault(at, entry.text, "the secret is empty");
-	}
+	if (src->secrets_file && !read_filed(ld, key, src))
+		return false;
+	for (size_t i = 0; i < src->secrets_count; i++)
+		src->weak_secrets += strlen(src->secrets[i]) < SECRET_STRONG;
 	return true;
 }
 
 void
-config_secrets_wipe_environment(const struct config_file_source *file)
+config_secrets_wipe_environment(const struct config_load *ld)
 {
-	for (size_t i = 0; i < file->secrets_count; i++)
-		config_expand_wipe(file->secrets[i]);
-}
+	const struct config_option *option;
 
-void
-config_secrets_destroy(struct config_source *src)
-{
-	for (size_t i = 0; i < src->secrets_count; i++)
-		wipe_free(src->secrets[i], strlen(src->secrets[i]));
-	free(src->secrets);
-	src->secrets = NULL;
-	src->secrets_count = 0;
+	for (size_t i = 0; i < ld->file.count; i++) {
+		const struct config_entry *entry = &ld->file.entries[i];
+
+		if (config_option_find(entry->key, &option) == SHAPE_VALUE &&
+			option->type == OPTION_SECRETS)
+			config_expand_wipe(entry->text);
+	}
 }

@@ -40,31 +40,25 @@ def header(path):
 # ---- tables
 
 
+def table():
+    """{key as in the README: (type, default, needs)} of the rows of config_table.c."""
+    text = header("lib/config/config_table.c")
+    (retry,) = re.findall(r"#define RETRY_OPTIONS\(ROW, group_, needs_\) (.*)", text)
+    rows = text[text.index("config_options[] = {"):]
+    for group, needs in re.findall(r'RETRY_OPTIONS\(\w+, "([\w.\[\]]+)", (\w+)\)', rows):
+        rows += retry.replace('group_ "', f'"{group}').replace("needs_", needs)
+    found = {key: (kind, default, needs.split(" | ")) for key, kind, default, needs in re.findall(
+        r'\w+\("([\w.\[\]]+)", [\w.]+, (\w+), "([^"]*)", "[^"]*", "[^"]*", ([\w |]+)\)', rows)}
+    for key, kind, needs in re.findall(
+            r'LIST_OF\(\w+, "([\w.\[\]]+)", \w+, (\w+), "\d+", ([\w |]+)\)', rows):
+        found[key] = kind, "", needs.split(" | ")
+    assert found.keys() == set(re.findall(r'"([\w.\[\]]+)", [a-z]', rows))  # no row is overlooked
+    return found
+
+
 def options():
-    """{key as in the file: default} of config_private.h; sources' and handlers' as sources[].key."""
-    text = header("lib/config/config_private.h")
-    found = {}
-    for name, rows in re.findall(r"#define CONFIG_(\w*OPTIONS\w*)\(X\) (.*)", text):
-        if name == "OPTIONS":
-            continue  # lists the others
-        group = {"SOURCE_OPTIONS": "sources[].", "HANDLER_OPTIONS": "handlers[].",
-                 "RETRY_OPTIONS": "retry.types[]."}.get(name, "")
-        for section, key, default in re.findall(
-                r'X\(\w+, "(\w*)", "(\w+)", [\w.]+, \w+,\s*"([^"]*)"', rows):
-            found[group + (section and section + ".") + key] = default
-    return found
-
-
-def plain_keys():
-    """The keys that config_file.c knows beside the options: texts and lists."""
-    text = (REPO / "lib/config/config_file.c").read_text()
-    found = set()
-    groups = {"file": "", "source": "sources[].", "handler": "handlers[].",
-              "retry_type": "retry.types[].", "conversion": "conversions[]."}
-    for name, rows in re.findall(r"cyaml_schema_field_t (\w+)_fields\[\] = \{(.*?)\};", text, re.S):
-        for key in re.findall(r'(?:TEXT|LIST)_FIELD\("(\w+)"', rows):
-            found.add(groups.get(name, name + ".") + key)
-    return found
+    """{key: default} of those that have one."""
+    return {key: default for key, (_, default, _) in table().items() if default}
 
 
 def written_options():
@@ -74,30 +68,25 @@ def written_options():
 
 
 def test_every_option_stands_in_the_readme_with_its_default():
-    written = written_options()
-    known = options()
+    written, rows, known = written_options(), table(), options()
     assert len(known) > 40
     for key, default in known.items():
         assert key in written, f"README.md lacks the option {key}"
-        if key.startswith("retry.types[]."):
-            default = "as in `retry`"
-            assert written[key] == default, key
+        if "INHERITED" in rows[key][2]:
+            assert written[key] == "as in `retry`", key
         else:
             assert written[key] == f"`{default}`", key
 
 
 def test_the_readme_marks_what_needs_a_restart():
-    """As config_replace.c keeps it."""
-    fixed = set(re.findall(r'X\("([\w.]+)", [\w.]+\)', header("lib/config/config_replace.c")))
-    fixed |= {"listen", "admin.listen", "data_dir"} | {
-        f"handlers[].{key}" for key in ("name", "types", "processes")}
+    fixed = {key for key, (kind, _, needs) in table().items() if kind != "LIST" and "RESTART" in needs}
+    assert len(fixed) > 10
     assert set(re.findall(r"^\| `([\w.\[\]]+)` ↻ \|", README, re.M)) == fixed
 
 
 def test_the_readme_names_no_option_that_is_not_there():
-    lists = {"sources", "handlers", "conversions", "retry.types"}
-    known = options().keys() | plain_keys()
-    assert written_options().keys() == known - lists
+    known = {key for key, (kind, _, _) in table().items() if kind != "LIST"}
+    assert written_options().keys() == known
 
 
 def settings():
@@ -114,7 +103,7 @@ def test_the_sample_configuration_shows_every_option_with_its_default():
             continue  # shown with values that make sense there
         name = key.rpartition(".")[2]
         assert re.search(rf"^\s*(- )?{name}: {re.escape(default)}(\s|$)", text, re.M), key
-    for key in plain_keys():
+    for key in table():
         assert re.search(rf"^\s*(- \{{?)?{key.rpartition('.')[2].removesuffix('[]')}:", text, re.M), key
 
 

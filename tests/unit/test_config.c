@@ -157,8 +157,9 @@ Test(config, a_wrong_shape_is_named_with_the_right_one)
 	expect_fault("sources: 3\n", "trotline.yaml line 1: sources: must be a list");
 	expect_fault("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n" SOURCE,
 		"trotline.yaml line 2: listen: stands there twice");
-	expect_fault("- a\n", "trotline.yaml: must be a group");
-	expect_fault(SOURCE "---\nlisten: 127.0.0.1:1\n", "trotline.yaml: more than one document");
+	expect_fault("- a\n", "trotline.yaml line 1: must be a group");
+	expect_fault(SOURCE "---\nlisten: 127.0.0.1:1\n",
+		"trotline.yaml line 4: more than one document");
 	expect_fault("listen: [1\n" SOURCE, "trotline.yaml line ");
 	expect_fault("listen: &a 127.0.0.1:1\ndata_dir: *a\n" SOURCE,
 		"trotline.yaml line 2: data_dir: YAML alias unsupported");
@@ -181,7 +182,8 @@ Test(config, a_file_that_is_not_there_is_named)
 
 Test(config, a_source_has_a_good_name_of_its_own)
 {
-	expect_fault("sources:\n  - secrets: [a]\n", "trotline.yaml: sources[0].name: missing");
+	expect_fault(
+		"sources:\n  - secrets: [a]\n", "trotline.yaml line 2: sources[0].name: missing");
 	expect_fault("sources:\n  - name: E-Mail\n    secrets: [a]\n",
 		"trotline.yaml line 2: sources[0].name: \"E-Mail\" must be 1 to 64 characters");
 	expect_fault("sources:\n  - name: health\n    secrets: [a]\n",

@@ -57,13 +57,13 @@ Test(config_keys, a_type_has_a_rule_of_its_own_and_the_rest_of_it_from_the_gener
 Test(config_keys, a_retry_rule_that_cannot_be_is_refused)
 {
 	expect_fault("retry: {delay: 10m}\n" SOURCE,
-		"trotline.yaml: retry.max_delay: less than retry.delay");
+		"trotline.yaml line 1: retry.max_delay: less than retry.delay");
 	expect_fault("retry:\n  types:\n    - {type: a, delay: 10m}\n" SOURCE,
 		"trotline.yaml line 3: retry.types[0]: max_delay is less than delay");
 	expect_fault("retry:\n  types:\n    - {type: a}\n    - {type: b}\n    - {type: a}\n" SOURCE,
 		"trotline.yaml line 5: retry.types[2].type: \"a\" stands there twice");
 	expect_fault("retry:\n  types:\n    - {delay: 1s}\n" SOURCE,
-		"trotline.yaml: retry.types[0].type: missing");
+		"trotline.yaml line 3: retry.types[0].type: missing");
 	expect_fault("retry:\n  types:\n    - {type: \"\"}\n" SOURCE,
 		"trotline.yaml line 3: retry.types[0].type: must not be empty");
 	expect_fault("retry:\n  types:\n    - {type: a, tries: 3}\n" SOURCE,
