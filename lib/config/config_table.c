@@ -161,13 +161,19 @@ after(const char *row, const char *key)
 {
 	for (; *key; row++, key++) {
 		if (*row != *key)
-			return !*row && *key == '[' ? "[]" : NULL;
+			return !*row && *key == '[' && !strchr(key, '.') ? "[]" : NULL;
 		if (*key == '[') {
 			key += strcspn(key, "]");
 			row++;
 		}
 	}
 	return row;
+}
+
+static bool
+is_list_of_texts(const struct config_option *option)
+{
+	return option->type == OPTION_TEXTS || option->type == OPTION_SECRETS;
 }
 
 enum config_shape
@@ -180,7 +186,7 @@ config_option_find(const char *key, const struct config_option **option)
 			continue;
 		if (!*rest)
 			return (*option)->type < OPTION_TEXTS ? SHAPE_VALUE : SHAPE_LIST;
-		if (*rest == '[' && (*option)->type != OPTION_LIST)
+		if (*rest == '[' && is_list_of_texts(*option))
 			return SHAPE_VALUE;
 		if (*rest == '.')
 			break;
