@@ -151,10 +151,9 @@ admin_new(struct stage *st)
 		stage_fail("cannot start", &why);
 	a->st = st;
 	a->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	a->board = board_new(st->cfg);
+	a->board = board_new(st->cfg, "admin", st->instance);
 	if (a->again < 0 || !a->board)
 		stage_fail("cannot start", &why);
-	board_self(a->board, "admin", st->instance);
 	a->feed = tap_feed_new(st->cfg, "stats", &why);
 	if (!a->feed)
 		stage_fail("cannot open sockets", &why);

@@ -78,11 +78,9 @@ figures_new(const struct config *cfg, struct error *why)
 	f->http = http_new(ASK_MS, NULL);
 	f->health_url = http_url(cfg, "/webhooks/health", "", "");
 	f->feed = tap_feed_new(cfg, "stats", why);
-	f->board = f->feed ? board_new(cfg) : NULL;
+	f->board = f->feed ? board_new(cfg, "", 0) : NULL;
 	if (!f->board)
 		figures_destroy(&f);
-	else
-		board_self(f->board, "", 0);
 	return f;
 }
 

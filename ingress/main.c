@@ -389,12 +389,11 @@ ingress_new(struct stage *st)
 	in->unsent = calloc(in->unsent_room, sizeof *in->unsent);
 	in->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);
-	in->board = board_new(cfg);
+	in->board = board_new(cfg, "ingress", st->instance);
 	msgpack_zone_init(&in->zone, 16384);
 	msgpack_sbuffer_init(&in->out);
 	if (in->again < 0 || !in->unsent || !in->table || !in->board)
 		stage_fail("cannot start", &why);
-	board_ignore(in->board, st->instance);
 	open_sockets(in);
 	in->http = http_new(cfg, in->table, st->metrics, &calls, &why);
 	if (!in->http)

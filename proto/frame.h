@@ -120,7 +120,8 @@ enum field_kind {
 	F(UINT, loaded, 0, "when its configuration was taken, ms since 1970")                      \
 	F(STR, kept, 0, "keys of that configuration that need a restart, and are as they were")    \
 	F(UINT, draining, 0, "1: stopping")                                                        \
-	F(OBJ, metrics, 0, "array of [family, labels, value]")
+	F(OBJ, metrics, 0,                                                                         \
+		"array of [family, labels, value], of a histogram [family, labels, [count up to each bound, sum, count]]")
 
 /* All of them: X(name, its fields). */
 #define FRAMES(X)                                                                                  \

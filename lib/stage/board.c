@@ -8,28 +8,13 @@
 enum { STALE_MS = 5000, SAMPLE_MS = 1000 };
 
 struct board *
-board_new(const struct config *cfg)
+board_new(const struct config *cfg, const char *self, uint64_t instance)
 {
 	struct board *b = calloc(1, sizeof *b);
 
-	if (!b)
-		return NULL;
-	b->cfg = cfg;
-	board_self(b, "ingress", UINT64_MAX);
+	if (b)
+		*b = (struct board){.cfg = cfg, .self = self, .instance = instance};
 	return b;
-}
-
-void
-board_self(struct board *b, const char *stage, uint64_t instance)
-{
-	b->self = stage;
-	b->instance = instance;
-}
-
-void
-board_ignore(struct board *b, uint64_t instance)
-{
-	board_self(b, "ingress", instance);
 }
 
 void
@@ -148,10 +133,10 @@ was_heard(const struct board *b, const char *stage)
 	return false;
 }
 
-struct sample
+struct totals
 board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms)
 {
-	return (struct sample){
+	return (struct totals){
 		.at_ms = now_ms,
 		.requests = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\""),
 		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"5"),

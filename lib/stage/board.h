@@ -14,15 +14,10 @@
 
 struct board;
 
-struct board *board_new(const struct config *cfg);
+/* self, instance: who this very process is: what is heard of it is passed over, and it counts as
+ * alive; "" for one that is no stage. The text and cfg outlive the board. NULL: memory is short. */
+struct board *board_new(const struct config *cfg, const char *self, uint64_t instance);
 void board_destroy(struct board **b);
-
-/* Who this very process is: what a process of that stage and number says is passed over, and it
- * counts as alive. "" for one that is no stage; the text must outlive the board. At first: an
- * ingress without a number. */
-void board_self(struct board *b, const char *stage, uint64_t instance);
-/* The same for an ingress. */
-void board_ignore(struct board *b, uint64_t instance);
 
 /* Takes a stats frame's bytes (copied). */
 void board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms);

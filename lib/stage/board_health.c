@@ -274,7 +274,7 @@ render(const struct report *r, const struct vitals *v)
 
 /* What happened between two samples; a process that began anew counts from 0 again. */
 static struct vitals
-vitals_between(const struct sample *then, const struct sample *now)
+vitals_between(const struct totals *then, const struct totals *now)
 {
 	const double requests = now->requests - then->requests;
 	const double finished = now->duration_count - then->duration_count;
@@ -289,7 +289,7 @@ vitals_between(const struct sample *then, const struct sample *now)
 
 /* Letters more than a minute ago, or than when the dlq was first heard. */
 static double
-died(const struct board *b, const struct sample *now)
+died(const struct board *b, const struct totals *now)
 {
 	for (size_t i = 0; i < b->held; i++) {
 		const double then = b->samples[(b->first + i) % BOARD_SAMPLES].dead;
@@ -303,8 +303,8 @@ died(const struct board *b, const struct sample *now)
 char *
 board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status)
 {
-	const struct sample now = board_totals(b, joined, now_ms);
-	const struct sample then = b->held ? b->samples[b->first] : (struct sample){.dead = -1};
+	const struct totals now = board_totals(b, joined, now_ms);
+	const struct totals then = b->held ? b->samples[b->first] : (struct totals){.dead = -1};
 	struct vitals v = vitals_between(&then, &now);
 	struct report *r = calloc(1, sizeof *r);
 	char *text;

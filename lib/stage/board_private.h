@@ -15,7 +15,7 @@ struct process {
 };
 
 /* Running totals at one time. */
-struct sample {
+struct totals {
 	uint64_t at_ms;
 	double requests, failed, duration_sum, duration_count;
 	double dead; /* letters in the store; less than 0: not known yet */
@@ -27,13 +27,13 @@ struct board {
 	uint64_t instance;
 	struct process processes[BOARD_PROCESSES_MAX];
 	size_t count;
-	struct sample samples[BOARD_SAMPLES]; /* ring */
+	struct totals samples[BOARD_SAMPLES]; /* ring */
 	size_t first, held;
 };
 
 /* Processes of a stage that have spoken lately; this very one is among them. */
 size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
 
-struct sample board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
+struct totals board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
 
 #endif

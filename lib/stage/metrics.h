@@ -91,7 +91,9 @@ double *metric(struct metrics *m, enum metric_family family, const char *labels)
 /* Counts a value into a histogram family; bounds are fixed per family in metrics.c. */
 void metric_observe(struct metrics *m, enum metric_family family, const char *labels, double value);
 
-/* All values as an array of [family, labels, value] in the zone: the stats frame's `metrics`. */
+/* All values as the stats frame's `metrics`: an array of [family, labels, value], of a histogram
+ * [family, labels, [a count for each bound, cumulative, the sum, the count]]. It is in the zone, and
+ * the labels are those of m. */
 bool metrics_object(const struct metrics *m, msgpack_zone *zone, msgpack_object *out);
 
 /* Joins another process's `metrics` array into m by the table's rule; what is malformed or of an

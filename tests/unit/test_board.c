@@ -20,10 +20,9 @@ setup(void)
 	scratch_open(&s, "handlers:\n  - name: opened\n    processes: 2\n"
 			 "  - name: by-hand\n    types: [odd]\n    processes: 0\n"
 			 "health:\n  queue_size: 100\n  oldest_age: 60s\n");
-	b = board_new(s.cfg);
+	b = board_new(s.cfg, "ingress", 0);
 	own = metrics_new();
 	cr_assert(b && own);
-	board_ignore(b, 0);
 	now_ms = 1000000;
 }
 
@@ -438,7 +437,8 @@ Test(board, beside_one_that_drains_another_takes_posts)
 
 Test(board, an_ingress_that_drains_is_not_open_to_those_who_ask_elsewhere)
 {
-	board_self(b, "admin", 0);
+	board_destroy(&b);
+	b = board_new(s.cfg, "admin", 0);
 	says("validator", 0, NULL);
 	says_it_drains("ingress", 0);
 	cr_expect_not(is_open("stage ingress is draining"));

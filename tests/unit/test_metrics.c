@@ -197,17 +197,17 @@ some_figures(void)
 
 Test(metrics, the_figures_of_one_process_come_out_of_another_unchanged)
 {
+	struct metrics *other = metrics_new();
 	msgpack_object values;
 	char *before, *after;
 
 	some_figures();
 	before = metrics_text(m);
 	cr_assert(metrics_object(m, &zone, &values));
-	metrics_destroy(&m);
-	m = metrics_new();
-	metrics_join(m, &values);
-	after = metrics_text(m);
+	metrics_join(other, &values);
+	after = metrics_text(other);
 	cr_assert_str_eq(before, after);
+	metrics_destroy(&other);
 	free(before);
 	free(after);
 }
@@ -249,11 +249,13 @@ Test(metrics, what_is_malformed_or_unknown_is_passed_over)
 		"[[\"webhook_queue_size_sum\",\"\",1]]", "[[\"webhook_queue\",\"\",1]]",
 		"[[\"webhook_queue_size\",\"\",1,1]]", "[[\"go_threads\",\"\",1]]",
 		"[[\"webhook_group_size\",\"\",1]]", "[[\"webhook_group_size_total\",\"\",1]]",
-		"[[\"webhook_group_size_bucket\",\"\",1]]",
-		"[[\"webhook_group_size_bucket\",\"le=\\\"3\\\"\",1]]",
-		"[[\"webhook_group_size_bucket\",\"le=\\\"1\\\",a=\\\"b\\\"\",1]]",
-		"[[\"webhook_group_size_bucket\",\"able=\\\"1\\\"\",1]]",
-		"[[\"webhook_errors_total\",\"a\",1]]", "[[\"webhook_errors_total\",\"a=\",1]]",
+		"[[\"webhook_queue_size\",\"\",[1]]]", "[[\"webhook_group_size\",\"\",[]]]",
+		"[[\"webhook_group_size\",\"\",[1,1,1,1,1,1,1,1,1,1,1,1,1,1]]]",
+		"[[\"webhook_group_size\",\"\",[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]]",
+		"[[\"webhook_group_size\",\"\",[1,1,1,1,1,1,1,1,1,1,1,1,1,1,\"1\"]]]",
+		"[[\"webhook_group_size\",\"a\",[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]]",
+		"[[\"webhook_group_size_sum\",\"\",1]]", "[[\"webhook_errors_total\",\"a\",1]]",
+		"[[\"webhook_errors_total\",\"a=\",1]]",
 		"[[\"webhook_errors_total\",\"a=\\\"b\",1]]",
 		"[[\"webhook_errors_total\",\"a=\\\"b\\\",\",1]]",
 		"[[\"webhook_errors_total\",\"a=\\\"b\\\" 1\\nx{\",1]]",
@@ -272,6 +274,16 @@ Test(metrics, whole_numbers_from_other_languages_are_joined_too)
 {
 	join_text("[[\"webhook_errors_total\",\"a=\\\"b\\\\\\\"c\\\"\",3]]");
 	page_has("webhook_errors_total{a=\"b\\\"c\"} 3\n");
+}
+
+Test(metrics, a_histogram_travels_as_its_numbers)
+{
+	join_text("[[\"webhook_group_size\",\"\",[1,1,1,1,1,1,1,1,1,1,1,1,2,7.5,3]]]");
+	page_has("webhook_group_size_bucket{le=\"2048\"} 1\n");
+	page_has("webhook_group_size_bucket{le=\"4096\"} 2\n"
+		 "webhook_group_size_bucket{le=\"+Inf\"} 3\n"
+		 "webhook_group_size_sum 7.5\n"
+		 "webhook_group_size_count 3\n");
 }
 
 Test(metrics, joining_is_bounded)
