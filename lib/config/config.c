@@ -13,6 +13,8 @@
 
 #include "config_private.h"
 
+enum { FILE_MAX = 1 << 20 };
+
 const char *
 config_path(const char *given)
 {
@@ -90,8 +92,7 @@ check_socket_paths(const struct config_load *ld)
 			longest = strlen(ld->cfg->handlers[i].name);
 	if (strlen(ld->cfg->data_dir) + longest <= room)
 		return true;
-	return config_fault(ld, "data_dir",
-		"%s is too long for the sockets in it; at most %zu bytes", ld->cfg->data_dir,
+	return config_fault(ld, "data_dir", "is too long for the sockets in it; at most %zu bytes",
 		room - longest);
 }
 
@@ -112,7 +113,7 @@ find_file(struct config_load *ld)
 	return ld->cfg->path || error_set(ld->why, "memory is short");
 }
 
-/* The file's bytes into a buffer of CONFIG_FILE_MAX + 1; false with the cause. */
+/* The file's bytes into a buffer of FILE_MAX + 1; false with the cause. */
 static bool
 read_file(const char *path, char *buffer, size_t *n, struct error *why)
 {
@@ -123,11 +124,11 @@ read_file(const char *path, char *buffer, size_t *n, struct error *why)
 		return error_set(why, "cannot read %s: %s", path, strerror(errno));
 	setvbuf(f, NULL, _IONBF, 0);
 	errno = 0;
-	*n = fread(buffer, 1, CONFIG_FILE_MAX + 1, f);
+	*n = fread(buffer, 1, FILE_MAX + 1, f);
 	ok = !ferror(f) || error_set(why, "cannot read %s: %s", path, strerror(errno));
 	fclose(f);
-	if (ok && *n > CONFIG_FILE_MAX)
-		return error_set(why, "%s is larger than %d bytes", path, CONFIG_FILE_MAX);
+	if (ok && *n > FILE_MAX)
+		return error_set(why, "%s is larger than %d bytes", path, FILE_MAX);
 	return ok;
 }
 
@@ -149,8 +150,8 @@ load(const char *path, enum config_mode mode, config_check *check, struct error 
 {
 	struct config_load ld = {.path = path, .why = why, .mode = mode, .check = check};
 	/* Not from the heap, which one large block makes keep other large ones, too. */
-	char *text = mmap(NULL, CONFIG_FILE_MAX + 1, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *text = mmap(
+		NULL, FILE_MAX + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool ok = false;
 
 	ld.cfg = calloc(1, sizeof *ld.cfg);
@@ -160,10 +161,10 @@ load(const char *path, enum config_mode mode, config_check *check, struct error 
 	else
 		ok = read_file(path, text, &ld.text.n, why) && find_file(&ld) &&
 		     config_file_read(&ld) && take_all(&ld);
-	config_file_destroy(&ld.file);
+	config_file_free(&ld);
 	if (text != MAP_FAILED) {
 		explicit_bzero(text, ld.text.n);
-		munmap(text, CONFIG_FILE_MAX + 1);
+		munmap(text, FILE_MAX + 1);
 	}
 	free(ld.folder);
 	if (!ok)

@@ -17,7 +17,7 @@ enum { DEPTH_MAX = 8, NAME_MAX_BYTES = 64 };
 /* A list or a group that is open. */
 struct level {
 	size_t key;                       /* length of its key */
-	size_t entry;                     /* its place among the entries; what it holds follows */
+	struct config_entry *entry;       /* what it holds comes after it */
 	const struct config_option *list; /* NULL: a group */
 };
 
@@ -104,62 +104,59 @@ fault(const struct reader *r, const char *fmt, ...)
 
 /* ---- entries ---- */
 
+static struct config_entry *
+find(struct config_entry *from, const struct config_entry *until, const char *key)
+{
+	while (from != until && strcmp(from->key, key) != 0)
+		from = from->before;
+	return from != until ? from : NULL;
+}
+
 const struct config_entry *
 config_entry_find(const struct config_load *ld, const char *key)
 {
-	for (size_t i = 0; i < ld->file.count; i++)
-		if (strcmp(ld->file.entries[i].key, key) == 0)
-			return &ld->file.entries[i];
-	return NULL;
+	return find(ld->written, NULL, key);
 }
 
-static bool
-make_room(struct config_file *file)
+static void
+free_entry(struct config_entry *entry)
 {
-	const size_t room = file->room ? 2 * file->room : 64;
-	struct config_entry *entries;
-
-	if (file->count < file->room)
-		return true;
-	entries = reallocarray(file->entries, room, sizeof *entries);
-	if (!entries)
-		return false;
-	file->entries = entries;
-	file->room = room;
-	return true;
+	if (entry->text)
+		explicit_bzero(entry->text, strlen(entry->text));
+	free(entry->text);
+	free(entry->key);
+	free(entry);
 }
 
 /* text: NULL for a list or a group. */
 static bool
 add_entry(struct reader *r, const char *text)
 {
-	struct config_file *file = &r->ld->file;
-	struct config_entry entry = {.key = strdup(r->key.text), .line = r->line};
+	struct config_entry *entry = calloc(1, sizeof *entry);
 
-	if (text)
-		entry.text = strdup(text);
-	if (!entry.key || (text && !entry.text) || !make_room(file)) {
-		free(entry.key);
-		free(entry.text);
+	if (!entry)
+		return fault(r, "memory is short");
+	entry->key = strdup(r->key.text);
+	entry->text = text ? strdup(text) : NULL;
+	entry->line = r->line;
+	if (!entry->key || (text && !entry->text)) {
+		free_entry(entry);
 		return fault(r, "memory is short");
 	}
-	file->entries[file->count++] = entry;
+	entry->before = r->ld->written;
+	r->ld->written = entry;
 	return true;
 }
 
 void
-config_file_destroy(struct config_file *file)
+config_file_free(struct config_load *ld)
 {
-	for (size_t i = 0; i < file->count; i++) {
-		struct config_entry *entry = &file->entries[i];
+	struct config_entry *entry;
 
-		if (entry->text)
-			explicit_bzero(entry->text, strlen(entry->text));
-		free(entry->text);
-		free(entry->key);
+	while ((entry = ld->written)) {
+		ld->written = entry->before;
+		free_entry(entry);
 	}
-	free(file->entries);
-	*file = (struct config_file){0};
 }
 
 /* ---- events ---- */
@@ -190,18 +187,6 @@ step_back(struct reader *r)
 	step(r, "%s", "");
 }
 
-/* A key that stands there already lies behind its group. */
-static bool
-is_repeated(struct reader *r)
-{
-	const struct config_file *file = &r->ld->file;
-
-	for (size_t i = level(r)->entry; i < file->count; i++)
-		if (strcmp(file->entries[i].key, r->key.text) == 0)
-			return true;
-	return false;
-}
-
 static bool
 is_name(struct slice name)
 {
@@ -221,7 +206,7 @@ take_key(struct reader *r, const yaml_event_t *event)
 	make_one_line(r->key.text);
 	if (!is_name(name) || config_option_find(r->key.text, &option) == SHAPE_UNKNOWN)
 		return fault(r, "unknown key");
-	if (is_repeated(r))
+	if (find(r->ld->written, level(r)->entry, r->key.text))
 		return fault(r, "stands there twice");
 	r->named = true;
 	return true;
@@ -232,8 +217,8 @@ open_level(struct reader *r, const struct config_option *list)
 {
 	if (r->depth == DEPTH_MAX)
 		return fault(r, "is nested too deep");
-	r->levels[r->depth++] = (struct level){
-		.key = strlen(r->key.text), .entry = r->ld->file.count - 1, .list = list};
+	r->levels[r->depth++] =
+		(struct level){.key = strlen(r->key.text), .entry = r->ld->written, .list = list};
 	r->named = false;
 	return true;
 }
@@ -242,7 +227,7 @@ open_level(struct reader *r, const struct config_option *list)
 static bool
 take_place(struct reader *r)
 {
-	struct config_entry *list = &r->ld->file.entries[level(r)->entry];
+	struct config_entry *list = level(r)->entry;
 
 	step(r, "[%zu]", list->count);
 	if (list->count == strtoul(level(r)->list->most, NULL, 10))
@@ -307,7 +292,7 @@ take_event(struct reader *r, const yaml_event_t *event)
 		return true;
 	case YAML_DOCUMENT_START_EVENT:
 		r->line = event->start_mark.line + 1;
-		return r->ld->file.count == 0 || fault(r, "more than one document (`---`)");
+		return !r->ld->written || fault(r, "more than one document (`---`)");
 	default:
 		return true;
 	}

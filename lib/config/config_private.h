@@ -6,7 +6,7 @@
 
 #include "config.h"
 
-enum { CONFIG_SECRETS_MAX = 16, CONFIG_FILE_MAX = 1 << 20 };
+enum { CONFIG_SECRETS_MAX = 16 };
 
 /* ---- the table: config_table.c ---- */
 
@@ -72,17 +72,13 @@ bool config_value_read(
 
 /* ---- the file as written: config_file.c ---- */
 
+/* What is in it is known to the table, stands there once and has the right shape. */
 struct config_entry {
-	char *key;    /* the whole one: "sources[0].max_age" */
-	size_t line;  /* of the key; in a list, of the entry */
-	char *text;   /* NULL: a list or a group */
-	size_t count; /* of a list: its entries */
-};
-
-/* In the file's order; what is in it is known to the table, once and of the right shape. */
-struct config_file {
-	struct config_entry *entries;
-	size_t count, room;
+	char *key;                   /* the whole one: "sources[0].max_age" */
+	size_t line;                 /* of the key; in a list, of the entry */
+	char *text;                  /* NULL: a list or a group */
+	size_t count;                /* of a list: its entries */
+	struct config_entry *before; /* in the file; NULL for the first, the whole */
 };
 
 /* A load under way. */
@@ -90,17 +86,17 @@ struct config_load {
 	const char *path;  /* as given */
 	struct slice text; /* of the file */
 	struct error *why;
-	struct config_file file;
+	struct config_entry *written; /* the last of the file's entries */
 	struct config *cfg;
 	char *folder; /* of the file: where relative paths start */
 	enum config_mode mode;
 	config_check *check; /* of each source, or NULL */
 };
 
-/* Reads ld->text into ld->file. False with the cause. */
+/* Reads ld->text into ld->written. False with the cause. */
 bool config_file_read(struct config_load *ld);
-/* Frees it and wipes every byte of it. */
-void config_file_destroy(struct config_file *file);
+/* Frees the entries and wipes every byte of them. */
+void config_file_free(struct config_load *ld);
 
 /* NULL where the file leaves it out. */
 const struct config_entry *config_entry_find(const struct config_load *ld, const char *key);

@@ -76,11 +76,8 @@ config_secrets_wipe_environment(const struct config_load *ld)
 {
 	const struct config_option *option;
 
-	for (size_t i = 0; i < ld->file.count; i++) {
-		const struct config_entry *entry = &ld->file.entries[i];
-
-		if (config_option_find(entry->key, &option) == SHAPE_VALUE &&
+	for (const struct config_entry *e = ld->written; e; e = e->before)
+		if (config_option_find(e->key, &option) == SHAPE_VALUE &&
 			option->type == OPTION_SECRETS)
-			config_expand_wipe(entry->text);
-	}
+			config_expand_wipe(e->text);
 }

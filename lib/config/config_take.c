@@ -194,21 +194,19 @@ inherit(const struct config_load *ld, const struct config_option *option, void *
 static bool take_rows(const struct config_load *ld, const struct config_option *list,
 	const char *key, void *base);
 
+/* out: NULL where the form alone is checked. */
 static bool
 take_secret(const struct config_load *ld, const char *key, const char *text, char **out)
 {
-	char *secret;
-
-	if (!*text || !config_expand_check(ld, key, text))
-		return !*text && config_fault(ld, key, "the secret is empty");
-	if (!out)
-		return true;
-	secret = config_expand(ld, key, text);
-	if (secret && !*secret) {
-		free(secret);
-		return config_fault(ld, key, "the secret is empty");
-	}
-	return (*out = secret) != NULL;
+	if (out)
+		text = *out = config_expand(ld, key, text);
+	else if (!config_expand_check(ld, key, text))
+		return false;
+	if (!text || *text)
+		return text != NULL;
+	if (out)
+		free(*out);
+	return config_fault(ld, key, "the secret is empty");
 }
 
 static bool

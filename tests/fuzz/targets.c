@@ -170,7 +170,7 @@ run_config(const struct target *target, struct slice bytes)
 		abort();
 	if (!*why.text && !config_take_all(&ld) && !*why.text)
 		abort();
-	config_file_destroy(&ld.file);
+	config_file_free(&ld);
 	config_take_free(NULL, &cfg);
 }
 
