@@ -47,8 +47,6 @@ obj = $(patsubst %,$B/%.o,$(basename $(1)))
 LIB_OBJ = $(call obj,$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
-# What looks at suppressions, or changes them, beside the handlers.
-ROSTER_OBJ = $(call obj,$(addprefix handlers/,input.c))
 # What decides lives apart from main.c, so that the unit tests link it.
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
 
@@ -73,7 +71,7 @@ $B/libtrotline.a: $(LIB_OBJ)
 	@$(AR) rcs $@ $^
 
 define stage_rule
-$(BIN)/trotline-$(1): $(call stage_obj,$(1)) $(if $(filter admin,$(1)),$(ROSTER_OBJ)) $B/libtrotline.a
+$(BIN)/trotline-$(1): $(call stage_obj,$(1)) $B/libtrotline.a
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$$(CC) $$(CFLAGS) -o $$@ $$^ $$(LDLIBS)
@@ -85,7 +83,7 @@ $(BIN)/trotline-handler-%: $B/handlers/%.o $(KIT_OBJ) $B/libtrotline.a
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BIN)/trotline: $(call stage_obj,cli) $(ROSTER_OBJ) $B/libtrotline.a
+$(BIN)/trotline: $(call stage_obj,cli) $B/libtrotline.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)

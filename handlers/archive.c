@@ -30,7 +30,7 @@ archive_verification(
 	struct state *db, const struct event *ev, struct slice email, struct error *why)
 {
 	static const char *const keys[] = {"result", "status", NULL};
-	const struct slice result = input_cut(field_str_of(&ev->data, keys), RESULT_BYTES);
+	const struct slice result = slice_cut(field_str_of(&ev->data, keys), RESULT_BYTES);
 	char *data = json_write(&ev->data, false);
 	bool kept;
 

@@ -8,16 +8,6 @@
 
 static const int64_t TIME_MAX = 253402300799999; /* the last ms of the year 9999 */
 
-struct slice
-input_cut(struct slice text, size_t most)
-{
-	if (text.n <= most)
-		return text;
-	while (most > 0 && ((unsigned char)text.p[most] & 0xc0) == 0x80)
-		most--;
-	return (struct slice){text.p, most};
-}
-
 int64_t
 input_time(const struct event *ev)
 {
@@ -33,7 +23,7 @@ absent_if_empty(struct slice text)
 struct slice
 input_text(const struct event *ev, const char *key, size_t most)
 {
-	return absent_if_empty(input_cut(field_str(&ev->data, key), most));
+	return absent_if_empty(slice_cut(field_str(&ev->data, key), most));
 }
 
 /* A text, or a whole number as its decimal text. */
@@ -55,42 +45,16 @@ id_text(struct input *in, const char *key)
 }
 
 static bool
-plain(struct slice text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
-bool
-input_email(struct slice address, char out[INPUT_EMAIL_MAX], struct error *why)
-{
-	const char *at;
-
-	if (!address.p)
-		return error_set(why, "data.email is missing or is no text");
-	if (address.n > INPUT_EMAIL_MAX)
-		return error_set(why, "data.email is longer than %d bytes", INPUT_EMAIL_MAX);
-	at = memrchr(address.p, '@', address.n);
-	if (!at || at == address.p || at == address.p + address.n - 1 || !plain(address))
-		return error_set(why, "data.email is no e-mail address");
-	for (size_t i = 0; i < address.n; i++) {
-		const char c = address.p[i];
-
-		out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
-	return true;
-}
-
-static bool
 read_email(struct input *in, struct error *why)
 {
+	struct error cause;
+
 	in->address = field_str(&in->ev->data, "email");
 	if (!in->address.p)
 		in->address = in->ev->email;
 	in->email = (struct slice){in->lower, in->address.n};
-	return input_email(in->address, in->lower, why);
+	return address_read(in->address, in->lower, &cause) ||
+	       error_set(why, "data.email %s", cause.text);
 }
 
 static bool
@@ -103,7 +67,7 @@ read_message_id(struct input *in, struct error *why)
 	return true;
 }
 
-#define READ_ID(name, most) in->name = input_cut(id_text(in, #name), most);
+#define READ_ID(name, most) in->name = slice_cut(id_text(in, #name), most);
 #define READ_TEXT(name, most) in->name = input_text(in->ev, #name, most);
 
 bool

@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/address.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "proto/frame.h"
 
-enum { INPUT_EMAIL_MAX = 320, INPUT_MESSAGE_ID_MAX = 998 };
+enum { INPUT_MESSAGE_ID_MAX = 998 };
 
 /* F(name in data and in the struct, most bytes) for what is cut: texts or numbers, then texts. */
 #define INPUT_IDS(F) F(campaign_id, 256) F(user_id, 256)
@@ -41,7 +42,7 @@ struct input {
 	int64_t smtp_code;
 
 	/* private: what the texts above may point to */
-	char lower[INPUT_EMAIL_MAX];
+	char lower[ADDRESS_MAX];
 	char numbers[3][24];
 	size_t numbers_used;
 };
@@ -55,12 +56,5 @@ int64_t input_time(const struct event *ev);
 
 /* A text that a key of the event's data holds, cut at most bytes; absent as above. */
 struct slice input_text(const struct event *ev, const char *key, size_t most);
-
-/* The longest prefix of at most `most` bytes that does not end inside a UTF-8 character. */
-struct slice input_cut(struct slice text, size_t most);
-
-/* Writes the ASCII lower case of an address to out. False when it is none: empty, over the limit,
- * without something on both sides of an @, or with a control character or space in it. */
-bool input_email(struct slice address, char out[INPUT_EMAIL_MAX], struct error *why);
 
 #endif

@@ -31,7 +31,7 @@ add_interest(struct state *db, const struct input *in, const char *kind, struct 
 {
 	return state_run(db, SQL_INTEREST_ADD,
 		STATE_VALUES(SV_TEXT(in->user_id.p ? in->user_id : in->email),
-			SV_TEXT(slice_of(kind)), SV_TEXT(input_cut(key, INTEREST_KEY_BYTES)),
+			SV_TEXT(slice_of(kind)), SV_TEXT(slice_cut(key, INTEREST_KEY_BYTES)),
 			SV_INT(weight), SV_INT(in->at)),
 		why);
 }

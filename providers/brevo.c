@@ -13,6 +13,7 @@
  * retry-mechanism. */
 #include "batch.h"
 #include "fields.h"
+#include "lib/base/address.h"
 #include "scheme.h"
 
 static const struct event_name names[] = {
@@ -92,7 +93,7 @@ add(struct inbound *in, const msgpack_object *event, struct slice email, struct 
 		return false;
 	fields_name(ev, names, field_str(event, "event"));
 	ev->email = email;
-	ev->message_id = fields_unbracket(field_str(event, "message-id"));
+	ev->message_id = address_unbracket(field_str(event, "message-id"));
 	ev->ts_ms = event_time(event);
 	ev->reason = FIELDS_TEXT(event, "reason");
 	fields_smtp(ev, ev->reason);

@@ -87,60 +87,6 @@ fields_or(struct slice a, struct slice b)
 	return b.n ? b : NONE;
 }
 
-static struct slice
-trim(struct slice text)
-{
-	while (text.n && strchr(" \t\r\n", *text.p) && *text.p)
-		text.p++, text.n--;
-	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]) && text.p[text.n - 1])
-		text.n--;
-	return text;
-}
-
-struct slice
-fields_unbracket(struct slice text)
-{
-	text = trim(text);
-	if (text.n >= 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
-		text = trim((struct slice){text.p + 1, text.n - 2});
-	return text.n ? text : NONE;
-}
-
-/* Up to the comma that ends the first address: outside quotes, and behind an '@', for a name may
- * hold a comma without quotes too. */
-static size_t
-first_of_list(struct slice text)
-{
-	bool quoted = false, at = false;
-
-	for (size_t i = 0; i < text.n; i++) {
-		const char c = text.p[i];
-
-		if (c == '"')
-			quoted = !quoted;
-		else if (c == '\\')
-			i += quoted;
-		else if (c == '@')
-			at |= !quoted;
-		else if (c == ',' && at && !quoted)
-			return i;
-	}
-	return text.n;
-}
-
-/* The last '<' opens the address: a display name may hold one in its quotes. */
-struct slice
-fields_address(struct slice text)
-{
-	const char *open;
-
-	text = trim((struct slice){text.p, first_of_list(text)});
-	open = text.n && text.p[text.n - 1] == '>' ? memrchr(text.p, '<', text.n) : NULL;
-	if (open)
-		text = (struct slice){open, (size_t)(text.p + text.n - open)};
-	return fields_unbracket(text);
-}
-
 struct slice
 fields_join(struct slice a, struct slice b, msgpack_zone *zone)
 {
@@ -208,7 +154,7 @@ static bool
 read_text(const msgpack_object *value, char first, struct json_reader *json, msgpack_zone *zone,
 	msgpack_object *out)
 {
-	const struct slice text = value ? trim(object_str(value)) : NONE;
+	const struct slice text = value ? slice_trim(object_str(value), " \t\r\n") : NONE;
 
 	return text.n && text.p[0] == first && json_read(json, text, zone, out, NULL);
 }

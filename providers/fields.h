@@ -36,13 +36,6 @@ bool fields_yes(const msgpack_object *map, const char *key);
 /* a when it is not absent or empty, else b. */
 struct slice fields_or(struct slice a, struct slice b);
 
-/* Text without the brackets and spaces around it: "<a@b>" to "a@b". */
-struct slice fields_unbracket(struct slice text);
-
-/* The bare address of "Name <a@b>" or "a@b", of a list with commas the first; spaces around are
- * cut, case is kept. */
-struct slice fields_address(struct slice text);
-
 /* Both joined by ": "; one alone when the other is absent or empty. */
 struct slice fields_join(struct slice a, struct slice b, msgpack_zone *zone);
 

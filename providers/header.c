@@ -9,17 +9,6 @@ enum { SECONDS_DIGITS_MAX = 15 };
 
 static const struct slice NONE = {NULL, 0};
 
-/* RFC 9110 section 5.5: spaces and tabs around a field's value are no part of it. */
-static struct slice
-trim(struct slice value)
-{
-	while (value.n && (*value.p == ' ' || *value.p == '\t'))
-		value.p++, value.n--;
-	while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-		value.n--;
-	return value;
-}
-
 static bool
 is_named(const msgpack_object *pair, const char *name, size_t n)
 {
@@ -43,8 +32,9 @@ header_find(const msgpack_object *headers, const char *name, struct slice *value
 	for (uint32_t i = 0; i < headers->via.array.size; i++) {
 		const msgpack_object *pair = &headers->via.array.ptr[i];
 
+		/* RFC 9110 section 5.5: spaces and tabs around a value are no part of it. */
 		if (is_named(pair, name, n) && !count++)
-			*value = trim(object_str(&pair->via.array.ptr[1]));
+			*value = slice_trim(object_str(&pair->via.array.ptr[1]), " \t");
 	}
 	return count;
 }

@@ -15,6 +15,7 @@
 #include "batch.h"
 #include "fields.h"
 #include "form.h"
+#include "lib/base/address.h"
 #include "scheme.h"
 
 enum {
@@ -225,7 +226,7 @@ recipient(const msgpack_object *event)
 {
 	const struct slice own = FIELDS_TEXT(event, "recipient");
 
-	return own.n ? own : fields_address(FIELDS_TEXT(event, "message", "headers", "to"));
+	return own.n ? own : address_bare(FIELDS_TEXT(event, "message", "headers", "to"));
 }
 
 static void
@@ -233,7 +234,7 @@ read_json_event(struct normal *ev, const msgpack_object *event, struct inbound *
 {
 	ev->email = recipient(event);
 	ev->event_id = FIELDS_TEXT(event, "id");
-	ev->message_id = fields_unbracket(FIELDS_TEXT(event, "message", "headers", "message-id"));
+	ev->message_id = address_unbracket(FIELDS_TEXT(event, "message", "headers", "message-id"));
 	ev->ts_ms = fields_time(event, "timestamp");
 	read_delivery(ev, event);
 	ev->user_agent = FIELDS_TEXT(event, "client-info", "user-agent");
@@ -275,7 +276,7 @@ read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *i
 		judge_failure(ev, form, code_of(form));
 	set_code(ev, form);
 	ev->email = FIELDS_TEXT(form, "recipient");
-	ev->message_id = fields_unbracket(field_str_of(form, ids));
+	ev->message_id = address_unbracket(field_str_of(form, ids));
 	ev->ts_ms = fields_time(form, "timestamp");
 	ev->reason = field_str_of(form, texts);
 	fields_smtp(ev, ev->reason);

@@ -16,16 +16,6 @@ struct stripe {
 	size_t count, untried, times;
 };
 
-static struct slice
-trim(struct slice s)
-{
-	while (s.n && *s.p == ' ')
-		s.p++, s.n--;
-	while (s.n && s.p[s.n - 1] == ' ')
-		s.n--;
-	return s;
-}
-
 /* Cuts the text up to the next comma off *rest. */
 static struct slice
 next_item(struct slice *rest)
@@ -36,7 +26,7 @@ next_item(struct slice *rest)
 
 	rest->p += used;
 	rest->n -= used;
-	return trim(item);
+	return slice_trim(item, " ");
 }
 
 static void

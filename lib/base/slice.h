@@ -32,6 +32,30 @@ slice_is(struct slice s, const char *text)
 	return slice_eq(s, slice_of(text));
 }
 
+/* The longest prefix of at most so many bytes that does not end inside a UTF-8 character. */
+static inline struct slice
+slice_cut(struct slice s, size_t most)
+{
+	if (s.n <= most)
+		return s;
+	while (most > 0 && ((unsigned char)s.p[most] & 0xc0) == 0x80)
+		most--;
+	return (struct slice){s.p, most};
+}
+
+/* Without the blanks, which are those of this text, at its ends. */
+static inline struct slice
+slice_trim(struct slice s, const char *blanks)
+{
+	const size_t kinds = strlen(blanks);
+
+	while (s.n && memchr(blanks, *s.p, kinds))
+		s.p++, s.n--;
+	while (s.n && memchr(blanks, s.p[s.n - 1], kinds))
+		s.n--;
+	return s;
+}
+
 static inline bool
 slice_starts(struct slice s, const char *prefix)
 {

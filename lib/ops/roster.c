@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/address.h"
 #include "lib/base/map.h"
 
 enum { COLUMNS = 5, PIECE = 500 };
@@ -23,9 +24,9 @@ row_of(const struct state_value *v)
 
 /* As handlers do it, so that both mean the same address. */
 static bool
-normalise(struct slice address, char lower[INPUT_EMAIL_MAX], struct error *why)
+normalise(struct slice address, char lower[ADDRESS_MAX], struct error *why)
 {
-	return input_email(address, lower, NULL) ||
+	return address_read(address, lower, NULL) ||
 	       error_set(why, "\"%.*s\" is no e-mail address", SLICE_ARG(address));
 }
 
@@ -50,7 +51,7 @@ keep_row(void *arg, const struct state_value *values)
 	char *at = entry->texts;
 
 	entry->row = row_of(values);
-	entry->row.email = keep(entry->row.email, INPUT_EMAIL_MAX, &at);
+	entry->row.email = keep(entry->row.email, ADDRESS_MAX, &at);
 	entry->row.reason = keep(entry->row.reason, 256, &at);
 	entry->row.event_id = keep(entry->row.event_id, 1024, &at);
 	return true;
@@ -60,7 +61,7 @@ enum ops_found
 roster_find(struct state *db, struct slice address, int64_t now_ms, struct roster_entry *entry,
 	bool *active, struct error *why)
 {
-	char lower[INPUT_EMAIL_MAX];
+	char lower[ADDRESS_MAX];
 
 	entry->row = (struct roster_row){.email = {NULL, 0}};
 	if (!normalise(address, lower, why) ||
@@ -116,7 +117,7 @@ roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit 
 	struct error *why)
 {
 	struct entries piece = {calloc(PIECE, sizeof *piece.entries), PIECE};
-	char last[INPUT_EMAIL_MAX];
+	char last[ADDRESS_MAX];
 	struct slice after = {"", 0};
 	bool more = piece.entries || error_set(why, "out of memory"), good = more;
 
@@ -203,7 +204,7 @@ static enum roster_result
 in_transaction(
 	struct state *db, const struct roster_change *c, change_fn *change, struct error *why)
 {
-	char lower[INPUT_EMAIL_MAX];
+	char lower[ADDRESS_MAX];
 	enum roster_result result;
 
 	if (!normalise(c->address, lower, why) || !state_begin(db, why))

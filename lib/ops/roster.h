@@ -9,7 +9,7 @@
 #include <msgpack.h>
 
 #include "found.h"
-#include "handlers/input.h"
+#include "lib/base/address.h"
 #include "lib/store/suppressions.h"
 
 /* One suppression; its texts live as long as the call that gives it, or, from roster_find, as the
@@ -21,7 +21,7 @@ struct roster_row {
 
 struct roster_entry {
 	struct roster_row row;
-	char texts[INPUT_EMAIL_MAX + 256 + 1024]; /* what `row` points to */
+	char texts[ADDRESS_MAX + 256 + 1024]; /* what `row` points to */
 };
 
 /* The suppression of an address, in whatever case it is written; also one that is over by now_ms:

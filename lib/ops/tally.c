@@ -4,23 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct slice
-cut(struct slice text)
-{
-	if (text.n < TALLY_TEXT)
-		return text;
-	text.n = TALLY_TEXT - 1;
-	while (text.n > 0 && ((unsigned char)text.p[text.n] & 0xc0) == 0x80)
-		text.n--;
-	return text;
-}
-
 void
 tally_add(struct tally *t, struct slice text, uint64_t count)
 {
 	struct tally_row *row;
 
-	text = cut(text);
+	text = slice_cut(text, TALLY_TEXT - 1);
 	for (size_t i = 0; i < t->n; i++)
 		if (slice_is(text, t->rows[i].text)) {
 			t->rows[i].count += count;

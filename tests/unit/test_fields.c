@@ -130,28 +130,6 @@ Test(fields, codes_that_are_known_already_stay)
 	cr_assert(slice_is(ev.smtp_enhanced, "4.7.0"));
 }
 
-Test(fields, of_several_addresses_the_first_counts)
-{
-	static const char *const lists[] = {"a@example.com, b@example.com",
-		"Ann <a@example.com>,Bob <b@example.com>",
-		"\"Doe, A. \\\"x@y, \" <a@example.com>, Bob <b@example.com>"};
-
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		cr_assert(slice_is(fields_address(slice_of(lists[i])), "a@example.com"), "%s",
-			lists[i]);
-}
-
-Test(fields, an_address_is_taken_out_of_its_dress)
-{
-	cr_assert(slice_is(fields_address(slice_of("Ann <Ann@example.com>")), "Ann@example.com"));
-	cr_assert(slice_is(fields_address(slice_of("\"a < b\" <a@example.com>")), "a@example.com"));
-	cr_assert(slice_is(fields_address(slice_of(" a@example.com ")), "a@example.com"));
-	cr_assert(slice_is(fields_address(slice_of("Doe, Ann <a@example.com>")), "a@example.com"));
-	cr_assert(slice_is(fields_unbracket(slice_of("<1@example.com>")), "1@example.com"));
-	cr_assert_null(fields_unbracket(slice_of("<>")).p);
-	cr_assert_null(fields_address((struct slice){NULL, 0}).p);
-}
-
 Test(fields, texts_are_joined_and_chosen)
 {
 	const struct slice none = {NULL, 0}, a = slice_of("a"), b = slice_of("b");

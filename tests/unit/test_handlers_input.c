@@ -1,4 +1,5 @@
 /* How handlers read an event's fields: bounds, types, addresses. */
+#include "lib/base/address.h"
 #include "test_handlers.h"
 
 static struct bench b;
@@ -74,17 +75,6 @@ Test(handlers_input, the_frames_own_address_serves_when_data_has_none)
 	cr_expect(slice_is(in.email, "ann@example.com"));
 }
 
-Test(handlers_input, an_address_may_have_320_bytes_and_no_more)
-{
-	char address[INPUT_EMAIL_MAX + 2], out[INPUT_EMAIL_MAX];
-
-	memset(address, 'a', sizeof address);
-	address[5] = '@';
-	cr_expect(input_email((struct slice){address, INPUT_EMAIL_MAX}, out, &b.why));
-	cr_expect_not(input_email((struct slice){address, INPUT_EMAIL_MAX + 1}, out, &b.why));
-	cr_expect_str_eq(b.why.text, "data.email is longer than 320 bytes");
-}
-
 Test(handlers_input, ids_may_be_numbers_of_64_bits)
 {
 	struct event ev = bench_event(&b, 5,
@@ -127,21 +117,6 @@ Test(handlers_input, a_message_id_over_its_limit_is_refused_not_cut)
 	ev = bench_event(&b, 5, json);
 	cr_expect_not(input_read(&in, &ev, &b.why));
 	cr_expect_str_eq(b.why.text, "data.message_id is longer than 998 bytes");
-}
-
-Test(handlers_input, a_cut_never_splits_a_utf8_character)
-{
-	const struct slice text = slice_of("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f");
-
-	cr_expect_eq(input_cut(text, 100).n, 10);
-	cr_expect_eq(input_cut(text, 10).n, 10);
-	cr_expect_eq(input_cut(text, 9).n, 6);
-	cr_expect_eq(input_cut(text, 7).n, 6);
-	cr_expect_eq(input_cut(text, 6).n, 6);
-	cr_expect_eq(input_cut(text, 5).n, 3);
-	cr_expect_eq(input_cut(text, 2).n, 1);
-	cr_expect_eq(input_cut(text, 0).n, 0);
-	cr_expect_eq(input_cut(slice_of("\x80\x80\x80"), 2).n, 0);
 }
 
 Test(handlers_input, a_time_that_no_database_can_hold_becomes_the_end_of_the_year_9999)
