@@ -137,8 +137,9 @@ locate(struct admin *a, const char *id, struct moving *m, struct letter_place *p
 		.places = place,
 		.n = 1,
 	};
-	return found == OPS_FOUND ? (struct answer_page){.status = 200}
-				  : page_found(found, NULL, NO_LETTER, &why);
+	if (found != OPS_FOUND)
+		return page_found(found, NULL, NO_LETTER, &why);
+	return (struct answer_page){.status = 200};
 }
 
 static struct answer_page
@@ -211,9 +212,12 @@ letters_replay_one(struct admin *a, const char *path)
 {
 	char *id = strndup(path, strlen(path) - strlen("/replay"));
 	struct letter_place place;
+	struct answer_page page;
 	struct moving m;
-	struct answer_page page = id ? locate(a, id, &m, &place) : page_error(503, "Out of memory");
 
+	if (!id)
+		return page_error(503, "Out of memory");
+	page = locate(a, id, &m, &place);
 	free(id);
 	return page.status == 200 ? replay_located(a, &m) : page;
 }

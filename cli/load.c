@@ -217,14 +217,14 @@ print(const struct load *l)
 
 /* A batch goes to the batch path, however the address was given. */
 static char *
-make_url(const struct load *l, const struct config *cfg, const struct config_source *src)
+make_url(const struct load *l, const struct config *cfg, const char *source)
 {
 	const char *tail = l->batch > 1 ? "/batch" : "";
 	char *url;
 	size_t n;
 
 	if (!l->url)
-		return http_url(cfg, "/webhooks/", src->name, tail);
+		return http_url(cfg, "/webhooks/", source, tail);
 	n = strlen(l->url);
 	if (n > 6 && strcmp(l->url + n - 6, "/batch") == 0)
 		tail = "";
@@ -232,10 +232,10 @@ make_url(const struct load *l, const struct config *cfg, const struct config_sou
 }
 
 static int
-go(struct load *l, const struct call *call, const struct config_source *src)
+go(struct load *l, const struct call *call, const char *source)
 {
 	struct error why = {"memory is short"};
-	char *url = make_url(l, call->cfg, src);
+	char *url = make_url(l, call->cfg, source);
 	bool good = url && compose_id("load-", l->run_id, sizeof l->run_id);
 
 	l->plan.url = url;
@@ -290,15 +290,18 @@ static int
 run(struct call *call)
 {
 	struct load *l = call->options;
-	const struct config_source *src = NULL;
+	const struct config_source *src;
 
-	if (call->cfg && !(src = cli_source(call, l->source)))
+	if (!call->cfg) /* url and secret are given */
+		return go(l, call, NULL);
+	src = cli_source(call, l->source);
+	if (!src)
 		return CLI_USAGE;
 	if (!l->secret && src->secrets_count == 0)
 		return cli_wrong_use(
 			call->verb, "source %s has no secret; give --secret", src->name);
 	l->secret = l->secret ? l->secret : src->secrets[0];
-	return go(l, call, src);
+	return go(l, call, src->name);
 }
 
 const struct verb verb_load = {

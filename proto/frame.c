@@ -44,7 +44,7 @@ const size_t frame_schemas_count = sizeof frame_schemas / sizeof *frame_schemas;
 const char *
 death_word(uint64_t death)
 {
-#define WORD(name, number, word, what) [number] = word,
+#define WORD(name, number, word, what) [number] = (word),
 	static const char *const words[] = {DEATHS(WORD)};
 
 	return death != DEATH_NOT && death < sizeof words / sizeof *words ? words[death]

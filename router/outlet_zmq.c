@@ -93,10 +93,13 @@ zmq_open_outlet(const struct config *cfg, size_t instance, zloop_t *loop,
 	const struct outlet_calls *calls, struct error *why)
 {
 	struct outlet *o = calloc(1, sizeof *o + cfg->handlers_count * sizeof *o->routes);
-	bool good = o || error_set(why, "out of memory");
+	bool good = true;
 
-	if (o)
-		*o = (struct outlet){.calls = *calls, .loop = loop};
+	if (!o) {
+		error_set(why, "out of memory");
+		return NULL;
+	}
+	*o = (struct outlet){.calls = *calls, .loop = loop};
 	while (good && o->count < cfg->handlers_count)
 		good = open_route(o, cfg, instance, why);
 	if (!good)

@@ -47,7 +47,8 @@ check_admin(const struct config_load *ld)
 	if (!cfg->admin.listen || cfg->admin.token_file || is_loopback(cfg->admin.address))
 		return true;
 	return config_fault(ld, "admin.listen",
-		"\"%.64s\" is not loopback, so admin.token_file is needed", written->text);
+		"\"%.64s\" is not loopback, so admin.token_file is needed",
+		written ? written->text : fallback);
 }
 
 /* Options that are right one by one may not fit together. */

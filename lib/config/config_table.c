@@ -9,17 +9,17 @@
 
 #define OPTION(struct_, key_, member_, type_, fallback_, least_, most_, needs_)                    \
 	{                                                                                          \
-		.key = key_, .type = OPTION_##type_, .needs = needs_,                              \
-		.offset = offsetof(struct struct_, member_), .fallback = fallback_,                \
-		.least = least_, .most = most_                                                     \
+		.key = (key_), .type = OPTION_##type_, .needs = (needs_),                          \
+		.offset = offsetof(struct struct_, member_), .fallback = (fallback_),              \
+		.least = (least_), .most = (most_)                                                 \
 	}
 #define LIST_OF(struct_, key_, member_, type_, most_, needs_)                                      \
 	{                                                                                          \
-		.key = key_, .type = OPTION_##type_, .needs = needs_,                              \
+		.key = (key_), .type = OPTION_##type_, .needs = (needs_),                          \
 		.offset = offsetof(struct struct_, member_),                                       \
 		.count = offsetof(struct struct_, member_##_count),                                \
 		.size = sizeof *((struct struct_ *)0)->member_, .fallback = "", .least = "",       \
-		.most = most_                                                                      \
+		.most = (most_)                                                                    \
 	}
 
 #define TOP(...) OPTION(config, __VA_ARGS__)

@@ -166,9 +166,11 @@ letters_summary(struct letters *letters, const struct selection *s, msgpack_zone
 {
 	struct summary *sum = calloc(1, sizeof *sum);
 	struct letters_stat st;
-	bool complete, good = sum || error_set(why, "out of memory");
+	bool complete, good;
 
-	good = good && selection_look(letters, s, sum_up, sum, &complete, why);
+	if (!sum)
+		return error_set(why, "out of memory");
+	good = selection_look(letters, s, sum_up, sum, &complete, why);
 	good = good &&
 	       (letters_stat(letters, &st) || error_set(why, "cannot read the dead letters"));
 	good = good && (summary_object(sum, &st, zone, out) || error_set(why, "out of memory"));
