@@ -60,7 +60,7 @@ append(struct seed *s, uint64_t number, struct error *why)
 		.hash = journal_hash(s->journal, slice_of(s->source), id), .now_ms = now_ms};
 	const struct slice frame = s->type ? frame_of(s, seq, id, now_ms) : (struct slice){"", 0};
 
-	return journal_append(s->journal, &key, frame, now_ms, why) == JOURNAL_OK;
+	return journal_append(s->journal, &key, frame, now_ms, why) == STORE_OK;
 }
 
 static bool
@@ -68,7 +68,7 @@ finish(struct seed *s, uint64_t first, uint64_t count, struct error *why)
 {
 	for (uint64_t i = 0; i < count; i++)
 		s->changes[i] = (struct journal_change){.seq = first + i, .move = MOVE_DONE};
-	return journal_settle(s->journal, s->changes, count, why) == JOURNAL_OK;
+	return journal_settle(s->journal, s->changes, count, why) == STORE_OK;
 }
 
 static bool
@@ -76,13 +76,13 @@ group(struct seed *s, uint64_t from, uint64_t count, struct error *why)
 {
 	uint64_t first;
 
-	if (journal_begin(s->journal, why) != JOURNAL_OK)
+	if (journal_begin(s->journal, why) != STORE_OK)
 		return false;
 	first = journal_next(s->journal);
 	for (uint64_t i = 0; i < count; i++)
 		if (!append(s, from + i, why))
 			return false;
-	if (journal_commit(s->journal, why) != JOURNAL_OK)
+	if (journal_commit(s->journal, why) != STORE_OK)
 		return false;
 	return s->type || finish(s, first, count, why);
 }

@@ -170,7 +170,7 @@ store_all(struct dlq *d, struct error *why)
 	memset(d->stored, 0, sizeof d->stored);
 	if (store(d, 0, d->count, why))
 		return true;
-	if (!letters_full(d->store))
+	if (letters_result(d->store) != STORE_FULL)
 		return false;
 	for (size_t i = 0; i < d->count; i++)
 		good = store(d, i, 1, why) && good;
@@ -193,7 +193,7 @@ static void
 say_trouble(struct dlq *d, const struct error *why)
 {
 	++*metric(d->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"dead_letters\"");
-	if (letters_full(d->store))
+	if (letters_result(d->store) == STORE_FULL)
 		say_full(d, true, why);
 	else
 		log_error("dead letters not stored; they stay in the journal",

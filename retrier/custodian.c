@@ -407,18 +407,18 @@ keep_ends(struct custodian *c)
 bool
 custodian_settle(struct custodian *c, struct error *why)
 {
-	enum journal_rc rc;
+	enum store_rc rc;
 
 	if (c->changes_count == 0)
 		return true;
 	if (!plan_retries(c, why))
 		return false;
 	rc = journal_settle(c->journal, c->changes, c->changes_count, why);
-	if (rc == JOURNAL_FULL) {
+	if (rc == STORE_FULL) {
 		keep_ends(c);
 		rc = journal_settle(c->journal, c->changes, c->changes_count, why);
 	}
-	if (rc != JOURNAL_OK)
+	if (rc != STORE_OK)
 		return false;
 	for (size_t i = 0; i < c->changes_count; i++) {
 		settled_one(c, &c->changes[i]);
@@ -579,7 +579,7 @@ fire(struct custodian *c, struct error *why)
 		return true;
 	for (size_t i = 0; i < n; i++)
 		changes[i] = (struct journal_change){.seq = seqs[i], .move = MOVE_FIRE};
-	if (journal_settle(c->journal, changes, n, why) != JOURNAL_OK)
+	if (journal_settle(c->journal, changes, n, why) != STORE_OK)
 		return false;
 	if (!journal_read_begin(c->journal, why))
 		return false;

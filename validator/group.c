@@ -128,7 +128,7 @@ pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c
 	return false;
 }
 
-static enum journal_rc
+static enum store_rc
 enter_event(struct journal *journal, const struct config *cfg, struct job *job, size_t i,
 	msgpack_sbuffer *frames)
 {
@@ -144,23 +144,23 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 	switch (journal_seen(journal, &key, &seq)) {
 	case SEEN_DUPLICATE:
 		c->outcome = OUTCOME_DUPLICATE;
-		return JOURNAL_OK;
+		return STORE_OK;
 	case SEEN_SAME:
 		c->seq = 0;
 		job->again = seq;
-		return JOURNAL_OK;
+		return STORE_OK;
 	case SEEN_NEW:
 		break;
 	}
 	if (!pack_to_fit(job, cfg, c, journal, frames)) {
 		error_set(&job->why, "out of memory");
-		return JOURNAL_FAILED;
+		return STORE_FAILED;
 	}
 	if (too_large(cfg, c->n)) {
 		c->outcome = OUTCOME_LARGE;
 		c->seq = 0;
 		frames->size = c->at;
-		return JOURNAL_OK;
+		return STORE_OK;
 	}
 	return journal_append(journal, &key, (struct slice){frames->data + c->at, c->n},
 		job->rq.received, &job->why);
@@ -210,7 +210,7 @@ list_errors(struct job *job, struct journal_batch *batch)
 	return list != NULL;
 }
 
-static enum journal_rc
+static enum store_rc
 enter_batch(struct journal *journal, struct job *job, uint64_t first)
 {
 	struct journal_batch batch = {
@@ -224,25 +224,25 @@ enter_batch(struct journal *journal, struct job *job, uint64_t first)
 	if (list_errors(job, &batch))
 		return journal_append_batch(journal, &batch, &job->why);
 	error_set(&job->why, "out of memory");
-	return JOURNAL_FAILED;
+	return STORE_FAILED;
 }
 
-static enum journal_rc
+static enum store_rc
 enter_job(
 	struct journal *journal, const struct config *cfg, struct job *job, msgpack_sbuffer *frames)
 {
 	const uint64_t first = journal_next(journal);
-	enum journal_rc rc = JOURNAL_OK;
+	enum store_rc rc = STORE_OK;
 
 	if (job->rq.batch && !job->foreign)
 		name_batch(journal, job);
-	for (size_t i = 0; rc == JOURNAL_OK && i < job->count; i++)
+	for (size_t i = 0; rc == STORE_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
 			rc = enter_event(journal, cfg, job, i, frames);
-	if (rc != JOURNAL_OK || !job->batch[0])
+	if (rc != STORE_OK || !job->batch[0])
 		return rc;
 	if (job->again && journal_batch_of(journal, job->again, job->batch))
-		return JOURNAL_OK;
+		return STORE_OK;
 	return enter_batch(journal, job, first);
 }
 
@@ -273,12 +273,12 @@ refuse_all(struct job *const *jobs, size_t n, const struct error *why)
 	}
 }
 
-static enum journal_rc
+static enum store_rc
 enter_all(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
 	msgpack_sbuffer *frames, struct error *why)
 {
 	for (size_t i = 0; i < n; i++) {
-		enum journal_rc rc;
+		enum store_rc rc;
 
 		if (!jobs[i]->enters)
 			continue;
@@ -286,12 +286,12 @@ enter_all(struct journal *journal, const struct config *cfg, struct job *const *
 		if (jobs[i]->refusal != REFUSED_NOT)
 			continue;
 		rc = enter_job(journal, cfg, jobs[i], frames);
-		if (rc != JOURNAL_OK) {
+		if (rc != STORE_OK) {
 			*why = jobs[i]->why;
 			return rc;
 		}
 	}
-	return JOURNAL_OK;
+	return STORE_OK;
 }
 
 static size_t
@@ -312,7 +312,7 @@ group_commit(struct journal *journal, const struct config *cfg, struct job *cons
 	msgpack_sbuffer *frames)
 {
 	struct error why = {"cannot store"};
-	enum journal_rc rc;
+	enum store_rc rc;
 	bool any = false;
 
 	msgpack_sbuffer_clear(frames);
@@ -321,14 +321,14 @@ group_commit(struct journal *journal, const struct config *cfg, struct job *cons
 	if (!any)
 		return 0;
 	rc = journal_begin(journal, &why);
-	if (rc == JOURNAL_OK) {
+	if (rc == STORE_OK) {
 		rc = enter_all(journal, cfg, jobs, n, frames, &why);
-		if (rc == JOURNAL_OK)
+		if (rc == STORE_OK)
 			rc = journal_commit(journal, &why);
 		else
 			journal_abort(journal);
 	}
-	if (rc != JOURNAL_OK)
+	if (rc != STORE_OK)
 		refuse_all(jobs, n, &why);
 	return count_appended(jobs, n);
 }

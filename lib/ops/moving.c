@@ -92,7 +92,7 @@ put_back(struct moving *m, uint64_t seq, struct error *why)
 		return GONE;
 	if (!is_event(letter.event))
 		return UNREADABLE;
-	if (journal_revive(m->journal, seq, letter.event, why) != JOURNAL_OK ||
+	if (journal_revive(m->journal, seq, letter.event, why) != STORE_OK ||
 		!letters_remove(m->letters, journal, seq, why))
 		return FAILED;
 	return BACK;
@@ -177,7 +177,7 @@ moving_drop(struct moving *m, size_t most, struct error *why)
 	bool good = drop_some(m, places, n, why);
 
 	m->at += n;
-	if (good || !letters_full(m->letters))
+	if (good || letters_result(m->letters) != STORE_FULL)
 		return good;
 	for (size_t i = 0; i < n; i++)
 		if (!drop_some(m, &places[i], 1, why))

@@ -156,11 +156,11 @@ schedule_hasten(struct journal *journal, const struct config *cfg, const char *s
 	uint64_t seq = 0;
 
 	return find_seq(journal, cfg, source, id, &seq, why) &&
-	       journal_hasten(journal, seq, 1, n, why) == JOURNAL_OK;
+	       journal_hasten(journal, seq, 1, n, why) == STORE_OK;
 }
 
 bool
 schedule_hasten_group(struct journal *journal, size_t *n, struct error *why)
 {
-	return journal_hasten(journal, 0, PIECE, n, why) == JOURNAL_OK;
+	return journal_hasten(journal, 0, PIECE, n, why) == STORE_OK;
 }

@@ -15,27 +15,26 @@ walk(struct fsck *f, MDB_dbi table, const char *name, visit *fn, struct error *w
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	MDB_stat st = {.ms_entries = 0};
+	const uint64_t rows = lmdb_rows(f->journal->read, table);
 	uint64_t n = 0;
 	int rc = mdb_cursor_open(f->journal->read, table, &cursor);
 
 	if (rc != 0)
 		return error_set(why, "cannot read %s: %s", name, mdb_strerror(rc));
-	mdb_stat(f->journal->read, table, &st);
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		fn(f, &key, &value);
 		if (++n % PROGRESS_ROWS == 0)
-			fsck_progress(f, name, n, st.ms_entries);
+			fsck_progress(f, name, n, rows);
 	}
 	mdb_cursor_close(cursor);
-	fsck_progress(f, name, n, st.ms_entries);
+	fsck_progress(f, name, n, rows);
 	return rc == MDB_NOTFOUND || error_set(why, "cannot read %s: %s", name, mdb_strerror(rc));
 }
 
 static bool
 has_row(struct fsck *f, MDB_dbi table, uint64_t seq)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	return mdb_get(f->journal->read, table, &key, &value) == 0;
 }
@@ -44,7 +43,7 @@ static bool
 has_due(struct fsck *f, uint64_t due_ms, uint64_t seq)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due), value;
+	MDB_val key = lmdb_val(&due, sizeof due), value;
 
 	return mdb_get(f->journal->read, f->journal->due, &key, &value) == 0;
 }
@@ -130,21 +129,6 @@ check_due(struct fsck *f, const MDB_val *key, const MDB_val *value)
 	fsck_find(f, FSCK_DUE_ORPHAN, due.seq, due.due_ms, "%s", "");
 }
 
-static uint64_t
-first_of(struct fsck *f, MDB_dbi table)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t first = 0;
-
-	if (mdb_cursor_open(f->journal->read, table, &cursor) != 0)
-		return 0;
-	if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) == 0)
-		first = number_of(&key);
-	mdb_cursor_close(cursor);
-	return first;
-}
-
 bool
 fsck_events(struct fsck *f, struct error *why)
 {
@@ -153,8 +137,8 @@ fsck_events(struct fsck *f, struct error *why)
 
 	if (!journal_read_begin(j, why))
 		return false;
-	f->first_seen = first_of(f, j->seen);
-	f->last_seen = journal_last(j->read, j->seen);
+	f->first_seen = lmdb_first(j->read, j->seen);
+	f->last_seen = lmdb_last(j->read, j->seen);
 	good = walk(f, j->events, "events", check_event, why) &&
 	       walk(f, j->tries, "tries", check_try, why) && walk(f, j->due, "due", check_due, why);
 	journal_read_end(j);
@@ -167,7 +151,7 @@ static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
 {
 	const struct fsck *f = arg;
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	if (mdb_get(f->journal->read, f->journal->seen, &key, &value) != 0 ||
 		value.mv_size < sizeof *hash)
@@ -243,7 +227,7 @@ fsck_seen(struct fsck *f, struct error *why)
 		return false;
 	j->dedup = dedup_view(j->dedup_path, j->id);
 	f->last_seen = 0;
-	if (!j->dedup && journal_last(j->read, j->seen))
+	if (!j->dedup && lmdb_last(j->read, j->seen))
 		fsck_find(f, FSCK_INDEX_ABSENT, 0, 0, "%s", j->dedup_path);
 	good = walk(f, j->seen, "seen", check_seen, why) &&
 	       walk(f, j->batches, "batches", check_batch, why);
@@ -258,7 +242,7 @@ static bool
 still_missing_in_index(struct fsck *f, uint64_t seq)
 {
 	struct journal *j = f->journal;
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 	struct seen_row row;
 	bool missing;
 

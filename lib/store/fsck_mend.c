@@ -13,7 +13,7 @@ enum { GROUP = 1024 };
 static MDB_val
 key_of(const uint64_t *seq)
 {
-	return journal_val(seq, sizeof *seq);
+	return lmdb_val(seq, sizeof *seq);
 }
 
 static bool
@@ -28,26 +28,24 @@ static int
 remove_row(struct journal *j, MDB_dbi table, uint64_t seq)
 {
 	MDB_val key = key_of(&seq);
-	const int rc = mdb_del(j->write, table, &key, NULL);
 
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return lmdb_unless_missing(mdb_del(j->write, table, &key, NULL));
 }
 
 static int
 remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due);
-	const int rc = mdb_del(j->write, j->due, &key, NULL);
+	MDB_val key = lmdb_val(&due, sizeof due);
 
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return lmdb_unless_missing(mdb_del(j->write, j->due, &key, NULL));
 }
 
 static int
 add_due(struct journal *j, uint64_t due_ms, uint64_t seq)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due), nothing = {0, NULL};
+	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
 	return mdb_put(j->write, j->due, &key, &nothing, 0);
 }
@@ -64,7 +62,7 @@ unschedule(struct journal *j, uint64_t seq, struct journal_try last)
 	msgpack_sbuffer_clear(&j->out);
 	if (!frame_pack(&try_schema, &last, &j->out))
 		return MDB_PANIC;
-	value = journal_val(j->out.data, j->out.size);
+	value = lmdb_val(j->out.data, j->out.size);
 	rc = mdb_put(j->write, j->tries, &key, &value, 0);
 	return rc ? rc : remove_due(j, due, seq);
 }
@@ -85,7 +83,7 @@ remember(struct fsck *f, uint64_t seq)
 		return 0;
 	row.hash = journal_hash(j, ev.source, ev.id);
 	key = key_of(&seq);
-	value = journal_val(&row, sizeof row);
+	value = lmdb_val(&row, sizeof row);
 	return mdb_put(j->write, j->seen, &key, &value, 0);
 }
 
@@ -125,7 +123,7 @@ mend_group(struct fsck *f, const struct fsck_suspect *list, size_t n, struct err
 	uint64_t mended[FSCK_KIND_COUNT] = {0};
 	int rc = 0;
 
-	if (journal_lock(f->journal, 0, why) != JOURNAL_OK)
+	if (journal_lock(f->journal, 0, why) != STORE_OK)
 		return false;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		bool done;
@@ -153,7 +151,7 @@ mend_index(struct fsck *f, struct error *why)
 
 	if (found == 0)
 		return true;
-	if (journal_lock(f->journal, 0, why) != JOURNAL_OK)
+	if (journal_lock(f->journal, 0, why) != STORE_OK)
 		return false;
 	unlink(f->journal->dedup_path);
 	journal_abort(f->journal);

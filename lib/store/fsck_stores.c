@@ -212,7 +212,7 @@ check_ahead(struct merge *m)
 		return;
 	journal_read_end(f->journal);
 	if (journal_read_begin(f->journal, NULL))
-		last = journal_last(f->journal->read, f->journal->seen);
+		last = lmdb_last(f->journal->read, f->journal->seen);
 	while (m->next <= last)
 		advance(m);
 	if (m->next != UINT64_MAX)

@@ -5,16 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
 
 #include "journal_private.h"
 #include "lib/base/clock.h"
-#include "lib/base/file.h"
 
-enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, KEPT_FREE_PERCENT = 10 };
+enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -28,19 +26,15 @@ static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 static const struct frame_field try_fields[] = {TRY_FIELDS(TRY_ROW)};
 const struct frame_schema try_schema = {"try", try_fields, sizeof try_fields / sizeof *try_fields};
 
-enum journal_rc
+enum store_rc
 journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
 {
-	if (rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT) {
-		error_set(why, "%s: %s", what,
-			rc == MDB_MAP_FULL ? "journal full (journal.max_size)" : strerror(rc));
-		j->turn |= rc == MDB_MAP_FULL;
-		return JOURNAL_FULL;
+	j->turn |= rc == MDB_MAP_FULL;
+	if (lmdb_result(rc) == STORE_FAILED) {
+		j->broken = true;
+		j->broken_at_ms = clock_mono_ms();
 	}
-	error_set(why, "%s: %s", what, mdb_strerror(rc));
-	j->broken = true;
-	j->broken_at_ms = clock_mono_ms();
-	return JOURNAL_FAILED;
+	return lmdb_trouble(rc, what, "journal full (journal.max_size)", why);
 }
 
 uint64_t
@@ -48,28 +42,10 @@ journal_used(const struct journal *j, MDB_txn *txn)
 {
 	const MDB_dbi tables[TABLES] = {j->events, j->tries, j->due, j->seen, j->batches, j->meta};
 	uint64_t bytes = 0;
-	MDB_stat st;
 
 	for (size_t i = 0; i < TABLES; i++)
-		if (mdb_stat(txn, tables[i], &st) == 0)
-			bytes += (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
-				 (uint64_t)st.ms_psize;
+		bytes += lmdb_used(txn, tables[i]);
 	return bytes;
-}
-
-uint64_t
-journal_last(MDB_txn *txn, MDB_dbi dbi)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t last = 0;
-
-	if (mdb_cursor_open(txn, dbi, &cursor) != 0)
-		return 0;
-	if (mdb_cursor_get(cursor, &key, &value, MDB_LAST) == 0)
-		memcpy(&last, key.mv_data, sizeof last);
-	mdb_cursor_close(cursor);
-	return last;
 }
 
 static int
@@ -84,50 +60,27 @@ due_cmp(const MDB_val *a, const MDB_val *b)
 	return x.seq < y.seq ? -1 : x.seq > y.seq;
 }
 
-static int
-open_tables(struct journal *j, MDB_txn *txn)
-{
-	const unsigned make = j->use == JOURNAL_WATCH ? 0 : MDB_CREATE;
-	const struct {
-		const char *name;
-		unsigned flags;
-		MDB_dbi *dbi;
-	} tables[TABLES] = {
-		{"events", MDB_INTEGERKEY, &j->events},
-		{"tries", MDB_INTEGERKEY, &j->tries},
-		{"due", 0, &j->due},
-		{"seen", MDB_INTEGERKEY, &j->seen},
-		{"batches", MDB_INTEGERKEY, &j->batches},
-		{"meta", 0, &j->meta},
-	};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < TABLES; i++)
-		rc = mdb_dbi_open(txn, tables[i].name, tables[i].flags | make, tables[i].dbi);
-	return rc ? rc : mdb_set_compare(txn, j->due, due_cmp);
-}
-
 /* Reads the id and the format, or writes them into a new journal. */
 static int
 identify(struct journal *j, MDB_txn *txn)
 {
-	MDB_val key = journal_val(KEY_ID, sizeof KEY_ID), value;
+	MDB_val key = lmdb_val(KEY_ID, sizeof KEY_ID), value;
 	uint64_t format = FORMAT;
 	int rc = mdb_get(txn, j->meta, &key, &value);
 
 	if (rc == MDB_NOTFOUND && j->use != JOURNAL_WATCH) {
 		if (RAND_bytes((unsigned char *)&j->id, sizeof j->id) != 1)
 			return EIO;
-		value = journal_val(&j->id, sizeof j->id);
+		value = lmdb_val(&j->id, sizeof j->id);
 		rc = mdb_put(txn, j->meta, &key, &value, 0);
-		key = journal_val(KEY_FORMAT, sizeof KEY_FORMAT);
-		value = journal_val(&format, sizeof format);
+		key = lmdb_val(KEY_FORMAT, sizeof KEY_FORMAT);
+		value = lmdb_val(&format, sizeof format);
 		return rc ? rc : mdb_put(txn, j->meta, &key, &value, 0);
 	}
 	if (rc != 0)
 		return rc;
 	memcpy(&j->id, value.mv_data, sizeof j->id);
-	key = journal_val(KEY_FORMAT, sizeof KEY_FORMAT);
+	key = lmdb_val(KEY_FORMAT, sizeof KEY_FORMAT);
 	rc = mdb_get(txn, j->meta, &key, &value);
 	if (rc == 0)
 		memcpy(&format, value.mv_data, sizeof format);
@@ -137,28 +90,28 @@ identify(struct journal *j, MDB_txn *txn)
 static int
 open_env(struct journal *j)
 {
-	const unsigned watch = j->use == JOURNAL_WATCH ? MDB_RDONLY : 0;
-	MDB_txn *txn = NULL;
-	int rc = mdb_env_create(&j->env);
+	const struct lmdb_table tables[TABLES] = {
+		{"events", MDB_INTEGERKEY, &j->events, NULL},
+		{"tries", MDB_INTEGERKEY, &j->tries, NULL},
+		{"due", 0, &j->due, due_cmp},
+		{"seen", MDB_INTEGERKEY, &j->seen, NULL},
+		{"batches", MDB_INTEGERKEY, &j->batches, NULL},
+		{"meta", 0, &j->meta, NULL},
+	};
+	const bool watch = j->use == JOURNAL_WATCH;
+	const struct lmdb_plan plan = {j->dir, j->max_bytes, READERS, watch, tables, TABLES};
+	MDB_txn *txn;
+	int rc = lmdb_open(&plan, &j->env);
 
+	if (rc == 0)
+		rc = mdb_txn_begin(j->env, NULL, watch ? MDB_RDONLY : 0, &txn);
 	if (rc != 0)
 		return rc;
-	mdb_env_set_maxdbs(j->env, TABLES);
-	mdb_env_set_maxreaders(j->env, READERS);
-	mdb_env_set_mapsize(j->env, j->max_bytes);
-	rc = mdb_env_open(j->env, j->dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
+	rc = identify(j, txn);
 	if (rc == 0)
-		rc = mdb_txn_begin(j->env, NULL, watch, &txn);
-	if (rc != 0)
-		return rc;
-	rc = open_tables(j, txn);
-	if (rc == 0)
-		rc = identify(j, txn);
-	if (rc != 0) {
-		mdb_txn_abort(txn);
-		return rc;
-	}
-	return mdb_txn_commit(txn);
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
 }
 
 static void
@@ -169,9 +122,7 @@ close_env(struct journal *j)
 		mdb_txn_abort(j->read);
 	j->read = NULL;
 	dedup_close(&j->dedup);
-	if (j->env)
-		mdb_env_close(j->env);
-	j->env = NULL;
+	lmdb_close(&j->env);
 }
 
 static bool
@@ -186,9 +137,8 @@ open_all(struct journal *j, struct error *why)
 			why, "cannot open the journal in %s: %s", j->dir, mdb_strerror(rc));
 	}
 	mdb_env_info(j->env, &info);
-	j->limit_bytes = info.me_mapsize / 100 * (100 - KEPT_FREE_PERCENT);
+	j->limit_bytes = lmdb_limit(info.me_mapsize);
 	snprintf(j->id_text, sizeof j->id_text, "%016llx", (unsigned long long)j->id);
-	mdb_reader_check(j->env, NULL);
 	j->broken = false;
 	return true;
 }
@@ -214,7 +164,7 @@ prepare(struct journal *j, const struct config *cfg, struct error *why)
 	if ((size_t)snprintf(j->dir, sizeof j->dir, "%s/journal", cfg->data_dir) >= sizeof j->dir)
 		return error_set(why, "data_dir is too long");
 	snprintf(j->dedup_path, sizeof j->dedup_path, "%s/dedup.idx", j->dir);
-	return j->use == JOURNAL_WATCH || file_make_folder(j->dir, why);
+	return true;
 }
 
 struct journal *
@@ -274,8 +224,8 @@ static void
 take_turn(struct journal *j)
 {
 	const uint64_t now_ms = clock_wall_ms();
-	MDB_val key = journal_val(KEY_TURN, sizeof KEY_TURN);
-	MDB_val value = journal_val(&now_ms, sizeof now_ms);
+	MDB_val key = lmdb_val(KEY_TURN, sizeof KEY_TURN);
+	MDB_val value = lmdb_val(&now_ms, sizeof now_ms);
 	MDB_txn *txn;
 
 	j->turn = false;
@@ -287,18 +237,18 @@ take_turn(struct journal *j)
 		mdb_txn_abort(txn);
 }
 
-enum journal_rc
+enum store_rc
 journal_lock(struct journal *j, unsigned flags, struct error *why)
 {
 	int rc;
 
 	if (!journal_mend(j, why))
-		return JOURNAL_FAILED;
+		return STORE_FAILED;
 	if (j->turn)
 		take_turn(j);
 	rc = mdb_txn_begin(j->env, NULL, flags, &j->write);
 	if (rc == 0)
-		return JOURNAL_OK;
+		return STORE_OK;
 	j->write = NULL;
 	return journal_trouble(j, rc, "cannot lock the journal", why);
 }

@@ -1,13 +1,13 @@
 /* journal - the durable truth between acceptance and an event's end (LMDB, in <data_dir>/journal).
  *
- * | table  | key         | value                                | meaning |
- * |--------|-------------|--------------------------------------|--------------------------------------|
- * | events | seq         | received (8 bytes, ms), event frame  | accepted, has no end yet | |
- * tries  | seq         | try frame                            | has been answered RETRY, or DEAD |
- * | due    | (time, seq) | nothing                              | waits for that time (scheduled) |
- * | seen   | seq         | hash, time, request                  | remembered for deduplication | |
- * batches| number      | batch frame                          | what came in one request | | meta
- * | name        |                                      | format, the journal's random id      |
+ * | table   | key         | value                               | meaning                         |
+ * |---------|-------------|-------------------------------------|---------------------------------|
+ * | events  | seq         | received (8 bytes, ms), event frame | accepted, has no end yet        |
+ * | tries   | seq         | try frame                           | has been answered RETRY or DEAD |
+ * | due     | (time, seq) | nothing                             | waits for that time (scheduled) |
+ * | seen    | seq         | hash, time, request                 | remembered for deduplication    |
+ * | batches | number      | batch frame                         | what came in one request        |
+ * | meta    | name        |                                     | format, the journal's random id |
  *
  * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
  * hint on `seen`. Sequence numbers start at 1 and are never used twice: the newest row of `seen`
@@ -24,14 +24,9 @@
 #include "lib/base/slice.h"
 #include "lib/config/config.h"
 #include "proto/frame.h"
+#include "store.h"
 
 struct journal;
-
-enum journal_rc {
-	JOURNAL_OK,
-	JOURNAL_FULL,   /* the journal's limit or the disk is reached: nothing was changed */
-	JOURNAL_FAILED, /* the disk or the journal is in trouble: nothing was changed */
-};
 
 enum journal_use {
 	JOURNAL_ACCEPT, /* the validator: appends, with the dedup index */
@@ -73,9 +68,9 @@ struct hash128 journal_hash(struct journal *j, struct slice source, struct slice
  * wait for: some 100 ns an event remembered. False with the cause: the first group tries again. */
 bool journal_prepare(struct journal *j, struct error *why);
 
-/* Waits for the write lock. After JOURNAL_FAILED the next call opens the journal anew, at most
+/* Waits for the write lock. After STORE_FAILED the next call opens the journal anew, at most
  * once a second. */
-enum journal_rc journal_begin(struct journal *j, struct error *why);
+enum store_rc journal_begin(struct journal *j, struct error *why);
 
 /* Would so many bytes more go past the limit? (90 % of the map: the rest is for the retrier.) */
 bool journal_full(const struct journal *j, uint64_t bytes);
@@ -86,7 +81,7 @@ enum journal_seen journal_seen(struct journal *j, const struct journal_key *key,
 uint64_t journal_next(const struct journal *j);
 
 /* Appends a new event under journal_next and remembers its key. */
-enum journal_rc journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
+enum store_rc journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
 	uint64_t received_ms, struct error *why);
 
 /* What a batch came to when it was accepted. Its id is a UUID that begins with its number, so that
@@ -109,7 +104,7 @@ struct journal_batch {
 void journal_batch_id(struct journal *j, const unsigned char random[8], char id[37]);
 
 /* Appends the batch whose id that was. */
-enum journal_rc journal_append_batch(
+enum store_rc journal_append_batch(
 	struct journal *j, const struct journal_batch *batch, struct error *why);
 
 /* Inside journal_begin: the id of the batch in which the event was accepted; false when there is
@@ -117,8 +112,8 @@ enum journal_rc journal_append_batch(
  */
 bool journal_batch_of(struct journal *j, uint64_t seq, char id[37]);
 
-/* Commits and flushes to disk; JOURNAL_OK means durable. Trims what no window remembers. */
-enum journal_rc journal_commit(struct journal *j, struct error *why);
+/* Commits and flushes to disk; STORE_OK means durable. Trims what no window remembers. */
+enum store_rc journal_commit(struct journal *j, struct error *why);
 void journal_abort(struct journal *j);
 
 /* ---- settling: the moves of the state table, many in one transaction ---- */
@@ -154,17 +149,17 @@ void journal_tidy(struct journal *j);
 
 /* Makes all the moves in one transaction that is durable but for the last instant before a power
  * cut; what is lost then is only done once more. */
-enum journal_rc journal_settle(
+enum store_rc journal_settle(
 	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
 
 /* Puts an event that was given up back among the accepted ones, under its own number, so that its
- * effects stay exactly once; a deletion of its letter may follow once this is JOURNAL_OK. */
-enum journal_rc journal_revive(
+ * effects stay exactly once; a deletion of its letter may follow once this is STORE_OK. */
+enum store_rc journal_revive(
 	struct journal *j, uint64_t seq, struct slice frame, struct error *why);
 
 /* Makes up to max scheduled events due at once: the earliest that are not yet, or only the one of
  * seq when it is not 0. *count receives how many; 0: there are no more. */
-enum journal_rc journal_hasten(
+enum store_rc journal_hasten(
 	struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why);
 
 /* ---- reading: short snapshots; never kept over a wait ---- */

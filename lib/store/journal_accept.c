@@ -21,7 +21,7 @@ static bool
 hash_at(void *arg, uint64_t seq, struct hash128 *hash)
 {
 	struct journal *j = arg;
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0)
 		return false;
@@ -122,32 +122,32 @@ open_dedup(struct journal *j, struct error *why)
 	return j->dedup != NULL;
 }
 
-enum journal_rc
+enum store_rc
 journal_begin(struct journal *j, struct error *why)
 {
-	enum journal_rc status = journal_lock(j, 0, why);
+	enum store_rc status = journal_lock(j, 0, why);
 	int rc;
 
-	if (status != JOURNAL_OK)
+	if (status != STORE_OK)
 		return status;
 	rc = mdb_cursor_open(j->write, j->seen, &j->seen_cursor);
 	if (rc != 0 || !open_dedup(j, why)) {
 		if (rc != 0)
 			journal_trouble(j, rc, "cannot read the seen log", why);
 		journal_abort(j);
-		return JOURNAL_FAILED;
+		return STORE_FAILED;
 	}
-	j->next_seq = journal_last(j->write, j->seen) + 1;
-	j->next_batch = journal_last(j->write, j->batches) + 1;
+	j->next_seq = lmdb_last(j->write, j->seen) + 1;
+	j->next_batch = lmdb_last(j->write, j->batches) + 1;
 	j->used_bytes = journal_used(j, j->write);
 	j->group = j->group_batches = 0;
-	return JOURNAL_OK;
+	return STORE_OK;
 }
 
 bool
 journal_prepare(struct journal *j, struct error *why)
 {
-	if (journal_begin(j, why) != JOURNAL_OK)
+	if (journal_begin(j, why) != STORE_OK)
 		return false;
 	journal_abort(j);
 	return true;
@@ -176,7 +176,7 @@ journal_next(const struct journal *j)
 static bool
 seen_row_at(struct journal *j, uint64_t seq, struct seen_row *row)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	if (mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET) != 0)
 		return false;
@@ -200,7 +200,7 @@ journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
 static int
 put_event(struct journal *j, uint64_t seq, struct slice frame, uint64_t received_ms)
 {
-	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val key = lmdb_val(&seq, sizeof seq);
 	MDB_val value = {sizeof received_ms + frame.n, NULL};
 	int rc = mdb_put(j->write, j->events, &key, &value, MDB_APPEND | MDB_RESERVE);
 
@@ -215,12 +215,12 @@ static int
 put_seen(struct journal *j, uint64_t seq, const struct journal_key *key)
 {
 	const struct seen_row row = {key->hash, key->now_ms, key->request};
-	MDB_val k = journal_val(&seq, sizeof seq), value = journal_val(&row, sizeof row);
+	MDB_val k = lmdb_val(&seq, sizeof seq), value = lmdb_val(&row, sizeof row);
 
 	return mdb_put(j->write, j->seen, &k, &value, MDB_APPEND);
 }
 
-enum journal_rc
+enum store_rc
 journal_append(struct journal *j, const struct journal_key *key, struct slice frame,
 	uint64_t received_ms, struct error *why)
 {
@@ -233,11 +233,11 @@ journal_append(struct journal *j, const struct journal_key *key, struct slice fr
 		return journal_trouble(j, rc, "cannot append to the journal", why);
 	j->truth.count++;
 	if (!dedup_insert(j->dedup, key->hash, seq, &j->truth, why))
-		return JOURNAL_FULL;
+		return STORE_FULL;
 	j->next_seq++;
 	j->group++;
 	j->used_bytes = journal_used(j, j->write);
-	return JOURNAL_OK;
+	return STORE_OK;
 }
 
 /* How many rows are forgotten with this transaction: a few for each one appended, so that the work
@@ -246,12 +246,6 @@ static uint64_t
 trim_share(const struct journal *j, uint64_t appended)
 {
 	return appended * TRIM_PER_EVENT + (crowded(j) ? TRIM_FULL : TRIM_MORE);
-}
-
-static int
-end_of_rows(int rc)
-{
-	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* Forgets the oldest rows of `seen` that no window covers; never the newest row, which holds the
@@ -267,13 +261,13 @@ trim(struct journal *j, uint64_t now_ms)
 	while (rc == 0 && left-- > 0) {
 		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_FIRST);
 		if (rc != 0)
-			return end_of_rows(rc);
+			return lmdb_unless_missing(rc);
 		memcpy(&seq, key.mv_data, sizeof seq);
 		memcpy(&row, value.mv_data, sizeof row);
 		if (row.at_ms + j->window_ms > now_ms || seq + 1 >= j->next_seq)
 			return 0;
 		dedup_remove(j->dedup, row.hash, seq, &j->truth);
-		key = journal_val(&seq, sizeof seq);
+		key = lmdb_val(&seq, sizeof seq);
 		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET);
 		if (rc == 0)
 			rc = mdb_cursor_del(j->seen_cursor, 0);
@@ -314,7 +308,7 @@ trim_batches(struct journal *j, uint64_t now_ms)
 		rc = mdb_cursor_del(cursor, 0);
 	}
 	mdb_cursor_close(cursor);
-	return end_of_rows(rc);
+	return lmdb_unless_missing(rc);
 }
 
 /* No room is no trouble. */
@@ -352,7 +346,7 @@ reserve(struct journal *j)
 		write_zeros(fd, file.st_size);
 }
 
-enum journal_rc
+enum store_rc
 journal_commit(struct journal *j, struct error *why)
 {
 	const uint64_t now_ms = clock_wall_ms();
@@ -371,5 +365,5 @@ journal_commit(struct journal *j, struct error *why)
 		j->write = NULL;
 	}
 	journal_abort(j);
-	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
+	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
 }

@@ -31,23 +31,23 @@ journal_batch_id(struct journal *j, const unsigned char random[8], char id[37])
 		random[6], random[7]);
 }
 
-enum journal_rc
+enum store_rc
 journal_append_batch(struct journal *j, const struct journal_batch *batch, struct error *why)
 {
-	MDB_val key = journal_val(&j->next_batch, sizeof j->next_batch), value;
+	MDB_val key = lmdb_val(&j->next_batch, sizeof j->next_batch), value;
 	int rc;
 
 	msgpack_sbuffer_clear(&j->out);
 	if (!frame_pack(&batch_schema, batch, &j->out))
 		return journal_trouble(j, ENOMEM, "cannot append a batch", why);
-	value = journal_val(j->out.data, j->out.size);
+	value = lmdb_val(j->out.data, j->out.size);
 	rc = mdb_put(j->write, j->batches, &key, &value, MDB_APPEND);
 	if (rc != 0)
 		return journal_trouble(j, rc, "cannot append a batch", why);
 	j->next_batch++;
 	j->group_batches++;
 	j->used_bytes = journal_used(j, j->write);
-	return JOURNAL_OK;
+	return STORE_OK;
 }
 
 bool
@@ -99,7 +99,7 @@ journal_find_batch(struct journal *j, struct slice id, struct journal_batch *bat
 
 	if (!number_of(id, &number))
 		return false;
-	key = journal_val(&number, sizeof number);
+	key = lmdb_val(&number, sizeof number);
 	if (mdb_get(j->read, j->batches, &key, &value) != 0)
 		return false;
 	msgpack_zone_clear(&j->zone);

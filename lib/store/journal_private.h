@@ -2,10 +2,10 @@
 #ifndef TROTLINE_JOURNAL_PRIVATE_H
 #define TROTLINE_JOURNAL_PRIVATE_H
 
-#include <lmdb.h>
 #include <openssl/evp.h>
 
 #include "journal.h"
+#include "lmdb_env.h"
 
 /* The value of a `seen` row, in the machine's own byte order: the file never leaves the machine. */
 struct seen_row {
@@ -46,27 +46,18 @@ struct journal {
 extern const struct frame_schema try_schema, batch_schema;
 
 /* Names the cause and says of which kind it is. */
-enum journal_rc journal_trouble(struct journal *j, int rc, const char *what, struct error *why);
+enum store_rc journal_trouble(struct journal *j, int rc, const char *what, struct error *why);
 
 /* Bytes in the pages of all tables of a transaction. */
 uint64_t journal_used(const struct journal *j, MDB_txn *txn);
-
-/* The last key of an integer-keyed table, or 0. */
-uint64_t journal_last(MDB_txn *txn, MDB_dbi dbi);
 
 /* Opens the journal anew after a failure, at most once a second. False: still in trouble. */
 bool journal_mend(struct journal *j, struct error *why);
 
 /* Begins a write transaction; mends before. */
-enum journal_rc journal_lock(struct journal *j, unsigned flags, struct error *why);
+enum store_rc journal_lock(struct journal *j, unsigned flags, struct error *why);
 
 /* Reads the row of `tries`; its texts point into the journal. False when there is none. */
 bool journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last);
-
-static inline MDB_val
-journal_val(const void *p, size_t n)
-{
-	return (MDB_val){n, (void *)(uintptr_t)p};
-}
 
 #endif

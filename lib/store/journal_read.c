@@ -43,7 +43,7 @@ fill(struct journal *j, const MDB_val *key, const MDB_val *value, struct journal
 bool
 journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	return mdb_get(j->read, j->events, &key, &value) == 0 && fill(j, &key, &value, ev);
 }
@@ -51,7 +51,7 @@ journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev)
 bool
 journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 	MDB_cursor *cursor;
 	bool found;
 
@@ -99,24 +99,16 @@ journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t ma
 	return walk_due(j, true, late_ms, seqs, max);
 }
 
-static uint64_t
-rows_in(MDB_txn *txn, MDB_dbi dbi)
-{
-	MDB_stat st;
-
-	return mdb_stat(txn, dbi, &st) == 0 ? st.ms_entries : 0;
-}
-
 bool
 journal_stat(struct journal *j, struct journal_stat *st)
 {
 	struct journal_event oldest;
 
 	*st = (struct journal_stat){
-		.events = rows_in(j->read, j->events),
-		.scheduled = rows_in(j->read, j->due),
-		.remembered = rows_in(j->read, j->seen),
-		.last_seq = journal_last(j->read, j->seen),
+		.events = lmdb_rows(j->read, j->events),
+		.scheduled = lmdb_rows(j->read, j->due),
+		.remembered = lmdb_rows(j->read, j->seen),
+		.last_seq = lmdb_last(j->read, j->seen),
 		.used_bytes = journal_used(j, j->read),
 		.limit_bytes = j->limit_bytes,
 	};
@@ -129,7 +121,7 @@ static bool
 read_hash_at(void *arg, uint64_t seq, struct hash128 *hash)
 {
 	struct journal *j = arg;
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	if (mdb_get(j->read, j->seen, &key, &value) != 0)
 		return false;
@@ -169,7 +161,7 @@ journal_find(struct journal *j, struct slice source, struct slice id, struct jou
 	found->seq = dedup_peek(j->dedup_path, j->id, hash, &truth);
 	if (!found->seq)
 		found->seq = search_seen(j, hash);
-	key = journal_val(&found->seq, sizeof found->seq);
+	key = lmdb_val(&found->seq, sizeof found->seq);
 	if (!found->seq || mdb_get(j->read, j->seen, &key, &value) != 0)
 		return false;
 	memcpy(&row, value.mv_data, sizeof row);

@@ -13,7 +13,7 @@ enum { HASTEN_MAX = 4096, HASTENED_MS = 1 };
 bool
 journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	if (mdb_get(txn, j->tries, &key, &value) != 0)
 		return false;
@@ -25,12 +25,12 @@ journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try
 static int
 put_try(struct journal *j, uint64_t seq, const struct journal_try *last)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value;
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	msgpack_sbuffer_clear(&j->out);
 	if (!frame_pack(&try_schema, last, &j->out))
 		return ENOMEM;
-	value = journal_val(j->out.data, j->out.size);
+	value = lmdb_val(j->out.data, j->out.size);
 	return mdb_put(j->write, j->tries, &key, &value, 0);
 }
 
@@ -38,43 +38,37 @@ static int
 put_due(struct journal *j, uint64_t due_ms, uint64_t seq)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due), nothing = {0, NULL};
+	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
 	return mdb_put(j->write, j->due, &key, &nothing, 0);
-}
-
-static int
-no_matter_if_missing(int rc)
-{
-	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int
 remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due);
+	MDB_val key = lmdb_val(&due, sizeof due);
 
-	return due_ms ? no_matter_if_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
+	return due_ms ? lmdb_unless_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
 }
 
 static int
 forget_tries(struct journal *j, uint64_t seq)
 {
-	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val key = lmdb_val(&seq, sizeof seq);
 	struct journal_try last;
 	int rc = 0;
 
 	if (journal_try_at(j, j->write, seq, &last))
 		rc = remove_due(j, last.due, seq);
-	return rc ? rc : no_matter_if_missing(mdb_del(j->write, j->tries, &key, NULL));
+	return rc ? rc : lmdb_unless_missing(mdb_del(j->write, j->tries, &key, NULL));
 }
 
 /* The event's end: nothing of it stays but its row in `seen`. */
 static int
 remove_event(struct journal *j, uint64_t seq, bool tried)
 {
-	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val key = lmdb_val(&seq, sizeof seq);
 	int rc = mdb_del(j->write, j->events, &key, NULL);
 
 	return rc || !tried ? rc : forget_tries(j, seq);
@@ -180,7 +174,7 @@ static int
 apply(struct journal *j, struct journal_change *c)
 {
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
-	MDB_val key = journal_val(&c->seq, sizeof c->seq), value;
+	MDB_val key = lmdb_val(&c->seq, sizeof c->seq), value;
 	int rc = mdb_get(j->write, j->events, &key, &value);
 	enum death death;
 	bool tried;
@@ -188,7 +182,7 @@ apply(struct journal *j, struct journal_change *c)
 	c->applied = false;
 	c->received_ms = 0;
 	if (rc != 0)
-		return no_matter_if_missing(rc);
+		return lmdb_unless_missing(rc);
 	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
 	tried = journal_try_at(j, j->write, c->seq, &last);
 	if (!allowed(c->move, tried, &last) || is_of_another_death(c, &last))
@@ -212,7 +206,7 @@ apply(struct journal *j, struct journal_change *c)
 }
 
 /* Commits when rc is 0, else gives everything up. */
-static enum journal_rc
+static enum store_rc
 end(struct journal *j, int rc, const char *what, struct error *why)
 {
 	if (rc == 0) {
@@ -220,19 +214,19 @@ end(struct journal *j, int rc, const char *what, struct error *why)
 		j->write = NULL;
 	}
 	journal_abort(j);
-	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, what, why);
+	return rc == 0 ? STORE_OK : journal_trouble(j, rc, what, why);
 }
 
-enum journal_rc
+enum store_rc
 journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error *why)
 {
 	const uint64_t received_ms = clock_wall_ms();
-	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val key = lmdb_val(&seq, sizeof seq);
 	MDB_val value = {sizeof received_ms + frame.n, NULL};
-	enum journal_rc status = journal_lock(j, 0, why);
+	enum store_rc status = journal_lock(j, 0, why);
 	int rc;
 
-	if (status != JOURNAL_OK)
+	if (status != STORE_OK)
 		return status;
 	rc = mdb_put(j->write, j->events, &key, &value, MDB_RESERVE | MDB_NOOVERWRITE);
 	if (rc == 0) {
@@ -250,7 +244,7 @@ static size_t
 earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
 {
 	struct due_key due = {HASTENED_MS + 1, 0};
-	MDB_val key = journal_val(&due, sizeof due), value;
+	MDB_val key = lmdb_val(&due, sizeof due), value;
 	MDB_cursor *cursor;
 	size_t n = 0;
 
@@ -289,16 +283,16 @@ hasten_one(struct journal *j, uint64_t seq, size_t *count)
 	return rc;
 }
 
-enum journal_rc
+enum store_rc
 journal_hasten(struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why)
 {
 	uint64_t seqs[HASTEN_MAX];
-	enum journal_rc status = journal_lock(j, 0, why);
+	enum store_rc status = journal_lock(j, 0, why);
 	int rc = 0;
 	size_t n;
 
 	*count = 0;
-	if (status != JOURNAL_OK)
+	if (status != STORE_OK)
 		return status;
 	n = earliest(j, seq, seqs, max < HASTEN_MAX ? max : HASTEN_MAX);
 	for (size_t i = 0; rc == 0 && i < n; i++)
@@ -315,7 +309,7 @@ journal_tidy(struct journal *j)
 
 /* The dead letter will be flushed in a file of its own. Did the journal fall back behind it, the
  * event would be delivered again and have two ends; so here the last page is flushed too. */
-static enum journal_rc
+static enum store_rc
 flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, struct error *why)
 {
 	bool any = false;
@@ -324,19 +318,19 @@ flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, 
 	for (size_t i = 0; i < n; i++)
 		any |= changes[i].applied && changes[i].applied_as == MOVE_DEAD;
 	rc = any ? mdb_env_sync(j->env, 1) : 0;
-	return rc == 0 ? JOURNAL_OK : journal_trouble(j, rc, "cannot flush the journal", why);
+	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot flush the journal", why);
 }
 
-enum journal_rc
+enum store_rc
 journal_settle(struct journal *j, struct journal_change *changes, size_t n, struct error *why)
 {
-	enum journal_rc status = journal_lock(j, MDB_NOMETASYNC, why);
+	enum store_rc status = journal_lock(j, MDB_NOMETASYNC, why);
 	int rc = 0;
 
-	if (status != JOURNAL_OK)
+	if (status != STORE_OK)
 		return status;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
 	status = end(j, rc, "cannot settle verdicts", why);
-	return status == JOURNAL_OK ? flush_deaths(j, changes, n, why) : status;
+	return status == STORE_OK ? flush_deaths(j, changes, n, why) : status;
 }

@@ -24,6 +24,7 @@
 #include "lib/base/error.h"
 #include "lib/config/config.h"
 #include "proto/frame.h"
+#include "store.h"
 
 struct letters;
 
@@ -56,8 +57,8 @@ bool letters_forget(struct letters *l, uint64_t before_ms, struct error *why);
 bool letters_commit(struct letters *l, struct error *why);
 void letters_abort(struct letters *l);
 
-/* The last false was for lack of room: of dlq.max_size, or on the disk. */
-bool letters_full(const struct letters *l);
+/* What the last false was for: STORE_FULL for lack of room, of dlq.max_size or on the disk. */
+enum store_rc letters_result(const struct letters *l);
 
 /* A snapshot for reading, not to be kept over a wait. */
 bool letters_read_begin(struct letters *l, struct error *why);

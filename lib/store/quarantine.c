@@ -2,15 +2,13 @@
 #include "quarantine.h"
 
 #include <errno.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "lib/base/file.h"
+#include "lmdb_env.h"
 
-enum { READERS = 32, TRIM_MOST = 64, KEPT_FREE_PERCENT = 10 };
+enum { READERS = 32, TRIM_MOST = 64 };
 
 struct quarantine {
 	MDB_env *env;
@@ -20,34 +18,17 @@ struct quarantine {
 };
 
 static int
-open_env(struct quarantine *q, const char *dir, uint64_t map_bytes, unsigned watch)
+open_env(struct quarantine *q, const char *dir, uint64_t max_bytes, bool watch)
 {
-	MDB_txn *txn;
-	int rc = mdb_env_create(&q->env);
+	const struct lmdb_table items = {"items", MDB_INTEGERKEY, &q->items, NULL};
+	const struct lmdb_plan plan = {dir, max_bytes, READERS, watch, &items, 1};
 
-	if (rc != 0)
-		return rc;
-	mdb_env_set_maxdbs(q->env, 1);
-	mdb_env_set_maxreaders(q->env, READERS);
-	mdb_env_set_mapsize(q->env, map_bytes);
-	rc = mdb_env_open(q->env, dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
-	if (rc == 0)
-		rc = mdb_txn_begin(q->env, NULL, watch, &txn);
-	if (rc != 0)
-		return rc;
-	rc = mdb_dbi_open(txn, "items", MDB_INTEGERKEY | (watch ? 0 : MDB_CREATE), &q->items);
-	if (rc != 0) {
-		mdb_txn_abort(txn);
-		return rc;
-	}
-	mdb_reader_check(q->env, NULL);
-	return mdb_txn_commit(txn);
+	return lmdb_open(&plan, &q->env);
 }
 
 struct quarantine *
 quarantine_open(const struct config *cfg, enum quarantine_use use, struct error *why)
 {
-	const uint64_t map_bytes = cfg->quarantine.max_bytes & ~(uint64_t)0xffff;
 	struct quarantine *q = calloc(1, sizeof *q);
 	char dir[4096];
 	int rc = q ? 0 : ENOMEM;
@@ -55,13 +36,11 @@ quarantine_open(const struct config *cfg, enum quarantine_use use, struct error 
 	snprintf(dir, sizeof dir, "%s/quarantine", cfg->data_dir);
 	if (q) {
 		msgpack_zone_init(&q->zone, 4096);
-		q->limit_bytes = map_bytes / 100 * (100 - KEPT_FREE_PERCENT);
+		q->limit_bytes = lmdb_limit(cfg->quarantine.max_bytes & ~(uint64_t)0xffff);
 		q->max_age_ms = cfg->quarantine.max_age_ms;
 	}
-	if (rc == 0 && use == QUARANTINE_KEEP && !file_make_folder(dir, NULL))
-		rc = errno;
 	if (rc == 0)
-		rc = open_env(q, dir, map_bytes, use == QUARANTINE_WATCH ? MDB_RDONLY : 0);
+		rc = open_env(q, dir, cfg->quarantine.max_bytes, use == QUARANTINE_WATCH);
 	if (rc != 0) {
 		error_set(why, "cannot open the quarantine in %s: %s", dir, mdb_strerror(rc));
 		quarantine_close(&q);
@@ -74,22 +53,10 @@ quarantine_close(struct quarantine **q)
 {
 	if (!*q)
 		return;
-	if ((*q)->env)
-		mdb_env_close((*q)->env);
+	lmdb_close(&(*q)->env);
 	msgpack_zone_destroy(&(*q)->zone);
 	free(*q);
 	*q = NULL;
-}
-
-static uint64_t
-used_bytes(const struct quarantine *q, MDB_txn *txn)
-{
-	MDB_stat st;
-
-	if (mdb_stat(txn, q->items, &st) != 0)
-		return 0;
-	return (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
-	       (uint64_t)st.ms_psize;
 }
 
 /* Drops the oldest while they are too old or there is no room for `more` bytes. */
@@ -106,7 +73,8 @@ trim(struct quarantine *q, MDB_txn *txn, uint64_t more, uint64_t now_ms)
 		if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) != 0)
 			break;
 		memcpy(&at_ms, value.mv_data, sizeof at_ms);
-		if (at_ms + q->max_age_ms > now_ms && used_bytes(q, txn) + more <= q->limit_bytes)
+		if (at_ms + q->max_age_ms > now_ms &&
+			lmdb_used(txn, q->items) + more <= q->limit_bytes)
 			break;
 		rc = mdb_cursor_del(cursor, 0);
 	}
@@ -117,24 +85,15 @@ trim(struct quarantine *q, MDB_txn *txn, uint64_t more, uint64_t now_ms)
 static int
 put(struct quarantine *q, MDB_txn *txn, struct slice frame, uint64_t now_ms)
 {
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t number = 0;
-	int rc = mdb_cursor_open(txn, q->items, &cursor);
+	const uint64_t number = lmdb_last(txn, q->items) + 1;
+	MDB_val key = lmdb_val(&number, sizeof number);
+	MDB_val value = {sizeof now_ms + frame.n, NULL};
+	const int rc = mdb_put(txn, q->items, &key, &value, MDB_APPEND | MDB_RESERVE);
 
-	if (rc != 0)
-		return rc;
-	if (mdb_cursor_get(cursor, &key, &value, MDB_LAST) == 0)
-		memcpy(&number, key.mv_data, sizeof number);
-	number++;
-	key = (MDB_val){sizeof number, &number};
-	value = (MDB_val){sizeof now_ms + frame.n, NULL};
-	rc = mdb_cursor_put(cursor, &key, &value, MDB_APPEND | MDB_RESERVE);
 	if (rc == 0) {
 		memcpy(value.mv_data, &now_ms, sizeof now_ms);
 		memcpy((char *)value.mv_data + sizeof now_ms, frame.p, frame.n);
 	}
-	mdb_cursor_close(cursor);
 	return rc;
 }
 
@@ -143,7 +102,8 @@ fail(MDB_txn *txn, int rc, struct error *why)
 {
 	if (txn)
 		mdb_txn_abort(txn);
-	return error_set(why, "quarantine: %s", mdb_strerror(rc));
+	lmdb_trouble(rc, "quarantine", "full (quarantine.max_size)", why);
+	return false;
 }
 
 bool
@@ -169,13 +129,13 @@ quarantine_put(struct quarantine *q, const struct slice *frames, size_t n, uint6
 bool
 quarantine_remove(struct quarantine *q, uint64_t number, struct error *why)
 {
-	MDB_val key = {sizeof number, &number};
+	MDB_val key = lmdb_val(&number, sizeof number);
 	MDB_txn *txn = NULL;
 	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
 
 	if (rc == 0)
 		rc = mdb_del(txn, q->items, &key, NULL);
-	if (rc != 0 && rc != MDB_NOTFOUND)
+	if (lmdb_unless_missing(rc) != 0)
 		return fail(txn, rc, why);
 	rc = mdb_txn_commit(txn);
 	return rc == 0 || fail(NULL, rc, why);
@@ -224,12 +184,12 @@ quarantine_walk(
 uint64_t
 quarantine_count(struct quarantine *q)
 {
-	MDB_stat st = {0};
+	uint64_t count;
 	MDB_txn *txn;
 
 	if (mdb_txn_begin(q->env, NULL, MDB_RDONLY, &txn) != 0)
 		return 0;
-	mdb_stat(txn, q->items, &st);
+	count = lmdb_rows(txn, q->items);
 	mdb_txn_abort(txn);
-	return st.ms_entries;
+	return count;
 }

@@ -173,12 +173,12 @@ scratch_accept(const struct scratch *s, struct journal *j, const char *type, con
 	struct error why = {""};
 	uint64_t seq;
 
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK, "%s", why.text);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK, "%s", why.text);
 	seq = journal_next(j);
 	cr_assert_eq(journal_append(j, &key, scratch_frame(journal_id(j), seq, type, id),
 			     key.now_ms, &why),
-		JOURNAL_OK, "%s", why.text);
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_OK, "%s", why.text);
+		STORE_OK, "%s", why.text);
+	cr_assert_eq(journal_commit(j, &why), STORE_OK, "%s", why.text);
 	return seq;
 }
 
@@ -195,7 +195,7 @@ scratch_settle(struct journal *j, uint64_t seq, enum journal_move move)
 	};
 	struct error why = {""};
 
-	cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_OK, "%s", why.text);
+	cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK, "%s", why.text);
 	return change;
 }
 
@@ -207,7 +207,7 @@ scratch_seen(const struct scratch *s, struct journal *j, const char *id)
 	enum journal_seen seen;
 	uint64_t seq;
 
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK, "%s", why.text);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK, "%s", why.text);
 	seen = journal_seen(j, &key, &seq);
 	journal_abort(j);
 	return seen;

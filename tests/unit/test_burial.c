@@ -123,7 +123,7 @@ put_back(uint64_t seq)
 {
 	cr_assert_eq(journal_revive(journal, seq,
 			     scratch_frame(journal_id(journal), seq, "email_opened", "a"), &why),
-		JOURNAL_OK);
+		STORE_OK);
 }
 
 Test(burial, a_dead_event_goes_to_the_dlq_and_leaves_with_its_burial)
@@ -197,11 +197,11 @@ Test(burial, one_that_nobody_can_read_is_given_up_and_leaves_like_any_other)
 	struct journal_event ev;
 	uint64_t seq;
 
-	cr_assert_eq(journal_begin(journal, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(journal, &why), STORE_OK);
 	seq = journal_next(journal);
 	cr_assert_eq(
-		journal_append(journal, &key, slice_of("no frame"), key.now_ms, &why), JOURNAL_OK);
-	cr_assert_eq(journal_commit(journal, &why), JOURNAL_OK);
+		journal_append(journal, &key, slice_of("no frame"), key.now_ms, &why), STORE_OK);
+	cr_assert_eq(journal_commit(journal, &why), STORE_OK);
 	work(25);
 	cr_assert_geq(sent.to_dlq, 1);
 	cr_expect_eq(sent.to_handlers, 0);

@@ -750,9 +750,9 @@ Test(custodian, an_event_that_cannot_be_read_is_a_dead_letter_and_ends)
 {
 	const struct journal_key key = scratch_key(&s, j, "x", 1);
 
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
-	cr_assert_eq(journal_append(j, &key, slice_of("no frame"), 1, &why), JOURNAL_OK);
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_assert_eq(journal_append(j, &key, slice_of("no frame"), 1, &why), STORE_OK);
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	look();
 	tick();
 	tick();
@@ -774,7 +774,7 @@ Test(custodian, an_event_put_back_from_the_dead_letters_goes_to_its_handler)
 	tell("buried", "dlq", seq);
 	tick();
 	frame = scratch_frame(journal_id(j), seq, "email_opened", "evt");
-	cr_assert_eq(journal_revive(j, seq, frame, &why), JOURNAL_OK);
+	cr_assert_eq(journal_revive(j, seq, frame, &why), STORE_OK);
 	sent_count = 0;
 	answer_all();
 	cr_expect_geq(times_sent(seq, opened), 1);
@@ -790,7 +790,7 @@ Test(custodian, a_late_burial_does_not_take_an_event_that_was_put_back)
 	give("dead", "opened", seq);
 	tick();
 	frame = scratch_frame(journal_id(j), seq, "email_opened", "evt");
-	cr_assert_eq(journal_revive(j, seq, frame, &why), JOURNAL_OK);
+	cr_assert_eq(journal_revive(j, seq, frame, &why), STORE_OK);
 	tell("buried", "dlq", seq);
 	tick();
 	cr_expect_eq(state_of(seq), ACCEPTED);
@@ -843,7 +843,7 @@ Test(custodian, many_events_that_end_at_once_are_not_held_up_by_leases_of_a_rout
 	size_t done = 0;
 
 	for (uint64_t i = 0; i < MANY; i += GROUP) {
-		cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_begin(j, &why), STORE_OK);
 		for (uint64_t k = 0; k < GROUP; k++) {
 			char id[32];
 			struct journal_key key;
@@ -854,9 +854,9 @@ Test(custodian, many_events_that_end_at_once_are_not_held_up_by_leases_of_a_rout
 					     scratch_frame(
 						     journal_id(j), i + k + 2, "email_opened", "x"),
 					     1, &why),
-				JOURNAL_OK);
+				STORE_OK);
 		}
-		cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	}
 	survey();
 	for (int i = 0; i < TICKS_MOST && done <= MANY; i++) {
@@ -892,7 +892,7 @@ Test(custodian, in_a_full_journal_what_is_done_leaves_though_retries_find_no_roo
 	v.journal = journal_id(j);
 	do {
 		last = event_of("email_opened");
-		cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_begin(j, &why), STORE_OK);
 		journal_abort(j);
 	} while (!journal_full(j, 1000));
 	while (seq < last) {

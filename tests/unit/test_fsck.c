@@ -127,7 +127,7 @@ all_found(const struct look *look)
 static void
 begin(void)
 {
-	cr_assert_eq(journal_lock(j, 0, &why), JOURNAL_OK, "%s", why.text);
+	cr_assert_eq(journal_lock(j, 0, &why), STORE_OK, "%s", why.text);
 }
 
 static void
@@ -140,7 +140,7 @@ commit(void)
 static void
 put(MDB_dbi table, uint64_t seq, const void *bytes, size_t n)
 {
-	MDB_val key = journal_val(&seq, sizeof seq), value = journal_val(bytes, n);
+	MDB_val key = lmdb_val(&seq, sizeof seq), value = lmdb_val(bytes, n);
 
 	begin();
 	cr_assert_eq(mdb_put(j->write, table, &key, &value, 0), 0);
@@ -150,7 +150,7 @@ put(MDB_dbi table, uint64_t seq, const void *bytes, size_t n)
 static void
 cut(MDB_dbi table, uint64_t seq)
 {
-	MDB_val key = journal_val(&seq, sizeof seq);
+	MDB_val key = lmdb_val(&seq, sizeof seq);
 
 	begin();
 	cr_assert_eq(mdb_del(j->write, table, &key, NULL), 0);
@@ -184,7 +184,7 @@ static void
 change_due(uint64_t due_ms, uint64_t seq, bool add)
 {
 	const struct due_key due = {due_ms, seq};
-	MDB_val key = journal_val(&due, sizeof due), nothing = {0, NULL};
+	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
 	begin();
 	cr_assert_eq(add ? mdb_put(j->write, j->due, &key, &nothing, 0)

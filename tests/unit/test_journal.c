@@ -162,15 +162,15 @@ Test(journal, events_of_all_sizes_keep_their_bytes)
 	char *bytes = malloc(1 << 20);
 	struct journal_event ev;
 
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		const struct journal_key key = scratch_key(&s, j, (char[]){(char)('a' + i), 0}, i);
 
 		memset(bytes, 'A' + (int)i, sizes[i]);
 		cr_assert_eq(journal_append(j, &key, (struct slice){bytes, sizes[i]}, i, &why),
-			JOURNAL_OK);
+			STORE_OK);
 	}
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	cr_assert(journal_read_begin(j, &why));
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		memset(bytes, 'A' + (int)i, sizes[i]);
@@ -212,14 +212,14 @@ Test(journal, the_same_request_asked_again_is_no_duplicate)
 				 other = scratch_key(&s, j, "a", 8);
 	uint64_t seq;
 
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	cr_expect_eq(journal_seen(j, &first, &seq), SEEN_NEW);
 	journal_append(j, &first, scratch_frame(journal_id(j), 1, "x", "a"), 1, &why);
 	cr_expect_eq(journal_seen(j, &first, &seq), SEEN_SAME, "in the same transaction");
 	cr_expect_eq(journal_seen(j, &other, &seq), SEEN_DUPLICATE, "in the same transaction");
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	reopen();
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	cr_expect_eq(journal_seen(j, &first, &seq), SEEN_SAME);
 	cr_expect_eq(seq, 1);
 	cr_expect_eq(journal_seen(j, &other, &seq), SEEN_DUPLICATE);
@@ -304,14 +304,14 @@ append_many(uint64_t from, uint64_t to)
 			journal_append(j, &key,
 				scratch_frame(journal_id(j), journal_next(j), "email_opened", id),
 				key.now_ms, &why),
-			JOURNAL_OK, "%s", why.text);
+			STORE_OK, "%s", why.text);
 	}
 }
 
 Test(journal, a_group_that_is_given_up_leaves_nothing)
 {
 	take("a");
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	append_many(1, 100);
 	journal_abort(j);
 	cr_expect_eq(stat_now().events, 1);
@@ -333,10 +333,10 @@ ParameterizedTestParameters(journal, a_flush_that_fails_leaves_nothing_and_is_su
 ParameterizedTest(const int *error, journal, a_flush_that_fails_leaves_nothing_and_is_survived)
 {
 	take("a");
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	append_many(1, 20);
 	scratch_flush_error = *error;
-	cr_expect_eq(journal_commit(j, &why), *error == EIO ? JOURNAL_FAILED : JOURNAL_FULL);
+	cr_expect_eq(journal_commit(j, &why), *error == EIO ? STORE_FAILED : STORE_FULL);
 	cr_expect_neq(why.text[0], '\0');
 	scratch_flush_error = 0;
 	scratch_skip_ms(1000);
@@ -349,11 +349,11 @@ ParameterizedTest(const int *error, journal, a_flush_that_fails_leaves_nothing_a
 Test(journal, trouble_is_said_at_once_and_the_journal_opened_anew_after_a_second)
 {
 	take("a");
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	append_many(1, 1);
 	scratch_flush_error = EIO;
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_FAILED);
-	cr_expect_eq(journal_begin(j, &why), JOURNAL_FAILED);
+	cr_assert_eq(journal_commit(j, &why), STORE_FAILED);
+	cr_expect_eq(journal_begin(j, &why), STORE_FAILED);
 	cr_expect_not(journal_read_begin(j, &why));
 	cr_expect_str_eq(why.text, "the journal is in trouble; it is opened anew every second");
 	scratch_flush_error = 0;
@@ -368,7 +368,7 @@ Test(journal, reading_opens_it_anew_after_trouble_as_writing_does)
 
 	take("a");
 	scratch_flush_error = EIO;
-	cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_FAILED);
+	cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_FAILED);
 	scratch_flush_error = 0;
 	scratch_skip_ms(1000);
 	cr_expect_eq(state_of(1), ACCEPTED);
@@ -382,9 +382,9 @@ Test(journal, a_group_of_nothing_but_duplicates_is_not_flushed)
 
 	take("a");
 	before = scratch_flushes;
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	cr_expect_eq(journal_seen(j, &key, &seq), SEEN_DUPLICATE);
-	cr_expect_eq(journal_commit(j, &why), JOURNAL_OK);
+	cr_expect_eq(journal_commit(j, &why), STORE_OK);
 	cr_expect_eq(scratch_flushes, before);
 	take("b");
 	cr_expect_gt(scratch_flushes, before);
@@ -402,8 +402,8 @@ Test(journal, rows_out_of_every_window_are_forgotten_and_the_newest_row_never)
 	cr_expect_eq(stat_now().remembered, 1);
 	cr_expect_eq(stat_now().events, 11);
 	scratch_skip_ms(DAY_MS + 1000);
-	cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
-	cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	reopen();
 	cr_expect_eq(stat_now().remembered, 1);
 	cr_expect_eq(take("later"), 12);
@@ -444,9 +444,9 @@ Test(journal, nothing_within_a_window_is_forgotten)
 Test(journal, trimming_keeps_up_with_what_comes_in)
 {
 	for (int day = 0; day < 4; day++) {
-		cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_begin(j, &why), STORE_OK);
 		append_many((uint64_t)day * 500, (uint64_t)day * 500 + 499);
-		cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_commit(j, &why), STORE_OK);
 		scratch_skip_ms(DAY_MS + 1000);
 	}
 	cr_expect_leq(stat_now().remembered, 500);
@@ -543,7 +543,7 @@ Test(journal, moves_of_one_transaction_see_each_other)
 	};
 	static const bool applied[] = {true, false, true, true, true, false};
 
-	cr_assert_eq(journal_settle(j, changes, 6, &why), JOURNAL_OK);
+	cr_assert_eq(journal_settle(j, changes, 6, &why), STORE_OK);
 	for (size_t i = 0; i < 6; i++)
 		cr_expect_eq(changes[i].applied, applied[i], "change %zu", i);
 	cr_expect_eq(changes[3].attempts, 2);
@@ -581,7 +581,7 @@ Test(journal, a_retry_that_costs_nothing_never_ends_an_event)
 		struct journal_change change = {
 			.seq = seq, .move = MOVE_RETRY, .due_ms = 5, .free = true};
 
-		cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_OK);
+		cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 		cr_expect(change.applied && change.move == MOVE_RETRY && change.attempts == 0);
 		scratch_settle(j, seq, MOVE_FIRE);
 	}
@@ -599,7 +599,7 @@ Test(journal, what_is_known_of_a_tried_event_outlives_closing)
 	change.attempts_max = 3;
 	change.reason = (struct slice){reason, 512};
 	change.handler = (struct slice){handler, 64};
-	cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_OK);
+	cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 	reopen();
 	cr_assert(journal_read_begin(j, &why));
 	cr_assert(journal_event_at(j, 1, &ev));
@@ -622,7 +622,7 @@ Test(journal, due_events_come_in_the_order_of_their_times)
 			.due_ms = times[i],
 			.attempts_max = 5};
 
-		cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_OK);
+		cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 	}
 	cr_assert(journal_read_begin(j, &why));
 	cr_expect_eq(journal_due(j, 99, seqs, 8), 0);
@@ -647,12 +647,12 @@ Test(journal, a_settlement_that_fails_leaves_every_event_in_its_state)
 	struct journal_event ev;
 
 	scratch_flush_error = EIO;
-	cr_expect_eq(journal_settle(j, changes, 4, &why), JOURNAL_FAILED);
+	cr_expect_eq(journal_settle(j, changes, 4, &why), STORE_FAILED);
 	scratch_flush_error = 0;
 	scratch_skip_ms(1000);
 	for (uint64_t seq = 1; seq <= 4; seq++)
 		cr_expect_eq(state_of(seq), ACCEPTED);
-	cr_expect_eq(journal_settle(j, changes, 4, &why), JOURNAL_OK);
+	cr_expect_eq(journal_settle(j, changes, 4, &why), STORE_OK);
 	cr_expect(state_of(1) == GONE && state_of(2) == SCHEDULED && state_of(3) == DEAD);
 	cr_assert(journal_read_begin(j, &why), "%s", why.text);
 	cr_assert(journal_event_at(j, 4, &ev));
@@ -668,10 +668,10 @@ Test(journal, an_event_is_given_up_with_the_flush_of_its_last_page)
 	struct journal_change dead = {.seq = take("b"), .move = MOVE_DEAD};
 	unsigned before = scratch_flushes, of_done;
 
-	cr_assert_eq(journal_settle(j, &done, 1, &why), JOURNAL_OK);
+	cr_assert_eq(journal_settle(j, &done, 1, &why), STORE_OK);
 	of_done = scratch_flushes - before;
 	before = scratch_flushes;
-	cr_assert_eq(journal_settle(j, &dead, 1, &why), JOURNAL_OK);
+	cr_assert_eq(journal_settle(j, &dead, 1, &why), STORE_OK);
 	cr_expect_eq(scratch_flushes - before, of_done + 1);
 }
 
@@ -684,7 +684,7 @@ Test(journal, an_event_that_is_put_back_is_accepted_under_its_own_number)
 	memcpy(frame, scratch_frame(journal_id(j), seq, "email_opened", "one").p,
 		n = scratch_frame(journal_id(j), seq, "email_opened", "one").n);
 	scratch_settle(j, seq, MOVE_BURIED);
-	cr_assert_eq(journal_revive(j, seq, (struct slice){frame, n}, &why), JOURNAL_OK);
+	cr_assert_eq(journal_revive(j, seq, (struct slice){frame, n}, &why), STORE_OK);
 	cr_expect_eq(state_of(seq), ACCEPTED);
 	cr_expect_eq(take("two"), 2);
 	cr_expect_eq(state_of(seq), ACCEPTED);
@@ -702,7 +702,7 @@ ParameterizedTest(
 {
 	const uint64_t seq = event_in(*state);
 
-	cr_assert_eq(journal_revive(j, seq, slice_of("frame"), &why), JOURNAL_OK);
+	cr_assert_eq(journal_revive(j, seq, slice_of("frame"), &why), STORE_OK);
 	cr_expect_eq(state_of(seq), ACCEPTED);
 	cr_expect_eq(due_rows(), 0);
 }
@@ -718,13 +718,13 @@ Test(journal, hastening_takes_the_earliest_and_leaves_one_due_time_an_event)
 			.due_ms = 1000000 - i,
 			.attempts_max = 5};
 
-		cr_assert_eq(journal_settle(j, &change, 1, &why), JOURNAL_OK);
+		cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 	}
-	cr_assert_eq(journal_hasten(j, 0, 2, &count, &why), JOURNAL_OK);
+	cr_assert_eq(journal_hasten(j, 0, 2, &count, &why), STORE_OK);
 	cr_expect_eq(count, 2);
-	cr_assert_eq(journal_hasten(j, 1, 1, &count, &why), JOURNAL_OK);
+	cr_assert_eq(journal_hasten(j, 1, 1, &count, &why), STORE_OK);
 	cr_expect_eq(count, 1);
-	cr_assert_eq(journal_hasten(j, 99, 1, &count, &why), JOURNAL_OK);
+	cr_assert_eq(journal_hasten(j, 99, 1, &count, &why), STORE_OK);
 	cr_expect_eq(count, 0);
 	cr_expect_eq(due_rows(), 5);
 	cr_assert(journal_read_begin(j, &why));
@@ -738,7 +738,7 @@ Test(journal, hastening_takes_the_earliest_and_leaves_one_due_time_an_event)
 
 /* ---- a full journal ---- */
 
-static enum journal_rc
+static enum store_rc
 append_block(struct slice frame, uint64_t *number)
 {
 	char id[32];
@@ -750,23 +750,23 @@ append_block(struct slice frame, uint64_t *number)
 }
 
 /* As the validator does: what finds the door closed stays outside, the rest is committed. */
-static enum journal_rc
+static enum store_rc
 append_group(struct slice frame, size_t n, uint64_t *number)
 {
-	enum journal_rc rc = journal_begin(j, &why);
+	enum store_rc rc = journal_begin(j, &why);
 	bool room = true;
 
-	cr_assert_eq(rc, JOURNAL_OK, "%s", why.text);
-	for (size_t i = 0; rc == JOURNAL_OK && room && i < n; i++) {
+	cr_assert_eq(rc, STORE_OK, "%s", why.text);
+	for (size_t i = 0; rc == STORE_OK && room && i < n; i++) {
 		room = !journal_full(j, frame.n + 160);
 		if (room)
 			rc = append_block(frame, number);
 	}
-	if (rc == JOURNAL_OK)
+	if (rc == STORE_OK)
 		rc = journal_commit(j, &why);
 	else
 		journal_abort(j);
-	return room ? rc : JOURNAL_FULL;
+	return room ? rc : STORE_FULL;
 }
 
 /* Small groups until one finds no room, nor when it is sent again; returns how many events entered.
@@ -778,10 +778,10 @@ fill_up(size_t size, uint64_t *number)
 	char *bytes = calloc(1, size);
 
 	for (int refused = 0; refused < 3;) {
-		const enum journal_rc rc = append_group((struct slice){bytes, size}, group, number);
+		const enum store_rc rc = append_group((struct slice){bytes, size}, group, number);
 
-		cr_assert_neq(rc, JOURNAL_FAILED, "%s", why.text);
-		refused = rc == JOURNAL_FULL ? refused + 1 : 0;
+		cr_assert_neq(rc, STORE_FAILED, "%s", why.text);
+		refused = rc == STORE_FULL ? refused + 1 : 0;
 	}
 	free(bytes);
 	return stat_now().events - before;
@@ -799,7 +799,7 @@ settle_all(enum journal_move move, uint64_t last)
 
 		for (; n < 4096 && seq <= last; n++)
 			changes[n] = (struct journal_change){.seq = seq++, .move = move};
-		cr_assert_eq(journal_settle(j, changes, n, &why), JOURNAL_OK, "%s", why.text);
+		cr_assert_eq(journal_settle(j, changes, n, &why), STORE_OK, "%s", why.text);
 	}
 }
 
@@ -928,12 +928,12 @@ Test(journal, batches_out_of_the_window_are_forgotten_though_they_bring_no_new_e
 
 	batch.errors.type = MSGPACK_OBJECT_ARRAY;
 	for (int day = 0; day < 4; day++) {
-		cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_begin(j, &why), STORE_OK);
 		for (int i = 0; i < 2000; i++) {
 			batch.at = clock_wall_ms();
-			cr_assert_eq(journal_append_batch(j, &batch, &why), JOURNAL_OK);
+			cr_assert_eq(journal_append_batch(j, &batch, &why), STORE_OK);
 		}
-		cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_commit(j, &why), STORE_OK);
 		scratch_skip_ms(DAY_MS + 1000);
 	}
 	cr_expect_lt(stat_now().used_bytes - before, 2000 * 200);
@@ -999,9 +999,9 @@ Test(journal, one_who_only_watches_makes_nothing_and_changes_nothing)
 	j = journal_open(s.cfg, JOURNAL_WATCH, &why);
 	cr_assert_not_null(j, "%s", why.text);
 	cr_expect_eq(state_of(1), ACCEPTED);
-	cr_expect_neq(journal_begin(j, &why), JOURNAL_OK);
+	cr_expect_neq(journal_begin(j, &why), STORE_OK);
 	scratch_skip_ms(1000);
-	cr_expect_neq(journal_settle(j, &change, 1, &why), JOURNAL_OK);
+	cr_expect_neq(journal_settle(j, &change, 1, &why), STORE_OK);
 	scratch_skip_ms(1000);
 	cr_expect_eq(state_of(1), ACCEPTED);
 	scratch_open(&empty, NULL);
@@ -1122,7 +1122,7 @@ static void
 append_and_hang(int from, int to)
 {
 	(void)from;
-	if (journal_begin(j, &why) != JOURNAL_OK)
+	if (journal_begin(j, &why) != STORE_OK)
 		_exit(5);
 	append_many(1, 300);
 	child_says(to, 1);
@@ -1186,7 +1186,7 @@ append_id(const char *id)
 
 	return journal_append(j, &key,
 		       scratch_frame(journal_id(j), journal_next(j), "email_opened", id), 1,
-		       &why) == JOURNAL_OK;
+		       &why) == STORE_OK;
 }
 
 static void
@@ -1196,7 +1196,7 @@ append_for_ever(int from, int to)
 
 	(void)from;
 	for (uint64_t n = 1;;) {
-		if (journal_begin(j, &why) != JOURNAL_OK)
+		if (journal_begin(j, &why) != STORE_OK)
 			_exit(5);
 		for (int i = 0; i < GROUP; i++, n++) {
 			snprintf(id, sizeof id, "k%llu_%llu", (unsigned long long)round_now,
@@ -1204,7 +1204,7 @@ append_for_ever(int from, int to)
 			if (!append_id(id))
 				_exit(6);
 		}
-		if (journal_commit(j, &why) != JOURNAL_OK)
+		if (journal_commit(j, &why) != STORE_OK)
 			_exit(7);
 		child_says(to, n - 1);
 	}
@@ -1282,7 +1282,7 @@ settle_for_ever(int from, int to)
 				.move = moves[(n + i) % 7],
 				.due_ms = 1000 + n,
 				.attempts_max = 100};
-		if (journal_settle(j, changes, 20, &why) != JOURNAL_OK)
+		if (journal_settle(j, changes, 20, &why) != STORE_OK)
 			_exit(5);
 		child_says(to, n);
 	}
@@ -1347,9 +1347,9 @@ Test(journal, a_second_process_knows_what_was_accepted_after_the_index_has_grown
 
 	hear(&child);
 	for (uint64_t i = 0; i < MANY; i += 10000) {
-		cr_assert_eq(journal_begin(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_begin(j, &why), STORE_OK);
 		append_many(i + 1, i + 10000);
-		cr_assert_eq(journal_commit(j, &why), JOURNAL_OK);
+		cr_assert_eq(journal_commit(j, &why), STORE_OK);
 	}
 	for (uint64_t i = 1; i <= MANY; i += 997) {
 		tell(&child, i);

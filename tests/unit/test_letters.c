@@ -336,7 +336,7 @@ fill(void)
 		letter = letter_of(HERE, ++seq, (struct slice){bytes, sizeof bytes});
 		cr_assert(letters_begin(letters, &why));
 	} while (put(&letter) && letters_commit(letters, &why));
-	cr_expect(letters_full(letters));
+	cr_expect(letters_result(letters) == STORE_FULL);
 	cr_expect_str_eq(why.text, "cannot store a dead letter: the store of dead letters is full "
 				   "(dlq.max_size)");
 	return seq - 1;

@@ -261,7 +261,7 @@ accept_batch(uint64_t n)
 	};
 	char id[32];
 
-	cr_assert_eq(journal_begin(journal, &why), JOURNAL_OK);
+	cr_assert_eq(journal_begin(journal, &why), STORE_OK);
 	batch.first = journal_next(journal);
 	for (uint64_t i = 0; i < n; i++) {
 		struct journal_key key;
@@ -272,11 +272,11 @@ accept_batch(uint64_t n)
 				     scratch_frame(journal_id(journal), batch.first + i,
 					     "email_opened", id),
 				     key.now_ms, &why),
-			JOURNAL_OK);
+			STORE_OK);
 	}
 	journal_batch_id(journal, random, batch_id);
-	cr_assert_eq(journal_append_batch(journal, &batch, &why), JOURNAL_OK);
-	cr_assert_eq(journal_commit(journal, &why), JOURNAL_OK);
+	cr_assert_eq(journal_append_batch(journal, &batch, &why), STORE_OK);
+	cr_assert_eq(journal_commit(journal, &why), STORE_OK);
 	return batch.first;
 }
 

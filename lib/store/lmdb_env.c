@@ -1,0 +1,140 @@
+/* lmdb_env - see lmdb_env.h. */
+#include "lmdb_env.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/file.h"
+
+enum { KEPT_FREE_PERCENT = 10 };
+
+static int
+open_tables(const struct lmdb_plan *plan, MDB_txn *txn)
+{
+	const unsigned make = plan->watch ? 0 : MDB_CREATE;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < plan->count; i++) {
+		const struct lmdb_table *t = &plan->tables[i];
+
+		rc = mdb_dbi_open(txn, t->name, t->flags | make, t->handle);
+		if (rc == 0 && t->compare)
+			rc = mdb_set_compare(txn, *t->handle, t->compare);
+	}
+	return rc;
+}
+
+static int
+open_all(const struct lmdb_plan *plan, MDB_env *env)
+{
+	const unsigned watch = plan->watch ? MDB_RDONLY : 0;
+	MDB_txn *txn;
+	int rc = mdb_env_open(env, plan->dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
+
+	if (rc == 0)
+		rc = mdb_reader_check(env, NULL);
+	if (rc == 0)
+		rc = mdb_txn_begin(env, NULL, watch, &txn);
+	if (rc != 0)
+		return rc;
+	rc = open_tables(plan, txn);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+int
+lmdb_open(const struct lmdb_plan *plan, MDB_env **env)
+{
+	int rc;
+
+	*env = NULL;
+	if (!plan->watch && !file_make_folder(plan->dir, NULL))
+		return errno;
+	rc = mdb_env_create(env);
+	if (rc != 0)
+		return rc;
+	mdb_env_set_maxdbs(*env, (MDB_dbi)plan->count);
+	mdb_env_set_maxreaders(*env, plan->readers);
+	mdb_env_set_mapsize(*env, plan->map_bytes & ~(uint64_t)0xffff);
+	rc = open_all(plan, *env);
+	if (rc != 0)
+		lmdb_close(env);
+	return rc;
+}
+
+void
+lmdb_close(MDB_env **env)
+{
+	if (*env)
+		mdb_env_close(*env);
+	*env = NULL;
+}
+
+uint64_t
+lmdb_limit(uint64_t map_bytes)
+{
+	return map_bytes / 100 * (100 - KEPT_FREE_PERCENT);
+}
+
+uint64_t
+lmdb_used(MDB_txn *txn, MDB_dbi table)
+{
+	MDB_stat st;
+
+	if (mdb_stat(txn, table, &st) != 0)
+		return 0;
+	return (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
+	       (uint64_t)st.ms_psize;
+}
+
+uint64_t
+lmdb_rows(MDB_txn *txn, MDB_dbi table)
+{
+	MDB_stat st;
+
+	return mdb_stat(txn, table, &st) == 0 ? st.ms_entries : 0;
+}
+
+static uint64_t
+key_at(MDB_txn *txn, MDB_dbi table, MDB_cursor_op end)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t number = 0;
+
+	if (mdb_cursor_open(txn, table, &cursor) != 0)
+		return 0;
+	if (mdb_cursor_get(cursor, &key, &value, end) == 0 && key.mv_size == sizeof number)
+		memcpy(&number, key.mv_data, sizeof number);
+	mdb_cursor_close(cursor);
+	return number;
+}
+
+uint64_t
+lmdb_first(MDB_txn *txn, MDB_dbi table)
+{
+	return key_at(txn, table, MDB_FIRST);
+}
+
+uint64_t
+lmdb_last(MDB_txn *txn, MDB_dbi table)
+{
+	return key_at(txn, table, MDB_LAST);
+}
+
+enum store_rc
+lmdb_result(int rc)
+{
+	if (rc == 0)
+		return STORE_OK;
+	return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT ? STORE_FULL : STORE_FAILED;
+}
+
+enum store_rc
+lmdb_trouble(int rc, const char *what, const char *full, struct error *why)
+{
+	error_set(why, "%s: %s", what, rc == MDB_MAP_FULL ? full : mdb_strerror(rc));
+	return lmdb_result(rc);
+}

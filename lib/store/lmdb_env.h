@@ -1,0 +1,68 @@
+/* lmdb_env - how LMDB is opened, measured and fails, once for journal, letters and quarantine. Only
+ * files of lib/store include it. Functions that return int give LMDB's status, an errno among them.
+ */
+#ifndef TROTLINE_STORE_LMDB_ENV_H
+#define TROTLINE_STORE_LMDB_ENV_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "store.h"
+
+struct lmdb_table {
+	const char *name;
+	unsigned flags; /* MDB_INTEGERKEY or 0 */
+	MDB_dbi *handle;
+	MDB_cmp_func *compare; /* or NULL */
+};
+
+struct lmdb_plan {
+	const char *dir;
+	uint64_t map_bytes; /* the file's limit; rounded down to 64 KiB */
+	unsigned readers;   /* snapshots at a time, of all processes */
+	bool watch;         /* read only: makes nothing */
+	const struct lmdb_table *tables;
+	size_t count;
+};
+
+/* Opens the store and its tables, makes what is missing, and gives up the places of readers that
+ * were killed. On failure *env is NULL. */
+int lmdb_open(const struct lmdb_plan *plan, MDB_env **env);
+
+/* Closes it; NULL is closed already. */
+void lmdb_close(MDB_env **env);
+
+/* What of a file's bytes may be filled: the rest is for whoever empties it. */
+uint64_t lmdb_limit(uint64_t map_bytes);
+
+/* Bytes in the pages of a table, and its rows; 0 when it cannot be told. */
+uint64_t lmdb_used(MDB_txn *txn, MDB_dbi table);
+uint64_t lmdb_rows(MDB_txn *txn, MDB_dbi table);
+
+/* The least and the greatest key of an integer-keyed table, or 0. */
+uint64_t lmdb_first(MDB_txn *txn, MDB_dbi table);
+uint64_t lmdb_last(MDB_txn *txn, MDB_dbi table);
+
+/* What a status comes to. MDB_NOTFOUND is trouble: see lmdb_unless_missing. */
+enum store_rc lmdb_result(int rc);
+
+/* The same, and names the cause: "what: why". full: what to say when the store's limit is reached.
+ */
+enum store_rc lmdb_trouble(int rc, const char *what, const char *full, struct error *why);
+
+static inline int
+lmdb_unless_missing(int rc)
+{
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static inline MDB_val
+lmdb_val(const void *p, size_t n)
+{
+	return (MDB_val){n, (void *)(uintptr_t)p};
+}
+
+#endif
