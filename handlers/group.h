@@ -6,7 +6,7 @@
 #define TROTLINE_HANDLERS_GROUP_H
 
 #include "hand.h"
-#include "kit.h"
+#include "handler.h"
 
 enum { GROUP_EVENTS = 512, GROUP_BYTES = 8 << 20 };
 
