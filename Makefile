@@ -39,7 +39,7 @@ CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
 LDLIBS = -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
-STAGES = ingress validator router retrier dlq admin
+STAGES = $(patsubst %/main.c,%,$(filter-out cli/%,$(wildcard */main.c)))
 KIT = $(addprefix handlers/,kit.c group.c hand.c input.c message.c recipient.c suppression.c archive.c)
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 

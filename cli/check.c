@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/config/config_processes.h"
 #include "providers/source_keys.h"
 
 /* A source whose secrets_file is not there yet; `trotline up` makes it. */
@@ -49,31 +50,32 @@ source_object(
 }
 
 static msgpack_object
-process_object(const char *kind, const char *name, uint64_t processes, msgpack_zone *zone)
+stores_object(unsigned stores, msgpack_zone *zone)
 {
-	struct map m = map_in(zone);
-	char stage[96];
+	struct list l = list_in(zone);
 
-	snprintf(stage, sizeof stage, "%s%s", kind, name);
-	map_text(&m, "stage", slice_of(stage));
-	map_uint(&m, "processes", processes);
-	return map_object(&m);
+	for (size_t i = 0; i < STORES_COUNT; i++)
+		if (stores & 1U << i)
+			list_add(&l, object_of_text(slice_of(store_words[i])));
+	return list_object(&l);
 }
 
 static msgpack_object
 processes_object(const struct config *cfg, msgpack_zone *zone)
 {
+	struct planned_process plan[PLAN_MAX];
+	const size_t n = config_processes(cfg, plan);
 	struct list l = list_in(zone);
 
-	list_add(&l, process_object("", "ingress", cfg->processes.ingress, zone));
-	list_add(&l, process_object("", "validator", cfg->processes.validator, zone));
-	list_add(&l, process_object("", "router", cfg->processes.router, zone));
-	for (size_t i = 0; i < cfg->handlers_count; i++)
-		list_add(&l, process_object("handler-", cfg->handlers[i].name,
-				     cfg->handlers[i].processes, zone));
-	list_add(&l, process_object("", "retrier", 1, zone));
-	list_add(&l, process_object("", "dlq", 1, zone));
-	list_add(&l, process_object("", "admin", cfg->admin.listen != NULL, zone));
+	for (size_t i = 0; i < n; i++) {
+		struct map m = map_in(zone);
+
+		map_text(&m, "stage", slice_of(plan[i].name));
+		map_uint(&m, "processes", plan[i].wanted);
+		map_bool(&m, "secrets", plan[i].row->secrets);
+		map_put(&m, "stores", stores_object(plan[i].row->stores, zone));
+		list_add(&l, map_object(&m));
+	}
 	return list_object(&l);
 }
 
@@ -126,32 +128,25 @@ print_source(const struct config_source *src, const struct config_source *secret
 }
 
 static void
-print_processes(const char *stage, uint64_t processes)
+print_processes(const struct config *cfg)
 {
-	printf("  %-24s %llu process%s\n", stage, (unsigned long long)processes,
-		processes == 1 ? "" : "es");
+	struct planned_process plan[PLAN_MAX];
+	const size_t n = config_processes(cfg, plan);
+
+	for (size_t i = 0; i < n; i++)
+		printf("  %-24s %llu process%s\n", plan[i].name, (unsigned long long)plan[i].wanted,
+			plan[i].wanted == 1 ? "" : "es");
 }
 
 static void
 print_text(const struct config *cfg, const struct config *whole)
 {
-	char stage[96];
-
 	printf("%s: good\n\nlisten    %s\nadmin     %s\ndata_dir  %s\n\nsources\n", cfg->path,
 		cfg->listen, cfg->admin.listen ? cfg->admin.listen : "off", cfg->data_dir);
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		print_source(&cfg->sources[i], whole ? &whole->sources[i] : NULL);
 	puts("\nstages");
-	print_processes("ingress", cfg->processes.ingress);
-	print_processes("validator", cfg->processes.validator);
-	print_processes("router", cfg->processes.router);
-	for (size_t i = 0; i < cfg->handlers_count; i++) {
-		snprintf(stage, sizeof stage, "handler-%s", cfg->handlers[i].name);
-		print_processes(stage, cfg->handlers[i].processes);
-	}
-	print_processes("retrier", 1);
-	print_processes("dlq", 1);
-	print_processes("admin", cfg->admin.listen != NULL);
+	print_processes(cfg);
 }
 
 struct asking {

@@ -11,7 +11,7 @@
 #include "lib/stage/board.h"
 #include "lib/stage/tap.h"
 #include "proto/frame.h"
-#include "stages.h"
+#include "proto/processes.h"
 
 enum {
 	PROCESSES_MAX = 512,
@@ -49,20 +49,13 @@ struct figures {
 	msgpack_zone zone;
 };
 
-/* What a stage's rate counts, by the start of its name. */
+/* What the rate of a process counts, by its row in the table. */
+#define COUNTER(id, name, count, need, secrets, stores, figure, labels, purpose)                   \
+	{METRIC_FAMILY_##figure, labels},
 static const struct {
-	const char *stage;
 	enum metric_family family;
-	const char *part;
-} counters[] = {
-	{"ingress", METRIC_FAMILY_REQUESTS, "method=\"POST\""},
-	{"validator", METRIC_FAMILY_EVENTS, ""},
-	{"router", METRIC_FAMILY_ROUTED, ""},
-	{"handler-", METRIC_FAMILY_GROUP, ""},
-	{"retrier", METRIC_FAMILY_GROUP, ""},
-	{"dlq", METRIC_FAMILY_GROUP, ""},
-	{"admin", METRIC_FAMILY_ADMIN, ""},
-};
+	const char *labels;
+} counters[PROCESSES_COUNT] = {PROCESSES(COUNTER)};
 
 struct figures *
 figures_new(const struct config *cfg, struct error *why)
@@ -147,15 +140,15 @@ process_of(struct figures *f, const struct stats *stats)
 static void
 take_rates(struct process *p, const msgpack_object *values, uint64_t now_ms)
 {
+	const size_t place = process_place(p->stage);
 	struct metrics *m = metrics_new();
 
 	if (!m)
 		return;
 	metrics_join(m, values);
-	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
-		if (strncmp(p->stage, counters[i].stage, strlen(counters[i].stage)) == 0)
-			rate_add(&p->rate, now_ms,
-				metrics_sum(m, counters[i].family, counters[i].part));
+	if (place < PROCESSES_COUNT)
+		rate_add(&p->rate, now_ms,
+			metrics_sum(m, counters[place].family, counters[place].labels));
 	rate_add(&p->accepted, now_ms, metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"accepted\""));
 	rate_add(&p->done, now_ms, metrics_count(m, METRIC_FAMILY_DURATION, ""));
 	metrics_destroy(&m);
@@ -285,7 +278,7 @@ static int
 compare(const void *a, const void *b)
 {
 	const struct process *x = a, *y = b;
-	const int places = stages_place(x->stage) - stages_place(y->stage);
+	const int places = (int)process_place(x->stage) - (int)process_place(y->stage);
 	const int names = strcmp(x->stage, y->stage);
 
 	if (places || names)

@@ -1,8 +1,8 @@
 /* reload - applies a changed configuration to the running pipeline, or refuses it whole.
  *
  * In: the file, who runs. Out: SIGHUP to every stage, once the file has been found good here: to
- * the validators first, which alone read the secrets; what they refuse nobody else is asked to
- * take. A kill here may leave some stages asked and others not: reload again. */
+ * those first that read the secrets; what they refuse nobody else is asked to take. A kill here may
+ * leave some stages asked and others not: reload again. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "proto/processes.h"
 #include "providers/source_keys.h"
 #include "stages.h"
 
@@ -27,10 +28,13 @@ struct reload {
 	bool json;
 };
 
+/* These go first: what they refuse, nobody else is asked to take. */
 static bool
-is_validator(const struct live_stage *stage)
+reads_secrets(const struct live_stage *stage)
 {
-	return strcmp(stage->name, "validator") == 0;
+	const struct process_row *row = process_find(stage->name);
+
+	return row && row->secrets;
 }
 
 static bool
@@ -43,12 +47,12 @@ confirmed(const struct reload *r, size_t i)
 }
 
 static void
-ask(struct reload *r, bool validators)
+ask(struct reload *r, bool secrets)
 {
 	for (size_t i = 0; i < r->stages.n; i++) {
 		const struct live_stage *stage = &r->stages.list[i];
 
-		if (is_validator(stage) != validators)
+		if (reads_secrets(stage) != secrets)
 			continue;
 		r->asked_ms[i] = clock_wall_ms();
 		kill(stage->pid, SIGHUP);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/processes.h"
+
 /* A path that no file of ours exceeds; see config.c on the length of data_dir. */
 enum { PATH_BYTES = 4096 };
 
@@ -87,24 +89,11 @@ parse_file(const char *file, struct live_stage *stage)
 	return *end == 0;
 }
 
-int
-stages_place(const char *name)
-{
-	static const char *const order[] = {
-		"ingress", "validator", "router", "handler-", "retrier", "dlq", "admin"};
-	int i = 0;
-
-	while (i < (int)(sizeof order / sizeof *order) &&
-		strncmp(name, order[i], strlen(order[i])) != 0)
-		i++;
-	return i;
-}
-
 static int
 compare(const void *a, const void *b)
 {
 	const struct live_stage *x = a, *y = b;
-	const int places = stages_place(x->name) - stages_place(y->name);
+	const int places = (int)process_place(x->name) - (int)process_place(y->name);
 	const int names = strcmp(x->name, y->name);
 
 	if (places || names)

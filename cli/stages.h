@@ -29,7 +29,4 @@ pid_t stages_holder(const struct config *cfg, const char *name);
 /* Does it still run? */
 bool stage_lives(const struct config *cfg, const struct live_stage *stage);
 
-/* Where a stage stands in the pipeline: 0 for ingress, more for what is behind it. */
-int stages_place(const char *name);
-
 #endif

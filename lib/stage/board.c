@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "proto/processes.h"
+
 enum { STALE_MS = 5000, SAMPLE_MS = 1000 };
 
 struct board *
@@ -202,8 +204,10 @@ board_open(const struct board *b, const struct metrics *joined, uint64_t now_ms,
 	const double used = metrics_sum(joined, METRIC_FAMILY_JOURNAL_BYTES, "");
 	const double limit = metrics_sum(joined, METRIC_FAMILY_JOURNAL_LIMIT, "");
 
-	if (!takes_work(b, "ingress", now_ms, why) || !takes_work(b, "validator", now_ms, why))
-		return false;
+	for (size_t i = 0; i < PROCESSES_COUNT; i++)
+		if (process_table[i].need == NEEDED_TO_ACCEPT &&
+			!takes_work(b, process_table[i].name, now_ms, why))
+			return false;
 	if (limit > 0 && used >= limit)
 		return error_set(why, "journal full");
 	return true;

@@ -8,6 +8,7 @@
 #include "board_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/config/config_processes.h"
 
 enum {
 	CRITICAL_TIMES = 5,
@@ -58,27 +59,23 @@ check_stage(const struct board *b, struct report *r, const char *stage, uint64_t
 			n, (unsigned long long)wanted, b->cfg->data_dir);
 }
 
-/* Without an ingress and a validator nothing can be accepted; anything else only delays what is
- * stored. */
 static void
 check_stages(const struct board *b, struct report *r, uint64_t now_ms)
 {
-	const struct config *cfg = b->cfg;
-	char name[80];
+	struct planned_process plan[PLAN_MAX];
+	const size_t n = config_processes(b->cfg, plan);
 
-	check_stage(b, r, "ingress", strcmp(b->self, "ingress") == 0 ? 1 : cfg->processes.ingress,
-		true, now_ms);
-	check_stage(b, r, "validator", cfg->processes.validator, true, now_ms);
-	check_stage(b, r, "router", cfg->processes.router, false, now_ms);
-	check_stage(b, r, "retrier", 1, false, now_ms);
-	check_stage(b, r, "dlq", 1, false, now_ms);
-	for (size_t i = 0; i < cfg->handlers_count; i++) {
-		snprintf(name, sizeof name, "handler-%s", cfg->handlers[i].name);
-		check_stage(b, r, name, cfg->handlers[i].processes, false, now_ms);
+	for (size_t i = 0; i < n; i++) {
+		const struct planned_process *p = &plan[i];
+		const bool self = strcmp(b->self, p->name) == 0;
+
+		if (p->row->need != NEEDED_TO_SEE)
+			check_stage(b, r, p->name, self && p->wanted > 0 ? 1 : p->wanted,
+				p->row->need == NEEDED_TO_ACCEPT, now_ms);
+		else if (board_alive(b, p->name, now_ms) < p->wanted)
+			alert(r, false, "%s listener is down: see %s/log/%s.0.log; webhooks go on",
+				p->name, b->cfg->data_dir, p->name);
 	}
-	if (cfg->admin.listen && board_alive(b, "admin", now_ms) == 0)
-		alert(r, false, "admin listener %s is down: see %s/log/admin.0.log; webhooks go on",
-			cfg->admin.listen, cfg->data_dir);
 }
 
 /* The value of a family for one source or handler. */

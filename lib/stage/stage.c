@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "proto/processes.h"
 #include "wire.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
@@ -123,6 +124,15 @@ static struct config *
 load_without_secrets(const char *path, struct error *why)
 {
 	return config_load(path, CONFIG_NO_SECRETS, why);
+}
+
+/* The table of processes says who is given senders' secrets. */
+static bool
+gets_secrets(const char *name)
+{
+	const struct process_row *row = process_find(name);
+
+	return row && row->secrets;
 }
 
 static struct config *
@@ -425,7 +435,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
-	st->priv->load = load ? load : load_without_secrets;
+	st->priv->load = load && gets_secrets(name) ? load : load_without_secrets;
 	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);

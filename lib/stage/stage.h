@@ -32,7 +32,8 @@ struct stage {
 
 /* Parses the command line and prepares everything above. Ends the process with 0 (-h, -n), 100 or
  * 111, having said why, when there is nothing to run. name must be the process's stage name. load:
- * loads the configuration, now and on SIGHUP; NULL: without secrets. */
+ * loads the configuration with its secrets, now and on SIGHUP; it is used where the table of
+ * processes says so of the name, else it may be NULL. */
 typedef struct config *stage_load(const char *path, struct error *why);
 struct stage *stage_new(const char *name, stage_load *load, int argc, char **argv);
 
