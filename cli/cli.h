@@ -16,6 +16,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 /* All verbs, in the order of the help. */
 #define CLI_VERBS(X)                                                                               \
 	X(up)                                                                                      \
+	X(supervisord)                                                                             \
 	X(check)                                                                                   \
 	X(status)                                                                                  \
 	X(top)                                                                                     \

@@ -15,6 +15,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/file.h"
+#include "providers/source_keys.h"
 
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
 
@@ -137,6 +138,23 @@ place_secrets(const struct config *cfg, struct error *why)
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		if (cfg->sources[i].secrets_file && !make_secret(&cfg->sources[i], why))
 			return false;
+	return true;
+}
+
+bool
+place_check_secrets(const struct config *cfg, const char *verb, struct error *why)
+{
+	struct config *whole = source_keys_load(cfg->path, why);
+
+	if (!whole)
+		return false;
+	for (size_t i = 0; i < whole->sources_count; i++)
+		if (whole->sources[i].weak_secrets)
+			fprintf(stderr,
+				"trotline %s: warning: a secret of source %s is shorter than 16 "
+				"characters\n",
+				verb, whole->sources[i].name);
+	config_destroy(&whole);
 	return true;
 }
 

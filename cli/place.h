@@ -18,6 +18,10 @@ int place_lock(const struct config *cfg, struct error *why);
  * so on stdout. */
 bool place_secrets(const struct config *cfg, struct error *why);
 
+/* With the secrets in place the whole file must hold. False with the cause; a weak secret is only
+ * warned of, in the name of the verb. */
+bool place_check_secrets(const struct config *cfg, const char *verb, struct error *why);
+
 /* Can the address be listened on? */
 bool place_port(const struct config *cfg, struct error *why);
 

@@ -22,7 +22,6 @@
 #include "lib/base/json.h"
 #include "lib/base/object.h"
 #include "place.h"
-#include "providers/source_keys.h"
 #include "readiness.h"
 #include "supervise.h"
 
@@ -41,24 +40,6 @@ struct up {
 	struct json_reader *reader;
 	char *health; /* URL */
 };
-
-/* Secrets are there now, so the whole file must hold. */
-static bool
-check_secrets(const struct config *cfg, struct error *why)
-{
-	struct config *whole = source_keys_load(cfg->path, why);
-
-	if (!whole)
-		return false;
-	for (size_t i = 0; i < whole->sources_count; i++)
-		if (whole->sources[i].weak_secrets)
-			fprintf(stderr,
-				"trotline up: warning: a secret of source %s is shorter than 16 "
-				"characters\n",
-				whole->sources[i].name);
-	config_destroy(&whole);
-	return true;
-}
 
 /* Waits up to ms for a signal; the number of SIGTERM or SIGINT, or 0. Takes note of supervisord's
  * end on the way. */
@@ -287,7 +268,7 @@ prepare(struct up *up, int *lock, struct error *why)
 {
 	*lock = -1;
 	if (!place_folders(up->cfg, why) || (*lock = place_lock(up->cfg, why)) < 0 ||
-		!place_port(up->cfg, why) || !supervise_prepare(up->cfg, why))
+		!place_port(up->cfg, why))
 		return false;
 	up->health = http_url(up->cfg, "/webhooks/health", "", "");
 	up->http = http_new(PROBE_TIMEOUT_MS, why);
@@ -305,7 +286,8 @@ run_up(struct up *up)
 	snprintf(text, sizeof text, "Starting the pipeline of %s ...", up->cfg->path);
 	say(up, "starting", text);
 	sigprocmask(SIG_BLOCK, &up->signals, NULL);
-	if (prepare(up, &lock, &why) && (up->supervisord = supervise_start(lock, &why)) > 0)
+	if (prepare(up, &lock, &why) &&
+		(up->supervisord = supervise_start(up->cfg, lock, &why)) > 0)
 		status = watch(up);
 	else
 		cli_failed(up->verb, &why);
@@ -332,7 +314,7 @@ run(struct call *call)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!place_secrets(up->cfg, &why))
 		return cli_failed(up->verb, &why);
-	if (check_secrets(up->cfg, &why))
+	if (place_check_secrets(up->cfg, "up", &why))
 		return run_up(up);
 	cli_failed(up->verb, &why);
 	return CLI_BAD_CONFIG;

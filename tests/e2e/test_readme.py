@@ -147,6 +147,18 @@ def test_the_documents_name_every(what, path, pattern):
         assert f"`{name}" in documents(), f"no document names the {what} {name}"
 
 
+def test_every_process_stands_in_the_readme_and_has_a_unit():
+    """In the table's order, with what makes more of it."""
+    rows = re.findall(r'\bX\(\w+, "([\w-]+)", COUNT_(\w+),', header("proto/processes.h"))
+    (part,) = re.findall(r"^## Processes\n(.*?)^## ", README, re.M | re.S)
+    written = re.findall(r"^\| ([a-z][\w*-]+) \|.*\| ([^|]+) \|$", part, re.M)[1:]
+    assert [name.replace("*name*", "") for name, _ in written] == [name for name, _ in rows]
+    for (name, count), (_, more) in zip(rows, written):
+        wanted = {"ONE": "one", "ADMIN": "one", "HANDLERS": "`handlers: [{name, processes}]`"}
+        assert more.startswith(wanted.get(count, f"`processes.{name}`")), name
+        assert (REPO / f"deploy/systemd/trotline-{name.rstrip('-')}@.service").is_file(), name
+
+
 def test_the_readme_names_every_verb():
     text = subprocess.run([BIN / "trotline", "--help"], capture_output=True, text=True,
                           timeout=DEADLINE_S).stdout
