@@ -2,10 +2,9 @@
  *
  * usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS
  *
- * The first second, in which connections are made, counts for nothing but its answers. Open loop:
- * request n is due at n / RATE seconds, whether or not earlier ones are answered, and its latency
- * counts from then; so a receiver that stalls is not spared the requests that would have come
- * meanwhile. In: a file of requests of SIZE bytes each, on stdin; none is sent twice. Out: one JSON
+ * The first second, in which connections are made, counts for nothing but its answers. The
+ * loop is that of `trotline load`, but over bare sockets and requests made before: libcurl, and what
+ * makes and signs events, would take the time of the processors that are measured. In: a file of requests of SIZE bytes each, on stdin; none is sent twice. Out: one JSON
  * line. One thread, keep-alive connections to loopback; a cut connection ends the run. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +19,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/histogram.h"
+#include "lib/base/openloop.h"
 
 enum { CONNECTIONS = 256, BATCH = 64, ANSWER_MAX = 4096, LATE_US = 10000000, WARM_US = 1000000 };
 
@@ -33,13 +32,11 @@ struct connection {
 
 struct pace {
 	const char *requests;
-	size_t size, total, sent, answered, good;
-	uint64_t start_us;
-	double rate;
+	size_t size;
 	int epoll;
 	struct connection all[CONNECTIONS], *idle[CONNECTIONS];
 	size_t idle_count;
-	struct histogram latency;
+	struct openloop loop;
 };
 
 static void
@@ -69,23 +66,19 @@ connect_all(struct pace *p, uint16_t port)
 	}
 }
 
-static uint64_t
-due_us(const struct pace *p)
-{
-	return p->start_us + (uint64_t)((double)p->sent * 1e6 / p->rate);
-}
-
 /* A request is small against a socket's buffer: it goes out whole. */
 static void
 send_due(struct pace *p)
 {
-	while (p->sent < p->total && p->idle_count > 0 && due_us(p) <= clock_mono_us()) {
-		struct connection *c = p->idle[--p->idle_count];
+	uint64_t due_us;
 
-		c->due_us = due_us(p);
+	while (p->idle_count > 0 && openloop_take(&p->loop, clock_mono_us(), &due_us)) {
+		struct connection *c = p->idle[--p->idle_count];
+		const char *request = p->requests + (p->loop.sent - 1) * p->size;
+
+		c->due_us = due_us;
 		c->used = 0;
-		if (send(c->fd, p->requests + p->sent++ * p->size, p->size, MSG_NOSIGNAL) !=
-			(ssize_t)p->size)
+		if (send(c->fd, request, p->size, MSG_NOSIGNAL) != (ssize_t)p->size)
 			fail("send");
 	}
 }
@@ -112,10 +105,8 @@ take(struct pace *p, struct connection *c)
 	c->used += (size_t)n;
 	if (!whole(c))
 		return;
-	p->answered++;
-	p->good += strncmp(c->answer, "HTTP/1.1 202", 12) == 0;
-	if (c->due_us >= p->start_us + WARM_US)
-		histogram_add(&p->latency, clock_mono_us() - c->due_us);
+	openloop_answer(
+		&p->loop, c->due_us, clock_mono_us(), strncmp(c->answer, "HTTP/1.1 202", 12) == 0);
 	p->idle[p->idle_count++] = c;
 }
 
@@ -124,46 +115,69 @@ static void
 work(struct pace *p)
 {
 	struct epoll_event events[BATCH];
-	const uint64_t now_us = clock_mono_us();
-	uint64_t us = LATE_US;
-	int n;
-
-	if (p->sent < p->total && p->idle_count > 0)
-		us = due_us(p) > now_us ? due_us(p) - now_us : 0;
-	n = epoll_pwait2(p->epoll, events, BATCH,
+	const uint64_t us =
+		p->idle_count > 0 ? openloop_wait(&p->loop, clock_mono_us(), LATE_US) : LATE_US;
+	const int n = epoll_pwait2(p->epoll, events, BATCH,
 		&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
 	for (int i = 0; i < n; i++)
 		take(p, events[i].data.ptr);
+}
+
+/* The requests, and the plan of the loop. False when it asks for more of them than there are. */
+static bool
+prepare(struct pace *p, double rate, double seconds, size_t size)
+{
+	const off_t bytes = lseek(STDIN_FILENO, 0, SEEK_END);
+
+	if (bytes <= 0 || ((size_t)(rate * seconds) + 1) * size > (size_t)bytes)
+		return false;
+	p->size = size;
+	p->requests = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
+	p->loop.rate = rate;
+	p->loop.warm_us = WARM_US;
+	p->loop.end_us = (uint64_t)(seconds * 1e6);
+	return p->requests != MAP_FAILED;
+}
+
+static void
+run(struct pace *p)
+{
+	struct openloop *o = &p->loop;
+
+	o->start_us = clock_mono_us();
+	o->end_us += o->start_us;
+	while ((o->answered < o->sent || !openloop_over(o)) &&
+		clock_mono_us() < o->end_us + LATE_US) {
+		send_due(p);
+		work(p);
+	}
+}
+
+static void
+print(const struct openloop *o)
+{
+	printf("{\"sent\": %llu, \"answered\": %llu, \"good\": %llu, \"p50_ms\": %.3f, "
+	       "\"p99_ms\": %.3f, \"most_ms\": %.3f}\n",
+		(unsigned long long)o->sent, (unsigned long long)o->answered,
+		(unsigned long long)o->good, (double)histogram_percentile(&o->latency, 50) / 1e3,
+		(double)histogram_percentile(&o->latency, 99) / 1e3, (double)o->latency.most / 1e3);
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct pace p;
-	off_t bytes = lseek(STDIN_FILENO, 0, SEEK_END);
-	uint64_t end_us;
 
-	if (argc != 5 || bytes <= 0 || (p.rate = atof(argv[2])) <= 0 || atoi(argv[4]) <= 0) {
+	if (argc != 5 || atof(argv[2]) <= 0 || atoi(argv[4]) <= 0) {
 		fprintf(stderr, "usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS\n");
 		return 1;
 	}
-	p.size = (size_t)atoi(argv[4]);
-	p.total = (size_t)(p.rate * atof(argv[3]));
-	p.requests = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
-	if (p.requests == MAP_FAILED || p.total * p.size > (size_t)bytes) {
+	if (!prepare(&p, atof(argv[2]), atof(argv[3]), (size_t)atoi(argv[4]))) {
 		fprintf(stderr, "bench-pace: too few requests\n");
 		return 1;
 	}
 	connect_all(&p, (uint16_t)atoi(argv[1]));
-	p.start_us = clock_mono_us();
-	end_us = p.start_us + (uint64_t)(atof(argv[3]) * 1e6) + LATE_US;
-	while (p.answered < p.total && clock_mono_us() < end_us) {
-		send_due(&p);
-		work(&p);
-	}
-	printf("{\"sent\": %zu, \"answered\": %zu, \"good\": %zu, \"p50_ms\": %.3f, "
-	       "\"p99_ms\": %.3f, \"most_ms\": %.3f}\n",
-		p.sent, p.answered, p.good, (double)histogram_percentile(&p.latency, 50) / 1e3,
-		(double)histogram_percentile(&p.latency, 99) / 1e3, (double)p.latency.most / 1e3);
+	run(&p);
+	print(&p.loop);
 	return 0;
 }

@@ -114,10 +114,10 @@ progress(void *arg, const struct load_result *r)
 	if (!isatty(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r%4.0f s  %llu sent  %llu good  %llu failed  p99 %.1f ms \033[K",
-		r->seconds, (unsigned long long)(r->due * l->batch),
-		(unsigned long long)(r->good * l->batch),
-		(unsigned long long)((r->answered - r->good + r->broken) * l->batch),
-		ms((double)histogram_percentile(&r->latency, 99)));
+		r->seconds, (unsigned long long)(r->loop.sent * l->batch),
+		(unsigned long long)(r->loop.good * l->batch),
+		(unsigned long long)((r->loop.answered - r->loop.good + r->broken) * l->batch),
+		ms((double)histogram_percentile(&r->loop.latency, 99)));
 }
 
 /* A number as JSON shows it best: three digits behind the point. */
@@ -159,22 +159,23 @@ static msgpack_object
 summary(const struct load *l, msgpack_zone *zone)
 {
 	const struct load_result *r = &l->result;
-	const struct histogram *h = &r->latency;
+	const struct histogram *h = &r->loop.latency;
 	struct map m = map_in(zone);
 
-	map_uint(&m, "total", r->due * l->batch);
-	map_uint(&m, "successful", r->good * l->batch);
-	map_uint(&m, "failed", (r->due - r->good) * l->batch);
-	put_number(&m, "success_rate_percent", r->due ? 100 * (double)r->good / (double)r->due : 0);
+	map_uint(&m, "total", r->loop.sent * l->batch);
+	map_uint(&m, "successful", r->loop.good * l->batch);
+	map_uint(&m, "failed", (r->loop.sent - r->loop.good) * l->batch);
+	put_number(&m, "success_rate_percent",
+		r->loop.sent ? 100 * (double)r->loop.good / (double)r->loop.sent : 0);
 	put_number(&m, "avg_ms", ms(histogram_average(h)));
 	put_number(&m, "p50_ms", ms((double)histogram_percentile(h, 50)));
 	put_number(&m, "p99_ms", ms((double)histogram_percentile(h, 99)));
 	put_number(&m, "max_ms", ms((double)h->most));
 	map_put(&m, "statuses", statuses_object(r, zone));
-	map_uint(&m, "requests", r->due);
+	map_uint(&m, "requests", r->loop.sent);
 	put_number(&m, "seconds", r->seconds);
 	put_number(&m, "events_per_second",
-		r->seconds > 0 ? (double)(r->answered * l->batch) / r->seconds : 0);
+		r->seconds > 0 ? (double)(r->loop.answered * l->batch) / r->seconds : 0);
 	if (r->broken)
 		map_text(&m, "cause", slice_of(r->cause));
 	return map_object(&m);
@@ -252,7 +253,8 @@ go(struct load *l, const struct call *call, const char *source)
 	if (!good)
 		return cli_failed(call->verb, &why);
 	print(l);
-	return l->result.due > 0 && l->result.good == l->result.due ? CLI_DONE : CLI_FAILED;
+	return l->result.loop.sent > 0 && l->result.loop.good == l->result.loop.sent ? CLI_DONE
+										     : CLI_FAILED;
 }
 
 /* "30s", or plain seconds. */

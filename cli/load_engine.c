@@ -31,8 +31,8 @@ struct engine {
 	int epoll;
 	struct slot *slots, **idle;
 	size_t idle_count, slots_count;
-	uint64_t start_us, end_us, next; /* next: number of the request to be sent */
-	uint64_t timer_us;               /* when libcurl wants to be called; UINT64_MAX: never */
+	struct openloop *loop; /* of the result */
+	uint64_t timer_us;     /* when libcurl wants to be called; UINT64_MAX: never */
 	uint64_t progress_us;
 };
 
@@ -117,7 +117,7 @@ slot_send(struct engine *e, struct slot *s, uint64_t due_us, struct error *why)
 	char header[SIGNATURE_MAX];
 	struct slice body;
 
-	if (!e->plan->make(e->plan->arg, e->next, &body, header, why))
+	if (!e->plan->make(e->plan->arg, e->loop->sent - 1, &body, header, why))
 		return false;
 	s->due_us = due_us;
 	s->body = (char *)(uintptr_t)body.p;
@@ -131,32 +131,22 @@ slot_send(struct engine *e, struct slot *s, uint64_t due_us, struct error *why)
 	       error_set(why, "libcurl takes no more requests");
 }
 
-static uint64_t
-due_us(const struct engine *e, uint64_t n)
-{
-	return e->start_us + (uint64_t)((double)n * 1e6 / e->plan->rate);
-}
-
 static bool
-ended(const struct engine *e, uint64_t n)
+ended(const struct engine *e)
 {
-	return due_us(e, n) >= e->end_us || *e->plan->stop;
+	return openloop_over(e->loop) || *e->plan->stop;
 }
 
 /* Sends what is due as far as there are connections. */
 static bool
 send_due(struct engine *e, struct error *why)
 {
-	while (e->idle_count > 0 && !ended(e, e->next)) {
-		const uint64_t at_us = due_us(e, e->next);
+	const uint64_t now_us = clock_mono_us();
+	uint64_t due_us;
 
-		if (at_us > clock_mono_us())
-			return true;
-		if (!slot_send(e, e->idle[--e->idle_count], at_us, why))
+	while (e->idle_count > 0 && !*e->plan->stop && openloop_take(e->loop, now_us, &due_us))
+		if (!slot_send(e, e->idle[--e->idle_count], due_us, why))
 			return false;
-		e->next++;
-		e->result->due++;
-	}
 	return true;
 }
 
@@ -173,10 +163,8 @@ count(struct engine *e, struct slot *s, CURLcode code)
 				s->cause[0] ? s->cause : curl_easy_strerror(code));
 		return;
 	}
-	r->answered++;
-	r->good += status / 100 == 2;
 	r->statuses[status]++;
-	histogram_add(&r->latency, clock_mono_us() - s->due_us);
+	openloop_answer(e->loop, s->due_us, clock_mono_us(), status / 100 == 2);
 }
 
 static void
@@ -206,13 +194,13 @@ static uint64_t
 wait_us(const struct engine *e)
 {
 	const uint64_t now_us = clock_mono_us();
-	uint64_t at_us = now_us + IDLE_US;
+	uint64_t us = IDLE_US;
 
-	if (e->idle_count > 0 && !ended(e, e->next) && due_us(e, e->next) < at_us)
-		at_us = due_us(e, e->next);
-	if (e->timer_us < at_us)
-		at_us = e->timer_us;
-	return at_us > now_us ? at_us - now_us : 0;
+	if (e->idle_count > 0 && !ended(e))
+		us = openloop_wait(e->loop, now_us, IDLE_US);
+	if (e->timer_us < now_us + us)
+		us = e->timer_us > now_us ? e->timer_us - now_us : 0;
+	return us;
 }
 
 static void
@@ -246,7 +234,7 @@ tell(struct engine *e)
 	if (clock_mono_us() < e->progress_us)
 		return;
 	e->progress_us = clock_mono_us() + PROGRESS_US;
-	e->result->seconds = (double)(clock_mono_us() - e->start_us) / 1e6;
+	e->result->seconds = (double)(clock_mono_us() - e->loop->start_us) / 1e6;
 	e->plan->progress(e->plan->arg, e->result);
 }
 
@@ -254,21 +242,19 @@ tell(struct engine *e)
 static bool
 loop(struct engine *e, struct error *why)
 {
-	const uint64_t last_us = e->end_us + e->plan->timeout_ms * 1000;
+	const uint64_t last_us = e->loop->end_us + e->plan->timeout_ms * 1000;
+	uint64_t due_us;
 
 	do {
 		if (!send_due(e, why))
 			return false;
 		work(e);
 		tell(e);
-	} while (clock_mono_us() < last_us &&
-		 (e->idle_count < e->slots_count || !ended(e, e->next)));
-	for (; !ended(e, e->next); e->next++) {
-		e->result->due++;
+	} while (clock_mono_us() < last_us && (e->idle_count < e->slots_count || !ended(e)));
+	while (!*e->plan->stop && openloop_take(e->loop, UINT64_MAX, &due_us))
 		e->result->unsent++;
-	}
 	e->result->broken += e->slots_count - e->idle_count;
-	e->result->seconds = (double)(clock_mono_us() - e->start_us) / 1e6;
+	e->result->seconds = (double)(clock_mono_us() - e->loop->start_us) / 1e6;
 	return true;
 }
 
@@ -328,13 +314,18 @@ close_all(struct engine *e)
 bool
 load_engine_run(const struct load_plan *plan, struct load_result *result, struct error *why)
 {
-	struct engine e = {.plan = plan, .result = result, .epoll = -1, .timer_us = UINT64_MAX};
+	struct engine e = {.plan = plan,
+		.result = result,
+		.loop = &result->loop,
+		.epoll = -1,
+		.timer_us = UINT64_MAX};
 	bool good = open_all(&e) || error_set(why, "cannot start libcurl");
 
 	if (good) {
-		e.start_us = clock_mono_us();
-		e.end_us = e.start_us + plan->duration_ms * 1000;
-		e.progress_us = e.start_us + PROGRESS_US;
+		e.loop->rate = plan->rate;
+		e.loop->start_us = clock_mono_us();
+		e.loop->end_us = e.loop->start_us + plan->duration_ms * 1000;
+		e.progress_us = e.loop->start_us + PROGRESS_US;
 		good = loop(&e, why);
 	}
 	close_all(&e);

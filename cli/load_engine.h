@@ -11,19 +11,18 @@
 #include <stdint.h>
 
 #include "lib/base/error.h"
-#include "lib/base/histogram.h"
+#include "lib/base/openloop.h"
 #include "lib/base/slice.h"
 
 enum { LOAD_STATUSES = 600 };
 
 struct load_result {
-	uint64_t due, answered, good; /* requests: due, with an answer, with a 2xx */
-	uint64_t broken;              /* without an answer: refused, cut, too late */
-	uint64_t unsent;              /* due, but no connection was free until the end */
+	struct openloop loop; /* requests: due, with an answer, with a 2xx */
+	uint64_t broken;      /* without an answer: refused, cut, too late */
+	uint64_t unsent;      /* due, but no connection was free until the end */
 	uint64_t statuses[LOAD_STATUSES];
 	char cause[256]; /* of the first that was broken */
 	double seconds;  /* from the start to the last answer */
-	struct histogram latency;
 };
 
 struct load_plan {
