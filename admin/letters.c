@@ -20,6 +20,7 @@ static const char NO_LETTER[] = "No such dead letter";
 /* What a query asks for. */
 struct wanted {
 	struct selection meant;
+	uint64_t most;
 	bool dry_run;
 };
 
@@ -71,55 +72,46 @@ read_query(struct listener_request *rq, const char *const known[], struct wanted
 	if (request_has_body(rq))
 		return error_set(why, "parameters go into the query, not into a body");
 	return take_time(rq, "since", &f->since_ms, why) &&
-	       take_time(rq, "until", &f->until_ms, why) &&
-	       take_limit(rq, most, &w->meant.limit, why);
+	       take_time(rq, "until", &f->until_ms, why) && take_limit(rq, most, &w->most, why);
 }
 
-/* ---- list ---- */
+/* ---- looking ---- */
 
+static enum ops_found
+ask_list(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object *out,
+	struct error *why)
+{
+	const struct wanted *w = what;
+
+	return letters_page(a->letters, &w->meant, w->most, zone, out, why) ? OPS_FOUND
+									    : OPS_TROUBLE;
+}
+
+/* All that are meant are counted; the limit is the list's. */
 struct answer_page
 letters_answer_list(struct admin *a, struct listener_request *rq)
 {
-	struct wanted w = {.meant = {.limit = LIST_USUAL}};
+	struct wanted w = {.most = LIST_USUAL};
 	struct error why = {""};
-	struct answer_page page;
-	msgpack_object all;
-	msgpack_zone zone;
-	size_t most;
 
 	if (!read_query(rq, list_parameters, &w, LIST_MOST, &why))
 		return page_error(400, why.text);
-	if (!admin_stores(a, &why))
-		return page_error(503, why.text);
-	most = w.meant.limit; /* of the list; all are counted */
-	w.meant.limit = 0;
-	msgpack_zone_init(&zone, 65536);
-	page = page_found(letters_page(a->letters, &w.meant, most, &zone, &all, &why) ? OPS_FOUND
-										      : OPS_TROUBLE,
-		&all, NULL, &why);
-	msgpack_zone_destroy(&zone);
-	return page;
+	return page_ask(a, ask_list, &w, NULL);
 }
 
-/* ---- one letter ---- */
+static enum ops_found
+ask_one(struct admin *a, const void *id, msgpack_zone *zone, msgpack_object *out, struct error *why)
+{
+	return letters_show(a->letters, id, clock_mono_ms() + LOOK_MS, zone, out, why);
+}
 
 struct answer_page
 letters_answer_one(struct admin *a, const char *id)
 {
-	struct error why = {""};
-	struct answer_page page;
-	msgpack_object found;
-	msgpack_zone zone;
-
-	if (!admin_stores(a, &why))
-		return page_error(503, why.text);
-	msgpack_zone_init(&zone, 8192);
-	page = page_found(
-		letters_show(a->letters, id, clock_mono_ms() + LOOK_MS, &zone, &found, &why),
-		&found, NO_LETTER, &why);
-	msgpack_zone_destroy(&zone);
-	return page;
+	return page_ask(a, ask_one, id, NO_LETTER);
 }
+
+/* ---- one that moves ---- */
 
 /* Finds one that is to move, in *place. 200, or the page that says why not. */
 static struct answer_page
@@ -138,7 +130,7 @@ locate(struct admin *a, const char *id, struct moving *m, struct letter_place *p
 		.n = 1,
 	};
 	if (found != OPS_FOUND)
-		return page_found(found, NULL, NO_LETTER, &why);
+		return page_unfound(found, NO_LETTER, &why);
 	return (struct answer_page){.status = 200};
 }
 
@@ -255,7 +247,7 @@ replay_clear(struct admin_replay *r)
 struct answer_page
 letters_replay(struct admin *a, struct listener_request *rq)
 {
-	struct wanted w = {.meant = {.limit = REPLAY_MOST}};
+	struct wanted w = {.most = REPLAY_MOST};
 	struct admin_replay *r = &a->replay;
 	struct error why = {""};
 	struct answer_page page;
@@ -266,6 +258,7 @@ letters_replay(struct admin *a, struct listener_request *rq)
 		return page_error(409, "A replay is under way");
 	if (!admin_stores(a, &why))
 		return page_error(503, why.text);
+	w.meant.limit = w.most;
 	w.meant.filter.journal = journal_id(a->journal);
 	r->moving =
 		(struct moving){.letters = a->letters, .journal = a->journal, .advice = a->advice};

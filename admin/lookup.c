@@ -11,46 +11,49 @@
 
 static const char *const event_parameters[] = {"source", NULL};
 
+struct event_asked {
+	const char *id, *source;
+};
+
+static enum ops_found
+ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object *out,
+	struct error *why)
+{
+	const struct event_asked *asked = what;
+	const struct event_query q = {
+		.cfg = a->st->cfg,
+		.journal = a->journal,
+		.letters = a->letters,
+		.source = asked->source,
+	};
+
+	return event_status(&q, slice_of(asked->id), zone, out, why);
+}
+
 struct answer_page
 lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 {
-	struct event_query q = {.cfg = a->st->cfg, .source = request_query(rq, "source")};
-	struct error why = {""};
-	struct answer_page page;
-	msgpack_object found;
-	msgpack_zone zone;
+	const struct event_asked asked = {id, request_query(rq, "source")};
 
 	if (request_stranger(rq, event_parameters))
 		return page_error(400, "Unknown parameter; known: source");
-	if (!admin_stores(a, &why))
-		return page_error(503, why.text);
-	q.journal = a->journal;
-	q.letters = a->letters;
-	msgpack_zone_init(&zone, 4096);
-	page = page_found(event_status(&q, slice_of(id), &zone, &found, &why), &found,
-		"Never accepted, or older than its source's dedup_window and not a dead letter",
-		&why);
-	msgpack_zone_destroy(&zone);
-	return page;
+	return page_ask(a, ask_event, &asked,
+		"Never accepted, or older than its source's dedup_window and not a dead letter");
+}
+
+static enum ops_found
+ask_batch(
+	struct admin *a, const void *id, msgpack_zone *zone, msgpack_object *out, struct error *why)
+{
+	const struct slice any = {NULL, 0};
+
+	return batch_status(a->journal, a->letters, slice_of(id), any, zone, out, why);
 }
 
 struct answer_page
 lookup_batch(struct admin *a, const char *id)
 {
-	const struct slice any = {NULL, 0};
-	struct error why = {""};
-	struct answer_page page;
-	msgpack_object found;
-	msgpack_zone zone;
-
-	if (!admin_stores(a, &why))
-		return page_error(503, why.text);
-	msgpack_zone_init(&zone, 4096);
-	page = page_found(
-		batch_status(a->journal, a->letters, slice_of(id), any, &zone, &found, &why),
-		&found, "Never accepted, or older than the longest dedup_window", &why);
-	msgpack_zone_destroy(&zone);
-	return page;
+	return page_ask(a, ask_batch, id, "Never accepted, or older than the longest dedup_window");
 }
 
 static struct answer_page

@@ -95,7 +95,7 @@ static void
 handle(void *arg, struct listener_request *rq, struct answer_page *page)
 {
 	struct admin *a = arg;
-	const struct route route = route_of(request_method(rq), request_path(rq));
+	const struct admin_route route = route_of(request_method(rq), request_path(rq));
 	const unsigned status = guard_check(&a->guard, request_header(rq, "Authorization"),
 		request_header(rq, "Origin"), request_header(rq, "Host"));
 

@@ -1,17 +1,24 @@
-/* page - what lib/ops says, as an answer. */
+/* page - what lib/ops says, as an answer: a page is a call and a status. */
 #ifndef TROTLINE_ADMIN_PAGE_H
 #define TROTLINE_ADMIN_PAGE_H
 
 #include <msgpack.h>
 
+#include "admin.h"
 #include "lib/ops/found.h"
-#include "listener.h"
 
 /* Text of an object; 503 when memory is short. */
 struct answer_page page_object(unsigned status, const msgpack_object *object);
 
-/* What was found with 200; 404 with the text; or 503 with the cause. */
-struct answer_page page_found(enum ops_found found, const msgpack_object *object,
-	const char *missing, const struct error *why);
+/* What is not there: 404 with the text; or trouble: 503 with the cause. */
+struct answer_page page_unfound(enum ops_found found, const char *missing, const struct error *why);
+
+/* A question to the stores, which are open: its object in the zone. */
+typedef enum ops_found page_question(struct admin *a, const void *what, msgpack_zone *zone,
+	msgpack_object *out, struct error *why);
+
+/* Asks it: 200 with the object, or as page_unfound. */
+struct answer_page page_ask(
+	struct admin *a, page_question *ask, const void *what, const char *missing);
 
 #endif

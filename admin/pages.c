@@ -60,7 +60,7 @@ about_all(struct admin *a, enum route_kind kind)
 }
 
 struct answer_page
-admin_answer(struct admin *a, struct listener_request *rq, const struct route *route)
+admin_answer(struct admin *a, struct listener_request *rq, const struct admin_route *route)
 {
 	switch (route->kind) {
 	case ROUTE_LIVE:

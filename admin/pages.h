@@ -7,6 +7,6 @@
 
 /* The page for a request that may be answered; route.kind is not ROUTE_NONE. */
 struct answer_page admin_answer(
-	struct admin *a, struct listener_request *rq, const struct route *route);
+	struct admin *a, struct listener_request *rq, const struct admin_route *route);
 
 #endif

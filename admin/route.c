@@ -5,16 +5,16 @@
 #include <stddef.h>
 #include <string.h>
 
-struct row {
+struct route_row {
 	const char *method, *path;
 };
 
 #define ROUTE_ROW(name, method, path) {method, path},
-static const struct row rows[] = {ADMIN_ROUTES(ROUTE_ROW)};
+static const struct route_row rows[] = {ADMIN_ROUTES(ROUTE_ROW)};
 
 /* The argument of a path, "" where the row takes none; NULL when it is another's. */
 static const char *
-match(const struct row *row, const char *path)
+match(const struct route_row *row, const char *path)
 {
 	const size_t n = strlen(row->path);
 
@@ -55,7 +55,7 @@ allowed(bool get, bool post, bool delete)
 	return post ? "POST" : NULL;
 }
 
-struct route
+struct admin_route
 route_of(const char *method, const char *path)
 {
 	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
@@ -67,12 +67,12 @@ route_of(const char *method, const char *path)
 		if (!argument || !fits((enum route_kind)i, argument))
 			continue;
 		if (strcmp(rows[i].method, wanted) == 0)
-			return (struct route){(enum route_kind)i, argument, 0, NULL};
+			return (struct admin_route){(enum route_kind)i, argument, 0, NULL};
 		get |= strcmp(rows[i].method, "GET") == 0;
 		post |= strcmp(rows[i].method, "POST") == 0;
 		delete |= strcmp(rows[i].method, "DELETE") == 0;
 	}
 	if (get || post || delete)
-		return (struct route){ROUTE_NONE, NULL, 405, allowed(get, post, delete)};
-	return (struct route){ROUTE_NONE, NULL, 404, NULL};
+		return (struct admin_route){ROUTE_NONE, NULL, 405, allowed(get, post, delete)};
+	return (struct admin_route){ROUTE_NONE, NULL, 404, NULL};
 }

@@ -20,7 +20,7 @@
 #define ROUTE_ENUM(name, method, path) ROUTE_##name,
 enum route_kind { ADMIN_ROUTES(ROUTE_ENUM) ROUTE_NONE };
 
-struct route {
+struct admin_route {
 	enum route_kind kind;
 	const char *argument; /* the rest of a path that ends in /; points into path */
 	unsigned status;      /* ROUTE_NONE: 404 or 405 */
@@ -29,6 +29,6 @@ struct route {
 
 /* path: decoded, without the query. HEAD goes where GET does. POST /dlq/ID/replay is LETTER_REPLAY,
  * whose argument still ends in "/replay". */
-struct route route_of(const char *method, const char *path);
+struct admin_route route_of(const char *method, const char *path);
 
 #endif

@@ -30,7 +30,7 @@ struct connection {
 	char answer[ANSWER_MAX];
 };
 
-struct pace {
+struct pacing {
 	const char *requests;
 	size_t size;
 	int epoll;
@@ -47,7 +47,7 @@ fail(const char *what)
 }
 
 static void
-connect_all(struct pace *p, uint16_t port)
+connect_all(struct pacing *p, uint16_t port)
 {
 	const struct sockaddr_in to = {.sin_family = AF_INET,
 		.sin_port = htons(port),
@@ -68,7 +68,7 @@ connect_all(struct pace *p, uint16_t port)
 
 /* A request is small against a socket's buffer: it goes out whole. */
 static void
-send_due(struct pace *p)
+send_due(struct pacing *p)
 {
 	uint64_t due_us;
 
@@ -96,7 +96,7 @@ whole(struct connection *c)
 }
 
 static void
-take(struct pace *p, struct connection *c)
+take(struct pacing *p, struct connection *c)
 {
 	const ssize_t n = recv(c->fd, c->answer + c->used, sizeof c->answer - 1 - c->used, 0);
 
@@ -112,7 +112,7 @@ take(struct pace *p, struct connection *c)
 
 /* Until something comes or the next request is due. */
 static void
-work(struct pace *p)
+work(struct pacing *p)
 {
 	struct epoll_event events[BATCH];
 	const uint64_t us =
@@ -125,7 +125,7 @@ work(struct pace *p)
 
 /* The requests, and the plan of the loop. False when it asks for more of them than there are. */
 static bool
-prepare(struct pace *p, double rate, double seconds, size_t size)
+prepare(struct pacing *p, double rate, double seconds, size_t size)
 {
 	const off_t bytes = lseek(STDIN_FILENO, 0, SEEK_END);
 
@@ -140,7 +140,7 @@ prepare(struct pace *p, double rate, double seconds, size_t size)
 }
 
 static void
-run(struct pace *p)
+run(struct pacing *p)
 {
 	struct openloop *o = &p->loop;
 
@@ -166,7 +166,7 @@ print(const struct openloop *o)
 int
 main(int argc, char **argv)
 {
-	static struct pace p;
+	static struct pacing p;
 
 	if (argc != 5 || atof(argv[2]) <= 0 || atoi(argv[4]) <= 0) {
 		fprintf(stderr, "usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS\n");

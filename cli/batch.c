@@ -61,14 +61,10 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 	return found == OPS_FOUND;
 }
 
-struct asking {
-	bool json;
-};
-
 static int
 run(struct call *call)
 {
-	const struct asking *a = call->options;
+	const struct cli_plain *a = call->options;
 	struct error why = {""};
 
 	return ask(call->journal, call->letters, call->rest.list[0], a->json, &why)
@@ -94,10 +90,10 @@ const struct verb verb_batch = {
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(asking, json)},
+				FLAG_AT(cli_plain, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct cli_plain),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG,

@@ -149,14 +149,10 @@ print_text(const struct config *cfg, const struct config *whole)
 	print_processes(cfg);
 }
 
-struct asking {
-	bool json;
-};
-
 static int
 run(struct call *call)
 {
-	const struct asking *ask = call->options;
+	const struct cli_plain *ask = call->options;
 	const struct config *cfg = call->cfg;
 	struct config *whole;
 	struct error why = {""};
@@ -182,10 +178,10 @@ const struct verb verb_check = {
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(asking, json)},
+				FLAG_AT(cli_plain, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct cli_plain),
 	.actions =
 		(const struct action[]){
 			{.config = PARENT_CONFIG, .run = run},

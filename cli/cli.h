@@ -93,6 +93,11 @@ struct verb {
 #define CLI_EXTERN(name) extern const struct verb verb_##name;
 CLI_VERBS(CLI_EXTERN)
 
+/* The options of a verb that has no more than --json. */
+struct cli_plain {
+	bool json;
+};
+
 struct flag_list {
 	const char *texts[64];
 	size_t n;

@@ -74,7 +74,7 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 	return found == OPS_FOUND;
 }
 
-struct asking {
+struct event_asked {
 	const char *source;
 	bool json;
 };
@@ -82,7 +82,7 @@ struct asking {
 static int
 run(struct call *call)
 {
-	const struct asking *a = call->options;
+	const struct event_asked *a = call->options;
 	const struct event_query q = {.cfg = call->cfg,
 		.journal = call->journal,
 		.letters = call->letters,
@@ -111,12 +111,12 @@ const struct verb verb_event = {
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "look in this source only",
-				FLAG_AT(asking, source)},
+				FLAG_AT(event_asked, source)},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(asking, json)},
+				FLAG_AT(event_asked, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct event_asked),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG,

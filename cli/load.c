@@ -1,7 +1,6 @@
 /* load - a load tester: unique signed events at a steady rate, and what came of them.
  *
  * In: flags, a secret. Out: POSTs; a summary on stdout, progress on a terminal. Keeps nothing. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "cli.h"
 #include "compose.h"
 #include "http.h"
+#include "interrupt.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
@@ -26,24 +26,6 @@ struct load {
 	struct load_plan plan;
 	struct load_result result;
 };
-
-static volatile int stopped;
-
-static void
-on_signal(int signum)
-{
-	(void)signum;
-	stopped = 1;
-}
-
-static void
-catch_signals(void)
-{
-	const struct sigaction act = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-}
 
 /* ---- requests ---- */
 
@@ -246,8 +228,8 @@ go(struct load *l, const struct call *call, const char *source)
 	l->plan.make = make;
 	l->plan.progress = progress;
 	l->plan.arg = l;
-	l->plan.stop = &stopped;
-	catch_signals();
+	l->plan.stop = &interrupted;
+	interrupt_catch();
 	good = good && load_engine_run(&l->plan, &l->result, &why);
 	free(url);
 	if (!good)

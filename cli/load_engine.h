@@ -7,6 +7,7 @@
 #ifndef TROTLINE_CLI_LOAD_ENGINE_H
 #define TROTLINE_CLI_LOAD_ENGINE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,7 +37,7 @@ struct load_plan {
 	bool (*make)(void *arg, uint64_t n, struct slice *body, char *header, struct error *why);
 	void (*progress)(void *arg, const struct load_result *so_far); /* every second */
 	void *arg;
-	const volatile int *stop; /* not 0: no more requests */
+	const volatile sig_atomic_t *stop; /* not 0: no more requests */
 };
 
 /* Runs the plan to its end. False with the cause when it could not run at all. */

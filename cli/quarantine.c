@@ -16,7 +16,7 @@
 
 enum { ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };
 
-struct printing {
+struct showing {
 	const struct call *call;
 	uint64_t n;
 	bool short_of_memory;
@@ -43,7 +43,7 @@ static int
 print_each(struct call *call, quarantine_visit *fn, bool named)
 {
 	const struct quarantine_ask *ask = call->options;
-	struct printing p = {.call = call};
+	struct showing p = {.call = call};
 	struct error why = {"out of memory"};
 	uint64_t shown = 0;
 
@@ -80,7 +80,7 @@ print_row(const msgpack_object *row, bool first)
 static bool
 list_one(void *arg, const struct quarantined *item)
 {
-	struct printing *p = arg;
+	struct showing *p = arg;
 	const struct quarantine_ask *ask = p->call->options;
 	msgpack_object row;
 	msgpack_zone zone;
@@ -106,7 +106,7 @@ list(struct call *call)
 static bool
 show_one(void *arg, const struct quarantined *item)
 {
-	struct printing *p = arg;
+	struct showing *p = arg;
 	msgpack_object whole;
 	msgpack_zone zone;
 

@@ -19,7 +19,7 @@
 
 enum { TIMEOUT_MS = 15000, ZONE_BYTES = 65536, HTTP_OK = 200 };
 
-struct retry {
+struct second_try {
 	const struct call *call;
 	bool json_lines, named;
 	struct http *http; /* to the front door */
@@ -35,7 +35,7 @@ struct retry {
 static struct slice
 certificate(void *arg, struct slice url)
 {
-	struct retry *r = arg;
+	struct second_try *r = arg;
 	struct http *http = http_new(TIMEOUT_MS, NULL);
 	struct http_answer answer;
 	char *text = strndup(url.p, url.n), *copy = NULL;
@@ -53,7 +53,7 @@ certificate(void *arg, struct slice url)
 }
 
 static struct provider_source *
-keys_of(struct retry *r, const struct config_source *source)
+keys_of(struct second_try *r, const struct config_source *source)
 {
 	const size_t i = (size_t)(source - r->call->cfg->sources);
 
@@ -64,7 +64,7 @@ keys_of(struct retry *r, const struct config_source *source)
 
 /* Would the validator take it now? */
 static bool
-holds(struct retry *r, const struct request *rq)
+holds(struct second_try *r, const struct request *rq)
 {
 	const struct config_source *source = config_source_find(r->call->cfg, rq->source);
 	struct provider_source *keys = source ? keys_of(r, source) : NULL;
@@ -91,7 +91,7 @@ holds(struct retry *r, const struct request *rq)
 
 /* Only to where it was posted before: this source's own path. */
 static char *
-url_of(struct retry *r, const struct request *rq)
+url_of(struct second_try *r, const struct request *rq)
 {
 	static const char path[] = "/webhooks/";
 	const size_t n = sizeof path - 1 + rq->source.n;
@@ -108,7 +108,7 @@ url_of(struct retry *r, const struct request *rq)
 }
 
 static bool
-post(struct retry *r, const struct request *rq)
+post(struct second_try *r, const struct request *rq)
 {
 	struct http_answer answer;
 	char *url = url_of(r, rq);
@@ -126,7 +126,7 @@ post(struct retry *r, const struct request *rq)
 }
 
 static void
-print(struct retry *r, const struct quarantined *item, bool accepted)
+print(struct second_try *r, const struct quarantined *item, bool accepted)
 {
 	struct map m = map_in(&r->zone);
 	msgpack_object object;
@@ -150,7 +150,7 @@ print(struct retry *r, const struct quarantined *item, bool accepted)
 static bool
 retry_one(void *arg, const struct quarantined *item)
 {
-	struct retry *r = arg;
+	struct second_try *r = arg;
 	bool accepted;
 
 	r->why.text[0] = '\0';
@@ -165,7 +165,7 @@ retry_one(void *arg, const struct quarantined *item)
 }
 
 static int
-result(const struct retry *r, bool ok)
+result(const struct second_try *r, bool ok)
 {
 	if (!ok)
 		return cli_failed(r->call->verb, &r->why);
@@ -181,7 +181,7 @@ int
 quarantine_retry(struct call *call)
 {
 	const struct quarantine_ask *ask = call->options;
-	struct retry r = {.call = call,
+	struct second_try r = {.call = call,
 		.json_lines = ask->json,
 		.named = ask->meant.number != 0,
 		.json = json_reader_new()};

@@ -28,14 +28,10 @@ show(const struct verb *verb, const struct config *cfg, bool json)
 	return status;
 }
 
-struct asking {
-	bool json;
-};
-
 static int
 run(struct call *call)
 {
-	const struct asking *ask = call->options;
+	const struct cli_plain *ask = call->options;
 
 	return show(call->verb, call->cfg, ask->json);
 }
@@ -49,10 +45,10 @@ const struct verb verb_status = {
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(asking, json)},
+				FLAG_AT(cli_plain, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct cli_plain),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG, .run = run},

@@ -15,7 +15,7 @@
 #include "lib/ops/roster.h"
 #include "text.h"
 
-struct asking {
+struct suppressions_asked {
 	const char *email, *reason, *until;
 	int64_t until_ms;
 	uint64_t limit, shown;
@@ -61,7 +61,7 @@ print_row(const struct roster_row *row)
 static bool
 list_one(void *arg, const struct roster_row *row)
 {
-	struct asking *rq = arg;
+	struct suppressions_asked *rq = arg;
 
 	if (rq->json)
 		print_object(row, NULL, true);
@@ -76,7 +76,7 @@ list_one(void *arg, const struct roster_row *row)
 static int
 list(struct call *call)
 {
-	struct asking *rq = call->options;
+	struct suppressions_asked *rq = call->options;
 	struct error why = {""};
 
 	if (call->state &&
@@ -88,7 +88,7 @@ list(struct call *call)
 }
 
 static void
-print_check(const struct asking *rq, struct roster_entry *entry, bool active)
+print_check(const struct suppressions_asked *rq, struct roster_entry *entry, bool active)
 {
 	char text[TIMESTAMP_BYTES];
 
@@ -120,7 +120,7 @@ print_check(const struct asking *rq, struct roster_entry *entry, bool active)
 static int
 check(struct call *call)
 {
-	const struct asking *rq = call->options;
+	const struct suppressions_asked *rq = call->options;
 	struct roster_entry entry = {.row = {.email = {NULL, 0}}};
 	struct error why = {""};
 	bool active = false;
@@ -171,7 +171,7 @@ typedef enum roster_result change_fn(
 static int
 change(struct call *call, change_fn *fn, const char *done, const char *as_it_was)
 {
-	const struct asking *rq = call->options;
+	const struct suppressions_asked *rq = call->options;
 	const struct roster_change c = {
 		.address = slice_of(rq->email),
 		.reason = slice_of(rq->reason ? rq->reason : "operator"),
@@ -216,7 +216,7 @@ takes_none(struct call *call)
 static int
 takes_one(struct call *call)
 {
-	struct asking *rq = call->options;
+	struct suppressions_asked *rq = call->options;
 	struct error why = {""};
 
 	if (call->rest.n == 0)
@@ -249,16 +249,16 @@ const struct verb verb_suppressions = {
 		(const struct flag[]){
 			{"reason", 'r', FLAG_TEXT, "TEXT",
 				"add, remove: why (operator); list: only with this reason",
-				FLAG_AT(asking, reason)},
+				FLAG_AT(suppressions_asked, reason)},
 			{"until", 0, FLAG_TEXT, "TIME", "add: until then (for good)",
-				FLAG_AT(asking, until)},
+				FLAG_AT(suppressions_asked, until)},
 			{"limit", 'n', FLAG_NUMBER, "N", "list: at most so many",
-				FLAG_AT(asking, limit)},
+				FLAG_AT(suppressions_asked, limit)},
 			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
-				FLAG_AT(asking, json)},
+				FLAG_AT(suppressions_asked, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct suppressions_asked),
 	.actions =
 		(const struct action[]){
 			{"list", PLAIN_CONFIG, .state = STORE_READ, .check = takes_none,

@@ -2,12 +2,12 @@
  *
  * In: frames of one kind. Out: lines on stdout, each written at once; on stderr whether the
  * pipeline is heard. Keeps nothing; what passes before it is connected is not seen. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "interrupt.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/stage/tap.h"
@@ -16,13 +16,13 @@
 
 enum { REFRESH_MS = 500, SILENCE_MS = 5000 };
 
-struct kind {
+struct tap_kind {
 	const char *name;
 	const struct frame_schema *schema;
 	const char *heartbeat; /* topic whose first message proves that the feed is connected */
 };
 
-static const struct kind kinds[] = {
+static const struct tap_kind kinds[] = {
 	{"event", &event_schema, "stats.router"},
 	{"verdict", &verdict_schema, "stats.retrier"},
 	{"advice", &advice_schema, "stats.retrier"},
@@ -30,7 +30,7 @@ static const struct kind kinds[] = {
 };
 
 struct tapping {
-	const struct kind *kind;
+	const struct tap_kind *kind;
 	char topic[256]; /* what is printed: all that begins so, or exactly that */
 	bool exact;
 	const char *kind_name, *type, *verdict, *stage;
@@ -44,28 +44,18 @@ struct tapping {
 	msgpack_zone zone;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void
-on_signal(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
-
 /* CZMQ's own handlers would only end its loops, and a closed pipe is an end like any other. */
 static void
 catch_signals(void)
 {
-	struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	zsys_handler_set(NULL);
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
+	interrupt_catch();
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static const struct kind *
+static const struct tap_kind *
 find_kind(const char *name)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -93,8 +83,8 @@ print_frame(struct tapping *t, const void *bytes, size_t n)
 	else if (wanted(t, &frame) && frame_object(t->kind->schema, &frame, &t->zone, &obj))
 		line = json_write(&obj, false);
 	if (line) {
-		stopped |= puts(line) < 0 || fflush(stdout) != 0;
-		stopped |= t->left && --t->left == 0;
+		interrupted |= puts(line) < 0 || fflush(stdout) != 0;
+		interrupted |= t->left && --t->left == 0;
 	}
 	free(line);
 	msgpack_zone_clear(&t->zone);
@@ -148,7 +138,7 @@ refresh(struct tapping *t)
 static void
 follow(struct tapping *t)
 {
-	while (!stopped) {
+	while (!interrupted) {
 		zmq_pollitem_t items[] = {
 			{zsock_resolve(t->sock), 0, ZMQ_POLLIN, 0},
 			{NULL, STDOUT_FILENO, ZMQ_POLLERR, 0},

@@ -1,7 +1,6 @@
 /* top - `status`, live: redrawn every second until q or Ctrl-C.
  *
  * In: the stages' figures, keys. Out: the terminal, which is left as it was found. */
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -9,27 +8,9 @@
 
 #include "cli.h"
 #include "figures.h"
+#include "interrupt.h"
 
 enum { FIRST_MS = 1600, REDRAW_MS = 1000, ROWS = 24, COLUMNS = 80 };
-
-static volatile sig_atomic_t stopped;
-
-static void
-on_signal(int signum)
-{
-	(void)signum;
-	stopped = 1;
-}
-
-static void
-catch_signals(void)
-{
-	const struct sigaction act = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-}
 
 /* Keys come one by one and unseen; the screen is a second one, so that the first stays. */
 static bool
@@ -91,7 +72,7 @@ follow(struct figures *f)
 		figures_print(f, stdout, 0, 0);
 		return;
 	}
-	while (!stopped && !ferror(stdout)) {
+	while (!interrupted && !ferror(stdout)) {
 		draw(f);
 		figures_listen(f, REDRAW_MS, STDIN_FILENO);
 		if (quits())
@@ -109,7 +90,7 @@ print_lines(struct figures *f, uint64_t left)
 		if (--left == 0)
 			return;
 		figures_listen(f, REDRAW_MS, -1);
-	} while (!stopped && !ferror(stdout));
+	} while (!interrupted && !ferror(stdout));
 }
 
 static int
@@ -121,7 +102,8 @@ show(const struct verb *verb, const struct config *cfg, bool json, uint64_t coun
 
 	if (!f)
 		return cli_failed(verb, &why);
-	catch_signals();
+	interrupt_catch();
+	interrupt_catch_one(SIGHUP); /* the terminal is put back */
 	figures_listen(f, FIRST_MS, -1);
 	if (figures_heard(f) == 0)
 		status = cli_down(verb, cfg);
@@ -135,7 +117,7 @@ show(const struct verb *verb, const struct config *cfg, bool json, uint64_t coun
 	return status;
 }
 
-struct asking {
+struct top_asked {
 	uint64_t count;
 	bool json;
 };
@@ -143,7 +125,7 @@ struct asking {
 static int
 run(struct call *call)
 {
-	const struct asking *ask = call->options;
+	const struct top_asked *ask = call->options;
 
 	return show(call->verb, call->cfg, ask->json, ask->count);
 }
@@ -155,12 +137,12 @@ const struct verb verb_top = {
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object a second",
-				FLAG_AT(asking, json)},
+				FLAG_AT(top_asked, json)},
 			{"count", 'n', FLAG_NUMBER, "N", "with --json: end after so many",
-				FLAG_AT(asking, count)},
+				FLAG_AT(top_asked, count)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct asking),
+	.options = sizeof(struct top_asked),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG, .run = run},

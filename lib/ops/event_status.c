@@ -5,7 +5,7 @@
 #include "lib/base/map.h"
 
 /* What is told. Texts are in the zone, or in a snapshot until `tell` has copied them. */
-struct report {
+struct event_report {
 	struct slice source, id, type, email, reason, handler, journal;
 	const char *status;
 	uint64_t seq, received, event_time, attempts, lost, next_retry, tried, failed;
@@ -26,7 +26,7 @@ waiting_status(const struct journal_event *ev)
 
 /* The event in a frame; false leaves all as it is. */
 static void
-fill_frame(struct report *r, struct slice frame, msgpack_zone *zone)
+fill_frame(struct event_report *r, struct slice frame, msgpack_zone *zone)
 {
 	struct event ev;
 
@@ -38,7 +38,7 @@ fill_frame(struct report *r, struct slice frame, msgpack_zone *zone)
 }
 
 static void
-fill_waiting(struct report *r, const struct journal_event *ev, msgpack_zone *zone)
+fill_waiting(struct event_report *r, const struct journal_event *ev, msgpack_zone *zone)
 {
 	r->status = waiting_status(ev);
 	fill_frame(r, ev->frame, zone);
@@ -54,7 +54,7 @@ fill_waiting(struct report *r, const struct journal_event *ev, msgpack_zone *zon
 }
 
 static void
-fill_letter(struct report *r, const struct dead *letter, msgpack_zone *zone)
+fill_letter(struct event_report *r, const struct dead *letter, msgpack_zone *zone)
 {
 	r->status = "failed";
 	fill_frame(r, letter->event, zone);
@@ -66,7 +66,7 @@ fill_letter(struct report *r, const struct dead *letter, msgpack_zone *zone)
 }
 
 static bool
-tell(const struct report *r, msgpack_zone *zone, msgpack_object *out, struct error *why)
+tell(const struct event_report *r, msgpack_zone *zone, msgpack_object *out, struct error *why)
 {
 	struct map m = map_in(zone);
 	char name[LETTER_NAME_BYTES];
@@ -97,7 +97,7 @@ tell(const struct report *r, msgpack_zone *zone, msgpack_object *out, struct err
 
 /* An event that has ended in the journal: is it among the letters? */
 static bool
-tell_ended(const struct event_query *q, struct report *r, bool *is_letter, msgpack_zone *zone,
+tell_ended(const struct event_query *q, struct event_report *r, bool *is_letter, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
 	struct dead letter;
@@ -120,7 +120,7 @@ tell_ended(const struct event_query *q, struct report *r, bool *is_letter, msgpa
 
 /* Looks in the source, or in all of them in turn; inside the journal's snapshot. */
 static bool
-find_accepted(const struct event_query *q, struct report *r, struct journal_found *found)
+find_accepted(const struct event_query *q, struct event_report *r, struct journal_found *found)
 {
 	for (size_t i = 0; i < q->cfg->sources_count; i++) {
 		r->source = slice_of(q->cfg->sources[i].name);
@@ -133,7 +133,7 @@ find_accepted(const struct event_query *q, struct report *r, struct journal_foun
 }
 
 static enum ops_found
-search_journal(const struct event_query *q, struct report *r, bool *waits, msgpack_zone *zone,
+search_journal(const struct event_query *q, struct event_report *r, bool *waits, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
 	struct journal_found found;
@@ -160,7 +160,7 @@ search_journal(const struct event_query *q, struct report *r, bool *waits, msgpa
 
 /* The newest letter about the id, whatever its journal. */
 static bool
-find_old_letter(const struct event_query *q, struct report *r, msgpack_zone *zone)
+find_old_letter(const struct event_query *q, struct event_report *r, msgpack_zone *zone)
 {
 	struct letters_place place = {.started = false};
 	struct letter letter;
@@ -182,7 +182,7 @@ find_old_letter(const struct event_query *q, struct report *r, msgpack_zone *zon
 }
 
 static enum ops_found
-search_letters(const struct event_query *q, struct report *r, msgpack_zone *zone,
+search_letters(const struct event_query *q, struct event_report *r, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
 	enum ops_found answer = OPS_NOT_FOUND;
@@ -208,7 +208,7 @@ enum ops_found
 event_status(const struct event_query *q, struct slice id, msgpack_zone *zone, msgpack_object *out,
 	struct error *why)
 {
-	struct report r = {.id = id};
+	struct event_report r = {.id = id};
 	bool waits, is_letter;
 	enum ops_found found = search_journal(q, &r, &waits, zone, out, why);
 
@@ -219,7 +219,7 @@ event_status(const struct event_query *q, struct slice id, msgpack_zone *zone, m
 	if (!tell_ended(q, &r, &is_letter, zone, out, why))
 		return OPS_TROUBLE;
 	if (!is_letter && q->letters) {
-		r = (struct report){.id = id};
+		r = (struct event_report){.id = id};
 		found = search_journal(q, &r, &waits, zone, out, why);
 	}
 	return found;

@@ -12,7 +12,7 @@ static const char MASK[] = "(not shown)";
 
 /* ---- those that are meant ---- */
 
-struct search {
+struct quarantine_search {
 	const struct quarantine_query *q;
 	quarantine_visit *fn;
 	void *arg;
@@ -23,7 +23,7 @@ struct search {
 static bool
 find_one(void *arg, const struct quarantined *item)
 {
-	struct search *s = arg;
+	struct quarantine_search *s = arg;
 
 	s->next = item->number + 1;
 	if (s->q->number && item->number != s->q->number)
@@ -39,7 +39,8 @@ bool
 quarantine_each(struct quarantine *store, const struct quarantine_query *q, quarantine_visit *fn,
 	void *arg, uint64_t *shown, struct error *why)
 {
-	struct search s = {.q = q, .fn = fn, .arg = arg, .next = q->number, .more = true};
+	struct quarantine_search s = {
+		.q = q, .fn = fn, .arg = arg, .next = q->number, .more = true};
 
 	*shown = 0;
 	do {

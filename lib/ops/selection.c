@@ -75,7 +75,7 @@ letter_matches(const struct letter *letter, const struct letter_filter *f)
 
 /* ---- a walk over them ---- */
 
-struct walk {
+struct letter_walk {
 	const struct selection *s;
 	struct letters_place place;
 	uint64_t taken;
@@ -84,7 +84,7 @@ struct walk {
 };
 
 static bool
-has_enough(const struct walk *w)
+has_enough(const struct letter_walk *w)
 {
 	return (w->s->limit && w->taken == w->s->limit) ||
 	       (w->s->until_ms && clock_mono_ms() >= w->s->until_ms);
@@ -92,7 +92,7 @@ has_enough(const struct walk *w)
 
 /* The next letter, whether it is meant or not. */
 static bool
-step(struct walk *w, struct letters *letters, struct dead *dead)
+step(struct letter_walk *w, struct letters *letters, struct dead *dead)
 {
 	w->complete = w->s->newest_first ? !letters_previous(letters, &w->place, dead)
 					 : !letters_next(letters, &w->place, dead);
@@ -101,7 +101,7 @@ step(struct walk *w, struct letters *letters, struct dead *dead)
 
 /* Inside a snapshot: up to n more of those that are meant. */
 static void
-walk_on(struct walk *w, struct letters *letters, size_t n, letter_visit *fn, void *arg)
+walk_on(struct letter_walk *w, struct letters *letters, size_t n, letter_visit *fn, void *arg)
 {
 	struct letter letter;
 	struct dead dead;
@@ -127,7 +127,7 @@ bool
 selection_look(struct letters *letters, const struct selection *s, letter_visit *fn, void *arg,
 	bool *complete, struct error *why)
 {
-	struct walk w = {.s = s};
+	struct letter_walk w = {.s = s};
 
 	while (!w.ended) {
 		if (!letters_read_begin(letters, why))
@@ -197,8 +197,8 @@ hand_on(struct copies *c, letter_visit *fn, void *arg)
 }
 
 static bool
-each_piece(struct letters *letters, struct walk *w, struct copies *c, letter_visit *fn, void *arg,
-	struct error *why)
+each_piece(struct letters *letters, struct letter_walk *w, struct copies *c, letter_visit *fn,
+	void *arg, struct error *why)
 {
 	while (!w->ended) {
 		if (!letters_read_begin(letters, why))
@@ -218,7 +218,7 @@ selection_each(struct letters *letters, const struct selection *s, letter_visit 
 	struct error *why)
 {
 	struct copies *c = calloc(1, sizeof *c);
-	struct walk w = {.s = s};
+	struct letter_walk w = {.s = s};
 	const bool good =
 		c ? each_piece(letters, &w, c, fn, arg, why) : error_set(why, "out of memory");
 

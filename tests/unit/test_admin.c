@@ -23,7 +23,7 @@ Test(admin_route, each_row_is_found_by_its_own_line)
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
 		const bool replay = known[i].kind == ROUTE_LETTER_REPLAY;
 		const bool more = known[i].path[strlen(known[i].path) - 1] == '/';
-		struct route route;
+		struct admin_route route;
 
 		snprintf(path, sizeof path, "%s%s%s", known[i].path, more ? "x" : "",
 			replay ? "/replay" : "");
@@ -55,7 +55,7 @@ Test(admin_route, what_is_nowhere_is_404)
 		"healthz"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-		const struct route route = route_of("GET", paths[i]);
+		const struct admin_route route = route_of("GET", paths[i]);
 
 		cr_expect(route.kind == ROUTE_NONE && route.status == 404 && !route.allow, "%s",
 			paths[i]);
@@ -78,7 +78,7 @@ Test(admin_route, what_is_there_for_others_is_405_with_them)
 	};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		const struct route route = route_of(wrong[i].method, wrong[i].path);
+		const struct admin_route route = route_of(wrong[i].method, wrong[i].path);
 
 		cr_expect_eq(route.status, 405, "%s %s", wrong[i].method, wrong[i].path);
 		cr_expect_str_eq(route.allow, wrong[i].allow);
