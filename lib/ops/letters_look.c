@@ -2,6 +2,7 @@
 #include "letters_look.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/map.h"
 #include "tally.h"
@@ -44,28 +45,40 @@ letters_locate(struct letters *letters, const char *id, uint64_t until_ms,
 	return OPS_TROUBLE;
 }
 
+/* Inside a snapshot, which the record outlives: it points into a copy of the event. */
+static bool
+whole_record(const struct dead *dead, msgpack_zone *zone, msgpack_object *out)
+{
+	char *event = msgpack_zone_malloc_no_align(zone, dead->event.n + 1);
+	struct dead copy = *dead;
+	struct letter letter;
+
+	if (!event)
+		return false;
+	if (dead->event.n)
+		memcpy(event, dead->event.p, dead->event.n);
+	copy.event.p = event;
+	letter_open(&copy, zone, &letter);
+	return letter_object(&letter, true, zone, out);
+}
+
 enum ops_found
 letters_show(struct letters *letters, const char *id, uint64_t until_ms, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {
 	struct letter_place place;
 	enum ops_found found = letters_locate(letters, id, until_ms, &place, why);
-	struct letter letter;
 	struct dead dead;
 
 	if (found != OPS_FOUND)
 		return found;
 	if (!letters_read_begin(letters, why))
 		return OPS_TROUBLE;
-	found = letters_find(letters, letter_place_journal(&place), place.seq, &dead)
-			? OPS_FOUND
-			: OPS_NOT_FOUND;
-	if (found == OPS_FOUND) {
-		letter_open(&dead, zone, &letter);
-		if (!letter_object(&letter, true, zone, out)) {
-			error_set(why, "out of memory");
-			found = OPS_TROUBLE;
-		}
+	if (!letters_find(letters, letter_place_journal(&place), place.seq, &dead)) {
+		found = OPS_NOT_FOUND;
+	} else if (!whole_record(&dead, zone, out)) {
+		error_set(why, "out of memory");
+		found = OPS_TROUBLE;
 	}
 	letters_read_end(letters);
 	return found;

@@ -2,10 +2,12 @@
  * leaves the store. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
+#include "lib/base/json.h"
 #include "lib/ops/letters_look.h"
 #include "lib/ops/moving.h"
 #include "scratch.h"
@@ -170,6 +172,19 @@ Test(selection, one_is_located_by_its_name_or_by_the_newest_of_an_event_id)
 	cr_expect_eq(letters_locate(letters, "id-9", until_ms, &place, &why), OPS_NOT_FOUND);
 	cr_expect_eq(
 		letters_locate(letters, "id-9", 1, &place, &why), OPS_TROUBLE, "nobody knows yet");
+}
+
+Test(selection, a_record_outlives_the_store)
+{
+	msgpack_object record;
+	char *text;
+
+	cr_assert_eq(letters_show(letters, "id-2", clock_mono_ms() + 10000, &zone, &record, &why),
+		OPS_FOUND);
+	letters_close(&letters);
+	text = json_write(&record, false);
+	cr_expect(text && strstr(text, "\"event_id\":\"id-2\",\"timestamp\""), "%s", text);
+	free(text);
 }
 
 Test(selection, what_is_dropped_goes_in_groups_and_what_is_gone_is_counted)
