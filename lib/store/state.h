@@ -1,7 +1,8 @@
-/* state - the database that handlers write: <data_dir>/state.db, one transaction a group of events.
+/* state - the database that handlers write: what became of messages and people, one transaction a
+ * group of events, and which events are in it.
  *
- * The narrow door to it: nothing but state.c and schema.c knows that it is SQLite. A transaction
- * looks like
+ * The narrow door to it. Behind it stands one engine, linked with the program: SQLite in
+ * <data_dir>/state.db (state_sqlite.c). A transaction looks like
  *
  *	state_begin
  *	for each event: state_event_enter, its statements
@@ -12,8 +13,17 @@
  *
  *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo
  *
- * An event is entered in `applied` by (journal, seq) in the same transaction as its effects, so
- * both are there or neither is. */
+ * What callers build on, whatever the engine:
+ * - An event is entered by (journal, seq) in the transaction of its effects: both are there, or
+ *   neither is, after a kill and after a power cut. Of two processes that enter the same one, the
+ *   second waits for the end of the first one's transaction, and then finds it applied, or not.
+ * - A statement sees all that was committed before its transaction began, and what the transaction
+ *   itself has done. What it does is undone by whatever ends the transaction without a commit. One
+ *   that fails changes nothing, and leaves the transaction open unless state_lost says otherwise.
+ * - A state is used by one thread, and has one transaction at a time. Outside of one each statement
+ *   stands alone; a statement is not run from within another one's state_visit.
+ * - Numbers are 64 bits with their sign; texts may hold any byte but are UTF-8 where JSON was.
+ * - Functions that fail say why, in words with the statement's name in them; why may be NULL. */
 #ifndef TROTLINE_STORE_STATE_H
 #define TROTLINE_STORE_STATE_H
 
@@ -30,10 +40,12 @@ struct state;
 /* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
  * the cause. The caller closes it. */
 struct state *state_open(const char *data_dir, struct error *why);
-/* Opens it for looking only: never waits for a turn, makes and upgrades nothing. NULL with the
- * cause; *exists is false when there is no database yet. */
+
+/* Opens it for looking only: never waits for a turn, makes and upgrades nothing, and no statement
+ * changes anything. NULL with the cause; *exists is false when there is no database yet. */
 struct state *state_watch(const char *data_dir, bool *exists, struct error *why);
-/* Rolls back what is open. */
+
+/* Rolls back what is open; *db becomes NULL, and may be already. */
 void state_close(struct state **db);
 
 /* Waits for its turn among all handler processes, then begins. At false nothing is held. */
@@ -126,5 +138,20 @@ enum state_row state_get(struct state *db, enum statement which, const struct st
 typedef bool state_visit(void *arg, const struct state_value *row);
 bool state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
 	size_t columns, state_visit *fn, void *arg, struct error *why);
+
+/* ---- for whoever looks at it as a whole ---- */
+
+/* Is the event in, whatever its mark? False also when that cannot be told. */
+bool state_applied(struct state *db, struct slice journal, uint64_t seq);
+
+/* Calls fn with the number of each event of the journal that is in, rising, all as of one moment,
+ * until it returns false: row->number. False with the cause; fn may have been called before. */
+bool state_each_applied(
+	struct state *db, struct slice journal, state_visit *fn, void *arg, struct error *why);
+
+/* Reads all of it and calls fn with each fault that is found, in words; at most ten. True when it
+ * is sound. */
+typedef void state_fault(void *arg, const char *fault);
+bool state_check(struct state *db, state_fault *fn, void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* schema - see schema.h.
+/* state_schema - see state_schema.h.
  *
  * schema_steps[n] takes a database from version n (PRAGMA user_version) to n + 1. A step that was
  * released is never changed; a new need is a new step. Times are ms since 1970, e-mail addresses
@@ -139,4 +139,12 @@ schema_prepare(sqlite3 *db, struct error *why)
 		return error_set(why, "state database: has version %d; this program knows %d",
 			version, SCHEMA_VERSION);
 	return version == SCHEMA_VERSION || upgrade(db, version, why);
+}
+
+bool
+schema_is_unmade(sqlite3 *db)
+{
+	int version = -1;
+
+	return read_version(db, &version, NULL) && version == 0;
 }

@@ -1,5 +1,5 @@
-/* schema - the tables of the state database, and the settings of a connection to it. Only state.c
- * includes this. */
+/* state_schema - SQLite's tables of the state database, and the settings of a connection to it. Only
+ * state_sqlite.c includes this. */
 #ifndef TROTLINE_STORE_STATE_SCHEMA_H
 #define TROTLINE_STORE_STATE_SCHEMA_H
 
@@ -12,5 +12,8 @@
  * tables, made or upgraded in one transaction. No other process may do the same meanwhile. False
  * with the cause; a database of a newer version is left alone. */
 bool schema_prepare(sqlite3 *db, struct error *why);
+
+/* Its maker is not done with it, so there are no tables. */
+bool schema_is_unmade(sqlite3 *db);
 
 #endif

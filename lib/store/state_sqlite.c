@@ -1,4 +1,4 @@
-/* state - see state.h.
+/* state_sqlite - the engine of state.h: opening, the turn, transactions and their flush.
  *
  * In: statements by name, from the one thread of a handler process. Out: <data_dir>/state.db and
  * its WAL. State: the connection, prepared statements, and the number of the journal met last. A
@@ -14,11 +14,10 @@
  * here, after the turn was given on, so that the next handler applies meanwhile; it is over before
  * state_commit returns. Checkpoints are made here too: SQLite's own would come before that flush,
  * take the kernel's one report of a failure, and keep it to itself. */
-#include "state.h"
+#include "state_sqlite_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -32,186 +31,7 @@
  * written back once instead of with each thousand. */
 enum { CHECKPOINT_PAGES = 8000 };
 
-enum { BUSY_MS = 5000, JOURNAL_ID_MAX = 16, PATH_BYTES = 4096, COLUMNS_MAX = 16 };
-
-struct state {
-	sqlite3 *sqlite;
-	sqlite3_stmt *prepared[SQL_COUNT]; /* made at first use */
-	int turn;                          /* state.lock */
-	bool began;
-	bool unflushed; /* a flush has failed: see write_again */
-	int wal_pages;  /* since the last checkpoint here */
-	struct {
-		char name[JOURNAL_ID_MAX];
-		size_t n;
-		int64_t id; /* 0: none */
-	} journal;
-};
-
-#define STATEMENT_TEXT(name, text) [SQL_##name] = (text),
-#define RECIPIENT_TEXT(name, column) [SQL_##name] = RECIPIENT_SQL(column),
-static const char *const statement_texts[SQL_COUNT] = {
-	STATEMENTS(STATEMENT_TEXT) RECIPIENT_COUNTERS(RECIPIENT_TEXT)};
-
-#define STATEMENT_NAME(name, text) [SQL_##name] = #name,
-static const char *const statement_names[SQL_COUNT] = {
-	STATEMENTS(STATEMENT_NAME) RECIPIENT_COUNTERS(STATEMENT_NAME)};
-
-static bool
-fail(const struct state *db, const char *what, struct error *why)
-{
-	return error_set(why, "state database: %s: %s", what, sqlite3_errmsg(db->sqlite));
-}
-
-static sqlite3_stmt *
-prepare(struct state *db, enum statement which, struct error *why)
-{
-	sqlite3_stmt **stmt = &db->prepared[which];
-
-	if (!*stmt && sqlite3_prepare_v3(db->sqlite, statement_texts[which], -1,
-			      SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK)
-		fail(db, statement_names[which], why);
-	return *stmt;
-}
-
-/* The bytes stay the caller's: they outlive the run, and bindings are cleared after it. */
-static int
-bind(sqlite3_stmt *stmt, int place, const struct state_value *v)
-{
-	switch (v->kind) {
-	case STATE_INT:
-		return sqlite3_bind_int64(stmt, place, v->number);
-	case STATE_TEXT:
-		return sqlite3_bind_text64(
-			stmt, place, v->text.p, v->text.n, SQLITE_STATIC, SQLITE_UTF8);
-	case STATE_NULL:
-		break;
-	}
-	return sqlite3_bind_null(stmt, place);
-}
-
-/* A statement with its values, ready to step, or NULL. */
-static sqlite3_stmt *
-start(struct state *db, enum statement which, const struct state_value *values, size_t n,
-	struct error *why)
-{
-	sqlite3_stmt *stmt = prepare(db, which, why);
-
-	if (!stmt)
-		return NULL;
-	if ((size_t)sqlite3_bind_parameter_count(stmt) != n) {
-		error_set(
-			why, "state database: %s: wrong number of values", statement_names[which]);
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (bind(stmt, (int)i + 1, &values[i]) != SQLITE_OK) {
-			fail(db, statement_names[which], why);
-			sqlite3_clear_bindings(stmt);
-			return NULL;
-		}
-	return stmt;
-}
-
-static void
-finish(sqlite3_stmt *stmt)
-{
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-}
-
-bool
-state_run(struct state *db, enum statement which, const struct state_value *values, size_t n,
-	struct error *why)
-{
-	sqlite3_stmt *stmt = start(db, which, values, n, why);
-	int rc;
-
-	if (!stmt)
-		return false;
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_DONE)
-		fail(db, statement_names[which], why);
-	finish(stmt);
-	return rc == SQLITE_DONE;
-}
-
-static void
-read_cell(sqlite3_stmt *stmt, int column, struct state_cell *cell)
-{
-	const unsigned char *text;
-
-	*cell = (struct state_cell){.null = sqlite3_column_type(stmt, column) == SQLITE_NULL};
-	if (sqlite3_column_type(stmt, column) == SQLITE_TEXT) {
-		text = sqlite3_column_text(stmt, column);
-		snprintf(cell->text, sizeof cell->text, "%s", text ? (const char *)text : "");
-	} else {
-		cell->number = sqlite3_column_int64(stmt, column);
-	}
-}
-
-enum state_row
-state_get(struct state *db, enum statement which, const struct state_value *values, size_t n,
-	struct state_cell *cells, size_t columns, struct error *why)
-{
-	sqlite3_stmt *stmt = start(db, which, values, n, why);
-	enum state_row row = STATE_NO_ROW;
-	int rc;
-
-	if (!stmt)
-		return STATE_ROW_FAILED;
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		row = STATE_ROW;
-		for (size_t i = 0; i < columns; i++)
-			read_cell(stmt, (int)i, &cells[i]);
-	} else if (rc != SQLITE_DONE) {
-		row = STATE_ROW_FAILED;
-		fail(db, statement_names[which], why);
-	}
-	finish(stmt);
-	return row;
-}
-
-static void
-read_values(sqlite3_stmt *stmt, size_t columns, struct state_value *row)
-{
-	for (int i = 0; i < (int)columns; i++) {
-		const int type = sqlite3_column_type(stmt, i);
-		const char *text;
-
-		row[i] = (struct state_value){.kind = STATE_NULL};
-		if (type == SQLITE_INTEGER) {
-			row[i] = SV_INT(sqlite3_column_int64(stmt, i));
-		} else if (type != SQLITE_NULL) {
-			text = (const char *)sqlite3_column_text(stmt, i);
-			row[i].kind = STATE_TEXT;
-			row[i].text = (struct slice){
-				text ? text : "", (size_t)sqlite3_column_bytes(stmt, i)};
-		}
-	}
-}
-
-bool
-state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
-	size_t columns, state_visit *fn, void *arg, struct error *why)
-{
-	sqlite3_stmt *stmt = start(db, which, values, n, why);
-	struct state_value row[COLUMNS_MAX];
-	bool more = true;
-	int rc = SQLITE_ROW;
-
-	if (!stmt)
-		return false;
-	while (more && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		read_values(stmt, columns < COLUMNS_MAX ? columns : COLUMNS_MAX, row);
-		more = fn(arg, row);
-	}
-	if (more && rc != SQLITE_DONE)
-		fail(db, statement_names[which], why);
-	finish(stmt);
-	return !more || rc == SQLITE_DONE;
-}
+enum { BUSY_MS = 5000, PATH_BYTES = 4096 };
 
 static bool
 take_turn(struct state *db, struct error *why)
@@ -236,7 +56,7 @@ checkpoint(struct state *db, int how, struct error *why)
 	const int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
 
 	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how == SQLITE_CHECKPOINT_PASSIVE))
-		return fail(db, "writing back its log", why);
+		return state_fail(db, "writing back its log", why);
 	db->wal_pages = 0;
 	return true;
 }
@@ -290,7 +110,7 @@ state_begin(struct state *db, struct error *why)
 {
 	if (!take_turn(db, why))
 		return false;
-	db->began = write_back(db, why) && state_run(db, SQL_BEGIN, NULL, 0, why);
+	db->began = write_back(db, why) && state_run(db, OWN(BEGIN), NULL, 0, why);
 	if (!db->began)
 		give_turn(db);
 	return db->began;
@@ -302,7 +122,7 @@ state_rollback(struct state *db)
 	if (!db->began)
 		return;
 	if (!state_lost(db))
-		state_run(db, SQL_ROLLBACK, NULL, 0, NULL);
+		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
 	db->journal.id = 0; /* its row may have gone too */
 	db->began = false;
 	give_turn(db);
@@ -311,7 +131,7 @@ state_rollback(struct state *db)
 bool
 state_commit(struct state *db, struct error *why)
 {
-	if (state_lost(db) || !state_run(db, SQL_COMMIT, NULL, 0, why)) {
+	if (state_lost(db) || !state_run(db, OWN(COMMIT), NULL, 0, why)) {
 		state_rollback(db);
 		return false;
 	}
@@ -326,7 +146,8 @@ state_restart(struct state *db, struct error *why)
 	db->journal.id = 0;
 	if (state_lost(db))
 		return error_set(why, "the transaction was ended early");
-	return state_run(db, SQL_ROLLBACK, NULL, 0, why) && state_run(db, SQL_BEGIN, NULL, 0, why);
+	return state_run(db, OWN(ROLLBACK), NULL, 0, why) &&
+	       state_run(db, OWN(BEGIN), NULL, 0, why);
 }
 
 bool
@@ -338,7 +159,7 @@ state_lost(const struct state *db)
 static bool
 add_journal(struct state *db, struct slice journal, int64_t *id, struct error *why)
 {
-	if (!state_run(db, SQL_JOURNAL_ADD, STATE_VALUES(SV_TEXT(journal)), why))
+	if (!state_run(db, OWN(JOURNAL_ADD), STATE_VALUES(SV_TEXT(journal)), why))
 		return false;
 	*id = sqlite3_last_insert_rowid(db->sqlite);
 	return true;
@@ -354,7 +175,7 @@ find_journal(struct state *db, struct slice journal, int64_t *id, struct error *
 		*id = db->journal.id;
 		return true;
 	}
-	switch (state_get(db, SQL_JOURNAL_GET, STATE_VALUES(SV_TEXT(journal)), &cell, 1, why)) {
+	switch (state_get(db, OWN(JOURNAL_GET), STATE_VALUES(SV_TEXT(journal)), &cell, 1, why)) {
 	case STATE_ROW_FAILED:
 		return false;
 	case STATE_ROW:
@@ -379,7 +200,7 @@ state_event_enter(
 	int64_t id = 0;
 
 	if (!find_journal(db, key->journal, &id, why) ||
-		!state_run(db, SQL_APPLIED_ADD,
+		!state_run(db, OWN(APPLIED_ADD),
 			STATE_VALUES(
 				SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
 			why))
@@ -393,7 +214,7 @@ state_event_begin(
 {
 	enum state_event entered;
 
-	if (!state_run(db, SQL_EVENT_BEGIN, NULL, 0, why))
+	if (!state_run(db, OWN(EVENT_BEGIN), NULL, 0, why))
 		return STATE_FAILED;
 	entered = state_event_enter(db, key, now_ms, why);
 	if (entered == STATE_FAILED)
@@ -406,7 +227,7 @@ state_event_begin(
 bool
 state_event_keep(struct state *db, struct error *why)
 {
-	return state_run(db, SQL_EVENT_KEEP, NULL, 0, why);
+	return state_run(db, OWN(EVENT_KEEP), NULL, 0, why);
 }
 
 void
@@ -414,20 +235,20 @@ state_event_undo(struct state *db)
 {
 	if (state_lost(db))
 		return;
-	state_run(db, SQL_EVENT_UNDO, NULL, 0, NULL);
-	state_run(db, SQL_EVENT_KEEP, NULL, 0, NULL);
+	state_run(db, OWN(EVENT_UNDO), NULL, 0, NULL);
+	state_run(db, OWN(EVENT_KEEP), NULL, 0, NULL);
 }
 
 bool
 state_forget(struct state *db, uint64_t before_ms, size_t limit, struct error *why)
 {
 	struct state_cell oldest;
-	enum state_row row = state_get(db, SQL_APPLIED_OLDEST, NULL, 0, &oldest, 1, why);
+	enum state_row row = state_get(db, OWN(APPLIED_OLDEST), NULL, 0, &oldest, 1, why);
 
 	if (row != STATE_ROW || oldest.number >= (int64_t)before_ms)
 		return row != STATE_ROW_FAILED;
 	return state_run(
-		db, SQL_APPLIED_FORGET, STATE_VALUES(SV_INT(before_ms), SV_INT(limit)), why);
+		db, OWN(APPLIED_FORGET), STATE_VALUES(SV_INT(before_ms), SV_INT(limit)), why);
 }
 
 static int
@@ -495,6 +316,18 @@ state_open(const char *data_dir, struct error *why)
 	return db;
 }
 
+static bool
+watch_file(struct state *db, const char *path, bool *exists, struct error *why)
+{
+	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK)
+		return error_set(why, "cannot open %s: %s", path,
+			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
+	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	*exists = !schema_is_unmade(db->sqlite);
+	return *exists || error_set(why, "%s is being made", path);
+}
+
 struct state *
 state_watch(const char *data_dir, bool *exists, struct error *why)
 {
@@ -509,15 +342,9 @@ state_watch(const char *data_dir, bool *exists, struct error *why)
 		return NULL;
 	}
 	db->turn = -1;
-	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
-		SQLITE_OK) {
-		sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-		return db;
-	}
-	error_set(why, "cannot open %s: %s", path,
-		db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
-	state_close(&db);
-	return NULL;
+	if (!watch_file(db, path, exists, why))
+		state_close(&db);
+	return db;
 }
 
 void
@@ -528,7 +355,7 @@ state_close(struct state **db_p)
 	if (!db)
 		return;
 	state_rollback(db);
-	for (size_t i = 0; i < SQL_COUNT; i++)
+	for (size_t i = 0; i < OWN_COUNT; i++)
 		sqlite3_finalize(db->prepared[i]);
 	sqlite3_close(db->sqlite);
 	if (db->turn >= 0)

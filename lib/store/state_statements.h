@@ -1,8 +1,8 @@
-/* statements - every statement that the state database runs, as one table.
+/* state_statements - what a handler, or whoever looks, may ask of the state database, by name.
  *
- * What a handler may do to the database stands here and nowhere else: a handler names a row and
- * gives its values in the order of ?1, ?2, ... Another database is another table with these names.
- */
+ * Values are given in the order that stands here, and columns come in the order behind the arrow.
+ * Each engine has its own words for them (SQLite: state_sqlite_sql.c, over state_schema.c's tables).
+ * Times are ms since 1970. What is added stands beside what is there, what is set in its place. */
 #ifndef TROTLINE_STORE_STATE_STATEMENTS_H
 #define TROTLINE_STORE_STATE_STATEMENTS_H
 
@@ -21,90 +21,54 @@
 	C(RECIPIENT_UNSUBSCRIBED, "unsubscribed")                                                  \
 	C(RECIPIENT_VERIFIED, "verified")
 
-/* email, address, at, score to add */
-#define RECIPIENT_SQL(column)                                                                      \
-	"INSERT INTO recipients(email, address, " column ", last_" column "_at, score)"            \
-	" VALUES(?1, ?2, 1, ?3, ?4)"                                                               \
-	" ON CONFLICT(email) DO UPDATE SET " column " = " column " + 1,"                           \
-	" last_" column "_at = max(ifnull(last_" column "_at, 0), excluded.last_" column "_at),"   \
-	" score = score + excluded.score"
+#define STATEMENT_ENUM(name, column) SQL_##name,
 
-/* X(statement, SQL) */
-#define STATEMENTS(X)                                                                              \
-	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
-	X(COMMIT, "COMMIT")                                                                        \
-	X(ROLLBACK, "ROLLBACK")                                                                    \
-	X(EVENT_BEGIN, "SAVEPOINT event")                                                          \
-	X(EVENT_KEEP, "RELEASE event")                                                             \
-	X(EVENT_UNDO, "ROLLBACK TO event")                                                         \
-	X(JOURNAL_GET, "SELECT id FROM journals WHERE journal = ?1")                               \
-	X(JOURNAL_ADD, "INSERT INTO journals(journal) VALUES(?1)")                                 \
-	X(APPLIED_ADD, "INSERT INTO applied(journal, seq, at, mark) VALUES(?1, ?2, ?3, ?4)"        \
-		       " ON CONFLICT DO UPDATE SET at = excluded.at, mark = excluded.mark"         \
-		       " WHERE mark <> excluded.mark")                                             \
-	X(APPLIED_OLDEST, "SELECT at FROM applied ORDER BY journal, seq LIMIT 1")                  \
-	X(APPLIED_FORGET,                                                                          \
-		"DELETE FROM applied WHERE at < ?1 AND (journal, seq) <"                           \
-		" (SELECT journal, seq FROM applied ORDER BY journal, seq LIMIT 1 OFFSET ?2)")     \
-	X(MESSAGE_GET,                                                                             \
-		"SELECT status, status_at FROM messages WHERE message_id = ?1 AND email = ?2")     \
-	X(MESSAGE_SET,                                                                             \
-		"INSERT INTO messages(message_id, email, campaign_id, user_id, status, status_at," \
-		" detail, smtp_code, bounce_type, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6,"        \
-		" ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET"                                      \
-		" campaign_id = ifnull(campaign_id, excluded.campaign_id),"                        \
-		" user_id = ifnull(user_id, excluded.user_id), status = excluded.status,"          \
-		" status_at = excluded.status_at, detail = excluded.detail,"                       \
-		" smtp_code = excluded.smtp_code, bounce_type = excluded.bounce_type,"             \
-		" event_id = excluded.event_id")                                                   \
-	X(MESSAGE_FILL,                                                                            \
-		"UPDATE messages SET campaign_id = ifnull(campaign_id, ?3),"                       \
-		" user_id = ifnull(user_id, ?4) WHERE message_id = ?1 AND email = ?2"              \
-		" AND (campaign_id IS NULL AND ?3 NOTNULL OR user_id IS NULL AND ?4 NOTNULL)")     \
-	X(ENGAGEMENT_ADD,                                                                          \
-		"INSERT INTO engagements(kind, email, message_id, campaign_id, user_id, url,"      \
-		" user_agent, ip, at, source, event_id)"                                           \
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                           \
-	X(INTEREST_ADD,                                                                            \
-		"INSERT INTO interests(user, kind, key, weight, last_at)"                          \
-		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"                            \
-		" weight = weight + excluded.weight, last_at = max(last_at, excluded.last_at)")    \
-	X(CONVERSION_ADD,                                                                          \
-		"INSERT INTO conversions(name, email, message_id, campaign_id, user_id, url, at,"  \
-		" source, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                   \
-	X(SUPPRESSION_GET, "SELECT since, until FROM suppressions WHERE email = ?1")               \
-	X(SUPPRESSION_SET,                                                                         \
-		"INSERT INTO suppressions(email, reason, since, until, event_id)"                  \
-		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET reason = excluded.reason,"  \
-		" since = excluded.since, until = excluded.until, event_id = excluded.event_id")   \
-	X(SUPPRESSION_FIND,                                                                        \
-		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email = ?1") \
-	X(SUPPRESSION_LIST,                                                                        \
-		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email > ?1"  \
-		" AND (until IS NULL OR until > ?2) AND (?3 IS NULL OR reason = ?3)"               \
-		" ORDER BY email LIMIT ?4")                                                        \
-	X(SUPPRESSION_REMOVE, "DELETE FROM suppressions WHERE email = ?1")                         \
-	X(SOFT_BOUNCE_ADD, "INSERT INTO soft_bounces(email, at, event_id) VALUES(?1, ?2, ?3)"      \
-			   " ON CONFLICT DO NOTHING")                                              \
-	X(SOFT_BOUNCE_NEWEST, "SELECT max(at), ifnull((SELECT last_delivered_at FROM recipients"   \
-			      " WHERE email = ?1), 0) FROM soft_bounces WHERE email = ?1")         \
-	X(SOFT_BOUNCE_FORGET, "DELETE FROM soft_bounces WHERE email = ?1 AND at <= ?2")            \
-	X(SOFT_BOUNCE_COUNT, "SELECT count(*) FROM soft_bounces WHERE email = ?1")                 \
-	X(COMPLIANCE_ADD, "INSERT INTO compliance_log(email, what, at, source, event_id, detail)"  \
-			  " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                       \
-	X(VERIFICATION_ADD,                                                                        \
-		"INSERT INTO verifications(type, email, result, at, source, event_id, data)"       \
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                             \
-	X(SYSTEM_ADD, "INSERT INTO system_events(type, at, source, event_id, data)"                \
-		      " VALUES(?1, ?2, ?3, ?4, ?5)")                                               \
-	X(SUPPRESSION_LIFT, "DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe'" \
-			    " AND since <= ?2")                                                    \
-	X(RECEIVED_ADD, "INSERT INTO received_events(type, at, source, event_id, data)"            \
-			" VALUES(?1, ?2, ?3, ?4, ?5)")                                             \
-	X(UNKNOWN_ADD, "INSERT INTO unknown_events(type, at, source, event_id, data)"              \
-		       " VALUES(?1, ?2, ?3, ?4, ?5)")
-
-#define STATEMENT_ENUM(name, text) SQL_##name,
-enum statement { STATEMENTS(STATEMENT_ENUM) RECIPIENT_COUNTERS(STATEMENT_ENUM) SQL_COUNT };
+enum statement {
+	/* message, email -> status, status_at. */
+	SQL_MESSAGE_GET,
+	/* message, email, campaign, user, status, status_at, detail, smtp_code, bounce_type, event id.
+	 * A row that is there gets all but a campaign or user that it has already. */
+	SQL_MESSAGE_SET,
+	/* message, email, campaign, user: only what the row has not yet. */
+	SQL_MESSAGE_FILL,
+	/* kind, email, message, campaign, user, url, user_agent, ip, at, source, event id. */
+	SQL_ENGAGEMENT_ADD,
+	/* user, kind, key, weight, at: added to the weight; the later time stays. */
+	SQL_INTEREST_ADD,
+	/* name, email, message, campaign, user, url, at, source, event id. */
+	SQL_CONVERSION_ADD,
+	/* email -> since, until (NULL: for good). */
+	SQL_SUPPRESSION_GET,
+	/* email, reason, since, until, event id: in place of what was there. */
+	SQL_SUPPRESSION_SET,
+	/* email -> email, reason, since, until, event id. */
+	SQL_SUPPRESSION_FIND,
+	/* email to begin after, now, reason or NULL, limit -> rows like FIND's that are not over, by email
+	 * (in the order of its bytes). */
+	SQL_SUPPRESSION_LIST,
+	/* email. */
+	SQL_SUPPRESSION_REMOVE,
+	/* email, at: an unsubscription that is not younger. */
+	SQL_SUPPRESSION_LIFT,
+	/* email, at, event id: once each. */
+	SQL_SOFT_BOUNCE_ADD,
+	/* email -> the latest time or NULL, the last delivery or 0; always a row. */
+	SQL_SOFT_BOUNCE_NEWEST,
+	/* email, the latest to go. */
+	SQL_SOFT_BOUNCE_FORGET,
+	/* email -> number. */
+	SQL_SOFT_BOUNCE_COUNT,
+	/* email, what, at, source, event id, detail (JSON). */
+	SQL_COMPLIANCE_ADD,
+	/* type, email, result, at, source, event id, data (JSON). */
+	SQL_VERIFICATION_ADD,
+	/* type, at, source, event id, data (JSON); so the next two. */
+	SQL_SYSTEM_ADD,
+	SQL_RECEIVED_ADD,
+	SQL_UNKNOWN_ADD,
+	/* email (lower case, the key), address (as it was written), at, score to add: one more in the
+	 * column, the later time in last_<column>_at. */
+	RECIPIENT_COUNTERS(STATEMENT_ENUM) SQL_COUNT
+};
 
 #endif

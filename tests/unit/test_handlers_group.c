@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "handlers/group.h"
+#include "lib/store/state_sqlite_private.h"
 #include "test_handlers.h"
 
 static struct bench b;
@@ -69,7 +70,7 @@ obey(struct state *db, const struct event *ev, const struct config *cfg, struct 
 	if (slice_is(order, "die"))
 		raise(SIGSEGV);
 	if (slice_is(order, "end"))
-		state_run(db, SQL_ROLLBACK, NULL, 0, NULL);
+		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
 	return DONE;
 }
 

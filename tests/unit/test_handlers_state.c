@@ -1,12 +1,14 @@
 /* The state database: exactly once, one event taken back, one writer at a time, trouble survived.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/store/state_sqlite_private.h"
 #include "scratch.h"
 #include "test_handlers.h"
 
@@ -361,9 +363,9 @@ Test(handlers_state, a_full_disk_fails_the_commit_and_all_of_it_works_again_with
 Test(handlers_state, a_statement_of_no_use_fails_with_the_cause)
 {
 	begin();
-	cr_expect_not(state_run(b.db, SQL_JOURNAL_ADD, STATE_VALUES(SV_NULL), &b.why));
+	cr_expect_not(state_run(b.db, OWN(JOURNAL_ADD), STATE_VALUES(SV_NULL), &b.why));
 	cr_expect(strstr(b.why.text, "JOURNAL_ADD: NOT NULL constraint"), "%s", b.why.text);
-	cr_expect_not(state_run(b.db, SQL_JOURNAL_ADD, NULL, 0, &b.why));
+	cr_expect_not(state_run(b.db, OWN(JOURNAL_ADD), NULL, 0, &b.why));
 	cr_expect(strstr(b.why.text, "wrong number of values"), "%s", b.why.text);
 	cr_expect_not(state_lost(b.db));
 	apply(1, "a");
@@ -373,7 +375,7 @@ Test(handlers_state, a_statement_of_no_use_fails_with_the_cause)
 Test(handlers_state, every_statement_prepares)
 {
 	begin();
-	for (int i = 0; i < SQL_COUNT; i++) {
+	for (int i = 0; i < OWN_COUNT; i++) {
 		static const struct state_value many[40];
 
 		state_run(b.db, (enum statement)i, many, 40, &b.why);
@@ -490,4 +492,52 @@ Test(handlers_state, a_restart_takes_back_all_and_keeps_the_turn)
 	commit();
 	expect_row(&b, ROWS, "c");
 	expect_row(&b, APPLIED, "2");
+}
+
+static bool
+note_number(void *arg, const struct state_value *row)
+{
+	char *text = arg;
+	const size_t n = strlen(text);
+
+	snprintf(text + n, 64 - n, "%lld ", (long long)row->number);
+	return row->number != 7;
+}
+
+static void
+note_fault(void *arg, const char *fault)
+{
+	*(bool *)arg = fault[0] != '\0';
+}
+
+Test(handlers_state, what_is_applied_of_a_journal_comes_in_its_order)
+{
+	char numbers[64] = "";
+	bool fault = false;
+
+	begin();
+	apply(9, "i");
+	apply(2, "b");
+	apply(7, "g");
+	commit();
+	cr_expect(state_each_applied(b.db, journal, note_number, numbers, &b.why));
+	cr_expect_str_eq(numbers, "2 7 ", "until it was told to stop");
+	cr_expect(state_applied(b.db, journal, 9));
+	cr_expect_not(state_applied(b.db, journal, 8));
+	cr_expect_not(state_applied(b.db, slice_of("other"), 9));
+	cr_expect(state_check(b.db, note_fault, &fault) && !fault);
+}
+
+Test(handlers_state, who_looks_at_a_file_that_is_being_made_sees_none)
+{
+	struct error why = {""};
+	struct scratch s;
+	bool exists = true;
+
+	scratch_open(&s, NULL);
+	close(open(scratch_path(&s, "state.db"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	cr_expect_null(state_watch(s.cfg->data_dir, &exists, &why));
+	cr_expect_not(exists);
+	cr_expect(strstr(why.text, "is being made"), "%s", why.text);
+	scratch_close(&s);
 }
