@@ -5,8 +5,8 @@
 #include "guard.h"
 #include "lib/ops/moving.h"
 #include "lib/stage/board.h"
+#include "lib/stage/listener.h"
 #include "lib/stage/stage.h"
-#include "listener.h"
 
 /* A replay of many, a group a tick, while its request waits. */
 struct admin_replay {
@@ -25,7 +25,6 @@ struct admin {
 	struct tap_feed *feed;
 	struct listener *listener;
 	struct guard guard;
-	int again; /* eventfd: HTTP has more to do though its descriptor is silent */
 };
 
 /* Opens what is not open yet. False with the cause. */

@@ -32,7 +32,7 @@ static const char *const replay_parameters[] = {
 static bool
 take_time(struct listener_request *rq, const char *name, uint64_t *ms, struct error *why)
 {
-	const char *text = request_query(rq, name);
+	const char *text = listener_query(rq, name);
 
 	return !text || timestamp_read(text, clock_wall_ms(), ms, why) ||
 	       error_wrap(why, "%s", name);
@@ -41,7 +41,7 @@ take_time(struct listener_request *rq, const char *name, uint64_t *ms, struct er
 static bool
 take_limit(struct listener_request *rq, size_t most, uint64_t *limit, struct error *why)
 {
-	const char *text = request_query(rq, "limit");
+	const char *text = listener_query(rq, "limit");
 	char *end;
 	unsigned long n;
 
@@ -59,17 +59,17 @@ read_query(struct listener_request *rq, const char *const known[], struct wanted
 	struct error *why)
 {
 	struct letter_filter *f = &w->meant.filter;
-	const char *stranger = request_stranger(rq, known), *dry = request_query(rq, "dry_run");
+	const char *stranger = listener_stranger(rq, known), *dry = listener_query(rq, "dry_run");
 
 	w->meant.newest_first = true;
 	w->meant.until_ms = clock_mono_ms() + LOOK_MS;
-	f->type = request_query(rq, "type");
-	f->source = request_query(rq, "source");
-	f->reason = request_query(rq, "reason");
+	f->type = listener_query(rq, "type");
+	f->source = listener_query(rq, "source");
+	f->reason = listener_query(rq, "reason");
 	w->dry_run = dry && strcmp(dry, "0") != 0 && strcmp(dry, "false") != 0;
 	if (stranger)
 		return error_set(why, "unknown parameter %.64s", stranger);
-	if (request_has_body(rq))
+	if (rq->body > 0)
 		return error_set(why, "parameters go into the query, not into a body");
 	return take_time(rq, "since", &f->since_ms, why) &&
 	       take_time(rq, "until", &f->until_ms, why) && take_limit(rq, most, &w->most, why);
@@ -266,7 +266,7 @@ letters_replay(struct admin *a, struct listener_request *rq)
 		page = page_error(503, why.text);
 	} else if (!w.dry_run && r->moving.n > 0) {
 		r->rq = rq;
-		return (struct answer_page){.status = LISTENER_LATER};
+		return (struct answer_page){.status = PAGE_LATER};
 	} else {
 		page = page_counts(r, NULL);
 	}
@@ -277,7 +277,7 @@ letters_replay(struct admin *a, struct listener_request *rq)
 static void
 finish(struct admin *a, const char *error)
 {
-	listener_answer(a->listener, a->replay.rq, page_counts(&a->replay, error));
+	page_send(a->replay.rq, page_counts(&a->replay, error));
 	replay_clear(&a->replay);
 }
 

@@ -33,9 +33,9 @@ ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object 
 struct answer_page
 lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 {
-	const struct event_asked asked = {id, request_query(rq, "source")};
+	const struct event_asked asked = {id, listener_query(rq, "source")};
 
-	if (request_stranger(rq, event_parameters))
+	if (listener_stranger(rq, event_parameters))
 		return page_error(400, "Unknown parameter; known: source");
 	return page_ask(a, ask_event, &asked,
 		"Never accepted, or older than its source's dedup_window and not a dead letter");

@@ -5,15 +5,16 @@
  * process of its own, so that ingress, which strangers reach, can touch neither journal nor
  * letters. A kill costs the requests under way: a replay that was cut is simply asked for again. */
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "letters.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "page.h"
 #include "pages.h"
 
-enum { TICK_MS = 50, SECOND_MS = 1000, RUNS = 64, BURST = 512 };
+enum { TICK_MS = 50, SECOND_MS = 1000, BURST = 512 };
+enum { CONNECTIONS = 64, MEMORY = 32768, IDLE_MS = 30000, REQUEST_MS = 10000 };
+enum { BODY_MAX = 65536, BODY_READ = 16 * BODY_MAX };
 
 /* ---- the figures ---- */
 
@@ -44,7 +45,7 @@ on_second(void *arg)
 	if (all)
 		board_sample(a->board, all, clock_mono_ms());
 	metrics_destroy(&all);
-	listener_sweep(a->listener, clock_mono_ms());
+	listener_sweep(a->listener, clock_mono_ms(), IDLE_MS, REQUEST_MS);
 }
 
 /* ---- HTTP ---- */
@@ -91,55 +92,92 @@ count(struct admin *a, const char *method, unsigned status)
 	++*metric(a->st->metrics, METRIC_FAMILY_ADMIN, labels);
 }
 
-static void
-handle(void *arg, struct listener_request *rq, struct answer_page *page)
+static bool
+on_begin(void *arg, struct listener_request *rq)
 {
-	struct admin *a = arg;
-	const struct admin_route route = route_of(request_method(rq), request_path(rq));
-	const unsigned status = guard_check(&a->guard, request_header(rq, "Authorization"),
-		request_header(rq, "Origin"), request_header(rq, "Host"));
+	(void)arg;
+	(void)rq;
+	return true;
+}
+
+/* Nothing here needs a body: it is read to be refused, or cut when it does not end. */
+static bool
+on_body(void *arg, struct listener_request *rq, struct slice bytes)
+{
+	(void)arg;
+	(void)bytes;
+	return rq->body <= BODY_READ;
+}
+
+static struct answer_page
+page_for(struct admin *a, struct listener_request *rq)
+{
+	const struct admin_route route = route_of(rq->method, rq->path);
+	const unsigned status = guard_check(&a->guard, listener_header(rq, "Authorization"),
+		listener_header(rq, "Origin"), listener_header(rq, "Host"));
 
 	if (status)
-		*page = refused(status, NULL);
-	else if (route.kind == ROUTE_NONE)
-		*page = refused(route.status, route.allow);
-	else
-		*page = admin_answer(a, rq, &route);
-	if (page->status != LISTENER_LATER)
-		count(a, request_method(rq), page->status);
-}
-
-/* The epoll descriptor tells of new events only, so the library runs until it has no more to do. */
-static void
-run_http(void *arg)
-{
-	struct admin *a = arg;
-	bool more = true;
-
-	for (int i = 0; more && i < RUNS; i++)
-		more = listener_run(a->listener);
-	if (more)
-		eventfd_write(a->again, 1);
+		return refused(status, NULL);
+	if (route.kind == ROUTE_NONE)
+		return refused(route.status, route.allow);
+	return admin_answer(a, rq, &route);
 }
 
 static void
-on_again(void *arg)
+on_complete(void *arg, struct listener_request *rq)
 {
 	struct admin *a = arg;
-	eventfd_t seen;
+	struct answer_page page;
 
-	eventfd_read(a->again, &seen);
-	run_http(a);
+	if (rq->body > BODY_MAX) {
+		page_send(rq, page_error(413, "Body too large"));
+		return;
+	}
+	page = page_for(a, rq);
+	if (page.status == PAGE_LATER) {
+		listener_wait(rq);
+		return;
+	}
+	count(a, rq->method, page.status);
+	page_send(rq, page);
+}
+
+static void
+on_over(void *arg, struct listener_request *rq)
+{
+	(void)arg;
+	(void)rq;
 }
 
 static void
 on_tick(void *arg)
 {
-	letters_replay_tick(arg);
-	run_http(arg);
+	struct admin *a = arg;
+
+	letters_replay_tick(a);
+	listener_run(a->listener);
 }
 
 /* ---- life ---- */
+
+static void
+listen_for(struct admin *a)
+{
+	const struct listener_calls calls = {a, on_begin, on_body, on_complete, on_over, NULL};
+	const struct listener_options options = {
+		.listen = a->st->cfg->admin.listen,
+		.address = a->st->cfg->admin.address,
+		.port = a->st->cfg->admin.port,
+		.connections = CONNECTIONS,
+		.memory = MEMORY,
+		.silent_ms = IDLE_MS,
+	};
+	struct error why = {""};
+
+	a->listener = listener_new(a->st, &options, &calls, &why);
+	if (!a->listener)
+		stage_fail("cannot listen", &why);
+}
 
 static struct admin *
 admin_new(struct stage *st)
@@ -150,18 +188,15 @@ admin_new(struct stage *st)
 	if (!a)
 		stage_fail("cannot start", &why);
 	a->st = st;
-	a->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	a->board = board_new(st->cfg, "admin", st->instance);
-	if (a->again < 0 || !a->board)
+	if (!a->board)
 		stage_fail("cannot start", &why);
 	a->feed = tap_feed_new(st->cfg, "stats", &why);
 	if (!a->feed)
 		stage_fail("cannot open sockets", &why);
 	if (!guard_load(&a->guard, st->cfg->admin.token_file, &why))
 		stage_fail("cannot read the token", &why);
-	a->listener = listener_new(st->cfg, handle, a, &why);
-	if (!a->listener)
-		stage_fail("cannot listen", &why);
+	listen_for(a);
 	return a;
 }
 
@@ -173,7 +208,6 @@ admin_destroy(struct admin *a)
 	admin_close_stores(a);
 	tap_feed_destroy(&a->feed);
 	board_destroy(&a->board);
-	close(a->again);
 	free(a);
 }
 
@@ -199,8 +233,6 @@ main(int argc, char **argv)
 	if (!st->cfg->admin.listen)
 		stage_fail("nothing to do", &(struct error){"admin.listen is off"});
 	a = admin_new(st);
-	stage_on_fd(st, listener_fd(a->listener), run_http, a);
-	stage_on_fd(st, a->again, on_again, a);
 	stage_on_read(st, tap_feed_sock(a->feed), on_feed, a);
 	stage_every(st, TICK_MS, on_tick, a);
 	stage_every(st, SECOND_MS, on_second, a);

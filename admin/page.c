@@ -1,9 +1,47 @@
 /* page - see page.h. */
 #include "page.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "lib/base/json.h"
 
-enum { ZONE_BYTES = 8192 };
+enum { ZONE_BYTES = 8192, RETRY_AFTER_S = 5 };
+
+void
+page_send(struct listener_request *rq, struct answer_page page)
+{
+	char more[256] = "Cache-Control: no-store\nX-Content-Type-Options: nosniff\n";
+	const size_t n = strlen(more);
+
+	if (page.allow)
+		snprintf(more + n, sizeof more - n, "Allow: %s\n", page.allow);
+	else if (page.status == 401)
+		snprintf(more + n, sizeof more - n, "WWW-Authenticate: Bearer\n");
+	else if (page.status == 503)
+		snprintf(more + n, sizeof more - n, "Retry-After: %d\n", RETRY_AFTER_S);
+	listener_answer(rq, &(struct listener_answer){
+				    .status = page.status,
+				    .body = page.text,
+				    .n = page.text ? strlen(page.text) : 0,
+				    .type = page.type ? page.type : "application/json",
+				    .headers = slice_of(more),
+			    });
+}
+
+struct answer_page
+page_error(unsigned status, const char *text)
+{
+	struct answer_page page = {.status = status};
+	msgpack_sbuffer quoted;
+
+	msgpack_sbuffer_init(&quoted);
+	if (!json_quote(slice_of(text), &quoted) ||
+		asprintf(&page.text, "{\"error\":%.*s}", (int)quoted.size, quoted.data) < 0)
+		page.text = NULL;
+	msgpack_sbuffer_destroy(&quoted);
+	return page;
+}
 
 struct answer_page
 page_object(unsigned status, const msgpack_object *object)

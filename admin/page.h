@@ -1,4 +1,5 @@
-/* page - what lib/ops says, as an answer: a page is a call and a status. */
+/* page - an answer to an operator, and how what lib/ops says becomes one. Every error is
+ * {"error": text}. */
 #ifndef TROTLINE_ADMIN_PAGE_H
 #define TROTLINE_ADMIN_PAGE_H
 
@@ -6,6 +7,22 @@
 
 #include "admin.h"
 #include "lib/ops/found.h"
+#include "lib/stage/listener.h"
+
+struct answer_page {
+	unsigned status;
+	char *text;        /* malloc'd; NULL: an empty body */
+	const char *type;  /* NULL: application/json */
+	const char *allow; /* 405: the methods; texts live for ever */
+};
+
+enum { PAGE_LATER = 1 }; /* as a status: the answer comes by page_send */
+
+/* Answers a request; the page's text is gone then. */
+void page_send(struct listener_request *rq, struct answer_page page);
+
+/* A page that says what is wrong. */
+struct answer_page page_error(unsigned status, const char *text);
 
 /* Text of an object; 503 when memory is short. */
 struct answer_page page_object(unsigned status, const msgpack_object *object);

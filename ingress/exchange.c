@@ -94,9 +94,6 @@ void
 exchange_close(struct exchanges *t, struct exchange *x)
 {
 	exchange_drop_body(t, x);
-	free(x->answer);
-	free(x->headers);
-	x->answer = x->headers = NULL;
 	x->state = EXCHANGE_FREE;
 	if (x->share > 0)
 		t->shares[x->share].live--;

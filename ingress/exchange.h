@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/config/config.h"
+#include "refusals.h"
 
 enum exchange_state {
 	EXCHANGE_FREE,
@@ -23,20 +24,16 @@ enum exchange_state {
 struct exchange {
 	enum exchange_state state;
 	uint32_t slot, generation;
-	void *connection; /* the HTTP library's */
+	void *connection; /* the listener's request */
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
-	bool asks;        /* its body is the id of a batch that it asks for */
-	unsigned refused; /* status to answer once the body has come in, 0: none */
+	bool asks;                  /* its body is the id of a batch that it asks for */
+	enum refusal_cause refused; /* once the body has come in */
 	char *body;
 	size_t n, room, limit;
 	uint64_t since_ms;   /* monotonic: when it began */
 	uint64_t give_up_ms; /* monotonic: answered 503 without a verdict; set when complete */
-	unsigned status;     /* the answer */
-	char *answer;        /* its body, malloc'd; handed to the HTTP library */
-	size_t answer_n;
-	char *headers; /* `Name: value` lines, malloc'd, or NULL */
 };
 
 struct exchanges;

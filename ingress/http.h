@@ -1,7 +1,7 @@
-/* http - the HTTP side of ingress: libmicrohttpd in external epoll mode, one thread.
+/* http - the HTTP side of ingress: what is read, what is refused, what goes to a validator.
  *
- * In: connections. Out: complete requests as exchanges, whose connections stay suspended until
- * http_answer. Limits: connections, header and body sizes, idle and request time-outs. */
+ * In: requests from the listener. Out: complete ones as exchanges, whose connections wait until
+ * http_answer. Limits: header and body sizes, idle and request time-outs, a place in the table. */
 #ifndef TROTLINE_INGRESS_HTTP_H
 #define TROTLINE_INGRESS_HTTP_H
 
@@ -11,7 +11,8 @@
 #include "exchange.h"
 #include "lib/base/error.h"
 #include "lib/config/config.h"
-#include "lib/stage/metrics.h"
+#include "lib/stage/stage.h"
+#include "refusals.h"
 #include "target.h"
 
 struct http;
@@ -22,28 +23,25 @@ struct http_calls {
 	void (*request)(void *arg, struct exchange *x);
 	/* The page for TARGET_HEALTH or TARGET_METRICS: text for free(), or NULL. */
 	char *(*page)(void *arg, enum target_kind kind, unsigned *status);
+	/* Between two turns of HTTP; true: something came of it. */
+	bool (*between)(void *arg);
 };
 
-/* Listens. NULL with the cause. cfg, table, metrics and calls outlive it. */
-struct http *http_new(const struct config *cfg, struct exchanges *table, struct metrics *metrics,
-	const struct http_calls *calls, struct error *why);
+/* Listens. NULL with the cause. st, table and what calls.arg points to outlive it. */
+struct http *http_new(struct stage *st, struct exchanges *table, const struct http_calls *calls,
+	struct error *why);
 /* Answers what is suspended with 503, sends what can be sent at once, and closes all. */
 void http_destroy(struct http **h);
 
-/* Readable when http_run has work. */
-int http_fd(const struct http *h);
+/* Does what can be done without waiting. */
+void http_run(struct http *h);
 
-/* Does all that can be done without waiting. True: call again at once. */
-bool http_run(struct http *h);
-
-/* Resumes an exchange's connection with status, body (malloc'd, becomes the exchange's) and
+/* Answers one that was handed over with status, body (malloc'd, becomes http's) and
  * `Name: value\n` lines (copied). */
 void http_answer(struct http *h, struct exchange *x, unsigned status, char *body, size_t n,
 	struct slice headers);
 
-/* Answers with one of ours: {"error": text}. 503 comes with Retry-After, and is 429 for the
- * providers that give up on a 503. */
-void http_answer_error(struct http *h, struct exchange *x, unsigned status, const char *text);
+void http_refuse(struct http *h, struct exchange *x, enum refusal_cause cause);
 
 /* The request's headers, all of them, as an array of [name, value] in the zone; they point into the
  * connection. False when memory is short. */

@@ -6,8 +6,6 @@
  */
 #include <openssl/rand.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "exchange.h"
 #include "http.h"
@@ -22,7 +20,6 @@ enum {
 	TICK_MS = 50,
 	SECOND_MS = 1000,
 	NEW_STAGES_MS = 200,
-	HTTP_RUNS = 64,
 	BURST = 512,
 	DRAIN_MORE_MS = 1000,
 	ASK_AGAIN_MS = 150,
@@ -40,7 +37,6 @@ struct ingress {
 	zactor_t *monitor;     /* tells when a validator goes away */
 	uint64_t ask_again_ms; /* monotonic; 0: not due */
 	uint64_t boot;
-	int again;        /* eventfd: HTTP has more to do though its descriptor is silent */
 	uint64_t *unsent; /* ring of exchange numbers, in the order of their coming */
 	size_t unsent_first, unsent_count, unsent_room;
 	uint64_t drain_until_ms;
@@ -220,38 +216,23 @@ take_answers(struct ingress *in)
 
 /* ---- towards HTTP ---- */
 
-/* The epoll descriptor tells of new events only, so the library runs until it has no more to do. */
-static void
-run_http(void *arg)
+/* Between two turns of HTTP. */
+static bool
+pass_on(void *arg)
 {
 	struct ingress *in = arg;
-	bool more = true;
 
-	for (int i = 0; more && i < HTTP_RUNS; i++) {
-		more = http_run(in->http);
-		send_unsent(in);
-		more |= take_answers(in);
-	}
-	if (more)
-		eventfd_write(in->again, 1);
-}
-
-/* Others have had their turn. */
-static void
-on_again(void *arg)
-{
-	struct ingress *in = arg;
-	eventfd_t count;
-
-	eventfd_read(in->again, &count);
-	run_http(in);
+	send_unsent(in);
+	return take_answers(in);
 }
 
 static void
 on_answers(void *arg)
 {
-	take_answers(arg);
-	run_http(arg);
+	struct ingress *in = arg;
+
+	take_answers(in);
+	http_run(in->http);
 }
 
 static void
@@ -265,7 +246,7 @@ give_up_late(struct ingress *in, uint64_t now_ms)
 			continue;
 		++*metric(in->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"no_verdict\"");
 		log_warn("no verdict in time", LF_TEXT("source", x->source->name));
-		http_answer_error(in->http, x, 503, "No verdict in time");
+		http_refuse(in->http, x, REFUSAL_NO_VERDICT);
 	}
 }
 
@@ -282,7 +263,7 @@ on_tick(void *arg)
 	send_unsent(in);
 	give_up_late(in, now_ms);
 	http_sweep(in->http, now_ms);
-	run_http(in);
+	http_run(in->http);
 	if (in->st->draining && (exchanges_live(in->table) == 0 || now_ms > in->drain_until_ms))
 		stage_stop(in->st);
 }
@@ -379,7 +360,7 @@ ingress_new(struct stage *st)
 {
 	const struct config *cfg = st->cfg;
 	struct ingress *in = calloc(1, sizeof *in);
-	const struct http_calls calls = {in, on_request, page};
+	const struct http_calls calls = {in, on_request, page, pass_on};
 	struct error why = {"out of memory"};
 
 	if (!in || RAND_bytes((unsigned char *)&in->boot, sizeof in->boot) != 1)
@@ -387,15 +368,14 @@ ingress_new(struct stage *st)
 	in->st = st;
 	in->unsent_room = 2 * cfg->limits.connections + BUNDLE_MAX;
 	in->unsent = calloc(in->unsent_room, sizeof *in->unsent);
-	in->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);
 	in->board = board_new(cfg, "ingress", st->instance);
 	msgpack_zone_init(&in->zone, 16384);
 	msgpack_sbuffer_init(&in->out);
-	if (in->again < 0 || !in->unsent || !in->table || !in->board)
+	if (!in->unsent || !in->table || !in->board)
 		stage_fail("cannot start", &why);
 	open_sockets(in);
-	in->http = http_new(cfg, in->table, st->metrics, &calls, &why);
+	in->http = http_new(st, in->table, &calls, &why);
 	if (!in->http)
 		stage_fail("cannot listen", &why);
 	return in;
@@ -413,7 +393,6 @@ ingress_destroy(struct ingress *in)
 	exchanges_destroy(&in->table);
 	msgpack_zone_destroy(&in->zone);
 	msgpack_sbuffer_destroy(&in->out);
-	close(in->again);
 	free(in->unsent);
 	free(in);
 }
@@ -435,8 +414,6 @@ main(int argc, char **argv)
 	struct stage *st = stage_new("ingress", NULL, argc, argv);
 	struct ingress *in = ingress_new(st);
 
-	stage_on_fd(st, http_fd(in->http), run_http, in);
-	stage_on_fd(st, in->again, on_again, in);
 	stage_on_read(st, in->answers, on_answers, in);
 	stage_on_read(st, zactor_sock(in->monitor), on_monitor, in);
 	stage_on_read(st, tap_feed_sock(in->feed), on_feed, in);

@@ -10,9 +10,9 @@ is_read(const char *method)
 }
 
 static struct target
-refused(unsigned status, const char *allow)
+refused(enum refusal_cause cause, const char *allow)
 {
-	return (struct target){.kind = TARGET_REFUSED, .status = status, .allow = allow};
+	return (struct target){.kind = TARGET_REFUSED, .refused = cause, .allow = allow};
 }
 
 static struct target
@@ -20,7 +20,7 @@ read_only(enum target_kind kind, const char *method)
 {
 	const struct target t = {.kind = kind};
 
-	return is_read(method) ? t : refused(405, "GET, HEAD");
+	return is_read(method) ? t : refused(REFUSAL_METHOD, "GET, HEAD");
 }
 
 /* "email" or "email/batch" */
@@ -58,18 +58,18 @@ target_of(const struct config *cfg, const char *method, const char *path)
 	if (strcmp(path, "/webhooks/health") == 0)
 		return read_only(TARGET_HEALTH, method);
 	if (strncmp(path, PREFIX, sizeof PREFIX - 1) != 0)
-		return refused(404, NULL);
+		return refused(REFUSAL_PATH, NULL);
 	t.source = asked_source(cfg, path + sizeof PREFIX - 1, &t.id);
 	if (t.source) {
 		t.kind = TARGET_ASK;
-		return strcmp(method, "GET") == 0 ? t : refused(405, "GET");
+		return strcmp(method, "GET") == 0 ? t : refused(REFUSAL_METHOD, "GET");
 	}
 	t.source = source_of(cfg, path + sizeof PREFIX - 1, &t.batch);
 	if (!t.source)
-		return refused(404, NULL);
+		return refused(REFUSAL_PATH, NULL);
 	if (is_read(method))
 		t.kind = TARGET_PROBE;
 	else if (strcmp(method, "POST") != 0)
-		return refused(405, "GET, HEAD, POST");
+		return refused(REFUSAL_METHOD, "GET, HEAD, POST");
 	return t;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "lib/config/config.h"
+#include "refusals.h"
 
 enum target_kind {
 	TARGET_POST,    /* an event or a batch for a source */
@@ -19,9 +20,9 @@ struct target {
 	enum target_kind kind;
 	const struct config_source *source;
 	bool batch;
-	const char *id;    /* TARGET_ASK: the batch's, within the path given */
-	unsigned status;   /* TARGET_REFUSED: 404 or 405 */
-	const char *allow; /* 405: the methods that are allowed */
+	const char *id;             /* TARGET_ASK: the batch's, within the path given */
+	enum refusal_cause refused; /* TARGET_REFUSED: the path or the method */
+	const char *allow;          /* 405: the methods that are allowed */
 };
 
 /* path: without the query. */

@@ -17,48 +17,53 @@ struct row {
 	enum target_kind kind;
 	int source;
 	bool batch;
-	unsigned status;
+	enum refusal_cause refused;
 	char allow[20];
 };
 
 ParameterizedTestParameters(target, each_request_line_asks_for_one_thing)
 {
 	static struct row rows[] = {
-		{"POST", "/webhooks/email", TARGET_POST, EMAIL, false, 0, ""},
-		{"POST", "/webhooks/email/batch", TARGET_POST, EMAIL, true, 0, ""},
-		{"POST", "/webhooks/my-app_2", TARGET_POST, MY_APP, false, 0, ""},
-		{"POST", "/webhooks/batch", TARGET_POST, BATCH, false, 0, ""},
-		{"POST", "/webhooks/batch/batch", TARGET_POST, BATCH, true, 0, ""},
-		{"GET", "/webhooks/email", TARGET_PROBE, EMAIL, false, 0, ""},
-		{"HEAD", "/webhooks/email", TARGET_PROBE, EMAIL, false, 0, ""},
-		{"GET", "/webhooks/email/batch", TARGET_PROBE, EMAIL, true, 0, ""},
-		{"GET", "/webhooks/email/batch/x-1", TARGET_ASK, EMAIL, false, 0, ""},
-		{"POST", "/webhooks/email/batch/x-1", TARGET_REFUSED, NONE, false, 405, "GET"},
-		{"PUT", "/webhooks/email", TARGET_REFUSED, NONE, false, 405, "GET, HEAD, POST"},
-		{"DELETE", "/webhooks/email/batch", TARGET_REFUSED, NONE, false, 405,
+		{"POST", "/webhooks/email", TARGET_POST, EMAIL, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/email/batch", TARGET_POST, EMAIL, true, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/my-app_2", TARGET_POST, MY_APP, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/batch", TARGET_POST, BATCH, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/batch/batch", TARGET_POST, BATCH, true, REFUSAL_NONE, ""},
+		{"GET", "/webhooks/email", TARGET_PROBE, EMAIL, false, REFUSAL_NONE, ""},
+		{"HEAD", "/webhooks/email", TARGET_PROBE, EMAIL, false, REFUSAL_NONE, ""},
+		{"GET", "/webhooks/email/batch", TARGET_PROBE, EMAIL, true, REFUSAL_NONE, ""},
+		{"GET", "/webhooks/email/batch/x-1", TARGET_ASK, EMAIL, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/email/batch/x-1", TARGET_REFUSED, NONE, false, REFUSAL_METHOD,
+			"GET"},
+		{"PUT", "/webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_METHOD,
 			"GET, HEAD, POST"},
-		{"post", "/webhooks/email", TARGET_REFUSED, NONE, false, 405, "GET, HEAD, POST"},
-		{"GET", "/webhooks/health", TARGET_HEALTH, NONE, false, 0, ""},
-		{"HEAD", "/webhooks/health", TARGET_HEALTH, NONE, false, 0, ""},
-		{"POST", "/webhooks/health", TARGET_REFUSED, NONE, false, 405, "GET, HEAD"},
-		{"GET", "/metrics", TARGET_METRICS, NONE, false, 0, ""},
-		{"POST", "/metrics", TARGET_REFUSED, NONE, false, 405, "GET, HEAD"},
-		{"GET", "/", TARGET_REFUSED, NONE, false, 404, ""},
-		{"GET", "", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/emai", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/emails", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/email/", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/Email", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks//batch", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/email/batch/", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/email/batches", TARGET_REFUSED, NONE, false, 404, ""},
-		{"GET", "/webhooks/none/batch/x-1", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "/webhooks/../webhooks/email", TARGET_REFUSED, NONE, false, 404, ""},
-		{"POST", "//webhooks/email", TARGET_REFUSED, NONE, false, 404, ""},
-		{"GET", "/metrics/", TARGET_REFUSED, NONE, false, 404, ""},
-		{"GET", "/webhooks/health/", TARGET_REFUSED, NONE, false, 404, ""},
+		{"DELETE", "/webhooks/email/batch", TARGET_REFUSED, NONE, false, REFUSAL_METHOD,
+			"GET, HEAD, POST"},
+		{"post", "/webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_METHOD,
+			"GET, HEAD, POST"},
+		{"GET", "/webhooks/health", TARGET_HEALTH, NONE, false, REFUSAL_NONE, ""},
+		{"HEAD", "/webhooks/health", TARGET_HEALTH, NONE, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/health", TARGET_REFUSED, NONE, false, REFUSAL_METHOD,
+			"GET, HEAD"},
+		{"GET", "/metrics", TARGET_METRICS, NONE, false, REFUSAL_NONE, ""},
+		{"POST", "/metrics", TARGET_REFUSED, NONE, false, REFUSAL_METHOD, "GET, HEAD"},
+		{"GET", "/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/emai", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/emails", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/email/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/Email", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks//batch", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/email/batch/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/email/batches", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "/webhooks/none/batch/x-1", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/../webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_PATH,
+			""},
+		{"POST", "//webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "/metrics/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "/webhooks/health/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 	};
 
 	return cr_make_param_array(struct row, rows, sizeof rows / sizeof *rows);
@@ -70,7 +75,7 @@ ParameterizedTest(struct row *row, target, each_request_line_asks_for_one_thing)
 
 	cr_expect_eq(t.kind, row->kind, "%s %s", row->method, row->path);
 	if (t.kind == TARGET_REFUSED) {
-		cr_expect_eq(t.status, row->status, "%s %s", row->method, row->path);
+		cr_expect_eq(t.refused, row->refused, "%s %s", row->method, row->path);
 		cr_expect_str_eq(t.allow ? t.allow : "", row->allow, "%s", row->path);
 		return;
 	}

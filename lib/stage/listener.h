@@ -1,0 +1,101 @@
+/* listener - an HTTP server in a stage's own loop: one thread, libmicrohttpd with its epoll
+ * descriptor among the loop's. Nobody else includes the library.
+ *
+ * In: connections, up to a number; each holds at most one request at a time. Out: calls, when a
+ * request's headers are in, for each piece of its body, when all of it is in, and when it is over;
+ * its owner answers within the first or the third call, or says listener_wait and answers later.
+ * State: the connections. Where requests go and what is refused is its owner's.
+ *
+ * A connection that waits is suspended in the library, which must not be stopped before it has been
+ * resumed: listener_destroy sees to it. */
+#ifndef TROTLINE_STAGE_LISTENER_H
+#define TROTLINE_STAGE_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "stage.h"
+
+struct listener;
+
+/* A request; lives until it is over. */
+struct listener_request {
+	const char *method;
+	const char *path;   /* decoded, without the query; "" where it holds a NUL */
+	const char *target; /* path and query as they came; NULL: memory was short */
+	size_t body;        /* bytes of it so far */
+	void *owner;        /* the owner's; NULL at first */
+};
+
+struct listener_calls {
+	void *arg;
+	/* The headers are in. False: cut the connection. */
+	bool (*begin)(void *arg, struct listener_request *rq);
+	/* A piece of the body of a request without an answer. False: cut the connection. */
+	bool (*body)(void *arg, struct listener_request *rq, struct slice bytes);
+	/* All of a request without an answer is in: answer it or let it wait. */
+	void (*complete)(void *arg, struct listener_request *rq);
+	/* Its answer has left, or its connection is gone. */
+	void (*over)(void *arg, struct listener_request *rq);
+	/* Between two turns of the library; true: it has something more to do. May be NULL. */
+	bool (*between)(void *arg);
+};
+
+struct listener_options {
+	const char *listen;  /* for messages */
+	const char *address; /* numeric */
+	uint64_t port;
+	size_t connections; /* at most; more are not accepted */
+	size_t memory;      /* bytes for the line and the headers of a request, and more */
+	uint64_t silent_ms; /* a connection on which nothing moves for so long is closed */
+	bool shared;        /* other processes listen on the same port */
+	double *open;       /* a figure: connections now; or NULL */
+};
+
+/* Listens. NULL with the cause. st and what it is given pointers to outlive it. */
+struct listener *listener_new(struct stage *st, const struct listener_options *options,
+	const struct listener_calls *calls, struct error *why);
+/* Sends what can be sent at once; cuts what still waits, and closes all. */
+void listener_destroy(struct listener **l);
+
+/* Does what can be done without waiting, for a bounded time, and goes on by itself when others have
+ * had their turn. To be called after answers, and some times a second. */
+void listener_run(struct listener *l);
+
+/* From now on each answer closes its connection. */
+void listener_drain(struct listener *l);
+
+/* Cuts connections on which a request takes longer than request_ms to come in, or to be answered at
+ * once, and those without a request for longer than both together. The library's own time-out
+ * sees silence only. */
+void listener_sweep(struct listener *l, uint64_t now_ms, uint64_t idle_ms, uint64_t request_ms);
+
+/* ---- a request ---- */
+
+struct listener_answer {
+	unsigned status;
+	char *body; /* malloc'd, becomes the listener's; NULL: none */
+	size_t n;
+	const char *type;     /* of the body; lives for ever */
+	struct slice headers; /* more of them: `Name: value\n` lines */
+};
+
+void listener_answer(struct listener_request *rq, const struct listener_answer *answer);
+
+/* Within complete: the answer comes later. */
+void listener_wait(struct listener_request *rq);
+
+/* The value of a header, or of a parameter of the query; NULL where there is none. */
+const char *listener_header(const struct listener_request *rq, const char *name);
+const char *listener_query(const struct listener_request *rq, const char *name);
+/* A parameter of the query that is none of these (a NULL ends them), or NULL. */
+const char *listener_stranger(const struct listener_request *rq, const char *const known[]);
+
+/* Calls fn for each header, in order; they live as long as the request. Returns how many there
+ * are, also when fn has ended the walk by false, or is NULL. */
+typedef bool listener_header_fn(void *arg, struct slice name, struct slice value);
+size_t listener_headers(const struct listener_request *rq, listener_header_fn *fn, void *arg);
+
+#endif
