@@ -9,7 +9,7 @@
 
 /* The answer as one JSON object; a body that is no JSON becomes a text. */
 static void
-print_object(const char *url, const char *id, const struct http_answer *answer)
+print_object(const char *url, const char *id, const struct fetch_answer *answer)
 {
 	struct json_reader *reader = json_reader_new();
 	struct object line = {0};
@@ -35,7 +35,7 @@ print_object(const char *url, const char *id, const struct http_answer *answer)
 }
 
 void
-answer_print(bool json, const char *url, const char *id, const struct http_answer *answer)
+answer_print(bool json, const char *url, const char *id, const struct fetch_answer *answer)
 {
 	if (json)
 		print_object(url, id, answer);

@@ -5,6 +5,6 @@
 #include "http.h"
 
 /* As a line, or (json) as an object; id may be NULL. */
-void answer_print(bool json, const char *url, const char *id, const struct http_answer *answer);
+void answer_print(bool json, const char *url, const char *id, const struct fetch_answer *answer);
 
 #endif

@@ -106,15 +106,15 @@ compose_event(const struct draft *draft, struct error *why)
 bool
 compose_signature(struct slice secret, struct slice body, char *out)
 {
+	static const char scheme[] = "sha256=";
 	unsigned char mac[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	size_t at;
 
 	if (!HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)body.p, body.n, mac,
 		    &n))
 		return false;
-	at = (size_t)snprintf(out, SIGNATURE_MAX, "X-Signature: sha256=");
-	encode_hex_to(mac, n, out + at);
+	memcpy(out, scheme, sizeof scheme);
+	encode_hex_to(mac, n, out + sizeof scheme - 1);
 	return true;
 }
 

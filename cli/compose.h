@@ -23,7 +23,7 @@ struct draft {
  */
 char *compose_event(const struct draft *draft, struct error *why);
 
-/* `sha256=<hex HMAC of the body>` after the header's name; out holds SIGNATURE_MAX bytes. */
+/* The value of X-Signature, `sha256=<hex HMAC of the body>`; out holds SIGNATURE_MAX bytes. */
 enum { SIGNATURE_MAX = 128 };
 bool compose_signature(struct slice secret, struct slice body, char *out);
 

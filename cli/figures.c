@@ -41,7 +41,7 @@ struct figures {
 	const struct config *cfg;
 	struct tap_feed *feed;
 	struct board *board;
-	struct http *http; /* asks the pipeline for its health */
+	struct fetch *http; /* asks the pipeline for its health */
 	char *health_url;
 	struct process processes[PROCESSES_MAX];
 	size_t count;
@@ -84,7 +84,7 @@ figures_destroy(struct figures **f)
 		return;
 	tap_feed_destroy(&(*f)->feed);
 	board_destroy(&(*f)->board);
-	http_destroy(&(*f)->http);
+	fetch_destroy(&(*f)->http);
 	free((*f)->health_url);
 	msgpack_zone_destroy(&(*f)->zone);
 	free(*f);
@@ -383,7 +383,7 @@ read_health(struct slice text, msgpack_zone *zone, msgpack_object *health)
 static bool
 ask_health(struct figures *f, msgpack_zone *zone, msgpack_object *health)
 {
-	struct http_answer answer;
+	struct fetch_answer answer;
 
 	return f->http && f->health_url && http_get(f->http, f->health_url, &answer, NULL) &&
 	       read_health(answer.body, zone, health);

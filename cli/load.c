@@ -65,7 +65,7 @@ make_batch(const struct load *l, uint64_t n, size_t *size, struct error *why)
 }
 
 static bool
-make(void *arg, uint64_t n, struct slice *body, char *header, struct error *why)
+make(void *arg, uint64_t n, struct slice *body, char *signature, struct error *why)
 {
 	const struct load *l = arg;
 	size_t size = 0;
@@ -74,7 +74,7 @@ make(void *arg, uint64_t n, struct slice *body, char *header, struct error *why)
 	if (!text)
 		return false;
 	*body = (struct slice){text, l->batch > 1 ? size : strlen(text)};
-	if (compose_signature(slice_of(l->secret), *body, header))
+	if (compose_signature(slice_of(l->secret), *body, signature))
 		return true;
 	free(text);
 	return error_set(why, "cannot sign");

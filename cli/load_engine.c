@@ -114,11 +114,12 @@ slot_clear(struct slot *s)
 static bool
 slot_send(struct engine *e, struct slot *s, uint64_t due_us, struct error *why)
 {
-	char header[SIGNATURE_MAX];
+	char signature[SIGNATURE_MAX], header[SIGNATURE_MAX + 16];
 	struct slice body;
 
-	if (!e->plan->make(e->plan->arg, e->loop->sent - 1, &body, header, why))
+	if (!e->plan->make(e->plan->arg, e->loop->sent - 1, &body, signature, why))
 		return false;
+	snprintf(header, sizeof header, "X-Signature: %s", signature);
 	s->due_us = due_us;
 	s->body = (char *)(uintptr_t)body.p;
 	s->headers = curl_slist_append(NULL, "Content-Type: application/json");

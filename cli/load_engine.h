@@ -32,9 +32,9 @@ struct load_plan {
 	uint64_t duration_ms;
 	uint64_t connections; /* at most so many requests under way; what is due waits */
 	uint64_t timeout_ms;  /* of one request; also for what is late at the end */
-	/* Makes request n: its body, malloc'd, and one header `Name: value` of SIGNATURE_MAX bytes.
+	/* Makes request n: its body, malloc'd, and its signature of SIGNATURE_MAX bytes.
 	 * False with the cause ends the run. */
-	bool (*make)(void *arg, uint64_t n, struct slice *body, char *header, struct error *why);
+	bool (*make)(void *arg, uint64_t n, struct slice *body, char *signature, struct error *why);
 	void (*progress)(void *arg, const struct load_result *so_far); /* every second */
 	void *arg;
 	const volatile sig_atomic_t *stop; /* not 0: no more requests */

@@ -22,7 +22,7 @@ enum { TIMEOUT_MS = 15000, ZONE_BYTES = 65536, HTTP_OK = 200 };
 struct second_try {
 	const struct call *call;
 	bool json_lines, named;
-	struct http *http; /* to the front door */
+	struct fetch *http; /* to the front door */
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* made at the first need */
 	msgpack_zone zone;
@@ -36,8 +36,8 @@ static struct slice
 certificate(void *arg, struct slice url)
 {
 	struct second_try *r = arg;
-	struct http *http = http_new(TIMEOUT_MS, NULL);
-	struct http_answer answer;
+	struct fetch *http = http_new(TIMEOUT_MS, NULL);
+	struct fetch_answer answer;
 	char *text = strndup(url.p, url.n), *copy = NULL;
 	struct slice pem = {NULL, 0};
 
@@ -48,7 +48,7 @@ certificate(void *arg, struct slice url)
 		pem = (struct slice){copy, answer.body.n};
 	}
 	free(text);
-	http_destroy(&http);
+	fetch_destroy(&http);
 	return pem;
 }
 
@@ -110,7 +110,7 @@ url_of(struct second_try *r, const struct request *rq)
 static bool
 post(struct second_try *r, const struct request *rq)
 {
-	struct http_answer answer;
+	struct fetch_answer answer;
 	char *url = url_of(r, rq);
 	bool ok = url != NULL;
 
@@ -196,7 +196,7 @@ quarantine_retry(struct call *call)
 							    !r.stopped)));
 	for (size_t i = 0; i < CONFIG_SOURCES_MAX; i++)
 		provider_source_destroy(&r.keys[i]);
-	http_destroy(&r.http);
+	fetch_destroy(&r.http);
 	json_reader_destroy(&r.json);
 	msgpack_zone_destroy(&r.zone);
 	return status;

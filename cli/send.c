@@ -22,7 +22,7 @@ struct send {
 	bool json;
 	struct provider_send foreign; /* what is asked of a provider's request */
 	const struct config_source *to;
-	struct http *http;
+	struct fetch *http;
 	bool refused; /* one answer at least was not 2xx */
 };
 /* Signs and posts one body and prints the answer. False when there is none. */
@@ -30,7 +30,7 @@ static bool
 post(struct send *s, struct slice body, const char *url, const char *id, struct error *why)
 {
 	char signature[SIGNATURE_MAX];
-	struct http_answer answer;
+	struct fetch_answer answer;
 
 	if (!compose_signature(slice_of(s->to->secrets[0]), body, signature))
 		return error_set(why, "cannot sign");
@@ -116,7 +116,7 @@ send_native(struct call *call)
 		     : http_url(call->cfg, "/webhooks/", s->to->name, s->batch ? "/batch" : "");
 	s->http = http_new(REQUEST_TIMEOUT_MS, &why);
 	ok = url && s->http && post_all(s, url, &why);
-	http_destroy(&s->http);
+	fetch_destroy(&s->http);
 	free(url);
 	if (!ok)
 		return cli_failed(call->verb, &why);

@@ -29,7 +29,7 @@ struct making {
 	struct provider_source *source;
 	EVP_PKEY *key;
 	struct json_reader *json;
-	struct http *http;
+	struct fetch *http;
 	char *url;     /* where it is posted */
 	char *entered; /* the same as its provider would have it: https */
 	bool refused;
@@ -140,7 +140,7 @@ post(struct making *m, const struct sealing *s, const char *id, struct error *wh
 {
 	const msgpack_object headers = list_object(&s->headers);
 	const char *to = m->ask->url ? m->ask->url : m->url;
-	struct http_answer answer;
+	struct fetch_answer answer;
 
 	if (!http_post_as_is(m->http, to, s->body, &headers, &answer, why))
 		return false;
@@ -227,7 +227,7 @@ release(struct making *m)
 {
 	provider_source_destroy(&m->source);
 	json_reader_destroy(&m->json);
-	http_destroy(&m->http);
+	fetch_destroy(&m->http);
 	EVP_PKEY_free(m->key);
 	free(m->url);
 	free(m->entered);

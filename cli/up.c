@@ -36,7 +36,7 @@ struct up {
 	pid_t supervisord; /* 0: has ended */
 	bool terminal;     /* its hangup is meant by SIGHUP */
 	bool json;
-	struct http *http;
+	struct fetch *http;
 	struct json_reader *reader;
 	char *health; /* URL */
 };
@@ -69,7 +69,7 @@ stop_all(struct up *up)
 static bool
 probe(struct up *up, struct readiness *r)
 {
-	struct http_answer answer;
+	struct fetch_answer answer;
 	struct error why = {""};
 	msgpack_object health;
 	msgpack_zone zone;
@@ -294,7 +294,7 @@ run_up(struct up *up)
 	if (lock >= 0)
 		close(lock);
 	json_reader_destroy(&up->reader);
-	http_destroy(&up->http);
+	fetch_destroy(&up->http);
 	free(up->health);
 	return status;
 }

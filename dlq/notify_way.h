@@ -19,7 +19,7 @@ struct notify_limits {
 bool notify_command(const char *command, const char *text, const struct notify_limits *limits,
 	struct error *why);
 
-/* POSTs the text as JSON. True when the answer is 2xx. curl_global_init has been called. */
+/* POSTs the text as JSON. True when the answer is 2xx. */
 bool notify_url(
 	const char *url, const char *text, const struct notify_limits *limits, struct error *why);
 
