@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "lib/store/letters.h"
 #include "notify.h"

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
 

@@ -8,6 +8,7 @@
 
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "outlet.h"
 #include "proto/bundle.h"

@@ -14,6 +14,7 @@
 #include "lib/ops/batch_status.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "lib/store/quarantine.h"
 #include "proto/bundle.h"

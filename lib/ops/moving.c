@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
-#include "lib/stage/stage.h"
+#include "lib/stage/verdicts.h"
 
 enum one { BACK, GONE, UNREADABLE, FAILED };
 

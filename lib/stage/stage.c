@@ -17,7 +17,6 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "proto/processes.h"
-#include "wire.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
 struct hook {
@@ -482,37 +481,4 @@ stage_destroy(struct stage **st_p)
 	free(st);
 	*st_p = NULL;
 	return 0;
-}
-
-static bool
-send_frame(zsock_t *sock, const struct frame_schema *schema, const void *frame)
-{
-	msgpack_sbuffer out;
-	bool sent;
-
-	msgpack_sbuffer_init(&out);
-	sent = frame_pack(schema, frame, &out) && wire_send(sock, out.data, out.size);
-	msgpack_sbuffer_destroy(&out);
-	return sent;
-}
-
-bool
-stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n,
-	const char *verdict, struct slice reason, const char *who)
-{
-	const struct verdict frame = {
-		.journal = journal,
-		.seqs = {seqs, n},
-		.verdict = slice_of(verdict),
-		.reason = reason.p ? reason : slice_of(""),
-		.handler = slice_of(who),
-	};
-
-	return send_frame(verdicts, &verdict_schema, &frame);
-}
-
-bool
-stage_send_advice(zsock_t *sock, const struct advice *advice)
-{
-	return send_frame(sock, &advice_schema, advice);
 }

@@ -76,12 +76,4 @@ int stage_destroy(struct stage **st);
 /* Logs the cause and ends the process with 111: for what cannot go on at start. */
 _Noreturn void stage_fail(const char *what, const struct error *why);
 
-/* The shortest body: a verdict frame to the retrier about one or more events of one journal. */
-bool stage_send_verdict(zsock_t *verdicts, struct slice journal, const uint64_t *seqs, size_t n,
-	const char *verdict, struct slice reason, const char *who);
-
-/* What is no verdict: an advice frame over a socket to WIRE_ADVICE. Absent texts are sent as empty
- * ones. */
-bool stage_send_advice(zsock_t *sock, const struct advice *advice);
-
 #endif
