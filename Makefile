@@ -150,6 +150,7 @@ bin/fuzz: $(call obj,tests/fuzz/fuzz.c tests/fuzz/targets.c) $B/libtrotline.a
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc')
 LINT_C = $(filter %.c,$(filter-out tests/% bench/%,$(C_FILES)))
 lint: lint-deps
+	tests/rooms
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -j2 -I. --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
 		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)

@@ -50,17 +50,6 @@ source_object(
 }
 
 static msgpack_object
-stores_object(unsigned stores, msgpack_zone *zone)
-{
-	struct list l = list_in(zone);
-
-	for (size_t i = 0; i < STORES_COUNT; i++)
-		if (stores & 1U << i)
-			list_add(&l, object_of_text(slice_of(store_words[i])));
-	return list_object(&l);
-}
-
-static msgpack_object
 processes_object(const struct config *cfg, msgpack_zone *zone)
 {
 	struct planned_process plan[PLAN_MAX];
@@ -72,8 +61,6 @@ processes_object(const struct config *cfg, msgpack_zone *zone)
 
 		map_text(&m, "stage", slice_of(plan[i].name));
 		map_uint(&m, "processes", plan[i].wanted);
-		map_bool(&m, "secrets", plan[i].row->secrets);
-		map_put(&m, "stores", stores_object(plan[i].row->stores, zone));
 		list_add(&l, map_object(&m));
 	}
 	return list_object(&l);

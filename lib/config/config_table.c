@@ -69,11 +69,11 @@ const struct config_option config_options[] = {
 	LIST_OF(config_handler, "handlers[].types", types, TEXTS, "64", RESTART),
 	HANDLER("handlers[].processes", processes, COUNT, "1", "0", "32", RESTART),
 
+	TOP("limits.connections", limits.connections, COUNT, "4096", "1", "65536", RESTART),
 	TOP("limits.event_size", limits.event_bytes, SIZE, "1MiB", "1KiB", "64MiB", RESTART),
 	TOP("limits.batch_size", limits.batch_bytes, SIZE, "10MiB", "1KiB", "256MiB", RESTART),
 	TOP("limits.batch_events", limits.batch_events, COUNT, "10000", "1", "1000000", LIVE),
 	TOP("limits.header_size", limits.header_bytes, SIZE, "16KiB", "1KiB", "1MiB", RESTART),
-	TOP("limits.connections", limits.connections, COUNT, "4096", "1", "65536", RESTART),
 	TOP("limits.idle_timeout", limits.idle_timeout_ms, DURATION, "60s", "1s", "1h", RESTART),
 	TOP("limits.request_timeout", limits.request_timeout_ms, DURATION, "30s", "100ms", "1h", LIVE),
 	TOP("limits.answer_timeout", limits.answer_timeout_ms, DURATION, "3s", "10ms", "5m", LIVE),

@@ -374,7 +374,7 @@ def test_a_reload_names_what_needs_a_restart(start):
     assert json.loads(good(one, "reload", "--json"))["needs_restart"] == ""
     rewrite(one, lambda config: config.update({"limits": {"connections": 77, "batch_size": "2MiB"}}))
     text = good(one, "reload")
-    assert text.endswith("\nas before until the next start: limits.batch_size, limits.connections\n")
+    assert text.endswith("\nas before until the next start: limits.connections, limits.batch_size\n")
 
 
 @pytest.mark.parametrize("change, cause", [

@@ -86,3 +86,8 @@ def test_a_circle_is_told_with_its_way(tmp_path, files):
     assert done.returncode == 1 and "a circle: " in done.stdout, done.stdout
     assert "retrier/pace -> retrier/leases" in done.stdout or \
         "retrier/leases -> " in done.stdout, done.stdout
+
+
+def test_this_tree_is_in_order():
+    done = judge(REPO)
+    assert done.returncode == 0, done.stdout

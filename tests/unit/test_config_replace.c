@@ -75,7 +75,7 @@ Test(config_replace, what_needs_a_restart_is_named)
 		"processes.ingress, processes.validator, processes.router");
 	expect_kept("limits: {connections: 10, memory: 512MiB, header_size: 32KiB, event_size: "
 		    "2MiB, batch_size: 20MiB, idle_timeout: 5s}\n" SOURCE,
-		"limits.event_size, limits.batch_size, limits.header_size, limits.connections, "
+		"limits.connections, limits.event_size, limits.batch_size, limits.header_size, "
 		"limits.idle_timeout, limits.memory");
 	expect_kept(
 		"journal: {max_size: 4MiB}\ndlq: {max_size: 4MiB}\n" SOURCE, "journal.max_size");
