@@ -2,10 +2,11 @@
  *
  * usage: bench-pace PORT RATE SECONDS SIZE < REQUESTS
  *
- * The first second, in which connections are made, counts for nothing but its answers. The
- * loop is that of `trotline load`, but over bare sockets and requests made before: libcurl, and what
- * makes and signs events, would take the time of the processors that are measured. In: a file of requests of SIZE bytes each, on stdin; none is sent twice. Out: one JSON
- * line. One thread, keep-alive connections to loopback; a cut connection ends the run. */
+ * The first second, in which connections are made, counts for nothing but its answers. The loop is
+ * that of `trotline load`, but over bare sockets and requests made before: libcurl, and what makes
+ * and signs events, would take the time of the processors that are measured. In: a file of requests
+ * of SIZE bytes each, on stdin; none is sent twice. Out: one JSON line. One thread, keep-alive
+ * connections to loopback; a cut connection ends the run. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

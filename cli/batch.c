@@ -77,15 +77,10 @@ const struct verb verb_batch = {
 	.arguments = "ID",
 	.summary = "Say how a batch stands, and which of its events failed",
 	.details =
-		"ID is the batch_id of the answer to the batch. Each of its events is pending "
-		"while it is "
-		"in\n"
-		"the journal; failed when it was refused, or is a dead letter or one that was "
-		"dropped; a\n"
-		"duplicate when it was known already; and successful otherwise. Remembered for the "
-		"longest\n"
-		"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, "
-		"otherwise\n"
+		"ID is the batch_id of the answer to the batch. Each of its events is pending while it is in\n"
+		"the journal; failed when it was refused, or is a dead letter or one that was dropped; a\n"
+		"duplicate when it was known already; and successful otherwise. Remembered for the longest\n"
+		"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, otherwise\n"
 		"1.\n",
 	.flags =
 		(const struct flag[]){

@@ -103,9 +103,7 @@ const struct verb verb_event = {
 		"pending     accepted, not yet answered by its handler\n"
 		"retry       its handler said RETRY; `next try` says when\n"
 		"processing  being tried again, not yet answered\n"
-		"failed      given up; `trotline dlq show LETTER` tells all, `dlq replay LETTER` "
-		"tries "
-		"again\n"
+		"failed      given up; `trotline dlq show LETTER` tells all, `dlq replay LETTER` tries again\n"
 		"success     applied\n\n"
 		"Works while the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
 	.flags =

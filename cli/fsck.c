@@ -223,10 +223,9 @@ run(struct call *call)
 const struct verb verb_fsck = {
 	.name = "fsck",
 	.summary = "Verify the journal, its index, the dead letters and what is applied",
-	.details = "Works while the pipeline runs, and while it does not. Prints each finding with "
-		   "what it\n"
-		   "means. Exits 0 when every event stands in one state (or was mended), otherwise "
-		   "1.\n",
+	.details =
+		"Works while the pipeline runs, and while it does not. Prints each finding with what it\n"
+		"means. Exits 0 when every event stands in one state (or was mended), otherwise 1.\n",
 	.flags =
 		(const struct flag[]){
 			{"repair", 0, FLAG_SWITCH, NULL, "mend what loses nothing",

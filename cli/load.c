@@ -291,13 +291,10 @@ run(struct call *call)
 const struct verb verb_load = {
 	.name = "load",
 	.summary = "Test under load: unique signed events at a steady rate",
-	.details = "Open loop: a request's latency counts from when it was due, whether or not one "
-		   "could be\n"
-		   "sent then. With --url and --secret no configuration is needed. Total, "
-		   "successful and "
-		   "failed\n"
-		   "count events, the statuses requests. Exits 0 when every answer was 2xx, "
-		   "otherwise 1.\n",
+	.details =
+		"Open loop: a request's latency counts from when it was due, whether or not one could be\n"
+		"sent then. With --url and --secret no configuration is needed. Total, successful and failed\n"
+		"count events, the statuses requests. Exits 0 when every answer was 2xx, otherwise 1.\n",
 	.flags =
 		(const struct flag[]){
 			{"url", 0, FLAG_TEXT, "URL", "post there (the configured address)",

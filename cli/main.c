@@ -25,9 +25,9 @@ help(FILE *to)
 {
 	char arguments[CLI_ARGUMENTS_MAX];
 
-	fprintf(to, "usage: trotline VERB [flags]\n\n"
-		    "Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies "
-		    "them.\n\n");
+	fprintf(to,
+		"usage: trotline VERB [flags]\n\n"
+		"Receives e-mail webhooks: verifies, stores, deduplicates, routes and applies them.\n\n");
 	for (size_t i = 0; i < VERBS_COUNT; i++) {
 		cli_arguments(verbs[i], arguments);
 		fprintf(to, "  %-12s %-*s %s\n", verbs[i]->name, ARGUMENTS_WIDTH,
@@ -35,8 +35,8 @@ help(FILE *to)
 			verbs[i]->summary);
 	}
 	fprintf(to,
-		"\n`trotline VERB --help` tells more; `trotline --version` prints the version, "
-		"and\n"
+		"\n"
+		"`trotline VERB --help` tells more; `trotline --version` prints the version, and\n"
 		"`trotline --frames` the fields of all that travels between the stages.\n"
 		"Every verb takes -c FILE (else $TROTLINE_CONFIG, else ./trotline.yaml).\n"
 		"Exit status: 0 done, 1 failed or refused, 2 wrong use, 3 the pipeline is down,\n"

@@ -192,18 +192,16 @@ const struct verb verb_quarantine = {
 	.arguments = "[NUMBER]",
 	.summary =
 		"Requests that were set aside for a wrong signature: look, try again, throw away",
-	.details = "For sources with `on_bad_signature: quarantine`. A NUMBER is one of `list`; "
-		   "without it\n"
-		   "list, retry and drop mean all, or those of --source.\n"
-		   "show prints the request as JSON; headers that carry credentials are left out.\n"
-		   "retry checks with the source's present keys, as the validator does, and posts "
-		   "what\n"
-		   "holds now to the front door; what is answered 2xx leaves the quarantine. Of "
-		   "the others\n"
-		   "it says why they are still refused, and exits 1.\n\n"
-		   "  trotline quarantine list --source shop\n"
-		   "  trotline quarantine retry --source shop\n"
-		   "  trotline quarantine drop 17\n",
+	.details =
+		"For sources with `on_bad_signature: quarantine`. A NUMBER is one of `list`; without it\n"
+		"list, retry and drop mean all, or those of --source.\n"
+		"show prints the request as JSON; headers that carry credentials are left out.\n"
+		"retry checks with the source's present keys, as the validator does, and posts what\n"
+		"holds now to the front door; what is answered 2xx leaves the quarantine. Of the others\n"
+		"it says why they are still refused, and exits 1.\n\n"
+		"  trotline quarantine list --source shop\n"
+		"  trotline quarantine retry --source shop\n"
+		"  trotline quarantine drop 17\n",
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "of this source only",

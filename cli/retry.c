@@ -150,15 +150,12 @@ const struct verb verb_retry = {
 	.name = "retry",
 	.arguments = "[list]",
 	.summary = "List the events that wait for their next try, or try them now",
-	.details = "The earliest comes first. An event whose time has come is sent within its "
-		   "handler's "
-		   "pace,\n"
-		   "so a thousand that are due together do not come all at once. `--now` takes an "
-		   "event id, "
-		   "or\n"
-		   "--all; tries that were had still count. Works with the pipeline up or down.\n\n"
-		   "  trotline retry --type email_bounced\n"
-		   "  trotline retry --now --all\n",
+	.details =
+		"The earliest comes first. An event whose time has come is sent within its handler's pace,\n"
+		"so a thousand that are due together do not come all at once. `--now` takes an event id, or\n"
+		"--all; tries that were had still count. Works with the pipeline up or down.\n\n"
+		"  trotline retry --type email_bounced\n"
+		"  trotline retry --now --all\n",
 	.flags =
 		(const struct flag[]){
 			{"now", 0, FLAG_TEXT, "ID|--all",

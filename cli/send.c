@@ -136,8 +136,8 @@ check_foreign(struct call *call, struct send *s)
 	struct provider_send *ask = &s->foreign;
 
 	if (s->file || s->batch || s->data || s->timestamp || s->fields.n)
-		return cli_wrong_use(call->verb, "--provider and --event exclude --data, --field, "
-						 "--timestamp, --file, --batch");
+		return cli_wrong_use(call->verb,
+			"--provider and --event exclude --data, --field, --timestamp, --file, --batch");
 	ask->source = s->source;
 	ask->email = s->email;
 	ask->id = s->id;
@@ -170,22 +170,17 @@ run(struct call *call)
 const struct verb verb_send = {
 	.name = "send",
 	.summary = "Build, sign and post an event",
-	.details = "The signature is made with the first secret of the source. Prints the HTTP "
-		   "status and "
-		   "the\n"
-		   "answer; exits 0 when every answer was 2xx, otherwise 1.\n\n"
-		   "  trotline send --type email_bounced --email jo@example.com --field "
-		   "bounce_type=hard\n"
-		   "  trotline send --batch events.json --json\n\n"
-		   "With --provider or --event it is a request as a provider makes it, signed as "
-		   "that\n"
-		   "provider does, with the first secret of its source; SendGrid, Postal and "
-		   "Amazon sign\n"
-		   "with a key that only they have, so a source for trying out gets one of "
-		   "--new-key:\n\n"
-		   "  trotline send --provider mailgun --event bounced\n"
-		   "  trotline send --provider sendgrid --new-key sendgrid.pem\n"
-		   "  trotline send --provider sendgrid --event open --key sendgrid.pem\n",
+	.details =
+		"The signature is made with the first secret of the source. Prints the HTTP status and the\n"
+		"answer; exits 0 when every answer was 2xx, otherwise 1.\n\n"
+		"  trotline send --type email_bounced --email jo@example.com --field bounce_type=hard\n"
+		"  trotline send --batch events.json --json\n\n"
+		"With --provider or --event it is a request as a provider makes it, signed as that\n"
+		"provider does, with the first secret of its source; SendGrid, Postal and Amazon sign\n"
+		"with a key that only they have, so a source for trying out gets one of --new-key:\n\n"
+		"  trotline send --provider mailgun --event bounced\n"
+		"  trotline send --provider sendgrid --new-key sendgrid.pem\n"
+		"  trotline send --provider sendgrid --event open --key sendgrid.pem\n",
 	.flags =
 		(const struct flag[]){
 			{"type", 't', FLAG_TEXT, "TYPE", "event type", FLAG_AT(send, type),

@@ -233,15 +233,11 @@ const struct verb verb_suppressions = {
 	.summary = "Show and change the addresses that must not be written to",
 	.details =
 		"list    those that are suppressed now, by address\n"
-		"check   exits 0 when EMAIL is suppressed, 1 when it is not, 2 when that cannot be "
-		"told\n"
-		"add     for good, or --until TIME: 2026-01-02T03:04:05Z, seconds since 1970, or a "
-		"time\n"
+		"check   exits 0 when EMAIL is suppressed, 1 when it is not, 2 when that cannot be told\n"
+		"add     for good, or --until TIME: 2026-01-02T03:04:05Z, seconds since 1970, or a time\n"
 		"        from now on such as 30d. One that lasts longer already stays as it is\n"
 		"remove  takes the suppression away, and the soft bounces that have led to it\n\n"
-		"Addresses are compared without case, as handlers do. Changes are kept in the "
-		"compliance "
-		"log\n"
+		"Addresses are compared without case, as handlers do. Changes are kept in the compliance log\n"
 		"with who made them and why. Works with the pipeline up or down.\n\n"
 		"  trotline suppressions add jo@example.com --reason \"asked by phone\"\n"
 		"  trotline suppressions check jo@example.com && echo do not write\n",

@@ -211,13 +211,10 @@ run(struct call *call)
 const struct verb verb_tap = {
 	.name = "tap",
 	.summary = "Follow what goes through the pipeline, one JSON object a line",
-	.details = "Says `connected` on stderr once it hears the pipeline. For watching only: a "
-		   "tap that "
-		   "does\n"
-		   "not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed "
-		   "pipe ends "
-		   "it.\n"
-		   "Exits 3 when the pipeline is down.\n",
+	.details =
+		"Says `connected` on stderr once it hears the pipeline. For watching only: a tap that does\n"
+		"not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed pipe ends it.\n"
+		"Exits 3 when the pipeline is down.\n",
 	.flags =
 		(const struct flag[]){
 			{"type", 't', FLAG_TEXT, "TYPE", "only events of this type",

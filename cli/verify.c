@@ -206,14 +206,14 @@ const struct verb verb_verify = {
 	.name = "verify",
 	.arguments = "REQUEST.json",
 	.summary = "Say whether a captured webhook is accepted, and why not",
-	.details = "REQUEST.json (\"-\": standard input) is {\"headers\": {...}, \"body\": \"...\" "
-		   "or\n"
-		   "\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
-		   "Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n"
-		   "Without --now and --max-age the age is judged only where the scheme itself\n"
-		   "demands it, for a captured request is looked at later than it came; the days\n"
-		   "of a certificate are judged with --now only.\n\n"
-		   "Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
+	.details =
+		"REQUEST.json (\"-\": standard input) is {\"headers\": {...}, \"body\": \"...\" or\n"
+		"\"body_b64\": \"...\", \"url\": \"...\"}. The check is the validator's own.\n"
+		"Schemes: hmac, stripe, standard-webhooks, basic, bearer, header.\n"
+		"Without --now and --max-age the age is judged only where the scheme itself\n"
+		"demands it, for a captured request is looked at later than it came; the days\n"
+		"of a certificate are judged with --now only.\n\n"
+		"Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
 	.flags =
 		(const struct flag[]){
 			{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic",

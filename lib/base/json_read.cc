@@ -62,8 +62,7 @@ cause(simdjson::error_code code) noexcept
 	case simdjson::EMPTY:
 		return "it is empty";
 	case simdjson::TAPE_ERROR:
-		return "a comma, colon, key, quote or bracket is missing or too many, or the text "
-		       "is cut";
+		return "a comma, colon, key, quote or bracket is missing or too many, or the text is cut";
 	case simdjson::NUMBER_ERROR:
 	case simdjson::NUMBER_OUT_OF_RANGE:
 		return "a number is malformed or beyond 64 bits";
