@@ -11,7 +11,7 @@
 
 static const char *const event_parameters[] = {"source", NULL};
 
-struct event_asked {
+struct event_page {
 	const char *id, *source;
 };
 
@@ -19,7 +19,7 @@ static enum ops_found
 ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object *out,
 	struct error *why)
 {
-	const struct event_asked *asked = what;
+	const struct event_page *asked = what;
 	const struct event_query q = {
 		.cfg = a->st->cfg,
 		.journal = a->journal,
@@ -33,7 +33,7 @@ ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object 
 struct answer_page
 lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 {
-	const struct event_asked asked = {id, listener_query(rq, "source")};
+	const struct event_page asked = {id, listener_query(rq, "source")};
 
 	if (listener_stranger(rq, event_parameters))
 		return page_error(400, "Unknown parameter; known: source");

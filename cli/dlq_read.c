@@ -18,7 +18,7 @@
 enum { LIST_DEFAULT = 100 };
 
 /* What is printed, and how many so far. */
-struct printing {
+struct letters_print {
 	const struct dlq_request *rq;
 	uint64_t n;
 };
@@ -45,7 +45,7 @@ print_row(const struct letter *letter)
 static bool
 list_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 {
-	struct printing *p = arg;
+	struct letters_print *p = arg;
 	msgpack_object object;
 
 	if (p->n++ == 0 && !p->rq->json)
@@ -62,7 +62,7 @@ dlq_list(struct call *call)
 {
 	const struct dlq_request *rq = call->options;
 	struct selection meant = rq->meant;
-	struct printing p = {.rq = rq};
+	struct letters_print p = {.rq = rq};
 	struct error why = {""};
 
 	meant.newest_first = true;
@@ -114,7 +114,7 @@ print_field(const msgpack_object_kv *row)
 static bool
 show_one(void *arg, const struct letter *letter, msgpack_zone *zone)
 {
-	struct printing *p = arg;
+	struct letters_print *p = arg;
 	msgpack_object object;
 
 	if (!letter_object(letter, true, zone, &object))
@@ -132,7 +132,7 @@ int
 dlq_show(struct call *call)
 {
 	const struct dlq_request *rq = call->options;
-	struct printing p = {.rq = rq};
+	struct letters_print p = {.rq = rq};
 	struct error why = {""};
 
 	if (!selection_each(call->letters, &rq->meant, show_one, &p, &why))

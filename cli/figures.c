@@ -29,7 +29,7 @@ struct rate {
 	size_t n;
 };
 
-struct process {
+struct heard_process {
 	char stage[64];
 	uint64_t instance, pid, loaded, heard_ms;
 	bool draining;
@@ -43,7 +43,7 @@ struct figures {
 	struct board *board;
 	struct fetch *http; /* asks the pipeline for its health */
 	char *health_url;
-	struct process processes[PROCESSES_MAX];
+	struct heard_process processes[PROCESSES_MAX];
 	size_t count;
 	uint64_t refresh_ms;
 	msgpack_zone zone;
@@ -120,10 +120,10 @@ rate_of(const struct rate *r)
 	return (r->total[last] - r->total[0]) * 1e3 / (double)(r->at_ms[last] - r->at_ms[0]);
 }
 
-static struct process *
+static struct heard_process *
 process_of(struct figures *f, const struct stats *stats)
 {
-	struct process *p;
+	struct heard_process *p;
 
 	for (size_t i = 0; i < f->count; i++)
 		if (f->processes[i].instance == stats->instance &&
@@ -138,7 +138,7 @@ process_of(struct figures *f, const struct stats *stats)
 }
 
 static void
-take_rates(struct process *p, const msgpack_object *values, uint64_t now_ms)
+take_rates(struct heard_process *p, const msgpack_object *values, uint64_t now_ms)
 {
 	const size_t place = process_place(p->stage);
 	struct metrics *m = metrics_new();
@@ -159,7 +159,7 @@ hear(struct figures *f, const void *bytes, size_t n)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	struct stats stats;
-	struct process *p;
+	struct heard_process *p;
 
 	board_hear(f->board, bytes, n, now_ms);
 	msgpack_zone_clear(&f->zone);
@@ -230,7 +230,7 @@ figures_listen(struct figures *f, uint64_t ms, int fd)
 }
 
 static bool
-lives(const struct process *p)
+lives(const struct heard_process *p)
 {
 	return clock_mono_ms() - p->heard_ms < STALE_MS;
 }
@@ -267,7 +267,7 @@ figures_kept(const struct figures *f)
 /* ---- telling ---- */
 
 static const char *
-state_of(const struct process *p)
+state_of(const struct heard_process *p)
 {
 	if (!lives(p))
 		return "silent";
@@ -277,7 +277,7 @@ state_of(const struct process *p)
 static int
 compare(const void *a, const void *b)
 {
-	const struct process *x = a, *y = b;
+	const struct heard_process *x = a, *y = b;
 	const int places = (int)process_place(x->stage) - (int)process_place(y->stage);
 	const int names = strcmp(x->stage, y->stage);
 
@@ -313,7 +313,7 @@ put_rates(const struct figures *f, struct map *m)
 }
 
 static msgpack_object
-process_object(const struct process *p, msgpack_zone *zone)
+process_object(const struct heard_process *p, msgpack_zone *zone)
 {
 	struct map m = map_in(zone);
 

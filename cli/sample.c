@@ -15,7 +15,7 @@ sample_set_find(const char *provider)
 }
 
 static bool
-is_of_type(const struct sample *sample, const char *event)
+is_of_type(const struct sample_event *sample, const char *event)
 {
 	static const char prefix[] = "email_";
 	const size_t skip = sizeof prefix - 1;
@@ -28,7 +28,7 @@ is_of_type(const struct sample *sample, const char *event)
 	       strncmp(type + skip, event, n - skip) == 0;
 }
 
-const struct sample *
+const struct sample_event *
 sample_find(const struct sample_set *set, const char *event)
 {
 	for (size_t i = 0; i < set->count; i++)
@@ -139,7 +139,7 @@ fill(msgpack_object *object, const struct sample_values *values, const msgpack_o
 }
 
 bool
-sample_make(const struct sample_set *set, const struct sample *sample,
+sample_make(const struct sample_set *set, const struct sample_event *sample,
 	const struct sample_values *values, struct json_reader *json, msgpack_zone *zone,
 	msgpack_object *out, struct error *why)
 {

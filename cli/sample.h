@@ -11,7 +11,7 @@
 #include "lib/base/json.h"
 #include "lib/base/slice.h"
 
-struct sample {
+struct sample_event {
 	const char *name;   /* how --event calls it: the provider's own name as a rule */
 	const char *type;   /* what it becomes, with ":<bounce class>" where it has one */
 	const char *fields; /* JSON object that is laid over the set's base; "@none" takes away */
@@ -22,7 +22,7 @@ struct sample_set {
 	const char *provider;
 	const char *base; /* JSON object: what all its events have */
 	const char *wrap; /* JSON in which "@event" stands for the event; NULL: the event itself */
-	const struct sample *list;
+	const struct sample_event *list;
 	size_t count;
 };
 
@@ -54,10 +54,10 @@ struct sample_values {
 const struct sample_set *sample_set_find(const char *provider);
 
 /* By its own name, else the first whose type is that word, with or without `email_`. */
-const struct sample *sample_find(const struct sample_set *set, const char *event);
+const struct sample_event *sample_find(const struct sample_set *set, const char *event);
 
 /* The event as its provider would write it, in the zone. */
-bool sample_make(const struct sample_set *set, const struct sample *sample,
+bool sample_make(const struct sample_set *set, const struct sample_event *sample,
 	const struct sample_values *values, struct json_reader *json, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 

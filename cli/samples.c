@@ -7,7 +7,7 @@
 
 /* ---- the native format, and the standards that carry it ---- */
 
-static const struct sample native[] = {
+static const struct sample_event native[] = {
 	{"email_accepted", "email_accepted", JSON({"event_type": "email_accepted"}), NULL},
 	{"email_delivered", "email_delivered", JSON({"event_type": "email_delivered"}), NULL},
 	{"email_deferred", "email_deferred", JSON({"event_type": "email_deferred", "data": {"reason": "452 4.2.2 mailbox full"}}), NULL},
@@ -23,7 +23,7 @@ static const struct sample native[] = {
 
 /* ---- SendGrid ---- */
 
-static const struct sample sendgrid[] = {
+static const struct sample_event sendgrid[] = {
 	{"processed", "email_accepted", JSON({"event": "processed"}), NULL},
 	{"delivered", "email_delivered", JSON({"event": "delivered", "response": "250 OK"}), NULL},
 	{"deferred", "email_deferred", JSON({"event": "deferred", "response": "452 4.2.2 mailbox full", "attempt": "2"}), NULL},
@@ -42,7 +42,7 @@ static const struct sample sendgrid[] = {
 
 /* ---- Mailgun ---- */
 
-static const struct sample mailgun[] = {
+static const struct sample_event mailgun[] = {
 	{"accepted", "email_accepted", JSON({"event-data": {"event": "accepted"}}), NULL},
 	{"delivered", "email_delivered", JSON({"event-data": {"event": "delivered", "delivery-status": {"code": 250, "message": "OK"}}}), NULL},
 	{"rejected", "email_rejected", JSON({"event-data": {"event": "rejected", "reject": {"reason": "Sandbox subdomains are for test purposes only"}}}), NULL},
@@ -59,7 +59,7 @@ static const struct sample mailgun[] = {
 
 /* ---- Postmark ---- */
 
-static const struct sample postmark[] = {
+static const struct sample_event postmark[] = {
 	{"Delivery", "email_delivered", JSON({"RecordType": "Delivery", "Recipient": "@email", "DeliveredAt": "@iso", "Details": "250 OK"}), NULL},
 	{"HardBounce", "email_bounced:hard", JSON({"RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1, "ID": "@number", "Email": "@email", "BouncedAt": "@iso", "Details": "550 5.1.1 no such user here"}), NULL},
 	{"SoftBounce", "email_bounced:soft", JSON({"RecordType": "Bounce", "Type": "SoftBounce", "TypeCode": 4096, "ID": "@number", "Email": "@email", "BouncedAt": "@iso", "Details": "452 4.2.2 mailbox full"}), NULL},
@@ -88,7 +88,7 @@ static const struct sample postmark[] = {
 
 /* ---- Amazon SES ---- */
 
-static const struct sample ses[] = {
+static const struct sample_event ses[] = {
 	{"Send", "email_accepted", JSON({"eventType": "Send", "send": {}}), NULL},
 	{"Delivery", "email_delivered", JSON({"eventType": "Delivery", "delivery": {"timestamp": "@iso", "recipients": ["@email"], "smtpResponse": "250 OK"}}), NULL},
 	{"DeliveryDelay", "email_deferred", JSON({"eventType": "DeliveryDelay", "deliveryDelay": {"timestamp": "@iso", "delayType": "MailboxFull", "delayedRecipients": [{"emailAddress": "@email", "status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 mailbox full"}]}}), NULL},
@@ -112,7 +112,7 @@ static const struct sample ses[] = {
 #define UNSUBSCRIBE JSON([{"msys": {"unsubscribe_event": "@event"}}])
 #define GENERATION JSON([{"msys": {"gen_event": "@event"}}])
 
-static const struct sample sparkpost[] = {
+static const struct sample_event sparkpost[] = {
 	{"injection", "email_accepted", JSON({"type": "injection"}), NULL},
 	{"delivery", "email_delivered", JSON({"type": "delivery"}), NULL},
 	{"delay", "email_deferred", JSON({"type": "delay", "raw_reason": "452 4.2.2 mailbox full", "bounce_class": "22"}), NULL},
@@ -136,7 +136,7 @@ static const struct sample sparkpost[] = {
 
 /* ---- Mandrill ---- */
 
-static const struct sample mandrill[] = {
+static const struct sample_event mandrill[] = {
 	{"send", "email_accepted", JSON({"event": "send", "msg": {"state": "sent"}}), NULL},
 	{"delivered", "email_delivered", JSON({"event": "delivered", "msg": {"state": "sent"}}), NULL},
 	{"deferral", "email_deferred", JSON({"event": "deferral", "msg": {"state": "deferred", "diag": "452 4.2.2 mailbox full"}}), NULL},
@@ -153,7 +153,7 @@ static const struct sample mandrill[] = {
 
 /* ---- Mailjet ---- */
 
-static const struct sample mailjet[] = {
+static const struct sample_event mailjet[] = {
 	{"sent", "email_delivered", JSON({"event": "sent", "smtp_reply": "250 OK"}), NULL},
 	{"open", "email_opened", JSON({"event": "open", "ip": "192.0.2.7", "agent": "@agent"}), NULL},
 	{"click", "email_clicked", JSON({"event": "click", "ip": "192.0.2.7", "agent": "@agent", "url": "@url"}), NULL},
@@ -167,7 +167,7 @@ static const struct sample mailjet[] = {
 
 /* ---- Brevo ---- */
 
-static const struct sample brevo[] = {
+static const struct sample_event brevo[] = {
 	{"request", "email_accepted", JSON({"event": "request"}), NULL},
 	{"delivered", "email_delivered", JSON({"event": "delivered"}), NULL},
 	{"deferred", "email_deferred", JSON({"event": "deferred", "reason": "452 4.2.2 mailbox full"}), NULL},
@@ -190,7 +190,7 @@ static const struct sample brevo[] = {
 
 /* ---- Resend ---- */
 
-static const struct sample resend[] = {
+static const struct sample_event resend[] = {
 	{"email.sent", "email_accepted", JSON({"type": "email.sent"}), NULL},
 	{"email.scheduled", "email_accepted", JSON({"type": "email.scheduled"}), NULL},
 	{"email.delivered", "email_delivered", JSON({"type": "email.delivered"}), NULL},
@@ -210,7 +210,7 @@ static const struct sample resend[] = {
 
 /* ---- MailerSend ---- */
 
-static const struct sample mailersend[] = {
+static const struct sample_event mailersend[] = {
 	{"activity.sent", "email_accepted", JSON({"type": "activity.sent"}), NULL},
 	{"activity.delivered", "email_delivered", JSON({"type": "activity.delivered"}), NULL},
 	{"activity.deferred", "email_deferred", JSON({"type": "activity.deferred"}), NULL},
@@ -230,7 +230,7 @@ static const struct sample mailersend[] = {
 
 /* ---- Postal ---- */
 
-static const struct sample postal[] = {
+static const struct sample_event postal[] = {
 	{"MessageSent", "email_delivered", JSON({"event": "MessageSent", "payload": {"status": "Sent", "output": "250 OK", "message": {}}}), NULL},
 	{"MessageDelayed", "email_deferred", JSON({"event": "MessageDelayed", "payload": {"status": "SoftFail", "output": "452 4.2.2 mailbox full", "message": {}}}), NULL},
 	{"MessageHeld", "email_deferred", JSON({"event": "MessageHeld", "payload": {"status": "Held", "details": "credential is in holding mode", "message": {}}}), NULL},

@@ -25,7 +25,7 @@ enum { TIMEOUT_MS = 60000, ZONE_BYTES = 16384, ID_BYTES = 1024, MS_PER_S = 1000 
 struct making {
 	const struct provider_send *ask;
 	const struct sample_set *set;
-	const struct sample *sample;
+	const struct sample_event *sample;
 	struct provider_source *source;
 	EVP_PKEY *key;
 	struct json_reader *json;

@@ -48,7 +48,7 @@ put_missing(msgpack_sbuffer *out, unsigned missing)
 }
 
 const char *
-outcome_error(enum outcome outcome)
+outcome_error(enum job_outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_MISSING:

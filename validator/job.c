@@ -41,7 +41,7 @@ static const char *const refusal_names[] = {
 };
 
 const char *
-outcome_name(enum outcome outcome)
+outcome_name(enum job_outcome outcome)
 {
 	return outcome_names[outcome];
 }
@@ -141,10 +141,10 @@ id_of(const struct normal *ev)
 	return (struct slice){ev->dedup_key.p, ev->dedup_key.n < ID_MAX ? ev->dedup_key.n : ID_MAX};
 }
 
-static enum outcome
+static enum job_outcome
 outcome_of(enum event_fault fault)
 {
-	static const enum outcome outcomes[] = {
+	static const enum job_outcome outcomes[] = {
 		[FAULT_NONE] = OUTCOME_NEW,
 		[FAULT_FIELDS] = OUTCOME_MISSING,
 		[FAULT_OLD] = OUTCOME_OLD,

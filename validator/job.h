@@ -15,7 +15,7 @@
 #include "providers/provider.h"
 
 /* What a candidate comes to. */
-enum outcome {
+enum job_outcome {
 	OUTCOME_NEW,       /* to be appended, then: accepted */
 	OUTCOME_DUPLICATE, /* remembered already */
 	OUTCOME_MISSING,   /* required fields missing or of the wrong type */
@@ -32,7 +32,7 @@ struct candidate {
 	int64_t ts_ms;
 	msgpack_object data;
 	unsigned missing; /* OUTCOME_MISSING: bits 1 << native_field */
-	enum outcome outcome;
+	enum job_outcome outcome;
 	uint64_t seq; /* once appended */
 	size_t at, n; /* its frame in the group's buffer, once packed */
 };
@@ -101,14 +101,14 @@ void job_judge(
 unsigned job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body);
 
 /* The error text of an outcome, NULL for OUTCOME_NEW and OUTCOME_DUPLICATE. */
-const char *outcome_error(enum outcome outcome);
+const char *outcome_error(enum job_outcome outcome);
 
 /* What stands beside the body: `Name: value` lines. Retry-After on 503; X-Error-Detail says more
  * than the body's fixed text, but nothing about a wrong signature. */
 void job_answer_headers(const struct job *job, unsigned status, char *out, size_t size);
 
 /* "new", "duplicate", ...: for labels and the log. */
-const char *outcome_name(enum outcome outcome);
+const char *outcome_name(enum job_outcome outcome);
 const char *refusal_name(enum refusal refusal);
 
 #endif

@@ -256,7 +256,7 @@ open_counters(struct metrics *m)
 	for (size_t i = 0; i < event_types_count; i++)
 		for (int o = OUTCOME_NEW; o <= OUTCOME_DUPLICATE; o++) {
 			snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"",
-				event_types[i].name, outcome_name((enum outcome)o));
+				event_types[i].name, outcome_name((enum job_outcome)o));
 			metric(m, METRIC_FAMILY_EVENTS, labels);
 		}
 	for (int r = REFUSED_SIGNATURE; r <= REFUSED_UNAVAILABLE; r++) {

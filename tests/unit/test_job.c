@@ -356,11 +356,11 @@ Test(job, a_frame_that_is_no_request_is_refused_with_the_cause)
 Test(job, every_outcome_and_refusal_has_a_name)
 {
 	for (int i = OUTCOME_NEW; i <= OUTCOME_LARGE; i++)
-		cr_expect_not_null(outcome_name((enum outcome)i));
+		cr_expect_not_null(outcome_name((enum job_outcome)i));
 	for (int i = REFUSED_NOT; i <= REFUSED_NO_BATCH; i++)
 		cr_expect_not_null(refusal_name((enum refusal)i));
 	cr_expect_null(outcome_error(OUTCOME_NEW));
 	cr_expect_null(outcome_error(OUTCOME_DUPLICATE));
 	for (int i = OUTCOME_MISSING; i <= OUTCOME_LARGE; i++)
-		cr_expect_not_null(outcome_error((enum outcome)i));
+		cr_expect_not_null(outcome_error((enum job_outcome)i));
 }
