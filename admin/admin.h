@@ -23,8 +23,9 @@ struct admin {
 	struct admin_replay replay;
 	struct board *board;
 	struct tap_feed *feed;
-	struct listener *listener;
+	struct listener *listener; /* NULL, as board and feed, where admin.listen is off */
 	struct guard guard;
+	struct questions *questions;
 };
 
 /* Opens what is not open yet. False with the cause. */

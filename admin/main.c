@@ -1,7 +1,8 @@
-/* admin - what an operator asks over HTTP: health, figures, the fate of an event, dead letters.
+/* admin - what an operator asks over HTTP: health, figures, the fate of an event, dead letters; and
+ * what senders ask about their batches.
  *
- * In: HTTP on the address of its own, for operators only; the stages' figures from the tap. Out:
- * answers; dead letters put back into the journal or dropped. State: the figures last heard. A
+ * In: HTTP on the address of its own, for operators only, unless that is off; the stages' figures
+ * from the tap; questions from ingress. Out: answers; dead letters put back into the journal or dropped. State: the figures last heard. A
  * process of its own, so that ingress, which strangers reach, can touch neither journal nor
  * letters. A kill costs the requests under way: a replay that was cut is simply asked for again. */
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "lib/base/log.h"
 #include "page.h"
 #include "pages.h"
+#include "questions.h"
 
 enum { TICK_MS = 50, SECOND_MS = 1000, BURST = 512 };
 enum { CONNECTIONS = 64, MEMORY = 32768, IDLE_MS = 30000, REQUEST_MS = 10000 };
@@ -179,38 +181,6 @@ listen_for(struct admin *a)
 		stage_fail("cannot listen", &why);
 }
 
-static struct admin *
-admin_new(struct stage *st)
-{
-	struct admin *a = calloc(1, sizeof *a);
-	struct error why = {"out of memory"};
-
-	if (!a)
-		stage_fail("cannot start", &why);
-	a->st = st;
-	a->board = board_new(st->cfg, "admin", st->instance);
-	if (!a->board)
-		stage_fail("cannot start", &why);
-	a->feed = tap_feed_new(st->cfg, "stats", &why);
-	if (!a->feed)
-		stage_fail("cannot open sockets", &why);
-	if (!guard_load(&a->guard, st->cfg->admin.token_file, &why))
-		stage_fail("cannot read the token", &why);
-	listen_for(a);
-	return a;
-}
-
-static void
-admin_destroy(struct admin *a)
-{
-	letters_replay_end(a);
-	listener_destroy(&a->listener);
-	admin_close_stores(a);
-	tap_feed_destroy(&a->feed);
-	board_destroy(&a->board);
-	free(a);
-}
-
 /* A new token counts from the next request on. */
 static bool
 on_reload(void *arg, const struct config *next, struct error *why)
@@ -224,19 +194,60 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	return true;
 }
 
-int
-main(int argc, char **argv)
+static void
+serve_operators(struct admin *a)
 {
-	struct stage *st = stage_new("admin", NULL, argc, argv);
-	struct admin *a;
+	struct stage *st = a->st;
+	struct error why = {""};
 
-	if (!st->cfg->admin.listen)
-		stage_fail("nothing to do", &(struct error){"admin.listen is off"});
-	a = admin_new(st);
+	a->board = board_new(st->cfg, st->name, st->instance);
+	if (!a->board)
+		stage_fail("cannot start", &(struct error){"out of memory"});
+	a->feed = tap_feed_new(st->cfg, "stats", &why);
+	if (!a->feed)
+		stage_fail("cannot open sockets", &why);
+	if (!guard_load(&a->guard, st->cfg->admin.token_file, &why))
+		stage_fail("cannot read the token", &why);
+	listen_for(a);
 	stage_on_read(st, tap_feed_sock(a->feed), on_feed, a);
 	stage_every(st, TICK_MS, on_tick, a);
 	stage_every(st, SECOND_MS, on_second, a);
 	stage_on_reload(st, on_reload, a);
+}
+
+static struct admin *
+admin_new(struct stage *st)
+{
+	struct admin *a = calloc(1, sizeof *a);
+	struct error why = {"out of memory"};
+
+	if (!a)
+		stage_fail("cannot start", &why);
+	a->st = st;
+	a->questions = questions_new(a);
+	if (st->cfg->admin.listen)
+		serve_operators(a);
+	return a;
+}
+
+static void
+admin_destroy(struct admin *a)
+{
+	letters_replay_end(a);
+	listener_destroy(&a->listener);
+	questions_destroy(&a->questions);
+	admin_close_stores(a);
+	tap_feed_destroy(&a->feed);
+	board_destroy(&a->board);
+	free(a);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stage *st = stage_new("admin", NULL, argc, argv);
+	struct admin *a = admin_new(st);
+
 	stage_run(st);
 	admin_destroy(a);
 	return stage_destroy(&st);

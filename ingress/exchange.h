@@ -16,8 +16,8 @@
 enum exchange_state {
 	EXCHANGE_FREE,
 	EXCHANGE_READING, /* the body is coming in */
-	EXCHANGE_UNSENT, /* complete, no validator has taken it yet (or the one that had is gone) */
-	EXCHANGE_SENT,   /* with a validator; the connection is suspended */
+	EXCHANGE_UNSENT,  /* complete, nobody has taken it yet (or the one that had is gone) */
+	EXCHANGE_SENT,    /* with a validator or admin; the connection is suspended */
 	EXCHANGE_ANSWERED,
 };
 
@@ -28,7 +28,7 @@ struct exchange {
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
-	bool asks;                  /* its body is the id of a batch that it asks for */
+	const char *asks;           /* the id of a batch that it asks for, or NULL */
 	enum refusal_cause refused; /* once the body has come in */
 	char *body;
 	size_t n, room, limit;

@@ -248,7 +248,7 @@ answer_page(struct http *h, struct exchange *x, enum target_kind kind)
 	answer(h, x->connection, &page);
 }
 
-/* From here on a validator has the word. */
+/* From here on a validator, or admin, has the word. */
 static void
 hand_on(struct http *h, struct exchange *x)
 {
@@ -256,16 +256,6 @@ hand_on(struct http *h, struct exchange *x)
 	x->state = EXCHANGE_UNSENT;
 	listener_wait(x->connection);
 	h->calls.request(h->calls.arg, x);
-}
-
-static void
-hand_question_on(struct http *h, struct exchange *x, const char *id)
-{
-	x->asks = true;
-	if (exchange_add(h->table, x, id, strlen(id), 0) == EXCHANGE_BODY_OK)
-		hand_on(h, x);
-	else
-		refuse_exchange(h, x, REFUSAL_MEMORY);
 }
 
 static void
@@ -291,7 +281,8 @@ on_complete(void *arg, struct listener_request *rq)
 		answer_page(h, x, t.kind);
 		break;
 	case TARGET_ASK:
-		hand_question_on(h, x, t.id);
+		x->asks = t.id;
+		hand_on(h, x);
 		break;
 	case TARGET_POST:
 		hand_on(h, x);

@@ -1,7 +1,7 @@
 /* ingress - takes HTTP requests, holds no secret, answers what the validator found.
  *
- * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators; HTTP
- * answers; /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
+ * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators,
+ * questions to admin; HTTP answers; /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
  * connections: what the validator had stored by then is known as a duplicate when it is sent again.
  */
 #include <openssl/rand.h>
@@ -33,7 +33,7 @@ struct ingress {
 	struct http *http;
 	struct board *board;
 	struct tap_feed *feed;
-	zsock_t *requests, *answers;
+	zsock_t *requests, *questions, *answers;
 	zactor_t *monitor;     /* tells when a validator goes away */
 	uint64_t ask_again_ms; /* monotonic; 0: not due */
 	uint64_t boot;
@@ -66,7 +66,7 @@ pack_request(struct ingress *in, struct exchange *x)
 		.request = exchange_number(x),
 		.source = slice_of(x->source->name),
 		.target = slice_of(http_target(x)),
-		.batch = x->asks ? 2 : x->batch,
+		.batch = x->batch,
 		.received = clock_wall_ms() - (now_ms + timeout - x->give_up_ms),
 		.deadline = x->give_up_ms - timeout / 3,
 		.body = {x->body ? x->body : "", x->n},
@@ -128,11 +128,47 @@ send_unsent(struct ingress *in)
 	}
 }
 
+/* ---- towards admin ---- */
+
+static void
+send_question(struct ingress *in, struct exchange *x)
+{
+	const struct question question = {
+		.boot = in->boot,
+		.ingress = in->st->instance,
+		.request = exchange_number(x),
+		.source = slice_of(x->source->name),
+		.id = slice_of(x->asks),
+	};
+
+	msgpack_sbuffer_clear(&in->out);
+	if (frame_pack(&question_schema, &question, &in->out) &&
+		wire_send(in->questions, in->out.data, in->out.size))
+		x->state = EXCHANGE_SENT;
+}
+
+/* What has no answer after a second is asked once more: admin may have come, or gone with it. */
+static void
+ask_questions_again(struct ingress *in)
+{
+	for (size_t i = 0; i < exchanges_places(in->table); i++) {
+		struct exchange *x = exchange_place(in->table, i);
+
+		if (x->asks && (x->state == EXCHANGE_SENT || x->state == EXCHANGE_UNSENT))
+			send_question(in, x);
+	}
+}
+
 static void
 on_request(void *arg, struct exchange *x)
 {
-	remember_unsent(arg, x);
+	if (x->asks)
+		send_question(arg, x);
+	else
+		remember_unsent(arg, x);
 }
+
+/* ---- when a validator goes ---- */
 
 /* All requests without an answer are sent once more. The validators know one that they have
  * committed by its number. */
@@ -142,7 +178,7 @@ ask_again(struct ingress *in)
 	for (size_t i = 0; i < exchanges_places(in->table); i++) {
 		struct exchange *x = exchange_place(in->table, i);
 
-		if (x->state != EXCHANGE_SENT)
+		if (x->state != EXCHANGE_SENT || x->asks)
 			continue;
 		x->state = EXCHANGE_UNSENT;
 		remember_unsent(in, x);
@@ -296,6 +332,7 @@ on_second(void *arg)
 	if (all)
 		board_sample(in->board, all, clock_mono_ms());
 	metrics_destroy(&all);
+	ask_questions_again(in);
 }
 
 /* Stages that have come up are heard at once, for until then all is not ready. */
@@ -348,9 +385,10 @@ open_sockets(struct ingress *in)
 		stage_fail("cannot start",
 			&(struct error){"instance number beyond processes.ingress"});
 	in->requests = wire_bind(cfg, WIRE_REQUESTS, ZMQ_PUSH, NULL, i, &why);
+	in->questions = wire_bind(cfg, WIRE_QUESTIONS, ZMQ_PUSH, NULL, i, &why);
 	in->answers = wire_bind(cfg, WIRE_ANSWERS, ZMQ_PULL, NULL, i, &why);
 	in->feed = tap_feed_new(cfg, "stats", &why);
-	if (!in->requests || !in->answers || !in->feed)
+	if (!in->requests || !in->questions || !in->answers || !in->feed)
 		stage_fail("cannot open sockets", &why);
 	open_monitor(in);
 }
@@ -387,6 +425,7 @@ ingress_destroy(struct ingress *in)
 	http_destroy(&in->http);
 	zactor_destroy(&in->monitor);
 	zsock_destroy(&in->requests);
+	zsock_destroy(&in->questions);
 	zsock_destroy(&in->answers);
 	tap_feed_destroy(&in->feed);
 	board_destroy(&in->board);

@@ -19,6 +19,7 @@ enum { DEPTH_MAX = 30 };
 #define VERDICT_ROW(...) ROW(verdict, __VA_ARGS__)
 #define ADVICE_ROW(...) ROW(advice, __VA_ARGS__)
 #define REQUEST_ROW(...) ROW(request, __VA_ARGS__)
+#define QUESTION_ROW(...) ROW(question, __VA_ARGS__)
 #define ANSWER_ROW(...) ROW(answer, __VA_ARGS__)
 #define DEAD_ROW(...) ROW(dead, __VA_ARGS__)
 #define STATS_ROW(...) ROW(stats, __VA_ARGS__)
@@ -33,6 +34,7 @@ SCHEMA(event, EVENT_FIELDS(EVENT_ROW));
 SCHEMA(verdict, VERDICT_FIELDS(VERDICT_ROW));
 SCHEMA(advice, ADVICE_FIELDS(ADVICE_ROW));
 SCHEMA(request, REQUEST_FIELDS(REQUEST_ROW));
+SCHEMA(question, QUESTION_FIELDS(QUESTION_ROW));
 SCHEMA(answer, ANSWER_FIELDS(ANSWER_ROW));
 SCHEMA(dead, DEAD_FIELDS(DEAD_ROW));
 SCHEMA(stats, STATS_FIELDS(STATS_ROW));

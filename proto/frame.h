@@ -84,14 +84,22 @@ enum field_kind {
 	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
 	F(UINT, request, 0, "number of the request within that process")                           \
 	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
-	F(UINT, batch, 0, "0 an event, 1 a batch, 2 a question: what became of batch <body>")      \
+	F(UINT, batch, 0, "0 an event, 1 a batch")                                                 \
 	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
 	F(STR, target, WIDTH_TARGET, "path and query as the request has them")                     \
 	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
 	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
 	F(BIN, body, 0, "the raw body")
 
-/* The answer to a request: validator -> ingress. */
+/* What became of a batch? ingress -> admin. */
+#define QUESTION_FIELDS(F)                                                                         \
+	F(UINT, boot, 0, "random id of the ingress process that asks")                             \
+	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
+	F(UINT, request, 0, "number of the request within that process")                           \
+	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
+	F(BIN, id, 0, "the batch's id, as somebody wrote it")
+
+/* The answer to a request or a question: validator, admin -> ingress. */
 #define ANSWER_FIELDS(F)                                                                           \
 	F(UINT, boot, 0, "as in the request")                                                      \
 	F(UINT, request, 0, "as in the request")                                                   \
@@ -129,6 +137,7 @@ enum field_kind {
 	X(verdict, VERDICT_FIELDS)                                                                 \
 	X(advice, ADVICE_FIELDS)                                                                   \
 	X(request, REQUEST_FIELDS)                                                                 \
+	X(question, QUESTION_FIELDS)                                                               \
 	X(answer, ANSWER_FIELDS)                                                                   \
 	X(dead, DEAD_FIELDS)                                                                       \
 	X(stats, STATS_FIELDS)

@@ -25,14 +25,7 @@ enum { OPENS_NONE, STORES(STORE_BIT) };
 
 /* How many of a process run: one, one for each handler so often as its row says, or as often as
  * the option of that name in `processes` says. */
-enum process_count {
-	COUNT_ONE,
-	COUNT_HANDLERS,
-	COUNT_INGRESS,
-	COUNT_VALIDATOR,
-	COUNT_ROUTER,
-	COUNT_ADMIN
-};
+enum process_count { COUNT_ONE, COUNT_HANDLERS, COUNT_INGRESS, COUNT_VALIDATOR, COUNT_ROUTER };
 
 /* What is missing where none of it lives. `up` waits for the first two. */
 enum process_need {
@@ -54,8 +47,8 @@ enum process_need {
 	X(INGRESS, "ingress", COUNT_INGRESS, NEEDED_TO_ACCEPT, false, OPENS_NONE, REQUESTS,        \
 		"method=\"POST\"", "takes HTTP requests")                                          \
 	X(VALIDATOR, "validator", COUNT_VALIDATOR, NEEDED_TO_ACCEPT, true,                         \
-		OPENS_JOURNAL | OPENS_SEEN | OPENS_LETTERS | OPENS_QUARANTINE | OPENS_CERTS,       \
-		EVENTS, "", "verifies, stores, answers")                                           \
+		OPENS_JOURNAL | OPENS_SEEN | OPENS_QUARANTINE | OPENS_CERTS, EVENTS, "",           \
+		"verifies, stores, answers")                                                       \
 	X(ROUTER, "router", COUNT_ROUTER, NEEDED_TO_APPLY, false, OPENS_NONE, ROUTED, "",          \
 		"event type to handler")                                                           \
 	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, false, OPENS_STATE, GROUP, "",     \
@@ -64,7 +57,7 @@ enum process_need {
 		"the journal's custodian")                                                         \
 	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_LETTERS, GROUP, "",                 \
 		"dead letters and notices")                                                        \
-	X(ADMIN, "admin", COUNT_ADMIN, NEEDED_TO_SEE, false,                                       \
+	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, false,                                         \
 		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE, ADMIN, "",                            \
 		"health, figures and dead letters for operators")                                  \
 	PROCESSES_MORE(X)

@@ -191,9 +191,6 @@ answer_refusal(const struct job *job, msgpack_sbuffer *out)
 	case REFUSED_NO_ARRAY:
 		put(out, "{\"error\":\"Invalid JSON\"}");
 		return 400;
-	case REFUSED_NO_BATCH:
-		put(out, "{\"error\":\"Not found\"}");
-		return 404;
 	case REFUSED_TOO_MANY:
 		put(out, "{\"error\":\"Too many events in one batch\"}");
 		return 413;
@@ -230,10 +227,6 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 unsigned
 job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body)
 {
-	if (job->found) {
-		put(body, job->found);
-		return 200;
-	}
 	if (job->foreign)
 		return answer_foreign(job, body);
 	if (job->refusal != REFUSED_NOT)

@@ -17,7 +17,7 @@ enum { OVERHEAD = 160 };
 static bool
 may_enter(struct job *job)
 {
-	bool any = job->rq.batch == 1 && !job->foreign && !job->asks;
+	bool any = job->rq.batch == 1 && !job->foreign;
 
 	job->again = 0;
 	for (size_t i = 0; i < job->count; i++) {

@@ -37,7 +37,6 @@ static const char *const refusal_names[] = {
 	[REFUSED_SOURCE] = "source",
 	[REFUSED_LATE] = "late",
 	[REFUSED_UNAVAILABLE] = "unavailable",
-	[REFUSED_NO_BATCH] = "no_batch",
 };
 
 const char *
@@ -65,7 +64,6 @@ job_free(struct job *job)
 {
 	msgpack_sbuffer_destroy(&job->frame);
 	msgpack_zone_destroy(&job->zone);
-	free(job->found);
 	free(job->events);
 }
 
@@ -89,9 +87,6 @@ job_reset(struct job *job)
 	job->why.text[0] = 0;
 	job->batch[0] = 0;
 	job->source = NULL;
-	job->asks = false;
-	free(job->found);
-	job->found = NULL;
 	job->foreign = NULL;
 	job->status = 0;
 	job->confirm_url = (struct slice){NULL, 0};

@@ -50,7 +50,6 @@ enum refusal {
 	REFUSED_SOURCE,      /* no such source: the files of two stages differ */
 	REFUSED_LATE,        /* its deadline is over: ingress has answered */
 	REFUSED_UNAVAILABLE, /* journal full, disk trouble: 503 */
-	REFUSED_NO_BATCH,    /* asked for a batch that is not known */
 };
 
 struct job {
@@ -66,9 +65,7 @@ struct job {
 	const struct provider *foreign; /* NULL: the native format */
 	unsigned status;                /* what the check answers */
 	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
-	bool asks;      /* no event: asks for a batch; `found` or a refusal is the answer */
-	char *found;    /* JSON text, freed with the job */
-	char batch[37]; /* its id, once it has entered */
+	char batch[37];                 /* its id, once it has entered */
 	uint64_t again; /* asked again: where one of its events stands since, or 0 */
 };
 

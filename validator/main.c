@@ -11,7 +11,6 @@
 #include "group.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/ops/batch_status.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/verdicts.h"
@@ -26,14 +25,12 @@ enum {
 	GROUP_BYTES = 16 << 20,
 	GROUP_US = 10000,
 	DRAIN_GROUPS = 64,
-	ASKS_FOR_BATCH = 2
 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, BUNDLE_MS = 10, SECOND_MS = 1000 };
 
 struct validator {
 	struct stage *st;
 	struct journal *journal;
-	struct letters *letters;       /* opened when there are some; for questions about batches */
 	struct quarantine *quarantine; /* opened at the first need */
 	struct errands *errands;       /* what SNS has us fetch */
 	struct json_reader *json;
@@ -158,7 +155,6 @@ validator_destroy(struct validator *v)
 	zsock_destroy(&v->advice);
 	json_reader_destroy(&v->json);
 	journal_close(&v->journal);
-	letters_close(&v->letters);
 	quarantine_close(&v->quarantine);
 	errands_destroy(&v->errands);
 	msgpack_sbuffer_destroy(&v->frames);
@@ -307,8 +303,6 @@ report(struct validator *v, const struct job *job)
 	bool any = false;
 	char labels[80];
 
-	if (job->asks)
-		return;
 	if (job->refusal != REFUSED_NOT) {
 		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
 		++*metric(v->st->metrics, METRIC_FAMILY_ERRORS, labels);
@@ -394,31 +388,6 @@ shrink(msgpack_sbuffer *buffer)
 	msgpack_sbuffer_init(buffer);
 }
 
-/* What became of a batch: no signature is asked for, its id is known to its sender only. */
-static void
-ask(struct validator *v, struct job *job)
-{
-	msgpack_object found;
-
-	job->asks = true;
-	if (!v->letters)
-		v->letters = letters_open(v->st->cfg, LETTERS_WATCH, NULL);
-	switch (batch_status(v->journal, v->letters, job->rq.body, job->rq.source, &job->zone,
-		&found, &job->why)) {
-	case OPS_FOUND:
-		job->found = json_write(&found, false);
-		if (!job->found)
-			job->refusal = REFUSED_UNAVAILABLE;
-		break;
-	case OPS_NOT_FOUND:
-		job->refusal = REFUSED_NO_BATCH;
-		break;
-	case OPS_TROUBLE:
-		job->refusal = REFUSED_UNAVAILABLE;
-		break;
-	}
-}
-
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
@@ -428,10 +397,6 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 	if (!job->source) {
 		error_set(&job->why, "no source of that name");
 		job->refusal = REFUSED_SOURCE;
-		return;
-	}
-	if (job->rq.batch == ASKS_FOR_BATCH) {
-		ask(v, job);
 		return;
 	}
 	job_judge(job, v->keys[job->source - judge.cfg->sources], &judge, now_ms);

@@ -13,8 +13,6 @@ wanted(const struct config *cfg, enum process_count count)
 		return cfg->processes.validator;
 	case COUNT_ROUTER:
 		return cfg->processes.router;
-	case COUNT_ADMIN:
-		return cfg->admin.listen != NULL;
 	default:
 		return 1;
 	}

@@ -19,6 +19,9 @@ file_name(char *out, size_t size, enum wire wire, const char *name, size_t insta
 	case WIRE_REQUESTS:
 		snprintf(out, size, "requests.%zu", instance);
 		break;
+	case WIRE_QUESTIONS:
+		snprintf(out, size, "questions.%zu", instance);
+		break;
 	case WIRE_ANSWERS:
 		snprintf(out, size, "answers.%zu", instance);
 		break;

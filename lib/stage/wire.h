@@ -16,7 +16,8 @@
  * %s is a handler's or stage's name, %zu an instance number. */
 #define WIRES(X)                                                                                   \
 	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request bundles", 1024)     \
-	X(ANSWERS, "answers.%zu", "ingress PULL", "validator PUSH", "answer bundles", 4096)        \
+	X(QUESTIONS, "questions.%zu", "ingress PUSH", "admin PULL", "question", 64)                \
+	X(ANSWERS, "answers.%zu", "ingress PULL", "validator, admin PUSH", "answer bundles", 4096) \
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
 	X(ROUTE, "route-%s.%zu", "router PUSH", "handler PULL", "event", 1024)                     \
 	X(OWN_ROUTE, "route-%s.%zu", "router PUSH", "handler that `up` starts PULL",               \

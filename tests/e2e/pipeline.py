@@ -258,7 +258,7 @@ class Pipeline:
         self.write_config(settings or {})
         self.stages = {}
         self.hooks = []
-        first = (*((ADMIN,) if admin else ()), *BACK)
+        first = (ADMIN, *BACK)
         for name in (*first, *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
             for instance in range(self.counts.get(name, 1) if name not in without else 0):
                 self.stages[name, instance] = Stage(self, name, instance)

@@ -306,7 +306,7 @@ def test_a_reload_takes_a_new_token(guarded, tmp_path):
 ])
 def test_a_bad_token_file_ends_the_listener_only(start, tmp_path, mode, text, cause):
     path = with_token(tmp_path, mode, text)
-    one = start(settings={"admin": {
+    one = start(without=("admin",), settings={"admin": {
         "listen": f"127.0.0.1:{free_port()}", "token_file": str(path)}})
     stage = one.stages["admin", 0] = type(one["ingress"])(one, "admin")
     stage.launch()
@@ -319,17 +319,17 @@ def test_a_bad_token_file_ends_the_listener_only(start, tmp_path, mode, text, ca
 def test_a_taken_port_ends_the_listener_and_nothing_else(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        one = start(settings={"admin": {"listen": f"127.0.0.1:{port}"}})
+        one = start(settings={"admin": {"listen": f"127.0.0.1:{port}"}}, without=("admin",))
         stage = one.stages["admin", 0] = type(one["ingress"])(one, "admin")
         stage.launch()
         assert stage.process.wait(30) == 111
         assert "Address already in use" in stage.log().splitlines()[-1]
         assert one.post(event()).status == 202
         wait_for("health says so", lambda: any(
-            alert.startswith("admin listener") for alert in one.health().json()["alerts"]))
+            alert.startswith("admin is down") for alert in one.health().json()["alerts"]))
     stage.start()
     wait_for("no more", lambda: not any(
-        alert.startswith("admin listener") for alert in one.health().json()["alerts"]))
+        alert.startswith("admin is down") for alert in one.health().json()["alerts"]))
 
 
 def test_a_kill_of_the_listener_costs_no_event(start):

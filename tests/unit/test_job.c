@@ -357,7 +357,7 @@ Test(job, every_outcome_and_refusal_has_a_name)
 {
 	for (int i = OUTCOME_NEW; i <= OUTCOME_LARGE; i++)
 		cr_expect_not_null(outcome_name((enum job_outcome)i));
-	for (int i = REFUSED_NOT; i <= REFUSED_NO_BATCH; i++)
+	for (int i = REFUSED_NOT; i <= REFUSED_UNAVAILABLE; i++)
 		cr_expect_not_null(refusal_name((enum refusal)i));
 	cr_expect_null(outcome_error(OUTCOME_NEW));
 	cr_expect_null(outcome_error(OUTCOME_DUPLICATE));
