@@ -73,8 +73,8 @@ check_stages(const struct board *b, struct report *r, uint64_t now_ms)
 			check_stage(b, r, p->name, self && p->wanted > 0 ? 1 : p->wanted,
 				p->row->need == NEEDED_TO_ACCEPT, now_ms);
 		else if (board_alive(b, p->name, now_ms) < p->wanted)
-			alert(r, false, "%s is down: see %s/log/%s.0.log; webhooks go on",
-				p->name, b->cfg->data_dir, p->name);
+			alert(r, false, "%s is down: see %s/log/%s.0.log; webhooks go on", p->name,
+				b->cfg->data_dir, p->name);
 	}
 }
 
