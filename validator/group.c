@@ -134,7 +134,7 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 {
 	struct candidate *c = &job->events[i];
 	const struct journal_key key = {
-		.hash = journal_hash(journal, job->rq.source, c->key),
+		.hash = c->hash,
 		.request = request_mark(&job->rq, i),
 		.now_ms = clock_wall_ms(),
 		.window_ms = job->source->dedup_window_ms,
@@ -307,28 +307,49 @@ count_appended(struct job *const *jobs, size_t n)
 	return count;
 }
 
+static enum store_rc
+commit_all(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
+	msgpack_sbuffer *frames, struct error *why)
+{
+	enum store_rc rc = journal_begin(journal, why);
+
+	if (rc != STORE_OK)
+		return rc;
+	rc = enter_all(journal, cfg, jobs, n, frames, why);
+	if (rc == STORE_OK)
+		return journal_commit(journal, why);
+	journal_abort(journal);
+	return rc;
+}
+
+static bool
+any_enters(struct job *const *jobs, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any |= jobs[i]->enters;
+	return any;
+}
+
 size_t
-group_commit(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
-	msgpack_sbuffer *frames)
+group_commit(struct journal *journal, struct claims *claims, const struct config *cfg,
+	struct job *const *jobs, size_t n, msgpack_sbuffer *frames)
 {
 	struct error why = {"cannot store"};
 	enum store_rc rc;
-	bool any = false;
 
 	msgpack_sbuffer_clear(frames);
 	for (size_t i = 0; i < n; i++)
-		any |= jobs[i]->enters = may_enter(jobs[i]);
-	if (!any)
+		jobs[i]->enters = may_enter(jobs[i]);
+	if (!any_enters(jobs, n))
 		return 0;
-	rc = journal_begin(journal, &why);
-	if (rc == STORE_OK) {
-		rc = enter_all(journal, cfg, jobs, n, frames, &why);
-		if (rc == STORE_OK)
-			rc = journal_commit(journal, &why);
-		else
-			journal_abort(journal);
-	}
-	if (rc != STORE_OK)
+	rc = claims_make(claims, journal, jobs, n, &why);
+	if (rc == STORE_OK && any_enters(jobs, n))
+		rc = commit_all(journal, cfg, jobs, n, frames, &why);
+	if (rc == STORE_OK)
+		claims_tell(claims, jobs, n);
+	else
 		refuse_all(jobs, n, &why);
 	return count_appended(jobs, n);
 }

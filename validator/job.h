@@ -11,6 +11,7 @@
 
 #include "lib/base/json.h"
 #include "lib/config/config.h"
+#include "lib/store/dedup.h"
 #include "proto/frame.h"
 #include "providers/provider.h"
 
@@ -29,6 +30,8 @@ enum job_outcome {
 struct candidate {
 	struct slice type, id, email; /* absent where a fault left none */
 	struct slice key;             /* what makes it the same event again */
+	struct hash128 hash;          /* of source and key, once the group asks for it */
+	bool claimed;                 /* free at the door of lib/store/seen.h */
 	int64_t ts_ms;
 	msgpack_object data;
 	unsigned missing; /* OUTCOME_MISSING: bits 1 << native_field */

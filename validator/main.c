@@ -31,6 +31,7 @@ enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10, BUNDLE_MS = 10, SECOND_MS = 1
 struct validator {
 	struct stage *st;
 	struct journal *journal;
+	struct claims claims;
 	struct quarantine *quarantine; /* opened at the first need */
 	struct errands *errands;       /* what SNS has us fetch */
 	struct json_reader *json;
@@ -133,6 +134,8 @@ validator_new(struct stage *st)
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
 	if (!v->journal)
 		stage_fail("cannot open the journal", &why);
+	if (!claims_open(&v->claims, &seen_journal, st->cfg, &why))
+		stage_fail("cannot ask for duplicates", &why);
 	if (!journal_prepare(v->journal, &why))
 		log_warn("journal not ready yet", LF_TEXT("cause", why.text));
 	v->errands = errands_new(st->cfg, st->instance);
@@ -154,6 +157,7 @@ validator_destroy(struct validator *v)
 	zsock_destroy(&v->events);
 	zsock_destroy(&v->advice);
 	json_reader_destroy(&v->json);
+	claims_close(&v->claims);
 	journal_close(&v->journal);
 	quarantine_close(&v->quarantine);
 	errands_destroy(&v->errands);
@@ -499,7 +503,7 @@ handle_group(struct validator *v)
 	set_aside(v, now_ms);
 	promise_confirmations(v);
 	start_us = clock_mono_us();
-	events = group_commit(v->journal, v->st->cfg, v->group, v->count, &v->frames);
+	events = group_commit(v->journal, &v->claims, v->st->cfg, v->group, v->count, &v->frames);
 	if (events > 0) {
 		metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"validator\"",
 			(double)(clock_mono_us() - start_us) / 1e6);

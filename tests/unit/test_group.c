@@ -10,12 +10,14 @@
 #include "lib/base/clock.h"
 #include "providers/source_keys.h"
 #include "scratch.h"
+#include "seen_model.h"
 #include "validator/group.h"
 
 enum { JOBS = 4 };
 
 static struct scratch s;
 static struct journal *j;
+static struct claims claims;
 static struct provider_source *keys;
 static struct json_reader *reader;
 static struct job jobs[JOBS];
@@ -31,6 +33,7 @@ setup(void)
 	keys = source_keys(&s.cfg->sources[0], &s.why);
 	reader = json_reader_new();
 	cr_assert(keys && reader);
+	cr_assert(claims_open(&claims, &seen_journal, s.cfg, &s.why));
 	for (size_t i = 0; i < JOBS; i++) {
 		job_init(&jobs[i]);
 		group[i] = &jobs[i];
@@ -46,6 +49,7 @@ teardown(void)
 	msgpack_sbuffer_destroy(&frames);
 	provider_source_destroy(&keys);
 	json_reader_destroy(&reader);
+	claims_close(&claims);
 	journal_close(&j);
 	scratch_close(&s);
 }
@@ -85,7 +89,7 @@ ask(size_t i, uint64_t number, bool batch, const char *body)
 static size_t
 commit(size_t n)
 {
-	return group_commit(j, s.cfg, group, n, &frames);
+	return group_commit(j, &claims, s.cfg, group, n, &frames);
 }
 
 static unsigned
@@ -406,4 +410,123 @@ Test(group, the_marks_of_a_large_batch_and_of_many_requests_are_all_different)
 		cr_expect_eq(commit(1), 0);
 		cr_assert_eq(status_of(&jobs[0]), 200, "%llu", (unsigned long long)number);
 	}
+}
+
+/* From here on another node is asked as well. */
+static void
+join_the_model(void)
+{
+	claims_close(&claims);
+	seen_model_reset();
+	cr_assert(claims_open(&claims, &seen_model, s.cfg, &s.why));
+}
+
+/* The other node claims an event of this source, and has it durable or not yet. */
+static void
+other_node_has(const char *id, bool durable)
+{
+	const struct seen_claim made = {
+		.hash = journal_hash(j, slice_of("email"), slice_of(id)), .window_ms = 1000};
+	struct seen_claim claim = made;
+
+	seen_model_node = 2;
+	cr_assert_eq(seen_model.claim(claims.seen, &claim, 1, &why), STORE_OK);
+	if (durable)
+		seen_model.keep(claims.seen, &made, 1);
+	seen_model_node = 1;
+	memset(&seen_model_calls, 0, sizeof seen_model_calls);
+}
+
+Test(group, a_whole_group_is_asked_for_at_the_door_at_once_and_told_once)
+{
+	char text[1000];
+
+	join_the_model();
+	snprintf(text, sizeof text, "[%s,%s,7]", event("b"), event("c"));
+	ask(0, 1, false, event("a"));
+	ask(1, 2, true, text);
+	ask(2, 3, false, "{}");
+	cr_expect_eq(commit(3), 3);
+	cr_expect_eq(seen_model_calls.claims, 1);
+	cr_expect_eq(seen_model_calls.claimed, 3, "what was refused is not asked for");
+	cr_expect_eq(seen_model_calls.keeps, 1);
+	cr_expect_eq(seen_model_calls.kept, 3);
+	cr_expect_eq(seen_model_calls.drops, 0);
+}
+
+Test(group, what_another_node_has_is_a_duplicate_and_is_not_stored)
+{
+	char text[1000];
+
+	join_the_model();
+	other_node_has("a", true);
+	snprintf(text, sizeof text, "[%s,%s]", event("a"), event("b"));
+	ask(0, 1, false, event("a"));
+	ask(1, 2, true, text);
+	cr_expect_eq(commit(2), 1);
+	cr_expect_eq(status_of(&jobs[0]), 200);
+	cr_expect_eq(jobs[1].events[0].outcome, OUTCOME_DUPLICATE);
+	cr_expect_eq(scratch_seen(&s, j, "a"), SEEN_NEW);
+	cr_expect_eq(seen_model_calls.kept, 1, "only what is durable here");
+	cr_expect_eq(seen_model_calls.dropped, 0);
+}
+
+Test(group, what_another_node_is_storing_is_503_and_the_rest_of_that_request_is_dropped)
+{
+	char text[1000];
+
+	join_the_model();
+	other_node_has("a", false);
+	snprintf(text, sizeof text, "[%s,%s]", event("b"), event("a"));
+	ask(0, 1, true, text);
+	ask(1, 2, false, event("c"));
+	cr_expect_eq(commit(2), 1);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(status_of(&jobs[1]), 202);
+	cr_expect_eq(scratch_seen(&s, j, "b"), SEEN_NEW, "nothing of it was stored");
+	cr_expect_eq(seen_model_calls.kept, 1);
+	cr_expect_eq(seen_model_calls.dropped, 1);
+	ask(0, 3, false, event("a"));
+	cr_expect_eq(commit(1), 0, "a group of which nothing enters");
+	cr_expect_eq(status_of(&jobs[0]), 503);
+}
+
+Test(group, the_journal_has_the_last_word_about_what_was_free)
+{
+	ask(0, 1, false, event("a"));
+	cr_assert_eq(commit(1), 1);
+	join_the_model();
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, event("a"));
+	ask(2, 3, false, event("b"));
+	jobs[2].rq.deadline = clock_mono_ms() - 1;
+	cr_expect_eq(commit(3), 0);
+	cr_expect_eq(status_of(&jobs[0]), 202, "the same request");
+	cr_expect_eq(status_of(&jobs[1]), 200);
+	cr_expect_eq(seen_model_calls.kept, 2, "durable here, whenever it became so");
+	cr_expect_eq(seen_model_calls.dropped, 1, "it came too late");
+}
+
+Test(group, after_a_commit_that_failed_nothing_is_told_for_nobody_knows_what_the_disk_has)
+{
+	join_the_model();
+	ask(0, 1, false, event("a"));
+	scratch_flush_error = EIO;
+	cr_expect_eq(commit(1), 0);
+	scratch_flush_error = 0;
+	cr_expect_eq(seen_model_calls.claimed, 1);
+	cr_expect_eq(seen_model_calls.keeps + seen_model_calls.drops, 0);
+}
+
+Test(group, when_the_door_cannot_be_asked_the_group_is_503_with_the_cause)
+{
+	join_the_model();
+	seen_model_fails = STORE_FAILED;
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, "{}");
+	cr_expect_eq(commit(2), 0);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_str_eq(jobs[0].why.text, "the model is away");
+	cr_expect_eq(status_of(&jobs[1]), 400);
+	cr_expect_eq(stat_now().events, 0);
 }
