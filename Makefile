@@ -37,7 +37,7 @@ CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 COMMON = -I. -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
 CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
-LDLIBS = -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
+LDLIBS = -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lresolv -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
 STAGES = $(patsubst %/main.c,%,$(filter-out cli/%,$(wildcard */main.c)))
 KIT = $(addprefix handlers/,kit.c group.c hand.c input.c message.c recipient.c suppression.c archive.c)

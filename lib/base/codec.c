@@ -1,12 +1,13 @@
 /* codec - see codec.h.
  *
- * OpenSSL's decoder passes over spaces and line ends and takes padding anywhere; what it would let
- * through is refused here before it sees the text. */
+ * Base64 is libresolv's, which every process has in memory beside libzmq; OpenSSL's would cost each
+ * of those that need nothing else of it 400 kB. Its decoder passes over white space and wants a
+ * NUL behind the text, so it is given whole quanta of nothing but digits, piece by piece. */
 #include "codec.h"
 
-#include <openssl/evp.h>
+#include <resolv.h>
 
-enum { QUANTUM = 4, BYTES = 3, TEXT_MAX = 1 << 20 };
+enum { QUANTUM = 4, BYTES = 3, PIECE = 64 * QUANTUM, TEXT_MAX = 1 << 20 };
 
 void
 encode_hex_to(const void *bytes, size_t n, char *out)
@@ -34,7 +35,9 @@ encode_hex(const void *bytes, size_t n, msgpack_zone *zone)
 size_t
 encode_base64_to(const void *bytes, size_t n, char *out)
 {
-	return (size_t)EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);
+	const int length = b64_ntop(bytes, n, out, base64_room(n));
+
+	return length < 0 ? 0 : (size_t)length;
 }
 
 struct slice
@@ -83,18 +86,39 @@ all_base64(const char *p, size_t n)
 	return true;
 }
 
+/* n digits, whole quanta, to n / 4 * 3 bytes. */
+static bool
+decode_quanta(const char *digits, size_t n, unsigned char *out)
+{
+	char piece[PIECE + 1];
+
+	while (n > 0) {
+		const size_t part = n < PIECE ? n : PIECE, bytes = part / QUANTUM * BYTES;
+
+		memcpy(piece, digits, part);
+		piece[part] = '\0';
+		if (b64_pton(piece, out, bytes) != (int)bytes)
+			return false;
+		digits += part;
+		out += bytes;
+		n -= part;
+	}
+	return true;
+}
+
 /* The last 2 or 3 digits, to 1 or 2 bytes. Strict: they must be those that the bytes encode to. */
 static bool
 decode_tail(const char *digits, size_t n, enum base64_rule rule, unsigned char *out)
 {
-	unsigned char in[QUANTUM] = "====", again[QUANTUM + 1], bytes[BYTES];
+	char in[QUANTUM + 1] = "AAAA", again[QUANTUM + 1];
+	unsigned char bytes[BYTES];
 
 	memcpy(in, digits, n);
-	if (EVP_DecodeBlock(bytes, in, QUANTUM) != BYTES)
+	if (!decode_quanta(in, QUANTUM, bytes))
 		return false;
 	memcpy(out, bytes, n - 1);
-	EVP_EncodeBlock(again, bytes, (int)n - 1);
-	return rule == BASE64_LENIENT || memcmp(again, in, QUANTUM) == 0;
+	encode_base64_to(bytes, n - 1, again);
+	return rule == BASE64_LENIENT || memcmp(again, digits, n) == 0;
 }
 
 bool
@@ -114,7 +138,7 @@ decode_base64_to(
 	*n = full / QUANTUM * BYTES + (tail ? tail - 1 : 0);
 	if (*n > room)
 		return false;
-	if (full && EVP_DecodeBlock(out, (const unsigned char *)text.p, (int)full) < 0)
+	if (!decode_quanta(text.p, full, out))
 		return false;
 	return !tail || decode_tail(text.p + full, tail, rule, out + full / QUANTUM * BYTES);
 }
