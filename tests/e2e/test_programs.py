@@ -31,3 +31,13 @@ def test_ingress_carries_no_provider_no_json_parser_and_no_cpp_runtime():
     assert "libzmq" in needed
     assert not re.search("stdc|simdjson|sqlite|lmdb|curl", needed), needed
     assert (BIN / "trotline-ingress").stat().st_size <= SIZE_MAX
+
+
+@pytest.mark.plain
+def test_what_runs_fifteen_times_loads_no_crypto_and_no_http():
+    """Each library that must be relocated costs memory in every process: libcrypto 400 kB."""
+    for program in sorted(BIN.glob("trotline-handler-*")) + [BIN / "trotline-router"]:
+        needed = " ".join(line for line in lines("readelf", "-d", str(program))
+                          if "(NEEDED)" in line)
+        assert "libzmq" in needed
+        assert not re.search("crypto|ssl|curl|microhttpd|lmdb|simdjson", needed), program
