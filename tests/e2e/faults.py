@@ -1,0 +1,145 @@
+"""Inputs that were once read wrongly, with what is right: how their files are read. See
+tests/faults/README.md; those of the shared folder have the same form."""
+
+import copy
+import datetime
+import json
+import os
+import pathlib
+import re
+
+import pytest
+import test_vectors
+
+OWN = test_vectors.REPOSITORY / "tests" / "faults"
+SHARED = pathlib.Path(os.environ.get("TROTLINE_FAULTS") or test_vectors.SHARED.parent / "faults")
+SCENARIOS, HTTP = "scenarios", "http"
+NOW_S = 1795914402  # when the payloads came, where a file does not say
+PLACE = re.compile(r'"@(now|ms|text|iso0530|iso|db)([+-]\d+)?"')
+GONE = "@none"
+
+
+# ---- files and their cases
+
+
+def alternatives(text):
+    """"bounced soft or rejected" to types and classes, the first one and the others."""
+    words = [one.split() for one in text.split(" or ")]
+    found = [{"type": word[0]} | ({"bounce_class": word[1]} if word[1:] else {}) for word in words]
+    return found[0] | ({"or": found[1:]} if found[1:] else {})
+
+
+def put(body, path, value):
+    """Sets, or takes away, what stands at a path such as 0.msys.message_event.type."""
+    *way, last = path.split("/") if "/" in path else path.split(".")
+    for key in way:
+        body = body[int(key) if isinstance(body, list) else key]
+    last = int(last) if isinstance(body, list) else last
+    if value == GONE:
+        del body[last]
+    else:
+        body[last] = value
+
+
+def case(fixture, changes, right, more=None):
+    made = copy.deepcopy(fixture)
+    for path, value in changes.items():
+        put(made["body"], path, value)
+    more = dict(more or {})
+    made |= {key: more.pop(key) for key in list(more) if key.startswith("expect")}
+    for event in made["expect_events"][:1]:
+        event |= alternatives(right) | more
+    if right == "none":
+        made["expect_events"] = []
+    return made
+
+
+def cases_of(path):
+    """(name, fixture) of each case in a file; a file without cases is one."""
+    fixture = json.loads(path.read_bytes())
+    name = f"{path.parent.name}/{path.stem}"
+    fixture.setdefault("provider", path.parent.name)
+    if "cases" not in fixture:
+        return [(name, fixture)]
+    return [(f"{name}/{says}", case(fixture, *what)) for says, what in fixture.pop("cases").items()]
+
+
+def found(folder, part):
+    """The cases of scenarios, of http, or of all payloads."""
+    wanted = sorted(folder.glob("*/*.json")) if part is None else sorted(folder.glob(f"{part}/*.json"))
+    return [one for path in wanted if part or path.parent.name not in (SCENARIOS, HTTP)
+            for one in cases_of(path)]
+
+
+def parameters(part, failing):
+    """Of both folders; what is known to fail must go on failing until its name is taken off."""
+    every = [(owner, name, fixture) for owner, folder in (("own", OWN), ("shared", SHARED))
+             for name, fixture in found(folder, part)]
+    return [pytest.param(fixture, id=f"{owner}:{name}", marks=[pytest.mark.xfail(strict=True)]
+                         if f"{owner}:{name}" in failing else []) for owner, name, fixture in every]
+
+
+# ---- times of a run, in a body's text
+
+
+def when(kind, now, seconds):
+    at = now + seconds
+    utc = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+    forms = {
+        "now": lambda: at, "ms": lambda: at * 1000, "text": lambda: str(at),
+        "iso": lambda: utc.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "db": lambda: utc.strftime("%Y-%m-%d %H:%M:%S.000000"),
+        "iso0530": lambda: (utc + datetime.timedelta(hours=5, minutes=30)).strftime(
+            "%Y-%m-%dT%H:%M:%S+0530"),
+    }
+    return json.dumps(forms[kind]())
+
+
+def body_of(post, now, turn=0):
+    """A post's body as bytes; turn: the how manieth time, which stands for @n."""
+    text = post["text"] if "text" in post else json.dumps(post["body"])
+    text = PLACE.sub(lambda m: when(m[1], now, int(m[2] or 0)), text)
+    return text.replace("@n", str(turn)).encode()
+
+
+# ---- what verify says
+
+
+def kind_of(event):
+    """An event's type and class in the words of the fixtures."""
+    if event["type"] == "email_blocked":
+        return "bounced", "block"
+    if event["type"].startswith("system_"):
+        return "system", None
+    return event["type"].removeprefix("email_"), event["bounce_class"]
+
+
+def fits(event, wanted):
+    kind, bounce_class = kind_of(event)
+    return kind == wanted["type"] and wanted.get("bounce_class", bounce_class) == bounce_class
+
+
+def check_events(fixture, events):
+    wanted = fixture["expect_events"]
+    may_be_none = [one for one in wanted if {"type": "none"} in one.get("or", [])]
+    if not events and len(may_be_none) == len(wanted):
+        return
+    told = [(*kind_of(event), event["email"]) for event in events]
+    assert len(events) == len(wanted), told
+    for event, right in zip(events, wanted):
+        assert any(fits(event, one) for one in [right, *right.get("or", [])]), (told, right)
+        for key in right.keys() - {"type", "bounce_class", "or"}:
+            assert event[key] == right[key], (key, told)
+
+
+def check_answer(fixture, answer):
+    events = [event for event in answer["events"] if not event["skipped"]]
+    expect, only = fixture.get("expect", "valid"), fixture.get("expect_only")
+    if expect != "either":
+        assert answer["accepted"] == (expect == "valid"), answer["reason"]
+    if only:
+        assert all(kind_of(event)[0].startswith(only) for event in events), events
+    if expect == "valid":
+        check_events(fixture, events)
+    if fixture.get("expect_status"):
+        assert answer["status"] in fixture["expect_status"], answer
