@@ -1,0 +1,19 @@
+/* report - what the validator tells of its work: a log line for each event and each refusal, and the
+ * figures that count them. */
+#ifndef TROTLINE_VALIDATOR_REPORT_H
+#define TROTLINE_VALIDATOR_REPORT_H
+
+#include "job.h"
+#include "lib/stage/metrics.h"
+
+/* Opens all series of events, errors and sources; a source that is new after a reload gets its own
+ * with its first event. */
+void report_open(struct metrics *m, const struct config *cfg);
+
+/* What the job has come to, once that is certain. */
+void report_job(struct metrics *m, const struct job *job);
+
+/* What came and is no request, or no bundle of them. */
+void report_bad_frame(struct metrics *m, const struct error *why);
+
+#endif
