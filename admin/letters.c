@@ -190,8 +190,7 @@ replay_located(struct admin *a, struct moving *m)
 
 	if (!slice_eq(letter_place_journal(m->places), journal_id(a->journal)))
 		return page_error(409,
-			"The letter is of an earlier journal: export it and send it again as a new "
-			"event");
+			"The letter is of an earlier journal: export it and send it again as a new event");
 	if (!put_back(m, &why))
 		return page_error(503, why.text);
 	if (m->unreadable)

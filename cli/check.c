@@ -109,8 +109,7 @@ print_source(const struct config_source *src, const struct config_source *secret
 	puts("");
 	if (secret && secret->weak_secrets)
 		fprintf(stderr,
-			"trotline check: warning: a secret of source %s is shorter than 16 "
-			"characters\n",
+			"trotline check: warning: a secret of source %s is shorter than 16 characters\n",
 			src->name);
 }
 
@@ -159,9 +158,9 @@ run(struct call *call)
 const struct verb verb_check = {
 	.name = "check",
 	.summary = "Check the configuration and say what it would run",
-	.details = "Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 "
-		   "when all is\n"
-		   "good, otherwise 100 with the line and the key at fault.\n",
+	.details =
+		"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
+		"good, otherwise 100 with the line and the key at fault.\n",
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",

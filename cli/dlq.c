@@ -146,8 +146,7 @@ const struct verb verb_dlq = {
 			{"output", 'o', FLAG_TEXT, "FILE", "export: into this new file, mode 0600",
 				FLAG_AT(dlq_request, output)},
 			{"events", 0, FLAG_SWITCH, NULL,
-				"export: one JSON array of the events alone, as `send --batch` "
-				"takes it",
+				"export: one JSON array of the events alone, as `send --batch` takes it",
 				FLAG_AT(dlq_request, events)},
 			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
 				FLAG_AT(dlq_request, json)},

@@ -79,14 +79,12 @@ print_left(const struct move *m)
 			"%llu letters belong to another journal (%s) than the one of %s (%.*s), "
 			"where their numbers mean other events: not replayed.\n"
 			"To send them again: `trotline dlq export --events --output FILE ...`, "
-			"then `trotline send --batch FILE` to a source of provider trotline "
-			"whose max_age they pass.\n",
+			"then `trotline send --batch FILE` to a source of provider trotline whose max_age they pass.\n",
 			(unsigned long long)moving->strangers, moving->stranger,
 			m->call->cfg->data_dir, SLICE_ARG(journal_id(moving->journal)));
 	if (moving->unreadable)
 		fprintf(stderr,
-			"%llu letters cannot be read as events and stay; `trotline dlq export` "
-			"gives their bytes\n",
+			"%llu letters cannot be read as events and stay; `trotline dlq export` gives their bytes\n",
 			(unsigned long long)moving->unreadable);
 }
 

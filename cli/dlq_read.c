@@ -174,8 +174,7 @@ print_figures(const msgpack_object *f)
 {
 	const msgpack_object *journals = field_get(f, "by_journal");
 
-	printf("%llu dead letters, %llu of them refused by their handler for good, %llu to be "
-	       "looked at by a person\n",
+	printf("%llu dead letters, %llu of them refused by their handler for good, %llu to be looked at by a person\n",
 		number(f, "count"), number(f, "non_retryable"),
 		number(f, "requires_manual_review"));
 	if (number(f, "count"))

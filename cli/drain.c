@@ -203,12 +203,10 @@ run(struct call *call)
 const struct verb verb_drain = {
 	.name = "drain",
 	.summary = "Stop the pipeline: nothing new is taken, what is under way is finished or kept",
-	.details = "Asks the `trotline up` (or supervisord) that runs it, else each stage from "
-		   "front to "
-		   "back,\n"
-		   "and waits for the end. Under systemd use `systemctl stop trotline.target` "
-		   "instead.\n"
-		   "Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
+	.details =
+		"Asks the `trotline up` (or supervisord) that runs it, else each stage from front to back,\n"
+		"and waits for the end. Under systemd use `systemctl stop trotline.target` instead.\n"
+		"Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
 	.flags =
 		(const struct flag[]){
 			{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for the end",

@@ -63,8 +63,7 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 	found = event_status(q, slice_of(id), &zone, &answer, why);
 	if (found == OPS_NOT_FOUND)
 		error_set(why,
-			"%s: not found; it was never accepted, or is older than its source's "
-			"dedup_window",
+			"%s: not found; it was never accepted, or is older than its source's dedup_window",
 			id);
 	else if (found == OPS_FOUND && json)
 		object_print(&answer);

@@ -47,9 +47,7 @@ say_totals(struct screen *s, const msgpack_object *all)
 	char used[UNITS_TEXT], limit[UNITS_TEXT];
 
 	say(s, "%.*s", SLICE_ARG(field_str(all, "status")));
-	say(s,
-		"accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f"
-		"   oldest %.1f s",
+	say(s, "accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f   oldest %.1f s",
 		number(all, "accepted_per_second"), number(all, "done_per_second"),
 		number(all, "waiting"), number(all, "scheduled"), number(all, "dead_letters"),
 		number(all, "oldest_age_seconds"));

@@ -30,8 +30,7 @@ print_schema(const struct frame_schema *schema)
 int
 cli_frames(void)
 {
-	printf("Each frame is one msgpack map with the keys below, in any order, and `v`, the "
-	       "version: %d.\n",
+	printf("Each frame is one msgpack map with the keys below, in any order, and `v`, the version: %d.\n",
 		FRAME_VERSION);
 	for (size_t i = 0; i < frame_schemas_count; i++) {
 		putchar('\n');

@@ -31,8 +31,7 @@ static void
 on_fault(int signum)
 {
 	static const char text[] =
-		"\ntrotline fsck: a store's file is cut short or damaged beyond reading: stop the "
-		"pipeline and restore data_dir from a backup\n";
+		"\ntrotline fsck: a store's file is cut short or damaged beyond reading: stop the pipeline and restore data_dir from a backup\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
 
 	(void)n;

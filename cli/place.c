@@ -151,8 +151,7 @@ place_check_secrets(const struct config *cfg, const char *verb, struct error *wh
 	for (size_t i = 0; i < whole->sources_count; i++)
 		if (whole->sources[i].weak_secrets)
 			fprintf(stderr,
-				"trotline %s: warning: a secret of source %s is shorter than 16 "
-				"characters\n",
+				"trotline %s: warning: a secret of source %s is shorter than 16 characters\n",
 				verb, whole->sources[i].name);
 	config_destroy(&whole);
 	return true;

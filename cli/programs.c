@@ -65,9 +65,9 @@ check_program(const char *bin, const struct planned_process *p, struct error *wh
 	snprintf(path, sizeof path, "%s/trotline-%s", bin, p->name);
 	return access(path, X_OK) == 0 ||
 	       error_set(why, "%s is missing; %s", path,
-		       p->handler ? "build it, or give the handler `processes: 0` and start it by "
-				    "hand"
-				  : "run make");
+		       p->handler
+			       ? "build it, or give the handler `processes: 0` and start it by hand"
+			       : "run make");
 }
 
 bool
@@ -92,8 +92,7 @@ check_path(const char *path, bool in_command, struct error *why)
 				why, "%s: supervisord takes no control character in a path", path);
 		if (!in_command && *p == ' ' && (p[1] == ';' || p[1] == '#'))
 			return error_set(why,
-				"%s: supervisord takes a blank and %c in a path as the beginning "
-				"of a comment; choose another data_dir",
+				"%s: supervisord takes a blank and %c in a path as the beginning of a comment; choose another data_dir",
 				path, p[1]);
 	}
 	return true;
@@ -146,9 +145,9 @@ print_head(const struct printing *p)
 	fprintf(p->to, "logfile_maxbytes=10MB\nlogfile_backups=3\n");
 	print_data(p, "pidfile=", "/run/supervisord.pid");
 	print_data(p, "\n[unix_http_server]\nfile=", "/run/supervisor.sock");
-	fprintf(p->to, "chmod=0700\n\n[rpcinterface:supervisor]\n"
-		       "supervisor.rpcinterface_factory="
-		       "supervisor.rpcinterface:make_main_rpcinterface\n");
+	fprintf(p->to,
+		"chmod=0700\n\n[rpcinterface:supervisor]\n"
+		"supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n");
 	print_data(p, "\n[supervisorctl]\nserverurl=unix://", "/run/supervisor.sock");
 }
 

@@ -133,8 +133,7 @@ report(const struct reload *r, bool good)
 	if (good)
 		return CLI_DONE;
 	fprintf(stderr,
-		"trotline reload: not all stages took the configuration; their logs in %s/log say "
-		"why\n",
+		"trotline reload: not all stages took the configuration; their logs in %s/log say why\n",
 		r->cfg->data_dir);
 	return CLI_FAILED;
 }
@@ -194,13 +193,10 @@ run(struct call *call)
 const struct verb verb_reload = {
 	.name = "reload",
 	.summary = "Apply a changed configuration without dropping a request",
-	.details = "A bad file is refused whole, with the line and the key at fault, and the old "
-		   "one stays.\n"
-		   "Secrets, sources, thresholds, retry rules and the log level apply at once; "
-		   "listen, "
-		   "data_dir,\n"
-		   "processes and sizes on disk need a restart. Exits 0 when every stage has "
-		   "confirmed.\n",
+	.details =
+		"A bad file is refused whole, with the line and the key at fault, and the old one stays.\n"
+		"Secrets, sources, thresholds, retry rules and the log level apply at once; listen, data_dir,\n"
+		"processes and sizes on disk need a restart. Exits 0 when every stage has confirmed.\n",
 	.flags =
 		(const struct flag[]){
 			{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for a stage",

@@ -39,9 +39,9 @@ run(struct call *call)
 const struct verb verb_status = {
 	.name = "status",
 	.summary = "Show the stages, their rates, the queues and what is wrong",
-	.details = "Listens for a second and a half. PER SECOND is what a stage has handled; "
-		   "WAITING what no\n"
-		   "handler has answered yet. Exits 3 when the pipeline is down.\n",
+	.details =
+		"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
+		"handler has answered yet. Exits 3 when the pipeline is down.\n",
 	.flags =
 		(const struct flag[]){
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",

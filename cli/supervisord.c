@@ -29,13 +29,13 @@ run(struct call *call)
 const struct verb verb_supervisord = {
 	.name = "supervisord",
 	.summary = "Print the pipeline as a configuration of supervisord, to run it without `up`",
-	.details = "Run it as the user that the pipeline runs as:\n"
-		   "  trotline supervisord > FILE && supervisord -c FILE\n"
-		   "  supervisorctl -c FILE status\n"
-		   "Makes data_dir and, where a source's secrets_file does not exist, a random "
-		   "secret in it, as `up` does.\n"
-		   "Variables that trotline.yaml names must be set where supervisord starts. Print "
-		   "it again after a change of processes, handlers, paths or programs.\n",
+	.details =
+		"Run it as the user that the pipeline runs as:\n"
+		"  trotline supervisord > FILE && supervisord -c FILE\n"
+		"  supervisorctl -c FILE status\n"
+		"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it, as `up` does.\n"
+		"Variables that trotline.yaml names must be set where supervisord starts. "
+		"Print it again after a change of processes, handlers, paths or programs.\n",
 	.actions =
 		(const struct action[]){
 			{.config = PARENT_CONFIG, .run = run},

@@ -195,8 +195,7 @@ static int
 add(struct call *call)
 {
 	return change(call, roster_add, "suppressed",
-		"suppressed already, for as long or longer; `check` tells, `remove` first to "
-		"shorten");
+		"suppressed already, for as long or longer; `check` tells, `remove` first to shorten");
 }
 
 static int

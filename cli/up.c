@@ -323,16 +323,12 @@ run(struct call *call)
 const struct verb verb_up = {
 	.name = "up",
 	.summary = "Start the pipeline in the foreground; SIGTERM drains and stops it",
-	.details = "Makes data_dir and, where a source's secrets_file does not exist, a random "
-		   "secret in it.\n"
-		   "Prints the line `ready` once events are taken; with --json, objects whose "
-		   "`state` is\n"
-		   "starting, ready, reloading, stopping, stopped. The stages run under "
-		   "supervisord, one log\n"
-		   "file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its "
-		   "terminal) drains "
-		   "and\n"
-		   "stops all; SIGHUP without a terminal does what `trotline reload` does.\n",
+	.details =
+		"Makes data_dir and, where a source's secrets_file does not exist, a random secret in it.\n"
+		"Prints the line `ready` once events are taken; with --json, objects whose `state` is\n"
+		"starting, ready, reloading, stopping, stopped. The stages run under supervisord, one log\n"
+		"file each in data_dir/log. SIGTERM (also SIGINT, and the hangup of its terminal) drains and\n"
+		"stops all; SIGHUP without a terminal does what `trotline reload` does.\n",
 	.flags =
 		(const struct flag[]){
 			{"timeout", 0, FLAG_NUMBER, "SECONDS", "give up when not ready by then",

@@ -120,8 +120,9 @@ is_signed(struct provider_source *source, const msgpack_object *block, struct sl
 		return error_set(why, "signature.token is missing");
 	good = signature_is(source, block, "signature", parts);
 	good |= signature_is(source, block, "parent-signature", parts);
-	return good || error_set(why, "signature.signature is not the hex HMAC-SHA256 of timestamp "
-				      "and token with any live signing key");
+	return good ||
+	       error_set(why,
+		       "signature.signature is not the hex HMAC-SHA256 of timestamp and token with any live signing key");
 }
 
 static enum check_step

@@ -227,8 +227,8 @@ say_expected(struct slice url, const struct form *form, struct error *why)
 		rest = (struct slice){at + 1, (size_t)(rest.p + rest.n - at - 1)};
 	rest.n = first_of(rest, "?#");
 	error_set(why,
-		"%s: not the base64 HMAC-SHA1, with a live key, of the URL (%.*s%.*s and what was "
-		"entered of credentials and query) and %zu form fields",
+		"%s: not the base64 HMAC-SHA1, with a live key, "
+		"of the URL (%.*s%.*s and what was entered of credentials and query) and %zu form fields",
 		SIGNATURE, (int)scheme, url.p, SLICE_ARG(rest), form->count);
 }
 

@@ -131,8 +131,7 @@ matches(struct provider_source *source, const struct standard *s, struct slice b
 	if (good)
 		return true;
 	error_set(why,
-		"none of the signatures (%zu v1, %zu v1a) over id, timestamp and body (%zu bytes) "
-		"is by a live key of its kind",
+		"none of the signatures (%zu v1, %zu v1a) over id, timestamp and body (%zu bytes) is by a live key of its kind",
 		list->v1_count, list->v1a_count, body.n);
 	return list->untried &&
 	       error_wrap(why, "of each version the first %d are tried, %zu were not",

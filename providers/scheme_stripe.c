@@ -93,8 +93,7 @@ scheme_stripe(struct provider_source *source, struct inbound *in, struct error *
 		return CHECK_SIGNATURE;
 	if (!matches(source, &s, in->body)) {
 		error_set(why,
-			"no v1 in header %s is the HMAC-SHA256 of t, '.' and the body (%zu bytes) "
-			"with any live secret",
+			"no v1 in header %s is the HMAC-SHA256 of t, '.' and the body (%zu bytes) with any live secret",
 			name, in->body.n);
 		if (s.untried)
 			error_wrap(why, "the first %d v1 are tried, %zu were not", SIGNATURES_MAX,

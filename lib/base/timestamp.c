@@ -271,7 +271,6 @@ timestamp_read(const char *text, uint64_t now_ms, uint64_t *ms, struct error *wh
 		return true;
 	}
 	return error_set(why,
-		"\"%s\" is no time: it is written 2026-01-02T03:04:05Z, as seconds since 1970, or "
-		"as a time ago such as 90s, 2h or 7d",
+		"\"%s\" is no time: it is written 2026-01-02T03:04:05Z, as seconds since 1970, or as a time ago such as 90s, 2h or 7d",
 		text);
 }

@@ -53,8 +53,7 @@ check_topics(const struct config_load *ld, const char *key, const struct config_
 {
 	return strcmp(src->provider, "ses") != 0 || src->topics_count ||
 	       config_fault(ld, key,
-		       "provider ses needs topics: what comes from any other is refused, and SNS "
-		       "does not send it again");
+		       "provider ses needs topics: what comes from any other is refused, and SNS does not send it again");
 }
 
 /* Only the native format has an age of its own; the others' lie with the provider. */

@@ -150,8 +150,7 @@ take_address(const struct config_load *ld, const struct config_option *option, c
 		return false;
 	return split_address(a) ||
 	       config_fault(ld, key,
-		       "\"%.64s\" must be a numeric address and a port from 1 to 65535, such as "
-		       "127.0.0.1:8080 or [::1]:8080",
+		       "\"%.64s\" must be a numeric address and a port from 1 to 65535, such as 127.0.0.1:8080 or [::1]:8080",
 		       text);
 }
 

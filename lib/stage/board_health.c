@@ -104,8 +104,7 @@ check_handlers(const struct board *b, struct report *r, const struct metrics *m,
 		if (waiting > 0 && board_alive(b, stage, now_ms) == 0 &&
 			(now_s - answered) * 1000 > UNANSWERED_MS)
 			alert(r, false,
-				"handler %s: %.0f events wait and nobody takes them: start "
-				"trotline-handler-%s",
+				"handler %s: %.0f events wait and nobody takes them: start trotline-handler-%s",
 				name, waiting, name);
 	}
 }
@@ -123,8 +122,7 @@ check_sources(const struct board *b, struct report *r, const struct metrics *m)
 			(now_s - last) * 1000 < (double)src->silent_after_ms)
 			continue;
 		alert(r, false,
-			"source %s: nothing accepted for %.0f s: look at the provider's side, and "
-			"at webhook_errors_total for refused signatures",
+			"source %s: nothing accepted for %.0f s: look at the provider's side, and at webhook_errors_total for refused signatures",
 			src->name, now_s - last);
 	}
 }
@@ -139,20 +137,17 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 
 	if (queue > (double)b->cfg->health.queue_size)
 		alert(r, false,
-			"queue: %.0f events wait, more than %llu: `trotline status` shows where; "
-			"more handler processes may help",
+			"queue: %.0f events wait, more than %llu: `trotline status` shows where; more handler processes may help",
 			queue, (unsigned long long)b->cfg->health.queue_size);
 	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,
-			"oldest: an event has waited for %.0f s: `trotline retry` shows what is "
-			"scheduled, the handlers' logs why",
+			"oldest: an event has waited for %.0f s: `trotline retry` shows what is scheduled, the handlers' logs why",
 			oldest_s);
 	if (limit > 0 && used >= limit)
 		alert(r, true, "journal full: raise journal.max_size or bring its handlers back");
 	else if (limit > 0 && used > 0.8 * limit)
 		alert(r, false,
-			"journal: %.0f %% of its limit is used: bring its handlers back or raise "
-			"journal.max_size",
+			"journal: %.0f %% of its limit is used: bring its handlers back or raise journal.max_size",
 			100 * used / limit);
 }
 
@@ -165,19 +160,16 @@ check_letters(
 
 	if (v->died > 0)
 		alert(r, false,
-			"dead letters: %.0f more in the last minute, %.0f in all: `trotline dlq "
-			"list --since 2m` tells why, `trotline dlq replay` brings them back",
+			"dead letters: %.0f more in the last minute, %.0f in all: "
+			"`trotline dlq list --since 2m` tells why, `trotline dlq replay` brings them back",
 			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""));
 	if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,
-			"dead letter store: %.0f %% of dlq.max_size is used; once full, they stay "
-			"in "
-			"the journal: replay, export or drop some",
+			"dead letter store: %.0f %% of dlq.max_size is used; once full, they stay in the journal: replay, export or drop some",
 			100 * used / limit);
 	if (metrics_sum(m, METRIC_FAMILY_FAILING, "") > 0)
 		alert(r, false,
-			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log "
-			"tells why; mend `notify`, then `trotline reload`",
+			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log tells why; mend `notify`, then `trotline reload`",
 			b->cfg->data_dir);
 }
 
@@ -188,9 +180,7 @@ check_disk(const struct board *b, struct report *r, const struct metrics *m)
 
 	if (free_percent < b->cfg->health.disk_free_percent)
 		alert(r, false,
-			"disk: %.1f %% of %s is free; when it is full, POSTs are answered 503: "
-			"make "
-			"room",
+			"disk: %.1f %% of %s is free; when it is full, POSTs are answered 503: make room",
 			free_percent, b->cfg->data_dir);
 }
 
@@ -199,14 +189,11 @@ check_rates(const struct board *b, struct report *r, const struct vitals *v)
 {
 	if (v->error_percent > b->cfg->health.error_rate_percent)
 		alert(r, v->error_percent > CRITICAL_TIMES * b->cfg->health.error_rate_percent,
-			"errors: %.1f %% of the last minute's POSTs were answered 5xx: see the "
-			"logs of ingress and validator",
+			"errors: %.1f %% of the last minute's POSTs were answered 5xx: see the logs of ingress and validator",
 			v->error_percent);
 	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
 		alert(r, false,
-			"slow: %.1f s from acceptance to the end on average: more handler "
-			"processes "
-			"may help",
+			"slow: %.1f s from acceptance to the end on average: more handler processes may help",
 			v->average_s);
 }
 

@@ -53,8 +53,7 @@ endpoint(char *out, size_t size, const struct config *cfg, enum wire wire, const
 	if (n < 0 || (size_t)n >= size ||
 		(size_t)n - strlen("ipc://") >= sizeof((struct sockaddr_un *)NULL)->sun_path)
 		return error_set(why,
-			"data_dir %s is too long for a socket's path (107 bytes with run/%s); "
-			"choose a shorter one",
+			"data_dir %s is too long for a socket's path (107 bytes with run/%s); choose a shorter one",
 			cfg->data_dir, file);
 	return true;
 }

@@ -47,13 +47,13 @@
 	X(STATE_DAMAGED, "state-database-damaged", true, NULL,                                     \
 		"SQLite finds its file damaged: restore it, or dump what can be read")             \
 	X(STATE_AHEAD, "state-database-ahead", true, NULL,                                         \
-		"it knows events that this journal has not given out yet: the journal is an "      \
-		"older "                                                                           \
-		"copy; what had been accepted since is not in it, and is taken as new when sent "  \
-		"again")                                                                           \
+		"it knows events that this journal has not given out yet: "                        \
+		"the journal is an older copy; "                                                   \
+		"what had been accepted since is not in it, and is taken as new when sent again")  \
 	X(UNAPPLIED, "ended-but-not-applied", false, NULL,                                         \
-		"neither applied nor a dead letter: right for handlers of your own that write "    \
-		"elsewhere, or after the state database was replaced; otherwise a lost event")
+		"neither applied nor a dead letter: "                                              \
+		"right for handlers of your own that write elsewhere, "                            \
+		"or after the state database was replaced; otherwise a lost event")
 
 #define FSCK_ENUM(id, name, fault, mend, meaning) FSCK_##id,
 enum fsck_kind { FSCK_KINDS(FSCK_ENUM) FSCK_KIND_COUNT };

@@ -18,8 +18,7 @@ static const char *const schema_steps[] = {
 	"CREATE TABLE IF NOT EXISTS journals("
 	" id INTEGER PRIMARY KEY, journal TEXT NOT NULL UNIQUE) STRICT;"
 	"CREATE TABLE IF NOT EXISTS applied("
-	" journal INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
-	" mark INTEGER NOT NULL,"
+	" journal INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, mark INTEGER NOT NULL,"
 	" PRIMARY KEY(journal, seq)) STRICT, WITHOUT ROWID;"
 
 	/* A message may have several recipients, each with a fate of its own. */
@@ -52,8 +51,7 @@ static const char *const schema_steps[] = {
 	/* until NULL: for good. */
 	"CREATE TABLE IF NOT EXISTS suppressions("
 	" email TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL,"
-	" since INTEGER NOT NULL, until INTEGER, event_id TEXT NOT NULL)"
-	" STRICT, WITHOUT ROWID;"
+	" since INTEGER NOT NULL, until INTEGER, event_id TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 
 	/* The soft bounces that still count: none older than the period, or than a delivery. */
 	"CREATE TABLE IF NOT EXISTS soft_bounces("
@@ -66,8 +64,7 @@ static const char *const schema_steps[] = {
 
 	"CREATE TABLE IF NOT EXISTS verifications("
 	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, email TEXT, result TEXT,"
-	" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL,"
-	" data TEXT NOT NULL) STRICT;"
+	" at INTEGER NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
 
 	"CREATE TABLE IF NOT EXISTS system_events("
 	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"

@@ -25,59 +25,59 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		" WHERE mark <> excluded.mark"),
 	TEXT(OWN_, APPLIED_OLDEST, "SELECT at FROM applied ORDER BY journal, seq LIMIT 1"),
 	TEXT(OWN_, APPLIED_FORGET,
-		"DELETE FROM applied WHERE at < ?1 AND (journal, seq) <"
-		" (SELECT journal, seq FROM applied ORDER BY journal, seq LIMIT 1 OFFSET ?2)"),
+		"DELETE FROM applied WHERE at < ?1"
+		" AND (journal, seq) < (SELECT journal, seq FROM applied ORDER BY journal, seq LIMIT 1 OFFSET ?2)"),
 	TEXT(OWN_, APPLIED_ONE,
-		"SELECT 1 FROM applied WHERE journal ="
-		" (SELECT id FROM journals WHERE journal = ?1) AND seq = ?2"),
+		"SELECT 1 FROM applied"
+		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1) AND seq = ?2"),
 	TEXT(OWN_, APPLIED_ALL,
-		"SELECT seq FROM applied WHERE journal ="
-		" (SELECT id FROM journals WHERE journal = ?1) ORDER BY seq"),
+		"SELECT seq FROM applied"
+		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1) ORDER BY seq"),
 	TEXT(OWN_, CHECK, "PRAGMA quick_check(10)"),
 	TEXT(SQL_, MESSAGE_GET,
 		"SELECT status, status_at FROM messages WHERE message_id = ?1 AND email = ?2"),
 	TEXT(SQL_, MESSAGE_SET,
-		"INSERT INTO messages(message_id, email, campaign_id, user_id, status, status_at,"
-		" detail, smtp_code, bounce_type, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
-		" ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET"
+		"INSERT INTO messages(message_id, email, campaign_id, user_id,"
+		" status, status_at, detail, smtp_code, bounce_type, event_id)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET"
 		" campaign_id = ifnull(campaign_id, excluded.campaign_id),"
-		" user_id = ifnull(user_id, excluded.user_id), status = excluded.status,"
-		" status_at = excluded.status_at, detail = excluded.detail,"
-		" smtp_code = excluded.smtp_code, bounce_type = excluded.bounce_type,"
-		" event_id = excluded.event_id"),
+		" user_id = ifnull(user_id, excluded.user_id),"
+		" status = excluded.status, status_at = excluded.status_at,"
+		" detail = excluded.detail, smtp_code = excluded.smtp_code,"
+		" bounce_type = excluded.bounce_type, event_id = excluded.event_id"),
 	TEXT(SQL_, MESSAGE_FILL,
-		"UPDATE messages SET campaign_id = ifnull(campaign_id, ?3),"
-		" user_id = ifnull(user_id, ?4) WHERE message_id = ?1 AND email = ?2"
+		"UPDATE messages SET campaign_id = ifnull(campaign_id, ?3), user_id = ifnull(user_id, ?4)"
+		" WHERE message_id = ?1 AND email = ?2"
 		" AND (campaign_id IS NULL AND ?3 NOTNULL OR user_id IS NULL AND ?4 NOTNULL)"),
 	TEXT(SQL_, ENGAGEMENT_ADD,
-		"INSERT INTO engagements(kind, email, message_id, campaign_id, user_id, url,"
-		" user_agent, ip, at, source, event_id)"
+		"INSERT INTO engagements(kind, email, message_id, campaign_id, user_id,"
+		" url, user_agent, ip, at, source, event_id)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"),
 	TEXT(SQL_, INTEREST_ADD,
-		"INSERT INTO interests(user, kind, key, weight, last_at)"
-		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+		"INSERT INTO interests(user, kind, key, weight, last_at) VALUES(?1, ?2, ?3, ?4, ?5)"
+		" ON CONFLICT DO UPDATE SET"
 		" weight = weight + excluded.weight, last_at = max(last_at, excluded.last_at)"),
 	TEXT(SQL_, CONVERSION_ADD,
-		"INSERT INTO conversions(name, email, message_id, campaign_id, user_id, url, at,"
-		" source, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+		"INSERT INTO conversions(name, email, message_id, campaign_id, user_id,"
+		" url, at, source, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
 	TEXT(SQL_, SUPPRESSION_GET, "SELECT since, until FROM suppressions WHERE email = ?1"),
 	TEXT(SQL_, SUPPRESSION_SET,
 		"INSERT INTO suppressions(email, reason, since, until, event_id)"
-		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET reason = excluded.reason,"
-		" since = excluded.since, until = excluded.until, event_id = excluded.event_id"),
+		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+		" reason = excluded.reason, since = excluded.since, until = excluded.until,"
+		" event_id = excluded.event_id"),
 	TEXT(SQL_, SUPPRESSION_FIND,
 		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email = ?1"),
 	TEXT(SQL_, SUPPRESSION_LIST,
-		"SELECT email, reason, since, until, event_id FROM suppressions WHERE email > ?1"
-		" AND (until IS NULL OR until > ?2) AND (?3 IS NULL OR reason = ?3)"
+		"SELECT email, reason, since, until, event_id FROM suppressions"
+		" WHERE email > ?1 AND (until IS NULL OR until > ?2) AND (?3 IS NULL OR reason = ?3)"
 		" ORDER BY email LIMIT ?4"),
 	TEXT(SQL_, SUPPRESSION_REMOVE, "DELETE FROM suppressions WHERE email = ?1"),
 	TEXT(SQL_, SOFT_BOUNCE_ADD,
-		"INSERT INTO soft_bounces(email, at, event_id) VALUES(?1, ?2, ?3)"
-		" ON CONFLICT DO NOTHING"),
+		"INSERT INTO soft_bounces(email, at, event_id) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING"),
 	TEXT(SQL_, SOFT_BOUNCE_NEWEST,
-		"SELECT max(at), ifnull((SELECT last_delivered_at FROM recipients"
-		" WHERE email = ?1), 0) FROM soft_bounces WHERE email = ?1"),
+		"SELECT max(at), ifnull((SELECT last_delivered_at FROM recipients WHERE email = ?1), 0)"
+		" FROM soft_bounces WHERE email = ?1"),
 	TEXT(SQL_, SOFT_BOUNCE_FORGET, "DELETE FROM soft_bounces WHERE email = ?1 AND at <= ?2"),
 	TEXT(SQL_, SOFT_BOUNCE_COUNT, "SELECT count(*) FROM soft_bounces WHERE email = ?1"),
 	TEXT(SQL_, COMPLIANCE_ADD,
@@ -87,15 +87,11 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"INSERT INTO verifications(type, email, result, at, source, event_id, data)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
 	TEXT(SQL_, SYSTEM_ADD,
-		"INSERT INTO system_events(type, at, source, event_id, data)"
-		" VALUES(?1, ?2, ?3, ?4, ?5)"),
+		"INSERT INTO system_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, SUPPRESSION_LIFT,
-		"DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe'"
-		" AND since <= ?2"),
+		"DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe' AND since <= ?2"),
 	TEXT(SQL_, RECEIVED_ADD,
-		"INSERT INTO received_events(type, at, source, event_id, data)"
-		" VALUES(?1, ?2, ?3, ?4, ?5)"),
+		"INSERT INTO received_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, UNKNOWN_ADD,
-		"INSERT INTO unknown_events(type, at, source, event_id, data)"
-		" VALUES(?1, ?2, ?3, ?4, ?5)"),
+		"INSERT INTO unknown_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	RECIPIENT_COUNTERS(RECIPIENT)};
