@@ -24,7 +24,7 @@
 
 enum { CONNECTIONS = 256, BATCH = 64, ANSWER_MAX = 4096, LATE_US = 10000000, WARM_US = 1000000 };
 
-struct connection {
+struct poster {
 	int fd;
 	uint64_t due_us;
 	size_t used;
@@ -35,7 +35,7 @@ struct pacing {
 	const char *requests;
 	size_t size;
 	int epoll;
-	struct connection all[CONNECTIONS], *idle[CONNECTIONS];
+	struct poster all[CONNECTIONS], *idle[CONNECTIONS];
 	size_t idle_count;
 	struct openloop loop;
 };
@@ -55,7 +55,7 @@ connect_all(struct pacing *p, uint16_t port)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
-	for (struct connection *c = p->all; c < p->all + CONNECTIONS; c++) {
+	for (struct poster *c = p->all; c < p->all + CONNECTIONS; c++) {
 		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
 
 		c->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -74,7 +74,7 @@ send_due(struct pacing *p)
 	uint64_t due_us;
 
 	while (p->idle_count > 0 && openloop_take(&p->loop, clock_mono_us(), &due_us)) {
-		struct connection *c = p->idle[--p->idle_count];
+		struct poster *c = p->idle[--p->idle_count];
 		const char *request = p->requests + (p->loop.sent - 1) * p->size;
 
 		c->due_us = due_us;
@@ -85,7 +85,7 @@ send_due(struct pacing *p)
 }
 
 static bool
-whole(struct connection *c)
+whole(struct poster *c)
 {
 	const char *end, *length;
 
@@ -97,7 +97,7 @@ whole(struct connection *c)
 }
 
 static void
-take(struct pacing *p, struct connection *c)
+take(struct pacing *p, struct poster *c)
 {
 	const ssize_t n = recv(c->fd, c->answer + c->used, sizeof c->answer - 1 - c->used, 0);
 

@@ -99,7 +99,7 @@ http_refuse(struct http *h, struct exchange *x, enum refusal_cause cause)
 /* ---- a request comes in ---- */
 
 /* What the headers come to before anything is done with them. */
-struct head {
+struct headers {
 	size_t bytes, framings;
 	bool unknown_coding;
 };
@@ -111,14 +111,14 @@ is_name(struct slice name, const char *wanted)
 }
 
 static bool
-add_to_head(void *arg, struct slice name, struct slice value)
+count_header(void *arg, struct slice name, struct slice value)
 {
-	struct head *head = arg;
+	struct headers *h = arg;
 	const bool coding = is_name(name, "Transfer-Encoding");
 
-	head->bytes += name.n + value.n + 4;
-	head->framings += coding || is_name(name, "Content-Length");
-	head->unknown_coding |= coding && !is_name(value, "chunked");
+	h->bytes += name.n + value.n + 4;
+	h->framings += coding || is_name(name, "Content-Length");
+	h->unknown_coding |= coding && !is_name(value, "chunked");
 	return true;
 }
 
@@ -127,8 +127,8 @@ add_to_head(void *arg, struct slice name, struct slice value)
 static enum refusal_cause
 check_head(const struct http *h, const struct listener_request *rq)
 {
-	struct head head = {0};
-	const size_t count = listener_headers(rq, add_to_head, &head);
+	struct headers head = {0};
+	const size_t count = listener_headers(rq, count_header, &head);
 
 	if (head.bytes > h->cfg->limits.header_bytes || count > HEADERS_MAX)
 		return REFUSAL_HEADERS;

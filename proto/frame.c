@@ -141,7 +141,7 @@ static const struct {
 	{STR, 1, 0}, {STR, 2, 0}, {STR, 4, 0}, {ARRAY, 2, 0}, {ARRAY, 4, 0}, {MAP, 2, 0},
 	{MAP, 4, 0}};
 
-struct cursor {
+struct bytes {
 	const uint8_t *p, *end;
 };
 
@@ -186,7 +186,7 @@ short_head(uint8_t byte)
 }
 
 static struct head
-long_head(struct cursor *c, uint8_t byte)
+long_head(struct bytes *c, uint8_t byte)
 {
 	const size_t width = heads[byte - 0xc0].width;
 	const enum type type = heads[byte - 0xc0].type;
@@ -202,7 +202,7 @@ long_head(struct cursor *c, uint8_t byte)
 
 /* False when the bytes end before the head does, or before the payload that it announces. */
 static bool
-read_head(struct cursor *c, struct head *h)
+read_head(struct bytes *c, struct head *h)
 {
 	uint8_t byte;
 
@@ -219,7 +219,7 @@ enum walk { WALK_OK, WALK_CUT, WALK_DEEP };
 
 /* Moves behind one value and all that is in it. */
 static enum walk
-walk_value(struct cursor *c, size_t depth_max)
+walk_value(struct bytes *c, size_t depth_max)
 {
 	uint64_t left[DEPTH_MAX + 1] = {1};
 	size_t depth = 0;
@@ -245,7 +245,7 @@ walk_value(struct cursor *c, size_t depth_max)
 /* What one frame_unpack works on. */
 struct unpacker {
 	const struct frame_schema *schema;
-	struct cursor in;
+	struct bytes in;
 	msgpack_zone *zone;
 	char *frame;
 	struct error *why;

@@ -47,7 +47,7 @@ bool custodian_deliver(struct custodian *c, struct error *why);
 /* What was taken for sending found no room in the end: it is ready again. */
 void custodian_give_back(struct custodian *c, const uint64_t *seqs, size_t n);
 
-/* Gauges once a second, and the sample from which leases of first deliveries are told. */
+/* Gauges once a second, and the milestone from which leases of first deliveries are told. */
 bool custodian_survey(struct custodian *c, struct error *why);
 
 #endif

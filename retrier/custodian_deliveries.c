@@ -240,25 +240,27 @@ begin_scan(struct custodian *c)
 	c->scanned = 0;
 }
 
-/* Remembers the newest number, and moves the horizon to the one of a lease ago. The first sample is
+/* Remembers the newest number, and moves the horizon to the one of a lease ago. The first one is
  * the horizon at once: at start nothing is known to be on its way. */
 static void
-sample(struct custodian *c, uint64_t last_seq)
+pass_milestone(struct custodian *c, uint64_t last_seq)
 {
 	const uint64_t now_ms = clock_mono_ms(), lease_ms = c->cfg->journal.lease_ms;
 	size_t old = 0;
 
-	if (c->samples_count == 0)
+	if (c->milestones_count == 0)
 		c->horizon = last_seq;
-	while (old < c->samples_count && now_ms - c->samples[old].at_ms >= lease_ms)
-		if (c->samples[old++].last_seq > c->horizon)
-			c->horizon = c->samples[old - 1].last_seq;
-	memmove(c->samples, c->samples + old, (c->samples_count - old) * sizeof *c->samples);
-	c->samples_count -= old;
-	if (c->samples_count == 0 ||
-		(c->samples_count < SAMPLES && now_ms - c->samples[c->samples_count - 1].at_ms >=
-						       lease_ms / (SAMPLES / 2)))
-		c->samples[c->samples_count++] = (struct sample){now_ms, last_seq};
+	while (old < c->milestones_count && now_ms - c->milestones[old].at_ms >= lease_ms)
+		if (c->milestones[old++].last_seq > c->horizon)
+			c->horizon = c->milestones[old - 1].last_seq;
+	memmove(c->milestones, c->milestones + old,
+		(c->milestones_count - old) * sizeof *c->milestones);
+	c->milestones_count -= old;
+	if (c->milestones_count == 0 ||
+		(c->milestones_count < MILESTONES &&
+			now_ms - c->milestones[c->milestones_count - 1].at_ms >=
+				lease_ms / (MILESTONES / 2)))
+		c->milestones[c->milestones_count++] = (struct milestone){now_ms, last_seq};
 }
 
 /* What waits for each handler, and when it last gave a sign. */
@@ -303,7 +305,7 @@ custodian_survey(struct custodian *c, struct error *why)
 		return false;
 	journal_stat(c->journal, &st);
 	journal_read_end(c->journal);
-	sample(c, st.last_seq);
+	pass_milestone(c, st.last_seq);
 	begin_scan(c);
 	publish(c, &st);
 	return true;

@@ -10,11 +10,11 @@
 
 enum {
 	CHANGES_MAX = EVENTS_PER_VERDICT,
-	SAMPLES = 32,
+	MILESTONES = 32,
 };
 
 /* The newest number in the journal at a time: all up to it were accepted before. */
-struct sample {
+struct milestone {
 	uint64_t at_ms, last_seq;
 };
 
@@ -36,8 +36,8 @@ struct custodian {
 	size_t changes_count;
 	char *reasons; /* texts of `changes` */
 	size_t reasons_used;
-	struct sample samples[SAMPLES];
-	size_t samples_count;
+	struct milestone milestones[MILESTONES];
+	size_t milestones_count;
 	uint64_t scanned; /* all up to here are in the ledger or have had their lease */
 	uint64_t scan_began_ms;
 	uint64_t horizon; /* all up to here have lost the lease of their first delivery */

@@ -16,7 +16,7 @@ struct errand {
 };
 
 /* First in, first out. */
-struct line {
+struct queue {
 	struct errand *first, **end;
 };
 
@@ -29,33 +29,33 @@ struct fetcher {
 	pthread_mutex_t mutex;
 	pthread_cond_t work;
 	atomic_bool stop;
-	struct line waiting, ended;
+	struct queue waiting, ended;
 };
 
 static void
-line_init(struct line *line)
+queue_init(struct queue *q)
 {
-	line->first = NULL;
-	line->end = &line->first;
+	q->first = NULL;
+	q->end = &q->first;
 }
 
 static void
-line_add(struct line *line, struct errand *errand)
+queue_add(struct queue *q, struct errand *errand)
 {
 	errand->next = NULL;
-	*line->end = errand;
-	line->end = &errand->next;
+	*q->end = errand;
+	q->end = &errand->next;
 }
 
 static struct errand *
-line_take(struct line *line)
+queue_take(struct queue *q)
 {
-	struct errand *errand = line->first;
+	struct errand *errand = q->first;
 
 	if (errand) {
-		line->first = errand->next;
-		if (!line->first)
-			line->end = &line->first;
+		q->first = errand->next;
+		if (!q->first)
+			q->end = &q->first;
 	}
 	return errand;
 }
@@ -69,8 +69,8 @@ fetcher_new(fetch_function *fetch, void *fetch_arg)
 		return NULL;
 	f->fetch = fetch;
 	f->fetch_arg = fetch_arg;
-	line_init(&f->waiting);
-	line_init(&f->ended);
+	queue_init(&f->waiting);
+	queue_init(&f->ended);
 	atomic_init(&f->stop, false);
 	pthread_mutex_init(&f->mutex, NULL);
 	pthread_cond_init(&f->work, NULL);
@@ -84,7 +84,7 @@ next_errand(struct fetcher *f)
 	struct errand *errand = NULL;
 
 	pthread_mutex_lock(&f->mutex);
-	while (!atomic_load(&f->stop) && !(errand = line_take(&f->waiting)))
+	while (!atomic_load(&f->stop) && !(errand = queue_take(&f->waiting)))
 		pthread_cond_wait(&f->work, &f->mutex);
 	pthread_mutex_unlock(&f->mutex);
 	return errand;
@@ -100,18 +100,18 @@ run(void *arg)
 		errand->ok =
 			f->fetch(f->fetch_arg, errand->url, &f->stop, &errand->got, &errand->why);
 		pthread_mutex_lock(&f->mutex);
-		line_add(&f->ended, errand);
+		queue_add(&f->ended, errand);
 		pthread_mutex_unlock(&f->mutex);
 	}
 	return NULL;
 }
 
 static void
-free_line(struct line *line)
+free_queue(struct queue *q)
 {
 	struct errand *errand;
 
-	while ((errand = line_take(line)))
+	while ((errand = queue_take(q)))
 		free(errand);
 }
 
@@ -128,8 +128,8 @@ fetcher_destroy(struct fetcher **fetcher)
 	pthread_mutex_unlock(&f->mutex);
 	if (f->started)
 		pthread_join(f->thread, NULL);
-	free_line(&f->waiting);
-	free_line(&f->ended);
+	free_queue(&f->waiting);
+	free_queue(&f->ended);
 	pthread_cond_destroy(&f->work);
 	pthread_mutex_destroy(&f->mutex);
 	free(f);
@@ -154,7 +154,7 @@ fetcher_send(struct fetcher *f, struct slice url, fetch_done *done, void *arg)
 	memcpy(errand->url, url.p, url.n);
 	f->under_way++;
 	pthread_mutex_lock(&f->mutex);
-	line_add(&f->waiting, errand);
+	queue_add(&f->waiting, errand);
 	pthread_cond_signal(&f->work);
 	pthread_mutex_unlock(&f->mutex);
 	return true;
@@ -173,7 +173,7 @@ fetcher_poll(struct fetcher *f)
 
 	while (f->under_way > 0) {
 		pthread_mutex_lock(&f->mutex);
-		errand = line_take(&f->ended);
+		errand = queue_take(&f->ended);
 		pthread_mutex_unlock(&f->mutex);
 		if (!errand)
 			return;

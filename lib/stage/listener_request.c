@@ -218,7 +218,7 @@ listener_stranger(const struct listener_request *rq, const char *const known[])
 	return s.stranger;
 }
 
-struct walk {
+struct header_walk {
 	listener_header_fn *fn;
 	void *arg;
 };
@@ -227,7 +227,7 @@ static enum MHD_Result
 walk_on(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
 	size_t value_n)
 {
-	const struct walk *w = arg;
+	const struct header_walk *w = arg;
 
 	(void)kind;
 	return w->fn(w->arg, (struct slice){name, name_n},
@@ -240,7 +240,7 @@ size_t
 listener_headers(const struct listener_request *rq, listener_header_fn *fn, void *arg)
 {
 	const struct connection *c = (const struct connection *)rq;
-	struct walk w = {fn, arg};
+	struct header_walk w = {fn, arg};
 
 	return (size_t)MHD_get_connection_values_n(
 		c->mhd, MHD_HEADER_KIND, fn ? walk_on : NULL, &w);

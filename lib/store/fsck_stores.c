@@ -13,7 +13,7 @@ static const uint64_t APPLIED_MS = (uint64_t)29 * 24 * 3600 * 1000;
 
 /* ---- the dead letters ---- */
 
-struct walk {
+struct letters_check {
 	struct fsck *f;
 	struct state *db; /* or NULL */
 	uint64_t walked, total;
@@ -22,7 +22,7 @@ struct walk {
 static bool
 check_letter(void *arg, const struct dead *letter)
 {
-	struct walk *w = arg;
+	struct letters_check *w = arg;
 	struct fsck *f = w->f;
 	struct journal_event ev;
 
@@ -45,7 +45,7 @@ bool
 fsck_letters(struct fsck *f, struct error *why)
 {
 	bool exists;
-	struct walk w = {.f = f, .db = state_watch(f->cfg->data_dir, &exists, NULL)};
+	struct letters_check w = {.f = f, .db = state_watch(f->cfg->data_dir, &exists, NULL)};
 	struct letters_stat st;
 	bool good = journal_read_begin(f->journal, why);
 

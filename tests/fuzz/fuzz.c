@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const struct target *target;
+	static const struct fuzz_target *target;
 	const char *name = getenv("FUZZ_TARGET");
 
 	if (!target && (!name || !(target = target_find(name)))) {

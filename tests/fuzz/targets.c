@@ -32,7 +32,7 @@ reader(void)
 
 /* What is written is read again as the same. */
 static void
-run_json(const struct target *target, struct slice bytes)
+run_json(const struct fuzz_target *target, struct slice bytes)
 {
 	msgpack_object first, again;
 	msgpack_zone zone;
@@ -62,7 +62,7 @@ use_form(const struct form *form, msgpack_zone *zone)
 }
 
 static void
-run_form(const struct target *target, struct slice bytes)
+run_form(const struct fuzz_target *target, struct slice bytes)
 {
 	struct form form = {0};
 	struct error why;
@@ -77,7 +77,7 @@ run_form(const struct target *target, struct slice bytes)
 
 /* The first line is the content type. */
 static void
-run_multipart(const struct target *target, struct slice bytes)
+run_multipart(const struct fuzz_target *target, struct slice bytes)
 {
 	const char *end = bytes.n ? memchr(bytes.p, '\n', bytes.n) : NULL;
 	const size_t n = end ? (size_t)(end - bytes.p) : 0;
@@ -94,7 +94,7 @@ run_multipart(const struct target *target, struct slice bytes)
 }
 
 static void
-run_sns(const struct target *target, struct slice bytes)
+run_sns(const struct fuzz_target *target, struct slice bytes)
 {
 	struct sns_envelope envelope;
 	struct error why;
@@ -135,7 +135,7 @@ try_frame(const struct frame_schema *schema, struct slice bytes)
 }
 
 static void
-run_frame(const struct target *target, struct slice bytes)
+run_frame(const struct fuzz_target *target, struct slice bytes)
 {
 	(void)target;
 	for (size_t i = 0; i < frame_schemas_count; i++)
@@ -143,7 +143,7 @@ run_frame(const struct target *target, struct slice bytes)
 }
 
 static void
-run_bundle(const struct target *target, struct slice bytes)
+run_bundle(const struct fuzz_target *target, struct slice bytes)
 {
 	struct slice frame;
 
@@ -154,7 +154,7 @@ run_bundle(const struct target *target, struct slice bytes)
 
 /* As a process without secrets reads it. What is refused has a line, or lacks something. */
 static void
-run_config(const struct target *target, struct slice bytes)
+run_config(const struct fuzz_target *target, struct slice bytes)
 {
 	char folder[] = "/nonexistent";
 	struct error why = {""};
@@ -203,7 +203,7 @@ make_secret(const char *provider, char out[SECRET_MAX])
 
 /* Kept from run to run; the process's own. */
 static struct provider_source *
-source_of(const struct target *target)
+source_of(const struct fuzz_target *target)
 {
 	static struct provider_source *kept[TARGETS_MAX];
 	static char secrets[TARGETS_MAX][SECRET_MAX];
@@ -246,7 +246,7 @@ look_at(const struct normals *events)
 /* The normaliser without the proof that no fuzzer can make, and the proof's own reading before it.
  */
 static void
-run_provider(const struct target *target, struct slice bytes)
+run_provider(const struct fuzz_target *target, struct slice bytes)
 {
 	const bool json = bytes.n && (bytes.p[0] == '{' || bytes.p[0] == '[');
 	const bool raw = strcmp(target->name, "ses_raw") == 0;
@@ -282,7 +282,7 @@ run_provider(const struct target *target, struct slice bytes)
 	msgpack_zone_destroy(&zone);
 }
 
-const struct target targets[] = {
+const struct fuzz_target targets[] = {
 	{"json", run_json, NULL},
 	{"config", run_config, NULL},
 	{"form", run_form, NULL},
@@ -306,7 +306,7 @@ const struct target targets[] = {
 };
 const size_t targets_count = sizeof targets / sizeof *targets;
 
-const struct target *
+const struct fuzz_target *
 target_find(const char *name)
 {
 	for (size_t i = 0; i < targets_count; i++)

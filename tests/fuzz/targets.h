@@ -8,16 +8,16 @@
 
 #include "lib/base/slice.h"
 
-struct target {
+struct fuzz_target {
 	const char *name;
-	void (*run)(const struct target *target, struct slice bytes);
+	void (*run)(const struct fuzz_target *target, struct slice bytes);
 	const char *provider; /* whose normaliser it is; else NULL */
 };
 
-extern const struct target targets[];
+extern const struct fuzz_target targets[];
 extern const size_t targets_count;
 
 /* NULL for a name that is none. */
-const struct target *target_find(const char *name);
+const struct fuzz_target *target_find(const char *name);
 
 #endif

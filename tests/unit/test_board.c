@@ -175,19 +175,19 @@ Test(board, without_a_validator_nothing_can_be_accepted)
 	cr_expect(health_has("stage validator has no live process"));
 }
 
-struct stage {
+struct lacking {
 	char name[32];
 };
 
 ParameterizedTestParameters(board, without_any_other_stage_events_are_only_late)
 {
-	static struct stage stages[] = {
+	static struct lacking stages[] = {
 		{"router"}, {"retrier"}, {"dlq"}, {"handler-bounced"}, {"handler-opened"}};
 
-	return cr_make_param_array(struct stage, stages, sizeof stages / sizeof *stages);
+	return cr_make_param_array(struct lacking, stages, sizeof stages / sizeof *stages);
 }
 
-ParameterizedTest(struct stage *stage, board, without_any_other_stage_events_are_only_late)
+ParameterizedTest(struct lacking *stage, board, without_any_other_stage_events_are_only_late)
 {
 	char text[80];
 

@@ -26,7 +26,7 @@ read_file(const char *path)
 
 /* From an allocation of its own size, so that a sanitizer sees a step beyond it. */
 static void
-run(const struct target *target, struct slice bytes)
+run(const struct fuzz_target *target, struct slice bytes)
 {
 	char *copy = malloc(bytes.n + !bytes.n);
 
@@ -38,7 +38,7 @@ run(const struct target *target, struct slice bytes)
 }
 
 static void
-run_fixture(const struct target *target, struct slice text)
+run_fixture(const struct fuzz_target *target, struct slice text)
 {
 	struct json_reader *json = json_reader_new();
 	msgpack_object root;
@@ -52,8 +52,8 @@ run_fixture(const struct target *target, struct slice text)
 }
 
 static size_t
-run_folder(const char *folder, const struct target *target,
-	void (*with)(const struct target *target, struct slice bytes))
+run_folder(const char *folder, const struct fuzz_target *target,
+	void (*with)(const struct fuzz_target *target, struct slice bytes))
 {
 	DIR *dir = opendir(folder);
 	const struct dirent *entry;

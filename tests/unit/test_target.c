@@ -12,7 +12,7 @@ static struct config_source sources[] = {
 	{.name = (char[]){"email"}}, {.name = (char[]){"batch"}}, {.name = (char[]){"my-app_2"}}};
 static struct config cfg = {.sources = sources, .sources_count = 3};
 
-struct row {
+struct target_row {
 	char method[10], path[60];
 	enum target_kind kind;
 	int source;
@@ -23,7 +23,7 @@ struct row {
 
 ParameterizedTestParameters(target, each_request_line_asks_for_one_thing)
 {
-	static struct row rows[] = {
+	static struct target_row rows[] = {
 		{"POST", "/webhooks/email", TARGET_POST, EMAIL, false, REFUSAL_NONE, ""},
 		{"POST", "/webhooks/email/batch", TARGET_POST, EMAIL, true, REFUSAL_NONE, ""},
 		{"POST", "/webhooks/my-app_2", TARGET_POST, MY_APP, false, REFUSAL_NONE, ""},
@@ -66,10 +66,10 @@ ParameterizedTestParameters(target, each_request_line_asks_for_one_thing)
 		{"GET", "/webhooks/health/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 	};
 
-	return cr_make_param_array(struct row, rows, sizeof rows / sizeof *rows);
+	return cr_make_param_array(struct target_row, rows, sizeof rows / sizeof *rows);
 }
 
-ParameterizedTest(struct row *row, target, each_request_line_asks_for_one_thing)
+ParameterizedTest(struct target_row *row, target, each_request_line_asks_for_one_thing)
 {
 	const struct target t = target_of(&cfg, row->method, row->path);
 
