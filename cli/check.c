@@ -113,15 +113,33 @@ print_source(const struct config_source *src, const struct config_source *secret
 			src->name);
 }
 
+/* What it is for, and which stores it opens. */
+static void
+print_row(const struct process_row *row)
+{
+	const char *before = "; opens ";
+
+	fputs(row->purpose, stdout);
+	for (size_t i = 0; i < STORES_COUNT; i++) {
+		if (!(row->stores & 1U << i))
+			continue;
+		printf("%s%s", before, store_words[i]);
+		before = ", ";
+	}
+	puts("");
+}
+
 static void
 print_processes(const struct config *cfg)
 {
 	struct planned_process plan[PLAN_MAX];
 	const size_t n = config_processes(cfg, plan);
 
-	for (size_t i = 0; i < n; i++)
-		printf("  %-24s %llu process%s\n", plan[i].name, (unsigned long long)plan[i].wanted,
-			plan[i].wanted == 1 ? "" : "es");
+	for (size_t i = 0; i < n; i++) {
+		printf("  %-24s %llu process%-3s ", plan[i].name,
+			(unsigned long long)plan[i].wanted, plan[i].wanted == 1 ? "" : "es");
+		print_row(plan[i].row);
+	}
 }
 
 static void

@@ -32,12 +32,23 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TROTLINE_BIN", REPO / "bin"))
 DEADLINE_S = 30
 SECRET = "correct-horse-battery-staple"
-FRONT = ("ingress", "validator", "router")
-BACK = ("retrier", "dlq")
 ALL_HANDLERS = tuple(sorted(
     path.name.removeprefix("trotline-handler-") for path in BIN.glob("trotline-handler-*")))
-ADMIN = "admin"
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|SUMMARY: ")
+
+
+def process_table():
+    """{name: (gets secrets, stores that it opens)} of proto/processes.h, front to back."""
+    text = re.sub(r"\s*\\\n\s*", " ", (REPO / "proto/processes.h").read_text())
+    words = dict(re.findall(r'X\((\w+), "(\w+)"\)', text))
+    rows = re.findall(r'X\(\w+, "([\w-]+)", COUNT_\w+, NEEDED_\w+, (\w+), ([\w |]+),', text)
+    return {name: (secrets == "true", {words[word] for word in re.findall(r"OPENS_(\w+)", stores) if word != "NONE"})
+            for name, secrets, stores in rows}
+
+
+PROCESSES = process_table()
+FRONT = tuple(PROCESSES)[:list(PROCESSES).index("handler-")]
+BACK = tuple(PROCESSES)[len(FRONT) + 1:]
 
 
 def wait_for(what, condition, deadline_s=DEADLINE_S):
@@ -258,8 +269,7 @@ class Pipeline:
         self.write_config(settings or {})
         self.stages = {}
         self.hooks = []
-        first = (ADMIN, *BACK)
-        for name in (*first, *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
+        for name in (*reversed(BACK), *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
             for instance in range(self.counts.get(name, 1) if name not in without else 0):
                 self.stages[name, instance] = Stage(self, name, instance)
         Pipeline.live.append(self)
@@ -380,7 +390,7 @@ class Pipeline:
     def stop(self):
         """Front to back, as a drain goes."""
         handlers = [name for name, _ in self.stages if name.startswith("handler-")]
-        for wanted in (*FRONT, *dict.fromkeys(handlers), *BACK, ADMIN):
+        for wanted in (*FRONT, *dict.fromkeys(handlers), *BACK):
             for (name, _), stage in list(self.stages.items()):
                 if name == wanted:
                     stage.stop()

@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 
 import pytest
-from pipeline import BIN, DEADLINE_S, free_port, wait_for
+from pipeline import BIN, DEADLINE_S, PROCESSES, event, free_port, wait_for
 
-STAGES = ["ingress", "validator", "router", "retrier", "dlq"]
+STAGES = {name + "opened" * name.endswith("-"): facts for name, facts in PROCESSES.items()}
+STORES = {"journal": "journal/data.mdb", "seen": "journal/dedup.idx", "letters": "dlq/", "state": "state.db",
+          "quarantine": "quarantine/", "certs": "certs/"}
 IN_FILE = "zebra-that-stands-in-the-file"
 IN_ENVIRONMENT = "giraffe-from-the-environment"
 
@@ -48,7 +50,7 @@ def check(stage, *args, **env):
     )
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "handler-opened"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_checks_the_file_and_exits(stage, folder):
     done = check(stage, "-c", folder / "trotline.yaml", TROTLINE_SECRET="x")
     assert (done.returncode, done.stderr) == (0, "")
@@ -62,7 +64,7 @@ def test_the_file_is_found_through_the_environment_too(folder):
     assert check("router", TROTLINE_CONFIG=str(file)).returncode == 100
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "handler-opened"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_an_unknown_key_is_refused_with_its_line(stage, folder):
     file = folder / "trotline.yaml"
     file.write_text(CONFIG + "    max_agee: 10m\n")
@@ -104,20 +106,10 @@ def memory(pid):
 
 
 @pytest.mark.plain  # the sanitizer keeps what is freed
-@pytest.mark.parametrize(
-    "stage, holds",
-    [
-        ("ingress", False),
-        ("router", False),
-        ("retrier", False),
-        ("dlq", False),
-        ("handler-opened", False),
-        ("validator", True),
-    ],
-)
+@pytest.mark.parametrize("stage, holds", [(name, secrets) for name, (secrets, _) in STAGES.items()])
 def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
     file = folder / "trotline.yaml"
-    file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}"))
+    file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}") + "admin: {listen: off}\n")
     log = folder / "log"
     with open(log, "w") as stderr:
         process = subprocess.Popen(
@@ -137,3 +129,25 @@ def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
     assert (IN_ENVIRONMENT.encode() in found) == holds
     assert (IN_ENVIRONMENT.encode() in environ) == holds
     assert IN_FILE not in log.read_text() and IN_ENVIRONMENT not in log.read_text()
+
+
+def opened(stage):
+    """The stores of whose files the process has one open, or mapped."""
+    proc = pathlib.Path(f"/proc/{stage.pid()}")
+    files = [os.readlink(file) for file in (proc / "fd").iterdir()] + (proc / "maps").read_text().splitlines()
+    return {store for store, part in STORES.items() if any(f"{stage.pipeline.data}/{part}" in file for file in files)}
+
+
+def test_each_process_opens_the_stores_that_the_table_names_and_no_other(start):
+    """What admin asks, and certificates, are opened when somebody needs them."""
+    pipeline = start(handlers=("opened",), admin=True, settings={"sources": [
+        {"name": "email", "secrets": ["${TROTLINE_SECRET}"], "on_bad_signature": "quarantine"}]})
+    assert {word for _, stores in PROCESSES.values() for word in stores} == set(STORES)
+    with pipeline.client() as client:
+        assert client.post(event("email_opened")).status == 202
+        assert client.post_bytes(b"{}", signature="sha256=00").status == 200
+    pipeline.wait_settled(1)
+    for (name, _), stage in pipeline.stages.items():
+        _, named = STAGES[name]
+        wait_for(f"{name} opens {named}", lambda: named - opened(stage) <= {"certs"} or name == "admin")
+        assert opened(stage) <= named, name

@@ -65,8 +65,9 @@ def test_check_says_what_would_run_and_no_secret(down):
     text = good(down, "check")
     assert text.startswith(f"{down.config}: good\n")
     assert re.search(r"POST /webhooks/email +trotline; 1 secret\n", text)
-    assert re.search(r"  handler-unknown +1 process\n", text)
-    assert re.search(r"  admin +1 process\n", text)
+    assert re.search(r"  handler-unknown +1 process +applies the events of its types; opens state\n", text)
+    assert re.search(r"  ingress +1 process +takes HTTP requests\n", text)
+    assert re.search(r"  admin +1 process ", text)
     assert SECRET not in text
     told = json.loads(good(down, "check", "--json"))
     assert told["good"] is True and told["listen"] == f"127.0.0.1:{down.port}"

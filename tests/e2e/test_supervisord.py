@@ -192,7 +192,7 @@ def build_with_a_row_more(folder):
 def test_a_process_is_a_row_of_the_table_and_a_program(folder):
     write_config(folder)
     trotline = build_with_a_row_more(folder)
-    assert "\n  made-up                  1 process\n" in good(trotline, "check", folder=folder)
+    assert "\n  made-up                  1 process    is made up\n" in good(trotline, "check", folder=folder)
     config = configparser.RawConfigParser(strict=False)
     config.read_string(good(trotline, "supervisord", folder=folder))
     assert config["program:made-up"]["command"].startswith(f"{folder}/bin/trotline-made-up -c ")
