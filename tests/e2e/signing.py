@@ -32,9 +32,12 @@ def name_of(body):
 
 
 def mailgun(body, now):
-    """body: the event-data."""
+    """body: the event-data, or a form of old."""
     token = name_of(body)[:50]
     block = {"timestamp": str(now), "token": token, "signature": hexmac(SECRET, f"{now}{token}".encode())}
+    if body.startswith(b"event="):
+        form = b"&".join([body, urllib.parse.urlencode(block).encode()])
+        return {"Content-Type": "application/x-www-form-urlencoded"}, form
     return JSON, b'{"signature": %s, "event-data": %s}' % (json.dumps(block).encode(), body)
 
 
