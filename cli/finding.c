@@ -1,9 +1,13 @@
 /* finding - see finding.h. Every key is always there; what an event has not is null. */
 #include "finding.h"
 
+#include <stdio.h>
+
 #include "compose.h"
 #include "lib/base/json.h"
+#include "lib/base/map.h"
 #include "lib/base/timestamp.h"
+#include "providers/notice.h"
 
 static const char *const step_names[] = {
 	[CHECK_ACCEPTED] = "accepted",
@@ -114,6 +118,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"ip", text_of(ev->ip)},
 		{"machine", bool_of(ev->machine)},
 		{"skipped", bool_of(ev->skipped)},
+		{"anonymous", bool_of(ev->anonymous)},
 		{"reason", text_of(ev->reason)},
 		{"smtp_code", number_of((int64_t)ev->smtp_code)},
 		{"smtp_enhanced", text_of(ev->smtp_enhanced)},
@@ -122,6 +127,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"metadata", ev->metadata},
 		{"dedup_key", text_of(ev->dedup_key)},
 		{"provider_event", text_of(ev->provider_event)},
+		{"unknown_kind", text_of(ev->unknown_kind)},
 		{"error", ev->fault ? text_of(slice_of(event_fault_text(ev->fault))) : NIL},
 		{"fields", missing_of(ev->missing, zone)},
 	};
@@ -141,9 +147,54 @@ events_of(const struct normals *events, msgpack_zone *zone)
 	return list;
 }
 
+static msgpack_object
+warning_of(size_t event, const char *what, msgpack_zone *zone)
+{
+	char text[NOTICE_KIND_MAX + 128];
+	const int n = snprintf(text, sizeof text, "event %zu: %s", event + 1, what);
+	char *copy = n > 0 ? msgpack_zone_malloc_no_align(zone, (size_t)n) : NULL;
+
+	if (!copy)
+		return NIL;
+	memcpy(copy, text, (size_t)n);
+	return text_of((struct slice){copy, (size_t)n});
+}
+
+static msgpack_object
+warning_of_kind(size_t event, struct slice kind, msgpack_zone *zone)
+{
+	char name[NOTICE_KIND_MAX + 1], text[NOTICE_KIND_MAX + 64];
+
+	notice_kind(kind, name);
+	snprintf(
+		text, sizeof text, "%s stands in no table: kept, and counts towards nothing", name);
+	return warning_of(event, text, zone);
+}
+
+msgpack_object
+finding_warnings(const struct normals *events, msgpack_zone *zone, bool *nameless)
+{
+	static const char no_address[] = "no address: has the provider changed its webhooks?";
+	struct list list = list_in(zone);
+
+	*nameless = false;
+	for (size_t i = 0; i < events->count; i++) {
+		const struct normal *ev = &events->list[i];
+
+		if (ev->unknown_kind.p)
+			list_add(&list, warning_of_kind(i, ev->unknown_kind, zone));
+		if (!notice_no_address(ev))
+			continue;
+		*nameless = true;
+		list_add(&list, warning_of(i, no_address, zone));
+	}
+	return list_object(&list);
+}
+
 char *
 finding_line(const struct finding *finding, msgpack_zone *zone)
 {
+	bool nameless;
 	const struct row rows[] = {
 		{"accepted", bool_of(finding->step == CHECK_ACCEPTED)},
 		{"status", count_of(finding->status)},
@@ -151,6 +202,7 @@ finding_line(const struct finding *finding, msgpack_zone *zone)
 		{"reason", text_of(slice_of(finding->reason))},
 		{"bad_events", count_of(finding->events->bad)},
 		{"events", events_of(finding->events, zone)},
+		{"warnings", finding_warnings(finding->events, zone, &nameless)},
 		{"confirm_url", text_of(finding->events->confirm_url)},
 	};
 	const msgpack_object line = map_of(rows, sizeof rows / sizeof *rows, zone);

@@ -13,6 +13,10 @@ struct finding {
 	const struct normals *events;
 };
 
+/* What must be told of events whose proof was good (providers/notice.h): an array of texts, in the
+ * zone. *nameless: whether one of them is about an event without an address. */
+msgpack_object finding_warnings(const struct normals *events, msgpack_zone *zone, bool *nameless);
+
 /* "signature", "stale", ...: the step's name. */
 const char *finding_step(enum check_step step);
 

@@ -10,11 +10,12 @@
 #include "cli.h"
 #include "finding.h"
 #include "lib/base/clock.h"
+#include "lib/base/field.h"
 #include "lib/base/timestamp.h"
 #include "providers/sns.h"
 #include "providers/source.h"
 
-enum { ZONE_BYTES = 65536, MS_PER_S = 1000 };
+enum { ZONE_BYTES = 65536, MS_PER_S = 1000, WARNINGS_MAX = 10 };
 
 struct question {
 	const char *provider, *scheme, *header, *now, *url;
@@ -113,6 +114,31 @@ good_reason(const struct provider_source *source)
 	return "signature, freshness and policy hold";
 }
 
+/* For people; the whole list stands in the JSON. */
+static void
+print_warnings(const msgpack_object *warnings)
+{
+	const uint32_t n = warnings->via.array.size, most = n < WARNINGS_MAX ? n : WARNINGS_MAX;
+
+	for (uint32_t i = 0; i < most; i++)
+		fprintf(stderr, "trotline verify: warning: %.*s\n",
+			SLICE_ARG(object_str(&warnings->via.array.ptr[i])));
+	if (n > most)
+		fprintf(stderr, "trotline verify: %u warnings more\n", n - most);
+}
+
+/* The native format is the sender's own: no version of somebody else's has changed there. */
+static int
+warn(const struct provider *provider, const struct normals *events, msgpack_zone *zone)
+{
+	bool nameless;
+	const msgpack_object warnings = finding_warnings(events, zone, &nameless);
+
+	if (warnings.type == MSGPACK_OBJECT_ARRAY)
+		print_warnings(&warnings);
+	return nameless && strcmp(provider->name, "trotline") != 0 ? CLI_FAILED : CLI_DONE;
+}
+
 static int
 answer(const struct verb *verb, const struct question *q, struct provider_source *source,
 	struct inbound *in)
@@ -138,7 +164,7 @@ answer(const struct verb *verb, const struct question *q, struct provider_source
 	if (!accepted)
 		fprintf(stderr, "trotline verify: refused with %u at the step \"%s\": %s\n",
 			finding.status, finding_step(step), reason);
-	return accepted ? CLI_DONE : CLI_FAILED;
+	return accepted ? warn(source->provider, &events, in->zone) : CLI_FAILED;
 }
 
 /* The native format has a path of its own for batches. */
@@ -213,7 +239,9 @@ const struct verb verb_verify = {
 		"Without --now and --max-age the age is judged only where the scheme itself\n"
 		"demands it, for a captured request is looked at later than it came; the days\n"
 		"of a certificate are judged with --now only.\n\n"
-		"Exits 0 when the request is accepted, 1 when it is refused, 2 on wrong use.\n",
+		"What stands in no table, and mail events without an address, are warnings.\n"
+		"Exits 0 when the request is accepted, 1 when it is refused or a provider's\n"
+		"event about mail names no address, 2 on wrong use.\n",
 	.flags =
 		(const struct flag[]){
 			{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic",

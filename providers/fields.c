@@ -87,11 +87,10 @@ fields_or(struct slice a, struct slice b)
 	return b.n ? b : NONE;
 }
 
-struct slice
-fields_join(struct slice a, struct slice b, msgpack_zone *zone)
+static struct slice
+join(struct slice a, const char *between, struct slice b, msgpack_zone *zone)
 {
-	static const char BETWEEN[] = ": ";
-	const size_t gap = sizeof BETWEEN - 1;
+	const size_t gap = strlen(between);
 	char *text;
 
 	if (!a.n || !b.n)
@@ -100,9 +99,15 @@ fields_join(struct slice a, struct slice b, msgpack_zone *zone)
 	if (!text)
 		return a;
 	memcpy(text, a.p, a.n);
-	memcpy(text + a.n, BETWEEN, gap);
+	memcpy(text + a.n, between, gap);
 	memcpy(text + a.n + gap, b.p, b.n);
 	return (struct slice){text, a.n + gap + b.n};
+}
+
+struct slice
+fields_join(struct slice a, struct slice b, msgpack_zone *zone)
+{
+	return join(a, ": ", b, zone);
 }
 
 msgpack_object
@@ -194,18 +199,49 @@ fields_type(struct normal *ev, const char *type, const char *bounce_class)
 	ev->bounce_class = slice_of(bounce_class);
 }
 
+/* "contact.*" */
+static bool
+is_family(const struct event_name *row)
+{
+	const size_t n = strlen(row->theirs);
+
+	return n && row->theirs[n - 1] == '*';
+}
+
+static bool
+is_row_of(const struct event_name *row, struct slice theirs)
+{
+	const size_t n = strlen(row->theirs);
+
+	if (!is_family(row))
+		return slice_is(theirs, row->theirs);
+	return theirs.n >= n && memcmp(theirs.p, row->theirs, n - 1) == 0;
+}
+
+static const struct event_name *
+row_of(const struct event_name table[], struct slice theirs)
+{
+	for (; theirs.p && table->theirs; table++)
+		if (is_row_of(table, theirs))
+			return table;
+	return NULL;
+}
+
 const struct event_name *
 fields_name(struct normal *ev, const struct event_name table[], struct slice theirs)
 {
+	const struct event_name *row = row_of(table, theirs);
+
 	ev->provider_event = theirs;
-	for (; theirs.p && table->theirs; table++) {
-		if (slice_is(theirs, table->theirs)) {
-			fields_type(ev, table->type, table->bounce_class);
-			return table;
-		}
-	}
-	fields_type(ev, "unknown", NULL);
-	return NULL;
+	ev->unknown_kind = row && !is_family(row) ? NONE : theirs;
+	fields_type(ev, row ? row->type : "unknown", row ? row->bounce_class : NULL);
+	return row;
+}
+
+void
+fields_unknown(struct normal *ev, struct slice word, msgpack_zone *zone)
+{
+	ev->unknown_kind = join(ev->provider_event, "/", word, zone);
 }
 
 /* Parts of the names by which machines call themselves. */

@@ -102,17 +102,21 @@ struct slice fields_hash_object(const msgpack_object *object, msgpack_zone *zone
 
 /* --- types --- */
 
-/* A row of a provider's table: its own name of an event to ours. */
+/* A row of a provider's table: its own name of an event to ours. "contact.*" is a family: a name in no
+ * row before it gets its type and is noted as unknown_kind all the same. */
 struct event_name {
 	const char *theirs;
-	const char *type;         /* "email_bounced" */
+	const char *type;         /* "email_bounced"; "unknown": known, but to none of ours */
 	const char *bounce_class; /* "hard", "soft", "undetermined", or NULL */
 };
 
-/* Sets type, bounce_class and provider_event by the table (rows ended by theirs == NULL); unknown
- * for a name in no row. Returns the row or NULL. */
+/* Sets type, bounce_class and provider_event by the table (rows ended by theirs == NULL); for a name
+ * in no row unknown, and unknown_kind. Returns the row or NULL. */
 const struct event_name *fields_name(
 	struct normal *ev, const struct event_name table[], struct slice theirs);
+
+/* Notes a word within the event that stands in no table: "Bounce/QuantumFailure". */
+void fields_unknown(struct normal *ev, struct slice word, msgpack_zone *zone);
 
 /* Sets type and bounce_class alone. */
 void fields_type(struct normal *ev, const char *type, const char *bounce_class);

@@ -25,29 +25,29 @@ static const struct event_name names[] = {
 	{"activity.clicked_unique", "email_clicked", NULL},
 	{"activity.unsubscribed", "email_unsubscribed", NULL},
 	{"activity.spam_complaint", "email_complained", NULL},
+	{"activity.rejected", "email_rejected", NULL},
 	{"inbound.message", "email_received", NULL},
+	{"inbound_message.rejected", "system_notice", NULL},
+	{"inbound_forward.failed", "system_error", NULL},
 	{"webhook.test", "system_notice", NULL},
+	{"activity.survey_opened", "system_notice", NULL},
+	{"activity.survey_submitted", "system_notice", NULL},
+	{"survey_opened", "system_notice", NULL},
+	{"survey_submitted", "system_notice", NULL},
+	{"recipient.on_hold_added", "system_notice", NULL},
+	{"recipient.on_hold_removed", "system_notice", NULL},
+	{"email_single.verified", "system_notice", NULL},
+	{"email_list.verified", "system_notice", NULL},
+	{"bulk_email.completed", "system_notice", NULL},
+	{"sender_identity.verified", "system_account_status", NULL},
+	{"maintenance.start", "system_maintenance", NULL},
+	{"maintenance.end", "system_maintenance", NULL},
+	{"activity.survey_*", "system_notice", NULL},
+	{"survey_*", "system_notice", NULL},
+	{"sender_identity.*", "system_account_status", NULL},
+	{"maintenance.*", "system_maintenance", NULL},
 	{NULL, NULL, NULL},
 };
-
-/* Families of names. */
-static const struct event_name families[] = {
-	{"activity.survey_", "system_notice", NULL},
-	{"survey_", "system_notice", NULL},
-	{"sender_identity.", "system_account_status", NULL},
-	{"maintenance.", "system_maintenance", NULL},
-	{NULL, NULL, NULL},
-};
-
-static void
-name_event(struct normal *ev, struct slice type)
-{
-	if (fields_name(ev, names, type))
-		return;
-	for (const struct event_name *row = families; row->theirs; row++)
-		if (slice_starts(type, row->theirs))
-			fields_type(ev, row->type, row->bounce_class);
-}
 
 /* Of an inbound mail: the first address it was taken for. */
 static struct slice
@@ -94,7 +94,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 
 	if (!ev)
 		return false;
-	name_event(ev, type);
+	fields_name(ev, names, type);
 	what_and_who(ev, event, data);
 	circumstances(ev, field_get(data, "morph"));
 	ev->tags = fields_tags(FIELDS_AT(data, "email", "tags"), in->zone);

@@ -95,8 +95,13 @@ struct normal {
 	int64_t ts_ms; /* 0: the provider gave none */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;
 	uint64_t smtp_code;
-	bool machine; /* an open or click by a machine (proxy, bot): not to be scored */
-	bool skipped; /* told by verify, but not taken: about mail that came in, not mail sent */
+	bool machine;   /* an open or click by a machine (proxy, bot): not to be scored */
+	bool skipped;   /* told by verify, but not taken: about mail that came in, not mail sent */
+	bool anonymous; /* an act of one of several, of whom the provider names none: to be stored,
+			 * and scored for nobody */
+	/* A word of the provider's (event, class, type) that stands in no table, behind the event's
+	 * name where it is a part of it; absent where all do. It judges nothing: see notice.h. */
+	struct slice unknown_kind;
 	msgpack_object tags;         /* array or nil */
 	msgpack_object metadata;     /* map or nil */
 	struct slice dedup_key;      /* never absent, but of an event with a fault */

@@ -27,21 +27,20 @@ static const struct event_name names[] = {
 	{"email.opened", "email_opened", NULL},
 	{"email.clicked", "email_clicked", NULL},
 	{"email.received", "email_received", NULL},
+	/* about the account, not about a mail */
+	{"suppression.added", "system_notice", NULL},
+	{"suppression.removed", "system_notice", NULL},
+	{"contact.created", "system_notice", NULL},
+	{"contact.updated", "system_notice", NULL},
+	{"contact.deleted", "system_notice", NULL},
+	{"domain.created", "system_notice", NULL},
+	{"domain.updated", "system_notice", NULL},
+	{"domain.deleted", "system_notice", NULL},
+	{"suppression.*", "system_notice", NULL},
+	{"contact.*", "system_notice", NULL},
+	{"domain.*", "system_notice", NULL},
 	{NULL, NULL, NULL},
 };
-
-/* These are about the account, not about a mail. */
-static const char *const system_prefixes[] = {"contact.", "domain.", NULL};
-
-static void
-read_name(struct normal *ev, struct slice name)
-{
-	if (fields_name(ev, names, name))
-		return;
-	for (const char *const *prefix = system_prefixes; *prefix; prefix++)
-		if (slice_starts(name, *prefix))
-			fields_type(ev, "system_notice", NULL);
-}
 
 static void
 bounce(struct normal *ev, const msgpack_object *data)
@@ -143,7 +142,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 
 	if (!ev)
 		return false;
-	read_name(ev, name);
+	fields_name(ev, names, name);
 	if (slice_is(name, "email.bounced"))
 		bounce(ev, data);
 	ev->email = recipient(data);

@@ -137,6 +137,8 @@ set_type(struct normal *ev, const struct ses_message *msg)
 {
 	ev->provider_event = msg->name;
 	fields_type(ev, msg->row ? msg->row->type : "unknown", NULL);
+	if (!msg->row)
+		ev->unknown_kind = msg->name;
 	if (is(msg, "Bounce"))
 		bounce(ev, msg->object);
 	else if (is(msg, "Subscription"))

@@ -3,7 +3,7 @@
 
 #include "lib/base/map.h"
 
-enum { DATA_KEYS = 16 };
+enum { DATA_KEYS = 24 };
 
 struct data {
 	msgpack_object_kv *kv;
@@ -54,6 +54,9 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 		put(&m, "metadata", ev->metadata);
 	if (ev->machine)
 		put(&m, "machine",
+			(msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = true});
+	if (ev->anonymous)
+		put(&m, "anonymous",
 			(msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = true});
 	put_text(&m, "provider_event", ev->provider_event);
 	put(&m, "raw", ev->raw);

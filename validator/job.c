@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "data.h"
+#include "providers/notice.h"
 #include "providers/request.h"
 
 enum {
@@ -158,6 +159,8 @@ take_event(struct job *job, struct candidate *c, const struct normal *ev, uint64
 		.id = id_of(ev),
 		.email = at_most(ev->email, EMAIL_MAX),
 		.key = ev->dedup_key,
+		.unknown_kind = ev->unknown_kind,
+		.no_address = notice_no_address(ev),
 		.ts_ms = ev->ts_ms > 0 ? ev->ts_ms : (int64_t)now_ms,
 		.missing = ev->missing,
 		.outcome = outcome_of(ev->fault),

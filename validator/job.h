@@ -32,6 +32,8 @@ struct candidate {
 	struct slice key;             /* what makes it the same event again */
 	struct hash128 hash;          /* of source and key, once the group asks for it */
 	bool claimed;                 /* free at the door of lib/store/seen.h */
+	struct slice unknown_kind;    /* a word that stands in no table, or absent */
+	bool no_address;              /* though it is about mail to somebody */
 	int64_t ts_ms;
 	msgpack_object data;
 	unsigned missing; /* OUTCOME_MISSING: bits 1 << native_field */

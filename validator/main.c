@@ -14,6 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
 #include "lib/store/quarantine.h"
+#include "notices.h"
 #include "onward.h"
 #include "providers/source_keys.h"
 #include "replies.h"
@@ -33,6 +34,7 @@ struct validator {
 	struct claims claims;
 	struct quarantine *quarantine; /* opened at the first need */
 	struct errands *errands;       /* what SNS has us fetch */
+	struct notices *notices;
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	struct intake in;
@@ -103,7 +105,8 @@ validator_new(struct stage *st)
 	if (!journal_prepare(v->journal, &why))
 		log_warn("journal not ready yet", LF_TEXT("cause", why.text));
 	v->errands = errands_new(st->cfg, st->instance);
-	if (!v->errands)
+	v->notices = notices_new(st->metrics);
+	if (!v->errands || !v->notices)
 		stage_fail("cannot start", &(struct error){"out of memory"});
 	if (!intake_open(&v->in, st->cfg, st->metrics, &why) ||
 		!replies_open(&v->replies, st->cfg, &why) ||
@@ -126,6 +129,7 @@ validator_destroy(struct validator *v)
 	journal_close(&v->journal);
 	quarantine_close(&v->quarantine);
 	errands_destroy(&v->errands);
+	notices_destroy(&v->notices);
 	msgpack_sbuffer_destroy(&v->frames);
 	free(v);
 }
@@ -260,7 +264,7 @@ handle_group(struct validator *v)
 	replies_send(&v->replies, v->jobs, v->count, now_ms);
 	for (size_t i = 0; i < v->count; i++) {
 		onward_take(&v->onward, &v->jobs[i], v->frames.data);
-		report_job(m, &v->jobs[i]);
+		report_job(m, v->notices, v->st->cfg, &v->jobs[i]);
 	}
 	onward_go_in_time(&v->onward);
 	shrink(&v->frames);
@@ -305,6 +309,7 @@ main(int argc, char **argv)
 	struct validator *v = validator_new(st);
 
 	report_open(st->metrics, st->cfg);
+	notices_open(v->notices, st->cfg);
 	stage_on_read(st, v->in.requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);
 	stage_on_reload(st, on_reload, v);

@@ -7,14 +7,6 @@
 #include "lib/base/log.h"
 #include "proto/types.h"
 
-static const char *
-type_label(struct slice type)
-{
-	const struct event_type *row = type.p ? event_type_find(type) : NULL;
-
-	return row ? row->name : "other";
-}
-
 /* All series stand from the start at 0, so that a rate can be told from the first event on. */
 static void
 open_counters(struct metrics *m)
@@ -70,12 +62,12 @@ report_bad_frame(struct metrics *m, const struct error *why)
 }
 
 static void
-count_event(struct metrics *m, const struct candidate *c)
+count_event(struct metrics *m, const struct candidate *c, const struct event_type *type)
 {
 	char labels[160];
 
-	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"", type_label(c->type),
-		outcome_name(c->outcome));
+	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"",
+		type ? type->name : "other", outcome_name(c->outcome));
 	++*metric(m, METRIC_FAMILY_EVENTS, labels);
 	if (c->outcome == OUTCOME_NEW || c->outcome == OUTCOME_DUPLICATE)
 		return;
@@ -84,7 +76,8 @@ count_event(struct metrics *m, const struct candidate *c)
 }
 
 void
-report_job(struct metrics *m, const struct job *job)
+report_job(struct metrics *m, struct notices *notices, const struct config *cfg,
+	const struct job *job)
 {
 	bool any = false;
 	char labels[80];
@@ -98,9 +91,11 @@ report_job(struct metrics *m, const struct job *job)
 	}
 	for (size_t i = 0; i < job->count; i++) {
 		const struct candidate *c = &job->events[i];
+		const struct event_type *type = c->type.p ? event_type_find(c->type) : NULL;
 
 		any |= c->outcome == OUTCOME_NEW;
-		count_event(m, c);
+		count_event(m, c, type);
+		notices_event(notices, cfg, job, c, type != NULL);
 		log_info(outcome_name(c->outcome), LF_UINT("seq", c->seq),
 			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->id),
 			LF_SLICE("type", c->type));

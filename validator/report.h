@@ -5,13 +5,15 @@
 
 #include "job.h"
 #include "lib/stage/metrics.h"
+#include "notices.h"
 
 /* Opens all series of events, errors and sources; a source that is new after a reload gets its own
  * with its first event. */
 void report_open(struct metrics *m, const struct config *cfg);
 
 /* What the job has come to, once that is certain. */
-void report_job(struct metrics *m, const struct job *job);
+void report_job(struct metrics *m, struct notices *notices, const struct config *cfg,
+	const struct job *job);
 
 /* What came and is no request, or no bundle of them. */
 void report_bad_frame(struct metrics *m, const struct error *why);

@@ -15,6 +15,7 @@ enum {
 	ALERTS_MAX = 192,
 	ALERT_TEXT = 256,
 	UNANSWERED_MS = 10000, /* a handler that is not heard on the tap may still answer */
+	NAMELESS_S = 600,      /* an event without an address is an alert for so long */
 };
 
 /* The figures of the health answer; the rates are those of the last minute. */
@@ -124,6 +125,26 @@ check_sources(const struct board *b, struct report *r, const struct metrics *m)
 		alert(r, false,
 			"source %s: nothing accepted for %.0f s: look at the provider's side, and at webhook_errors_total for refused signatures",
 			src->name, now_s - last);
+	}
+}
+
+/* The first sign of a version of a provider's webhooks that is not read yet. */
+static void
+check_addresses(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+
+	for (size_t i = 0; i < b->cfg->sources_count; i++) {
+		const struct config_source *src = &b->cfg->sources[i];
+		const double last = value_of(m, METRIC_FAMILY_NO_ADDRESS_AT, "source", src->name);
+
+		if (last > 0 && now_s - last < NAMELESS_S)
+			alert(r, false,
+				"source %s: an event without an address %.0f s ago: has %s changed "
+				"its webhooks? `trotline dlq list --source %s`, and \"no address\" "
+				"in %s/log/validator.0.log",
+				src->name, now_s - last, src->provider, src->name,
+				b->cfg->data_dir);
 	}
 }
 
@@ -301,6 +322,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, uns
 	check_stages(b, r, now_ms);
 	check_handlers(b, r, joined, now_ms);
 	check_sources(b, r, joined);
+	check_addresses(b, r, joined);
 	check_queue(b, r, joined);
 	check_letters(b, r, joined, &v);
 	check_disk(b, r, joined);

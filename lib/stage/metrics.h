@@ -39,6 +39,12 @@
 	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")      \
 	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                  \
 		"When a source's last event was accepted; at first when the validator started")    \
+	X(UNKNOWN_KINDS, "webhook_unknown_kinds_total", COUNTER, SUM,                              \
+		"Events with a name, class or type that stands in no table, by provider and kind") \
+	X(NO_ADDRESS, "webhook_no_address_total", COUNTER, SUM,                                    \
+		"Events about mail to somebody that name no address, by source")                   \
+	X(NO_ADDRESS_AT, "webhook_no_address_last_timestamp_seconds", GAUGE, MAX,                  \
+		"When a source's last event without an address came")                              \
 	X(WAITING, "webhook_waiting_events", GAUGE, MAX,                                           \
 		"Events that a handler has not answered and that are not scheduled, by handler")   \
 	X(ANSWERED, "webhook_handler_last_answer_timestamp_seconds", GAUGE, MAX,                   \

@@ -101,7 +101,8 @@ def test_now_replaces_the_clock_and_max_age_the_window():
 def mailgun(t, token="0123456789abcdef"):
     mac = hmac.new(SECRET.encode(), f"{t}{token}".encode(), hashlib.sha256).hexdigest()
     block = {"timestamp": str(t), "token": token, "signature": mac}
-    body = json.dumps({"signature": block, "event-data": {"event": "opened", "id": "1"}})
+    body = json.dumps({"signature": block, "event-data": {
+        "event": "opened", "id": "1", "recipient": "ann@example.com"}})
     return {"headers": {"Content-Type": "application/json"}, "body": body}
 
 
