@@ -39,7 +39,6 @@ shared:http/space_before_colon_of_transfer_encoding
 
 shared:mailersend/event_with_published_secret_configured
 shared:mailersend/ping_signed_with_published_secret
-shared:mailersend/unknown_version_says_so
 shared:mailersend/v2_clicked
 shared:mailersend/v2_hard_bounced_email
 shared:mailersend/v2_hard_bounced_recipient
@@ -63,7 +62,6 @@ shared:postal/hardfail_own_spam_threshold
 shared:postal/hardfail_raw_message_removed
 
 shared:postmark/body_begins_with_bom
-shared:postmark/bounce_without_address_says_so
 shared:postmark/subject_cut_in_an_emoji
 shared:postmark/type_inbound_error
 shared:postmark/type_template_rendering_failed
@@ -72,8 +70,6 @@ shared:resend/bounced_untyped_general
 shared:resend/bounced_untyped_hard
 shared:resend/bounced_untyped_suppressed_recent
 shared:resend/contact_updated_unsubscribed
-shared:resend/suppression_added
-shared:resend/suppression_removed
 
 shared:scenarios/brevo_list_addition_lifts_nothing
 shared:scenarios/brevo_sms_is_kept
