@@ -76,8 +76,8 @@ count_event(struct metrics *m, const struct candidate *c, const struct event_typ
 }
 
 void
-report_job(struct metrics *m, struct notices *notices, const struct config *cfg,
-	const struct job *job)
+report_job(
+	struct metrics *m, struct notices *notices, const struct config *cfg, const struct job *job)
 {
 	bool any = false;
 	char labels[80];
