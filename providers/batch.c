@@ -8,14 +8,26 @@ batch_body(struct inbound *in, struct error *why)
 {
 	if (!in->parsed)
 		in->parsed = json_read_batch(in->json, in->body, in->zone, &in->root, why);
+	if (!in->text.p)
+		in->text = in->body;
 	return in->parsed;
 }
 
 static void
-take(struct inbound *in, const msgpack_object *event, struct normals *out, batch_event *each)
+take(struct inbound *in, const msgpack_object *event, size_t item, struct normals *out,
+	batch_event *each)
 {
-	if (event->type != MSGPACK_OBJECT_MAP || !each(in, event, out))
-		out->bad++;
+	const size_t before = out->count;
+	enum unread_reason reason = UNREAD_NO_OBJECT;
+
+	out->item = item;
+	if (event->type == MSGPACK_OBJECT_MAP) {
+		if (each(in, event, out))
+			return;
+		reason = out->count > before ? UNREAD_PART : UNREAD_NO_EVENT;
+	}
+	out->bad++;
+	normals_unread(out, in->zone, reason, item, (struct slice){NULL, 0});
 }
 
 bool
@@ -25,11 +37,11 @@ batch_events(struct inbound *in, struct normals *out, struct error *why, batch_e
 		return false;
 	switch (in->root.type) {
 	case MSGPACK_OBJECT_MAP:
-		take(in, &in->root, out, each);
+		take(in, &in->root, 0, out, each);
 		return true;
 	case MSGPACK_OBJECT_ARRAY:
 		for (uint32_t i = 0; i < in->root.via.array.size; i++)
-			take(in, &in->root.via.array.ptr[i], out, each);
+			take(in, &in->root.via.array.ptr[i], i, out, each);
 		return true;
 	default:
 		return error_set(why, "body: neither an event nor an array of events");

@@ -14,7 +14,7 @@ typedef bool batch_event(struct inbound *in, const msgpack_object *event, struct
 bool batch_body(struct inbound *in, struct error *why);
 
 /* Parses the body and gives each event to `each`; what is no map, or what `each` says no to, is
- * counted in out->bad and costs none of the others. False with why when the body is no JSON, or
+ * counted in out->bad, noted as unread, and costs none of the others. False with why when the body is no JSON, or
  * neither an object nor an array. */
 bool batch_events(struct inbound *in, struct normals *out, struct error *why, batch_event *each);
 

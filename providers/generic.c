@@ -110,12 +110,15 @@ static bool
 normalise(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
-	struct error ignored;
+	struct error cause = {""};
 
 	(void)source;
 	(void)why;
-	if (!batch_events(in, out, &ignored, read_event) || !out->count)
-		out->bad = 0;
+	if (batch_events(in, out, &cause, read_event) && out->count)
+		return true;
+	out->bad = out->unread_count = 0;
+	if (in->body.n)
+		normals_unread(out, in->zone, UNREAD_FOREIGN, UNREAD_WHOLE, slice_of(cause.text));
 	return true;
 }
 
@@ -215,6 +218,7 @@ read_batch(const struct provider_source *source, const struct inbound *in, struc
 			(unsigned long long)in->batch_events);
 	normals_expect(out, list->size, in->zone);
 	for (uint32_t i = 0; i < list->size; i++) {
+		out->item = i;
 		read_native(source, in, &list->ptr[i], out);
 		out->bad += out->count && out->list[out->count - 1].fault != FAULT_NONE;
 	}
@@ -228,6 +232,7 @@ normalise_trotline(
 {
 	in->parsed = in->batch ? json_read_batch(in->json, in->body, in->zone, &in->root, why)
 			       : json_read(in->json, in->body, in->zone, &in->root, why);
+	in->text = in->body;
 	if (!in->parsed)
 		return false;
 	if (in->batch)

@@ -302,13 +302,18 @@ static bool
 normalise(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
-	const msgpack_object *block = signed_block(in), *event = field_get(&in->root, "event-data");
-	const struct slice token = field_str(block, "token");
-	const bool form = block == &in->root;
+	const msgpack_object *block, *event;
+	struct slice token;
 	struct normal *ev;
+	bool form;
 
 	(void)source;
-	event = form ? &in->root : event;
+	if (!read_body(in, why))
+		return false;
+	block = signed_block(in);
+	token = field_str(block, "token");
+	form = block == &in->root;
+	event = form ? &in->root : field_get(&in->root, "event-data");
 	if (!event || event->type != MSGPACK_OBJECT_MAP)
 		return error_set(why, "the body has no object event-data");
 	ev = normals_add(out, in->zone);

@@ -271,6 +271,7 @@ read_events(struct inbound *in, const struct form *form, struct error *why)
 
 	if (!text.p)
 		return error_set(why, "body: expected a form with exactly one field %s", EVENTS);
+	in->text = text;
 	in->parsed = json_read_batch(in->json, text, in->zone, &in->root, why);
 	if (!in->parsed)
 		return error_wrap(why, "body: field %s", EVENTS);

@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/slice.h"
+#include "proto/unread.h"
 
 /* What a source's configuration says; all texts are the caller's and outlive the source. */
 struct provider_options {
@@ -55,6 +56,7 @@ struct inbound {
 		    * stands in the event's data */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
+	struct slice text;   /* the JSON text that it was read from; absent: none was */
 	bool parsed;
 };
 
@@ -110,12 +112,29 @@ struct normal {
 	msgpack_object data;         /* native: what handlers get; nil elsewhere */
 	enum event_fault fault;
 	unsigned missing; /* FAULT_FIELDS: bits 1 << native_field */
+	size_t item;      /* which item of the body's array it was read from; 0 where it is none */
 };
+
+/* A part of an accepted body that was not, or not wholly, taken as events. */
+struct unread_part {
+	enum unread_reason reason;
+	size_t item;         /* of the body's array; UNREAD_WHOLE: all of the body */
+	struct slice detail; /* more about it, or absent */
+	struct slice bytes;  /* as they came; set by normals_unread_bytes */
+	bool listed;         /* the bytes are one item of an array */
+};
+enum { UNREAD_DETAIL_MAX = 200 };
+#define UNREAD_WHOLE SIZE_MAX
 
 struct normals {
 	struct normal *list;
 	size_t count, room;
 	size_t bad; /* parts of the batch that are no events: counted, never sinking the others */
+	struct unread_part *unread; /* these, and what else was left out */
+	size_t unread_count, unread_room;
+	size_t item;       /* the one in hand, for what normals_add makes */
+	struct slice text; /* what holds the items: the body, or the JSON text in it */
+	bool listed;       /* it is an array of them */
 	struct slice
 		confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
 	bool too_many;       /* refused for that */
@@ -149,10 +168,19 @@ const struct provider *provider_find(const char *name);
 struct provider_source *provider_source_new(
 	const struct provider_options *options, struct error *why);
 void provider_source_destroy(struct provider_source **source);
+
+/* The same for bodies whose proof was good once: without keys, and no time is too early or too late.
+ * Only for provider_read. */
+struct provider_source *provider_reader_new(
+	const struct provider_options *options, struct error *why);
 const struct provider *provider_of(const struct provider_source *source);
 
 /* Both steps of one request. */
 enum check_step provider_check(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why);
+
+/* The second step alone. */
+enum check_step provider_read(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why);
 
 /* The HTTP status for a step: 200 or 202, the provider's own for signature and busy, 400, 403; SNS never
@@ -164,5 +192,14 @@ void normals_expect(struct normals *out, size_t more, msgpack_zone *zone);
 
 /* Adds an empty event to the list, in the zone. NULL when memory is short. */
 struct normal *normals_add(struct normals *out, msgpack_zone *zone);
+
+/* Notes that an item was not taken, or not all of it. detail lives as long as the zone; one that is
+ * longer than UNREAD_DETAIL_MAX is cut. */
+void normals_unread(struct normals *out, msgpack_zone *zone, enum unread_reason reason, size_t item,
+	struct slice detail);
+
+/* Finds the bytes of all that is unread, and says of an object that is no JSON why. They point into
+ * what text points to. False when memory is short. */
+bool normals_unread_bytes(struct normals *out, struct json_reader *json, msgpack_zone *zone);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "proto/providers.h"
 #include "source.h"
+#include "unread.h"
 
 #define PROVIDER_DECLARED(name, busy) extern const struct provider provider_##name;
 PROVIDERS(PROVIDER_DECLARED)
@@ -162,6 +163,18 @@ provider_source_new(const struct provider_options *options, struct error *why)
 	return NULL;
 }
 
+struct provider_source *
+provider_reader_new(const struct provider_options *options, struct error *why)
+{
+	struct provider_source *source = source_alloc(options, why);
+
+	if (source) {
+		source->options.max_age_ms = 0;
+		source->options.max_future_ms = INT64_MAX / 2;
+	}
+	return source;
+}
+
 void
 provider_source_destroy(struct provider_source **source)
 {
@@ -214,15 +227,13 @@ judge_single(const struct inbound *in, const struct normals *out, struct error *
 }
 
 enum check_step
-provider_check(
+provider_read(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
-	const enum check_step step = source->provider->verify(source, in, why);
-	bool ok;
+	const bool ok = source->provider->normalise(source, in, out, why);
 
-	if (step != CHECK_ACCEPTED)
-		return step;
-	ok = source->provider->normalise(source, in, out, why);
+	if (ok)
+		unread_of(in, out);
 	if (!is_whole(out)) {
 		error_set(why, "out of memory for the events");
 		return CHECK_UNAVAILABLE;
@@ -230,6 +241,15 @@ provider_check(
 	if (!ok)
 		return out->too_many ? CHECK_TOO_MANY : CHECK_MALFORMED;
 	return judge_single(in, out, why);
+}
+
+enum check_step
+provider_check(
+	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
+{
+	const enum check_step step = source->provider->verify(source, in, why);
+
+	return step == CHECK_ACCEPTED ? provider_read(source, in, out, why) : step;
 }
 
 unsigned
@@ -285,6 +305,6 @@ normals_add(struct normals *out, msgpack_zone *zone)
 		return NULL;
 	}
 	ev = &out->list[out->count++];
-	*ev = (struct normal){.type = slice_of("unknown")};
+	*ev = (struct normal){.type = slice_of("unknown"), .item = out->item};
 	return ev;
 }

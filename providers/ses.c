@@ -236,15 +236,17 @@ static void
 add_all(const struct ses_message *msg, struct normals *out)
 {
 	const msgpack_object *list = recipients(msg);
+	size_t lost = !list && !add(msg, NULL, out);
 
-	if (!list && !add(msg, NULL, out))
-		out->bad++;
 	for (uint32_t i = 0; list && i < list->via.array.size; i++) {
 		const msgpack_object *recipient = &list->via.array.ptr[i];
 
-		if (!names_somebody(recipient) || !add(msg, recipient, out))
-			out->bad++;
+		lost += !names_somebody(recipient) || !add(msg, recipient, out);
 	}
+	out->bad += lost;
+	if (lost)
+		normals_unread(out, msg->in->zone, out->count ? UNREAD_PART : UNREAD_NO_EVENT, 0,
+			slice_of("a recipient without an address"));
 }
 
 static void

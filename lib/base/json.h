@@ -35,6 +35,11 @@ bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone
 bool json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 
+/* The texts of the items of an array that json_read_batch has read, in its order: *items in the zone,
+ * each a part of text without the blanks around it. n is 0 where they cannot be told apart. False
+ * when memory is short. */
+bool json_items(struct slice text, msgpack_zone *zone, struct slice **items, size_t *n);
+
 /* The object as JSON text on one line (pretty: indented). The caller frees it; NULL when memory is
  * short. Binary values are written as base64 texts. */
 char *json_write(const msgpack_object *obj, bool pretty);

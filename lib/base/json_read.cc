@@ -362,6 +362,45 @@ read_apart(json_reader *reader, struct slice text, msgpack_zone *zone, msgpack_o
 	       any_object(out->via.array);
 }
 
+/* Where an item stands in the copy; empty when it is not to be made out. */
+std::string_view
+raw_item(ondemand::value item) noexcept
+{
+	ondemand::json_type type;
+	ondemand::object object;
+	ondemand::array array;
+	std::string_view raw;
+
+	if (item.type().get(type))
+		return {};
+	if (type == ondemand::json_type::object)
+		return item.get_object().get(object) || object.raw_json().get(raw) ? "" : raw;
+	if (type == ondemand::json_type::array)
+		return item.get_array().get(array) || array.raw_json().get(raw) ? "" : raw;
+	return item.raw_json_token();
+}
+
+/* How many of at most so many were found. */
+size_t
+find_items(const apart &batch, ondemand::array from, size_t room, struct slice *items) noexcept
+{
+	size_t n = 0;
+
+	for (auto each : from) {
+		ondemand::value item;
+		std::string_view raw;
+
+		if (n == room || each.get(item))
+			break;
+		raw = raw_item(item);
+		if (raw.empty())
+			break;
+		items[n++] =
+			slice_trim({batch.text + (raw.data() - batch.copy), raw.size()}, " \t\r\n");
+	}
+	return n;
+}
+
 } // namespace
 
 extern "C" struct json_reader *
@@ -402,4 +441,28 @@ json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zon
 {
 	return json_read(reader, text, zone, out, why) ||
 	       (text.n && !reader->starved && read_apart(reader, text, zone, out));
+}
+
+extern "C" bool
+json_items(struct slice text, msgpack_zone *zone, struct slice **items, size_t *n)
+{
+	const simdjson::padded_string copy = in_ascii(text);
+	const apart batch = {nullptr, zone, text.p, copy.data()};
+	ondemand::parser parser;
+	ondemand::document document;
+	ondemand::array array;
+	size_t room;
+
+	*items = nullptr;
+	*n = 0;
+	if (!copy.data())
+		return false;
+	if (parser.iterate(copy).get(document) || document.get_array().get(array) ||
+		array.count_elements().get(room))
+		return true;
+	*items = static_cast<struct slice *>(
+		msgpack_zone_malloc(zone, (room + 1) * sizeof(struct slice)));
+	if (*items)
+		*n = find_items(batch, array, room, *items);
+	return *items != nullptr;
 }

@@ -98,6 +98,10 @@ struct config {
 		uint64_t max_bytes, max_age_ms;
 	} quarantine;
 
+	struct { /* what of proven requests could not be read */
+		uint64_t max_bytes, max_age_ms;
+	} unread;
+
 	struct {                      /* who is told of dead letters; NULL: nobody */
 		char *command;        /* run by sh -c with the summary as JSON on stdin */
 		char *url;            /* the same, POSTed */

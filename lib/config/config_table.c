@@ -90,6 +90,8 @@ const struct config_option config_options[] = {
 	TOP("dlq.max_size", dlq.max_bytes, SIZE, "1GiB", "1MiB", "1024GiB", LIVE),
 	TOP("quarantine.max_size", quarantine.max_bytes, SIZE, "256MiB", "1MiB", "64GiB", LIVE),
 	TOP("quarantine.max_age", quarantine.max_age_ms, DURATION, "7d", "1m", "365d", LIVE),
+	TOP("unread.max_size", unread.max_bytes, SIZE, "256MiB", "1MiB", "64GiB", LIVE),
+	TOP("unread.max_age", unread.max_age_ms, DURATION, "30d", "1m", "3650d", LIVE),
 
 	TOP("notify.command", notify.command, TEXT, "", "", "", LIVE),
 	TOP("notify.url", notify.url, TEXT, "", "", "", LIVE),

@@ -506,3 +506,35 @@ Test(json, a_quoted_text_is_appended_with_its_escapes)
 	}
 	msgpack_sbuffer_destroy(&out);
 }
+
+Test(json, the_items_of_an_array_are_found_as_they_were_written)
+{
+	static const char text[] =
+		" [ {\"a\": [1, 2]} , 7 ,\n\"x, ]\",[ {} ],null, {\"b\":\"\xff\"},{\"c\":1,\"c\":2} , 1.50 ]\n";
+	static const char *const expected[] = {"{\"a\": [1, 2]}", "7", "\"x, ]\"", "[ {} ]", "null",
+		"{\"b\":\"\xff\"}", "{\"c\":1,\"c\":2}", "1.50"};
+	const size_t n = sizeof expected / sizeof *expected;
+	struct slice *items;
+	size_t found;
+
+	cr_assert(json_items(slice_of(text), &zone, &items, &found));
+	cr_assert_eq(found, n);
+	for (size_t i = 0; i < n; i++) {
+		cr_expect(slice_is(items[i], expected[i]), "%.*s", SLICE_ARG(items[i]));
+		cr_expect(items[i].p > text && items[i].p < text + sizeof text);
+	}
+}
+
+Test(json, what_is_no_array_has_no_items)
+{
+	static const char *const texts[] = {"", "{}", "[", "7", "[1,2", "\xff"};
+	struct slice *items;
+	size_t n = 9;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		cr_assert(json_items(slice_of(texts[i]), &zone, &items, &n));
+		cr_expect_leq(n, 2, "%s", texts[i]);
+	}
+	cr_assert(json_items(slice_of("[]"), &zone, &items, &n));
+	cr_expect_eq(n, 0);
+}

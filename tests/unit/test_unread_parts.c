@@ -1,0 +1,154 @@
+/* What no provider could read is told for every one of them: which item, why, and its very bytes. */
+#include <criterion/criterion.h>
+
+#include "providers/provider.h"
+
+static struct json_reader *reader;
+static msgpack_zone zone;
+static struct normals out;
+static struct error why;
+
+static void
+setup(void)
+{
+	reader = json_reader_new();
+	msgpack_zone_init(&zone, 8192);
+}
+
+static void
+teardown(void)
+{
+	json_reader_destroy(&reader);
+	msgpack_zone_destroy(&zone);
+}
+
+TestSuite(unread_parts, .init = setup, .fini = teardown);
+
+static enum check_step
+read_body(const char *provider, const char *body, bool batch)
+{
+	static const msgpack_object headers = {.type = MSGPACK_OBJECT_ARRAY};
+	const struct provider_options options = {.provider = provider};
+	struct provider_source *source = provider_reader_new(&options, &why);
+	struct inbound in = {.headers = &headers,
+		.body = slice_of(body),
+		.now_ms = 1700000000000,
+		.zone = &zone,
+		.json = reader,
+		.batch = batch};
+	enum check_step step;
+
+	cr_assert_not_null(source, "%s", why.text);
+	out = (struct normals){.count = 0};
+	step = provider_read(source, &in, &out, &why);
+	provider_source_destroy(&source);
+	cr_assert(normals_unread_bytes(&out, reader, &zone));
+	return step;
+}
+
+static void
+expect_part(size_t i, enum unread_reason reason, const char *bytes, bool listed)
+{
+	cr_assert_gt(out.unread_count, i);
+	cr_expect_eq(out.unread[i].reason, reason, "%s", unread_reasons[out.unread[i].reason].word);
+	cr_expect(slice_is(out.unread[i].bytes, bytes), "%.*s", SLICE_ARG(out.unread[i].bytes));
+	cr_expect_eq(out.unread[i].listed, listed);
+}
+
+/* Those whose bodies are events or arrays of them. */
+static const char *const listers[] = {"sendgrid", "postmark", "sparkpost", "mandrill", "mailjet",
+	"brevo", "resend", "mailersend", "postal"};
+
+Test(unread_parts, an_object_that_names_no_event_is_told_by_each_provider)
+{
+	static const char nameless[] = "{ \"kept\": 7731 }";
+
+	for (size_t i = 0; i < sizeof listers / sizeof *listers; i++) {
+		cr_expect_eq(read_body(listers[i], nameless, false), CHECK_ACCEPTED);
+		cr_expect_eq(out.bad, 1, "%s", listers[i]);
+		cr_expect_eq(out.unread_count, 1, "%s", listers[i]);
+		expect_part(0, UNREAD_NO_EVENT, nameless, false);
+	}
+}
+
+Test(unread_parts, items_are_told_apart_for_each_provider)
+{
+	static const char text[] =
+		"[ {\"kept\":1}, 7, \"text\", null,[ {} ] ,{\"a\":1,\"a\":2},{\"b\":\"\xff\"}]";
+
+	for (size_t i = 0; i < sizeof listers / sizeof *listers; i++) {
+		cr_expect_eq(read_body(listers[i], text, false), CHECK_ACCEPTED);
+		cr_expect_eq(out.bad, 7, "%s", listers[i]);
+		cr_expect_eq(out.unread_count, 7, "%s", listers[i]);
+		expect_part(0, UNREAD_NO_EVENT, "{\"kept\":1}", true);
+		expect_part(1, UNREAD_NO_OBJECT, "7", true);
+		expect_part(2, UNREAD_NO_OBJECT, "\"text\"", true);
+		expect_part(3, UNREAD_NO_OBJECT, "null", true);
+		expect_part(4, UNREAD_NO_OBJECT, "[ {} ]", true);
+		expect_part(5, UNREAD_JSON, "{\"a\":1,\"a\":2}", true);
+		expect_part(6, UNREAD_JSON, "{\"b\":\"\xff\"}", true);
+		cr_expect_gt(out.unread[5].detail.n, 10);
+	}
+}
+
+Test(unread_parts, faults_of_a_native_batch_are_told)
+{
+	cr_expect_eq(read_body("trotline",
+			     "[{\"event_type\":\"email_opened\",\"event_id\":\"e\",\"timestamp\":1,"
+			     "\"data\":{}}, {\"event_type\":\"x\"}, 7]",
+			     true),
+		CHECK_ACCEPTED);
+	cr_expect_eq(out.unread_count, 2);
+	expect_part(0, UNREAD_FIELDS, "{\"event_type\":\"x\"}", true);
+	cr_expect(slice_is(out.unread[0].detail, "event_id, timestamp, data"));
+	expect_part(1, UNREAD_NO_OBJECT, "7", true);
+}
+
+Test(unread_parts, a_single_native_event_with_a_fault_is_its_senders_to_mend)
+{
+	cr_expect_eq(read_body("trotline", "{\"event_type\":\"x\"}", false), CHECK_EVENT);
+	cr_expect_eq(out.unread_count, 0);
+}
+
+Test(unread_parts, what_is_none_of_generics_events_is_told_whole)
+{
+	static const char *const bodies[] = {"no JSON", "{\"zen\":\"x\"}", "[7,{}]", "\"text\""};
+
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		cr_expect_eq(read_body("generic", bodies[i], false), CHECK_ACCEPTED);
+		cr_expect_eq(out.bad, 0);
+		cr_expect_eq(out.unread_count, 1);
+		expect_part(0, UNREAD_FOREIGN, bodies[i], false);
+	}
+	cr_expect_eq(read_body("generic", "", false), CHECK_ACCEPTED);
+	cr_expect_eq(out.unread_count, 0);
+}
+
+Test(unread_parts, an_event_for_some_of_its_addresses_is_kept_beside_them)
+{
+	static const char body[] =
+		"{\"event\":\"delivered\",\"message-id\":\"m\",\"email\":[\"ann@example.com\",7]}";
+
+	cr_expect_eq(read_body("brevo", body, false), CHECK_ACCEPTED);
+	cr_expect_eq(out.count, 1);
+	expect_part(0, UNREAD_PART, body, false);
+}
+
+Test(unread_parts, what_is_left_out_is_told)
+{
+	static const char body[] =
+		"{\"event\":\"MessageSent\",\"uuid\":\"u\",\"payload\":{\"message\":{\"id\":1,\"to\":"
+		"\"ann@example.com\",\"direction\":\"incoming\"}}}";
+
+	cr_expect_eq(read_body("postal", body, false), CHECK_ACCEPTED);
+	cr_expect_eq(out.bad, 0);
+	expect_part(0, UNREAD_LEFT_OUT, body, false);
+}
+
+Test(unread_parts, each_reason_has_a_row_of_its_own)
+{
+	for (size_t i = 0; i < UNREAD_REASON_COUNT; i++)
+		cr_expect_eq(
+			unread_reason_find(slice_of(unread_reasons[i].word)), &unread_reasons[i]);
+	cr_expect_null(unread_reason_find(slice_of("other")));
+}
