@@ -34,10 +34,15 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c yaml-0.1 libcurl
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
-COMMON = -I. -g -fstack-protector-strong -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
+# Addresses that are chosen anew at each start, tables that are read-only once it has started, and
+# no jump to where none was meant.
+HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
+HARDEN_LINK = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+COMMON = -I. -g $(HARDEN) -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
 CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
-LDLIBS = -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lresolv -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
+LDLIBS = $(HARDEN_LINK) -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lresolv -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
 STAGES = $(patsubst %/main.c,%,$(filter-out cli/%,$(wildcard */main.c)))
 KIT = $(addprefix handlers/,kit.c group.c hand.c input.c message.c recipient.c suppression.c archive.c)

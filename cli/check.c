@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "lib/base/harden.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/config/config_processes.h"
@@ -161,7 +162,7 @@ run(struct call *call)
 	struct config *whole;
 	struct error why = {""};
 
-	if (!read_secrets(cfg, &whole, &why)) {
+	if (!harden_check_folder(cfg->data_dir, &why) || !read_secrets(cfg, &whole, &why)) {
 		cli_failed(call->verb, &why);
 		return CLI_BAD_CONFIG;
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "lib/base/harden.h"
 
 const char *cli_program;
 
@@ -59,6 +60,7 @@ main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	harden();
 	cli_program = argv[0];
 	if (argc < 2)
 		return help(stderr);

@@ -1,15 +1,18 @@
 /* stages - see stages.h.
  *
  * A lock file keeps the number of a process that is dead, and the system may have given that number
- * to somebody else: so a process counts only when it has the very file open. */
+ * to somebody else: so a process counts only while the file is locked. (/proc tells no more of a
+ * process that has hardened itself; see lib/base/harden.h.) */
 #include "stages.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "proto/processes.h"
@@ -17,39 +20,29 @@
 /* A path that no file of ours exceeds; see config.c on the length of data_dir. */
 enum { PATH_BYTES = 4096 };
 
+/* Looked at with a shared lock, for an instant; who starts just then tries more than once. */
 static bool
-has_open(pid_t pid, const struct stat *file)
+is_locked(int fd)
 {
-	char path[64];
-	struct dirent *entry;
-	struct stat st;
-	bool found = false;
-	DIR *dir;
+	const bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir)))
-		found = fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-			st.st_dev == file->st_dev && st.st_ino == file->st_ino;
-	if (dir)
-		closedir(dir);
-	return found;
+	flock(fd, LOCK_UN);
+	return locked;
 }
 
 static pid_t
 holder_of(const char *path)
 {
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
 	pid_t pid = 0;
 
 	if (fd < 0)
 		return 0;
-	if (fstat(fd, &st) == 0 && read(fd, text, sizeof text - 1) > 0)
+	if (is_locked(fd) && read(fd, text, sizeof text - 1) > 0)
 		pid = atoi(text);
 	close(fd);
-	return pid > 0 && has_open(pid, &st) ? pid : 0;
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 
 pid_t

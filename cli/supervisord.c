@@ -3,9 +3,9 @@
  * In: the configuration. Out: the text on stdout; folders and secrets that are missing, as `up`
  * makes them, for supervisord makes none. */
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "cli.h"
+#include "lib/base/harden.h"
 #include "place.h"
 #include "programs.h"
 
@@ -14,7 +14,10 @@ run(struct call *call)
 {
 	struct error why = {""};
 
-	umask(077);
+	if (!harden_check_folder(call->cfg->data_dir, &why)) {
+		cli_failed(call->verb, &why);
+		return CLI_BAD_CONFIG;
+	}
 	if (!place_folders(call->cfg, &why) || !place_secrets(call->cfg, &why))
 		return cli_failed(call->verb, &why);
 	if (!place_check_secrets(call->cfg, call->verb->name, &why)) {

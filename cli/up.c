@@ -19,6 +19,7 @@
 #include "compose.h"
 #include "http.h"
 #include "lib/base/clock.h"
+#include "lib/base/harden.h"
 #include "lib/base/json.h"
 #include "lib/base/object.h"
 #include "place.h"
@@ -310,8 +311,11 @@ run(struct call *call)
 	up->cfg = call->cfg;
 	up->terminal = has_terminal();
 	take_signals(&up->signals);
-	umask(077);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!harden_check_folder(up->cfg->data_dir, &why)) {
+		cli_failed(up->verb, &why);
+		return CLI_BAD_CONFIG;
+	}
 	if (!place_secrets(up->cfg, &why))
 		return cli_failed(up->verb, &why);
 	if (place_check_secrets(up->cfg, "up", &why))

@@ -15,6 +15,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/harden.h"
 #include "lib/base/log.h"
 #include "proto/processes.h"
 
@@ -49,6 +50,7 @@ struct stage_options {
 	bool check_only;
 };
 
+enum { LOCK_TRIES = 10, LOCK_STEP_MS = 10 };
 enum { STATS_MS = 500, LOG_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
@@ -152,6 +154,18 @@ load_config(const struct stage_options *o, const char *name, stage_load *load)
 	return cfg;
 }
 
+/* Who looks whether we live (cli/stages.c) holds a shared lock for an instant. */
+static bool
+lock_soon(int fd)
+{
+	int left = LOCK_TRIES;
+	bool taken;
+
+	while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK && left-- > 0)
+		nanosleep(&(struct timespec){0, LOCK_STEP_MS * 1000000L}, NULL);
+	return taken;
+}
+
 /* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
  * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
 static int
@@ -166,7 +180,7 @@ take_place(const struct stage *st, struct error *why)
 	snprintf(
 		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	if (fd >= 0 && lock_soon(fd)) {
 		if (ftruncate(fd, 0) == 0)
 			dprintf(fd, "%d\n", (int)getpid());
 		return fd;
@@ -429,7 +443,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 	if (!st || !(st->priv = calloc(1, sizeof *st->priv)))
 		stage_fail("cannot start", &no_memory);
 	snprintf(st->name, sizeof st->name, "%s", name);
-	umask(077);
+	harden();
 	if (supervised())
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
@@ -438,6 +452,10 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);
+	if (!harden_check_folder(st->cfg->data_dir, &why)) {
+		fprintf(stderr, "trotline-%s: %s\n", name, why.text);
+		exit(EXIT_USAGE);
+	}
 	st->priv->signals = open_signals();
 	st->priv->lock = take_place(st, &why);
 	if (st->priv->signals < 0 || st->priv->lock < 0)

@@ -1,0 +1,82 @@
+/* harden - see harden.h. */
+#include "harden.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* LeakSanitizer looks into its own process as a debugger does. */
+#ifdef __SANITIZE_ADDRESS__
+enum { HIDDEN = 0 };
+#else
+enum { HIDDEN = 1 };
+#endif
+
+void
+harden(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	if (HIDDEN)
+		prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	umask(077);
+}
+
+/* Sockets are only as open as the folder that they are in: who may connect needs to write. */
+static bool
+check_entry(const char *path, const struct stat *st, struct error *why)
+{
+	if (S_ISLNK(st->st_mode))
+		return error_set(why,
+			"%s is a symbolic link, which others may turn; put the folder itself there, or name it in data_dir",
+			path);
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return error_set(why,
+			"%s belongs to another user, who could change it: chown -R %u \"%s\", or run as that user: runuser -u \"$(id -nu %u)\" -- trotline ...",
+			path, (unsigned)geteuid(), path, (unsigned)st->st_uid);
+	if (!S_ISSOCK(st->st_mode) && st->st_mode & (S_IWGRP | S_IWOTH))
+		return error_set(why, "%s can be written by others; chmod go-w \"%s\"", path, path);
+	return true;
+}
+
+/* What goes away meanwhile (another process tidies up) was no danger. */
+static bool
+check_all(FTS *tree, struct error *why)
+{
+	FTSENT *entry;
+
+	while ((entry = fts_read(tree))) {
+		if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS)
+			continue;
+		if (entry->fts_info == FTS_DNR)
+			return error_set(why, "cannot read %s: %s", entry->fts_path,
+				strerror(entry->fts_errno));
+		if (!check_entry(entry->fts_path, entry->fts_statp, why))
+			return false;
+	}
+	return true;
+}
+
+bool
+harden_check_folder(const char *path, struct error *why)
+{
+	char *const roots[] = {(char *)path, NULL};
+	struct stat st;
+	FTS *tree;
+	bool good;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ||
+		       error_set(why, "cannot read %s: %s", path, strerror(errno));
+	tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	if (!tree)
+		return error_set(why, "cannot read %s: %s", path, strerror(errno));
+	good = check_all(tree, why);
+	fts_close(tree);
+	return good;
+}
