@@ -2,11 +2,7 @@
  *
  * In: keys and event frames. Out: rows in `events` and `seen`, slots in the dedup index. A kill
  * before the commit leaves nothing but slots that point at no such hash; after it, everything. */
-#include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -29,40 +25,6 @@ hash_at(void *arg, uint64_t seq, struct hash128 *hash)
 	return true;
 }
 
-/* Where the journal's file is mapped, of which LMDB tells the size only. */
-static bool
-find_map(struct journal *j, uintptr_t *from, uintptr_t *to)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[PATH_MAX + 128];
-	unsigned long inode;
-	struct stat file;
-	bool found = false;
-	int fd;
-
-	if (!maps || mdb_env_get_fd(j->env, &fd) != 0 || fstat(fd, &file) != 0)
-		file.st_ino = 0;
-	while (maps && !found && fgets(line, sizeof line, maps))
-		found = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s %*s %*s %lu", from, to,
-				&inode) == 3 &&
-			inode == file.st_ino;
-	if (maps)
-		fclose(maps);
-	return found;
-}
-
-/* Pages of the file that a walk through all of it has mapped count as this process's memory,
- * though it will not need them again. The mapping is shared and read-only, so they stay as they
- * are, and come back when they are touched. */
-static void
-let_go_of_pages(struct journal *j)
-{
-	uintptr_t from, to;
-
-	if (find_map(j, &from, &to))
-		madvise((void *)from, to - from, MADV_DONTNEED);
-}
-
 static bool
 walk_seen(void *arg, struct dedup *dedup)
 {
@@ -78,7 +40,7 @@ walk_seen(void *arg, struct dedup *dedup)
 		dedup_add(dedup, hash, seq);
 		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_NEXT);
 	}
-	let_go_of_pages(j);
+	lmdb_let_go(j->env);
 	return rc == MDB_NOTFOUND;
 }
 

@@ -2,7 +2,12 @@
 #include "lmdb_env.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "lib/base/file.h"
 
@@ -70,6 +75,37 @@ lmdb_close(MDB_env **env)
 	if (*env)
 		mdb_env_close(*env);
 	*env = NULL;
+}
+
+/* Where the store's file is mapped, of which LMDB tells the size only. */
+static bool
+find_map(FILE *maps, ino_t file, uintptr_t *from, uintptr_t *to)
+{
+	char line[PATH_MAX + 128];
+	unsigned long inode;
+
+	while (fgets(line, sizeof line, maps))
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s %*s %*s %lu", from, to, &inode) ==
+				3 &&
+			inode == file)
+			return true;
+	return false;
+}
+
+void
+lmdb_let_go(MDB_env *env)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintptr_t from, to;
+	struct stat file;
+	int fd;
+
+	if (!maps)
+		return;
+	if (mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &file) == 0 &&
+		find_map(maps, file.st_ino, &from, &to))
+		madvise((void *)from, to - from, MADV_DONTNEED);
+	fclose(maps);
 }
 
 uint64_t

@@ -35,6 +35,12 @@ int lmdb_open(const struct lmdb_plan *plan, MDB_env **env);
 /* Closes it; NULL is closed already. */
 void lmdb_close(MDB_env **env);
 
+/* Lets go of the pages that a walk through a whole table has mapped: they count as this process's
+ * memory though it will not need them again. A million rows of the seen log are 64 MB that an idle
+ * validator would hold beside the 16 MB of its index. The mapping is shared and read-only, so the
+ * pages stay as they are, and come back when they are touched. */
+void lmdb_let_go(MDB_env *env);
+
 /* What of a file's bytes may be filled: the rest is for whoever empties it. */
 uint64_t lmdb_limit(uint64_t map_bytes);
 

@@ -1,9 +1,11 @@
 """The house's rule, by a tree that keeps it and by trees that break it in one place each."""
 
+import re
+import runpy
 import subprocess
 
 import pytest
-from pipeline import REPO
+from pipeline import PROCESSES, REPO
 
 HOUSE = {
     "lib/base/slice.h": "",
@@ -91,3 +93,12 @@ def test_a_circle_is_told_with_its_way(tmp_path, files):
 def test_this_tree_is_in_order():
     done = judge(REPO)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_map_names_every_room_and_the_stages_as_their_table_does():
+    rooms = runpy.run_path(str(REPO / "tests/rooms"))["MAY"]
+    (table,) = re.findall(r"^\| room \|.*\n((?:\|.*\n)+)", (REPO / "docs/development.md").read_text(), re.M)
+    rows = [re.findall(r"`([\w/]+?)/?`", line.split("|")[1]) for line in table.splitlines()[1:]]
+    assert {name for row in rows for name in row} == {*rooms, "tests/unit", "tests/e2e", "tests/fuzz", "deploy"}
+    (stages,) = (row for row in rows if "ingress" in row)
+    assert stages == [name.replace("handler-", "handlers") for name in PROCESSES]
