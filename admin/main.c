@@ -15,7 +15,7 @@
 #include "questions.h"
 
 enum { TICK_MS = 50, SECOND_MS = 1000, BURST = 512 };
-enum { CONNECTIONS = 64, MEMORY = 32768, IDLE_MS = 30000, REQUEST_MS = 10000 };
+enum { CONNECTIONS = 64, HEADERS = 16384, IDLE_MS = 30000, REQUEST_MS = 10000 };
 enum { BODY_MAX = 65536, BODY_READ = 16 * BODY_MAX };
 
 /* ---- the figures ---- */
@@ -94,6 +94,13 @@ count(struct admin *a, const char *method, unsigned status)
 	++*metric(a->st->metrics, METRIC_FAMILY_ADMIN, labels);
 }
 
+static void
+send_page(struct admin *a, struct listener_request *rq, struct answer_page page)
+{
+	count(a, rq->method, page.status);
+	page_send(rq, page);
+}
+
 static bool
 on_begin(void *arg, struct listener_request *rq)
 {
@@ -131,8 +138,12 @@ on_complete(void *arg, struct listener_request *rq)
 	struct admin *a = arg;
 	struct answer_page page;
 
+	if (rq->fault) {
+		send_page(a, rq, page_error(head_status(rq->fault), head_text(rq->fault)));
+		return;
+	}
 	if (rq->body > BODY_MAX) {
-		page_send(rq, page_error(413, "Body too large"));
+		send_page(a, rq, page_error(413, "Body too large"));
 		return;
 	}
 	page = page_for(a, rq);
@@ -140,8 +151,7 @@ on_complete(void *arg, struct listener_request *rq)
 		listener_wait(rq);
 		return;
 	}
-	count(a, rq->method, page.status);
-	page_send(rq, page);
+	send_page(a, rq, page);
 }
 
 static void
@@ -171,7 +181,7 @@ listen_for(struct admin *a)
 		.address = a->st->cfg->admin.address,
 		.port = a->st->cfg->admin.port,
 		.connections = CONNECTIONS,
-		.memory = MEMORY,
+		.header_bytes = HEADERS,
 		.silent_ms = IDLE_MS,
 	};
 	struct error why = {""};

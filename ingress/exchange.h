@@ -28,7 +28,7 @@ struct exchange {
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
-	const char *asks;           /* the id of a batch that it asks for, or NULL */
+	struct slice asks;          /* the id of a batch that it asks for; absent: none */
 	enum refusal_cause refused; /* once the body has come in */
 	char *body;
 	size_t n, room, limit;

@@ -10,12 +10,6 @@
 #include "lib/stage/listener.h"
 #include "refusals.h"
 
-enum { HEADERS_MAX = 256 };
-
-/* What the library keeps of a connection beside the headers. It wipes the whole pool after each
- * request, so it is no larger than need be. */
-enum { POOL_MORE = 6144 };
-
 /* A sender that writes its body before it reads would see a cut connection instead of its 413. So a
  * body up to this size is read and thrown away first. */
 enum { DISCARD_BYTES = 64 << 20 };
@@ -76,7 +70,7 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 static void
 refuse_exchange(struct http *h, struct exchange *x, enum refusal_cause cause)
 {
-	refuse(h, x->connection, cause, x->asks ? NULL : x->source, NULL);
+	refuse(h, x->connection, cause, x->asks.p ? NULL : x->source, NULL);
 }
 
 void
@@ -97,43 +91,6 @@ http_refuse(struct http *h, struct exchange *x, enum refusal_cause cause)
 }
 
 /* ---- a request comes in ---- */
-
-/* What the headers come to before anything is done with them. */
-struct headers {
-	size_t bytes, framings;
-	bool unknown_coding;
-};
-
-static bool
-is_name(struct slice name, const char *wanted)
-{
-	return name.n == strlen(wanted) && strncasecmp(name.p, wanted, name.n) == 0;
-}
-
-static bool
-count_header(void *arg, struct slice name, struct slice value)
-{
-	struct headers *h = arg;
-	const bool coding = is_name(name, "Transfer-Encoding");
-
-	h->bytes += name.n + value.n + 4;
-	h->framings += coding || is_name(name, "Content-Length");
-	h->unknown_coding |= coding && !is_name(value, "chunked");
-	return true;
-}
-
-/* A request that says twice where its body ends means one thing to us and maybe another to the
- * proxy before us. */
-static enum refusal_cause
-check_head(const struct http *h, const struct listener_request *rq)
-{
-	struct headers head = {0};
-	const size_t count = listener_headers(rq, count_header, &head);
-
-	if (head.bytes > h->cfg->limits.header_bytes || count > HEADERS_MAX)
-		return REFUSAL_HEADERS;
-	return head.framings > 1 || head.unknown_coding ? REFUSAL_FRAMING : REFUSAL_NONE;
-}
 
 /* The announced length of the body, 0 where there is none. */
 static uint64_t
@@ -177,39 +134,32 @@ find_place(struct http *h, struct listener_request *rq, const struct target *t)
 	return REFUSAL_NONE;
 }
 
-/* A body that is known to be too large is refused before it comes, when its sender waits for that
- * or it is no use to read it; else after it has come. */
+/* What is refused for its head, or a body that is known to be too large, is refused before the body
+ * comes when its sender waits for that or it is no use to read it; else after it has come. */
 static void
-check_length(struct http *h, struct exchange *x)
+check_head(struct http *h, struct exchange *x)
 {
-	const uint64_t length = announced(x->connection);
+	const struct listener_request *rq = x->connection;
+	const uint64_t length = announced(rq);
 
-	if (length <= x->limit)
-		return;
-	if (listener_header(x->connection, "Expect") || length > DISCARD_BYTES)
-		refuse_exchange(h, x, REFUSAL_BODY);
-	else
-		x->refused = REFUSAL_BODY;
+	x->refused = rq->fault           ? refusal_of_head(rq->fault)
+		     : length > x->limit ? REFUSAL_BODY
+					 : REFUSAL_NONE;
+	if (x->refused && (listener_header(rq, "Expect") || length > DISCARD_BYTES))
+		refuse_exchange(h, x, x->refused);
 }
 
-/* What is known to be refused on the headers alone is answered before the body comes, which also
- * closes the connection; the rest waits for the body. */
 static bool
 on_begin(void *arg, struct listener_request *rq)
 {
 	struct http *h = arg;
 	const struct target t = target_of(h->cfg, rq->method, rq->path);
-	enum refusal_cause cause = check_head(h, rq);
+	const enum refusal_cause cause = find_place(h, rq, &t);
 
-	if (cause) {
-		refuse(h, rq, cause, NULL, NULL);
-		return true;
-	}
-	cause = find_place(h, rq, &t);
 	if (cause)
 		refuse(h, rq, cause, t.source, NULL);
 	else
-		check_length(h, rq->owner);
+		check_head(h, rq->owner);
 	return true;
 }
 
@@ -265,6 +215,8 @@ on_complete(void *arg, struct listener_request *rq)
 	struct exchange *x = rq->owner;
 	const struct target t = target_of(h->cfg, rq->method, rq->path);
 
+	if (rq->fault) /* it may have come with the body */
+		x->refused = refusal_of_head(rq->fault);
 	if (x->refused) {
 		refuse_exchange(h, x, x->refused);
 		return;
@@ -363,7 +315,7 @@ listen_for(struct http *h, struct stage *st, struct error *why)
 		.address = h->cfg->address,
 		.port = h->cfg->port,
 		.connections = h->cfg->limits.connections,
-		.memory = h->cfg->limits.header_bytes + POOL_MORE,
+		.header_bytes = h->cfg->limits.header_bytes,
 		.silent_ms = h->cfg->limits.idle_timeout_ms,
 		.shared = h->cfg->processes.ingress > 1,
 		.open = metric(h->metrics, METRIC_FAMILY_CONNECTIONS, ""),

@@ -138,7 +138,7 @@ send_question(struct ingress *in, struct exchange *x)
 		.ingress = in->st->instance,
 		.request = exchange_number(x),
 		.source = slice_of(x->source->name),
-		.id = slice_of(x->asks),
+		.id = x->asks,
 	};
 
 	msgpack_sbuffer_clear(&in->out);
@@ -154,7 +154,7 @@ ask_questions_again(struct ingress *in)
 	for (size_t i = 0; i < exchanges_places(in->table); i++) {
 		struct exchange *x = exchange_place(in->table, i);
 
-		if (x->asks && (x->state == EXCHANGE_SENT || x->state == EXCHANGE_UNSENT))
+		if (x->asks.p && (x->state == EXCHANGE_SENT || x->state == EXCHANGE_UNSENT))
 			send_question(in, x);
 	}
 }
@@ -162,7 +162,7 @@ ask_questions_again(struct ingress *in)
 static void
 on_request(void *arg, struct exchange *x)
 {
-	if (x->asks)
+	if (x->asks.p)
 		send_question(arg, x);
 	else
 		remember_unsent(arg, x);
@@ -178,7 +178,7 @@ ask_again(struct ingress *in)
 	for (size_t i = 0; i < exchanges_places(in->table); i++) {
 		struct exchange *x = exchange_place(in->table, i);
 
-		if (x->state != EXCHANGE_SENT || x->asks)
+		if (x->state != EXCHANGE_SENT || x->asks.p)
 			continue;
 		x->state = EXCHANGE_UNSENT;
 		remember_unsent(in, x);

@@ -5,14 +5,14 @@
 #define TROTLINE_INGRESS_REFUSALS_H
 
 #include "lib/config/config.h"
+#include "lib/stage/head.h"
 
-/* X(name, status, text, when) */
+/* X(name, status, text, when); those of a head come first, in their order */
 #define REFUSALS(X)                                                                                \
-	X(FRAMING, 400, "Bad request", "the body's end is said twice, or in an unknown coding")    \
+	HEAD_FAULTS(X)                                                                             \
 	X(PATH, 404, "Not found", "nothing has that path")                                         \
 	X(METHOD, 405, "Method not allowed", "its path has others")                                \
 	X(BODY, 413, "Body too large", "over limits.event_size or batch_size")                     \
-	X(HEADERS, 431, "Headers too large", "over limits.header_size, or too many")               \
 	X(STOPPING, 503, "Service unavailable", "this process drains")                             \
 	X(PLACES, 503, "Service unavailable", "limits.connections requests are under way")         \
 	X(SHARE, 503, "Service unavailable", "its source has half of them")                        \
@@ -25,6 +25,12 @@ enum refusal_cause {
 	REFUSALS(REFUSAL_CAUSE)
 #undef REFUSAL_CAUSE
 };
+
+static inline enum refusal_cause
+refusal_of_head(enum head_fault fault)
+{
+	return (enum refusal_cause)fault;
+}
 
 struct refusal {
 	unsigned status;

@@ -25,46 +25,40 @@ read_only(enum target_kind kind, const char *method)
 
 /* "email" or "email/batch" */
 static const struct config_source *
-source_of(const struct config *cfg, const char *name, bool *batch)
+source_of(const struct config *cfg, struct slice name, bool *batch)
 {
-	struct slice s = slice_of(name);
 	const size_t tail = sizeof BATCH - 1;
 
-	*batch = s.n > tail && strcmp(name + s.n - tail, BATCH) == 0;
+	*batch = name.n > tail && memcmp(name.p + name.n - tail, BATCH, tail) == 0;
 	if (*batch)
-		s.n -= tail;
-	return config_source_find(cfg, s);
+		name.n -= tail;
+	return config_source_find(cfg, name);
 }
 
 /* "email/batch/<id>" */
 static const struct config_source *
-asked_source(const struct config *cfg, const char *name, const char **id)
+asked_source(const struct config *cfg, struct slice name, struct slice *id)
 {
-	const char *batch = strstr(name, BATCH);
+	const char *batch = memmem(name.p, name.n, BATCH, sizeof BATCH - 1);
+	const char *at = batch ? batch + sizeof BATCH : NULL;
 
-	if (!batch || batch[sizeof BATCH - 1] != '/' || !batch[sizeof BATCH])
+	if (!at || at >= name.p + name.n || at[-1] != '/')
 		return NULL;
-	*id = batch + sizeof BATCH;
-	return config_source_find(cfg, (struct slice){name, (size_t)(batch - name)});
+	*id = (struct slice){at, (size_t)(name.p + name.n - at)};
+	return config_source_find(cfg, (struct slice){name.p, (size_t)(batch - name.p)});
 }
 
-struct target
-target_of(const struct config *cfg, const char *method, const char *path)
+static struct target
+source_target(const struct config *cfg, const char *method, struct slice name)
 {
 	struct target t = {.kind = TARGET_POST};
 
-	if (strcmp(path, "/metrics") == 0)
-		return read_only(TARGET_METRICS, method);
-	if (strcmp(path, "/webhooks/health") == 0)
-		return read_only(TARGET_HEALTH, method);
-	if (strncmp(path, PREFIX, sizeof PREFIX - 1) != 0)
-		return refused(REFUSAL_PATH, NULL);
-	t.source = asked_source(cfg, path + sizeof PREFIX - 1, &t.id);
+	t.source = asked_source(cfg, name, &t.id);
 	if (t.source) {
 		t.kind = TARGET_ASK;
 		return strcmp(method, "GET") == 0 ? t : refused(REFUSAL_METHOD, "GET");
 	}
-	t.source = source_of(cfg, path + sizeof PREFIX - 1, &t.batch);
+	t.source = source_of(cfg, name, &t.batch);
 	if (!t.source)
 		return refused(REFUSAL_PATH, NULL);
 	if (is_read(method))
@@ -72,4 +66,23 @@ target_of(const struct config *cfg, const char *method, const char *path)
 	else if (strcmp(method, "POST") != 0)
 		return refused(REFUSAL_METHOD, "GET, HEAD, POST");
 	return t;
+}
+
+struct target
+target_of(const struct config *cfg, const char *method, const char *path)
+{
+	struct slice s = slice_of(path);
+
+	if (s.n > 1 && s.p[s.n - 1] == '/')
+		s.n--;
+	if (slice_is(s, "/metrics"))
+		return read_only(TARGET_METRICS, method);
+	if (slice_is(s, "/webhooks/health"))
+		return read_only(TARGET_HEALTH, method);
+	if (slice_is(s, "*")) /* all of the server */
+		return refused(REFUSAL_METHOD, "GET, HEAD, POST");
+	if (!slice_starts(s, PREFIX))
+		return refused(REFUSAL_PATH, NULL);
+	return source_target(
+		cfg, method, (struct slice){s.p + sizeof PREFIX - 1, s.n - (sizeof PREFIX - 1)});
 }

@@ -20,12 +20,12 @@ struct target {
 	enum target_kind kind;
 	const struct config_source *source;
 	bool batch;
-	const char *id;             /* TARGET_ASK: the batch's, within the path given */
+	struct slice id;            /* TARGET_ASK: the batch's, within the path given */
 	enum refusal_cause refused; /* TARGET_REFUSED: the path or the method */
 	const char *allow;          /* 405: the methods that are allowed */
 };
 
-/* path: without the query. */
+/* path: without the query; one slash at its end is passed over. */
 struct target target_of(const struct config *cfg, const char *method, const char *path);
 
 #endif

@@ -13,7 +13,11 @@
 #include "lib/base/log.h"
 #include "listener_private.h"
 
-enum { SPARE_FILES = 64, TARGET_MAX = 2048, RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
+enum { SPARE_FILES = 64, RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
+
+/* What the library keeps of a connection beside the headers. It wipes the whole pool after each
+ * request, so it is no larger than need be. */
+enum { POOL_MORE = HEAD_MORE + 2048 };
 
 struct connection *
 listener_connection(struct MHD_Connection *mhd)
@@ -22,6 +26,19 @@ listener_connection(struct MHD_Connection *mhd)
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
+}
+
+static void
+connection_free(struct listener *l, struct connection *c)
+{
+	*c->back = c->next;
+	if (c->next)
+		c->next->back = c->back;
+	if (l->open)
+		--*l->open;
+	listener_read_close(c);
+	free(c->target);
+	free(c);
 }
 
 static struct connection *
@@ -46,19 +63,11 @@ connection_new(struct listener *l, struct MHD_Connection *mhd)
 	l->connections = c;
 	if (l->open)
 		++*l->open;
+	if (!listener_read_open(c)) {
+		connection_free(l, c);
+		return NULL;
+	}
 	return c;
-}
-
-static void
-connection_free(struct listener *l, struct connection *c)
-{
-	*c->back = c->next;
-	if (c->next)
-		c->next->back = c->back;
-	if (l->open)
-		--*l->open;
-	free(c->target);
-	free(c);
 }
 
 static void
@@ -82,7 +91,7 @@ on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 	(void)arg;
 	if (c) {
 		free(c->target);
-		c->target = strndup(target, TARGET_MAX);
+		c->target = strdup(target);
 	}
 	return NULL;
 }
@@ -155,12 +164,12 @@ start(struct listener *l, const struct listener_options *o, const struct addrinf
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->silent_ms + 999) / 1000),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->memory, MHD_OPTION_URI_LOG_CALLBACK,
-		on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, listener_over, l, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, l, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
-		o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END, (unsigned)1,
-		MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_bytes + POOL_MORE,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+		unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, listener_over, l,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+		(unsigned)BACKLOG, o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
+		(unsigned)1, MHD_OPTION_END);
 }
 
 /* True: call again at once. */
@@ -169,7 +178,11 @@ turn(struct listener *l)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
+	listener_read_from(l);
 	MHD_run(l->daemon);
+	listener_read_from(NULL);
+	if (listener_nudge(l))
+		return true;
 	return MHD_get_timeout(l->daemon, &wait_ms) == MHD_YES && wait_ms == 0;
 }
 
@@ -234,7 +247,8 @@ listener_new(struct stage *st, const struct listener_options *options,
 		error_set(why, "out of memory");
 		return NULL;
 	}
-	*l = (struct listener){.calls = *calls, .open = options->open};
+	*l = (struct listener){
+		.calls = *calls, .open = options->open, .header_bytes = options->header_bytes};
 	l->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	raise_files(options->connections);
 	if (l->again < 0)
@@ -259,8 +273,11 @@ listener_destroy(struct listener **l_p)
 	}
 	for (int i = 0; l->daemon && i < STOP_RUNS && turn(l); i++)
 		;
+	listener_read_from(l);
 	if (l->daemon)
 		MHD_stop_daemon(l->daemon);
+	listener_read_from(NULL);
+	free(l->fds);
 	if (l->again >= 0)
 		close(l->again);
 	free(l);
@@ -279,7 +296,7 @@ is_late(const struct connection *c, uint64_t now_ms, uint64_t idle_ms, uint64_t 
 	if (c->waited)
 		return false;
 	return now_ms - c->since_ms > idle_ms + request_ms ||
-	       (c->phase != IDLE && now_ms - c->began_ms > request_ms);
+	       (c->came_ms > 0 && now_ms - c->came_ms > request_ms);
 }
 
 /* The shutdown makes the library see the connection's end. */

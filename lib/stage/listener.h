@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "head.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "stage.h"
@@ -25,8 +26,10 @@ struct listener_request {
 	const char *method;
 	const char *path;   /* decoded, without the query; "" where it holds a NUL */
 	const char *target; /* path and query as they came; NULL: memory was short */
-	size_t body;        /* bytes of it so far */
-	void *owner;        /* the owner's; NULL at first */
+	enum head_fault
+		fault; /* it is to be refused for this, by begin or, if it came later, complete */
+	size_t body;   /* bytes of it so far */
+	void *owner;   /* the owner's; NULL at first */
 };
 
 struct listener_calls {
@@ -47,11 +50,11 @@ struct listener_options {
 	const char *listen;  /* for messages */
 	const char *address; /* numeric */
 	uint64_t port;
-	size_t connections; /* at most; more are not accepted */
-	size_t memory;      /* bytes for the line and the headers of a request, and more */
-	uint64_t silent_ms; /* a connection on which nothing moves for so long is closed */
-	bool shared;        /* other processes listen on the same port */
-	double *open;       /* a figure: connections now; or NULL */
+	size_t connections;  /* at most; more are not accepted */
+	size_t header_bytes; /* of a request's headers, at most */
+	uint64_t silent_ms;  /* a connection on which nothing moves for so long is closed */
+	bool shared;         /* other processes listen on the same port */
+	double *open;        /* a figure: connections now; or NULL */
 };
 
 /* Listens. NULL with the cause. st and what it is given pointers to outlive it. */

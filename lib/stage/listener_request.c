@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "listener_private.h"
 
 /* Puts `Name: value\n` lines on a response. */
@@ -25,6 +27,18 @@ add_headers(struct MHD_Response *r, struct slice lines)
 	}
 }
 
+/* What coding is read, and which was not. */
+static void
+add_coding(const struct connection *c, struct MHD_Response *r)
+{
+	char detail[96];
+
+	snprintf(detail, sizeof detail, "Content-Encoding: %.64s",
+		listener_header(&c->rq, MHD_HTTP_HEADER_CONTENT_ENCODING));
+	MHD_add_response_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity");
+	MHD_add_response_header(r, "X-Error-Detail", detail);
+}
+
 /* Hands an answer to the library. */
 static bool
 respond(struct connection *c, const struct listener_answer *answer)
@@ -40,7 +54,9 @@ respond(struct connection *c, const struct listener_answer *answer)
 	if (answer->n > 0)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
 	add_headers(r, answer->headers);
-	if (c->listener->draining)
+	if (c->rq.fault == HEAD_CODING)
+		add_coding(c, r);
+	if (c->listener->draining || c->intake.fault)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	queued = MHD_queue_response(c->mhd, answer->status, r);
 	MHD_destroy_response(r);
@@ -107,14 +123,49 @@ listener_wait(struct listener_request *rq)
 	MHD_suspend_connection(c->mhd);
 }
 
+/* What stands behind scheme and host, where they are there. */
+static const char *
+path_in(const char *target)
+{
+	const char *path;
+
+	if (!target || *target == '/' || !strstr(target, "://"))
+		return target;
+	path = strchr(strstr(target, "://") + 3, '/');
+	return path ? path : "/";
+}
+
+static bool
+look_at_header(void *arg, struct slice name, struct slice value)
+{
+	struct connection *c = arg;
+	const char *text = value.p;
+
+	if (name.n == 16 && strcasecmp(name.p, MHD_HTTP_HEADER_CONTENT_ENCODING) == 0 &&
+		value.n > 0 && strcasecmp(text, "identity") != 0)
+		c->rq.fault = HEAD_CODING;
+	else if (name.n == 6 && strcasecmp(name.p, MHD_HTTP_HEADER_EXPECT) == 0 &&
+		 strcasecmp(text, "100-continue") != 0 && !c->intake.head.old)
+		c->rq.fault = HEAD_EXPECT;
+	return !c->rq.fault;
+}
+
 static bool
 begin(struct connection *c, const char *method, const char *path)
 {
 	const struct listener_calls *calls = &c->listener->calls;
 
-	c->rq = (struct listener_request){.method = method, .path = path, .target = c->target};
+	if (c->intake.part == INTAKE_HEAD) {
+		log_error("libmicrohttpd reads past the listener", LF_INT("fd", c->fd));
+		return false;
+	}
+	c->rq = (struct listener_request){.method = method,
+		.path = path_in(path),
+		.target = path_in(c->target),
+		.fault = c->intake.fault};
 	c->phase = COMING;
-	c->began_ms = clock_mono_ms();
+	if (!c->rq.fault)
+		listener_headers(&c->rq, look_at_header, c);
 	return calls->begin(calls->arg, &c->rq);
 }
 
@@ -149,6 +200,7 @@ listener_access(void *arg, struct MHD_Connection *mhd, const char *path, const c
 	} else if (*n > 0) {
 		c->cut |= !take_body(c, bytes, n);
 	} else if (c->phase == COMING) {
+		c->rq.fault = c->intake.fault ? c->intake.fault : c->rq.fault;
 		calls->complete(calls->arg, &c->rq);
 	}
 	return c->cut ? MHD_NO : MHD_YES;
@@ -170,6 +222,7 @@ listener_over(
 	c->phase = IDLE;
 	c->waited = false;
 	c->since_ms = clock_mono_ms();
+	listener_read_next(c);
 	*context = NULL;
 }
 

@@ -282,7 +282,7 @@ def test_another_method_is_not_allowed(client, method, path, allow):
 
 
 @pytest.mark.parametrize("path", [
-    "/", "/webhooks", "/webhooks/", "/webhooks/nobody", "/webhooks/email/", "/webhooks/email/batches",
+    "/", "/webhooks", "/webhooks/", "/webhooks/nobody", "/webhooks/email//", "/webhooks/email/batches",
     "/metrics/x", "/webhooks/EMAIL", "/webhooks/../metrics", "/webhooks/email%00x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_path_is_not_found(client, method, path):

@@ -9,6 +9,7 @@
 
 #include "lib/base/json.h"
 #include "lib/config/config_private.h"
+#include "lib/stage/intake.h"
 #include "proto/bundle.h"
 #include "proto/frame.h"
 #include "providers/fields.h"
@@ -282,7 +283,68 @@ run_provider(const struct fuzz_target *target, struct slice bytes)
 	msgpack_zone_destroy(&zone);
 }
 
+enum { INTAKE_LIMIT = 1024, INSTEAD_ROOM = 64 };
+
+/* What the library would get of all the bytes, shown `step` at a time: how many. */
+static size_t
+take_in(struct slice bytes, size_t step, char *out, enum head_fault *fault)
+{
+	char *held = malloc(bytes.n + 1);
+	struct intake in = {0};
+	size_t held_n = 0, out_n = 0, shown = 0;
+
+	intake_begin(&in, INTAKE_LIMIT);
+	while (held && !in.fault && (shown < bytes.n || in.part == INTAKE_WHOLE)) {
+		const size_t piece = in.part == INTAKE_WHOLE  ? 0
+				     : step < bytes.n - shown ? step
+							      : bytes.n - shown;
+		size_t ready;
+
+		if (in.part == INTAKE_WHOLE)
+			intake_begin(&in, INTAKE_LIMIT);
+		memcpy(held + held_n, bytes.p + shown, piece);
+		shown += piece;
+		held_n += piece;
+		ready = intake_sort(&in, held, &held_n);
+		memcpy(out + out_n, held, ready);
+		out_n += ready;
+		held_n -= ready;
+		memmove(held, held + ready, held_n);
+		memcpy(out + out_n, in.instead.p ? in.instead.p : "", in.instead.n);
+		out_n += in.instead.n;
+	}
+	*fault = in.fault;
+	free(held);
+	return out_n;
+}
+
+/* However the bytes come in pieces, the same goes on; and that, shown again, has no fault and goes on
+ * as it is. */
+static void
+run_intake(const struct fuzz_target *target, struct slice bytes)
+{
+	const size_t room = bytes.n + INSTEAD_ROOM;
+	char *whole = malloc(room), *other = malloc(room + INSTEAD_ROOM);
+	enum head_fault fault, again;
+	size_t n;
+
+	(void)target;
+	if (!whole || !other)
+		abort();
+	n = take_in(bytes, bytes.n, whole, &fault);
+	for (size_t step = 1; step < 64; step = step * 3 + 1)
+		if (take_in(bytes, step, other, &again) != n || !fault != !again ||
+			memcmp(whole, other, n) != 0)
+			abort();
+	if (take_in((struct slice){whole, n}, n, other, &again) != n || again ||
+		memcmp(whole, other, n) != 0)
+		abort();
+	free(whole);
+	free(other);
+}
+
 const struct fuzz_target targets[] = {
+	{"intake", run_intake, NULL},
 	{"json", run_json, NULL},
 	{"config", run_config, NULL},
 	{"form", run_form, NULL},

@@ -29,6 +29,7 @@ Test(refusals, a_fault_of_the_sender_is_the_same_for_all)
 		const char *text;
 	} rows[] = {
 		{REFUSAL_FRAMING, 400, "Bad request"},
+		{REFUSAL_VERSION, 505, "HTTP version not supported"},
 		{REFUSAL_PATH, 404, "Not found"},
 		{REFUSAL_METHOD, 405, "Method not allowed"},
 		{REFUSAL_BODY, 413, "Body too large"},
@@ -42,4 +43,13 @@ Test(refusals, a_fault_of_the_sender_is_the_same_for_all)
 		cr_expect_str_eq(refusal.text, rows[i].text);
 		cr_expect_eq(refusal.retry_after_s, 0);
 	}
+}
+
+Test(refusals, a_fault_of_a_head_has_its_own_words)
+{
+#define EXPECT_SAME(name, status_, text_, when)                                                    \
+	cr_expect_eq(refusal_of(refusal_of_head(HEAD_##name), NULL).status, status_);              \
+	cr_expect_str_eq(refusal_of(refusal_of_head(HEAD_##name), NULL).text, text_);
+	HEAD_FAULTS(EXPECT_SAME)
+#undef EXPECT_SAME
 }

@@ -53,17 +53,23 @@ ParameterizedTestParameters(target, each_request_line_asks_for_one_thing)
 		{"POST", "/webhooks/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks/emai", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks/emails", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
-		{"POST", "/webhooks/email/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/email/", TARGET_POST, EMAIL, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/email//", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks/Email", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks//batch", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
-		{"POST", "/webhooks/email/batch/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"POST", "/webhooks/email/batch/", TARGET_POST, EMAIL, true, REFUSAL_NONE, ""},
+		{"GET", "/webhooks/email/batch/x-1/", TARGET_ASK, EMAIL, false, REFUSAL_NONE, ""},
+		{"POST", "/webhooks/email/batch//", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks/email/batches", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"GET", "/webhooks/none/batch/x-1", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
 		{"POST", "/webhooks/../webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_PATH,
 			""},
 		{"POST", "//webhooks/email", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
-		{"GET", "/metrics/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
-		{"GET", "/webhooks/health/", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "/metrics/", TARGET_METRICS, NONE, false, REFUSAL_NONE, ""},
+		{"GET", "/metrics//", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"GET", "/webhooks/health/", TARGET_HEALTH, NONE, false, REFUSAL_NONE, ""},
+		{"GET", "//", TARGET_REFUSED, NONE, false, REFUSAL_PATH, ""},
+		{"OPTIONS", "*", TARGET_REFUSED, NONE, false, REFUSAL_METHOD, "GET, HEAD, POST"},
 	};
 
 	return cr_make_param_array(struct target_row, rows, sizeof rows / sizeof *rows);
@@ -88,5 +94,5 @@ Test(target, a_batch_that_is_asked_for_is_named)
 	const struct target t = target_of(&cfg, "GET", "/webhooks/email/batch/0a-1/batch/2");
 
 	cr_expect_eq(t.kind, TARGET_ASK);
-	cr_expect_str_eq(t.id, "0a-1/batch/2");
+	cr_expect(slice_is(t.id, "0a-1/batch/2"));
 }
