@@ -2,9 +2,10 @@
  * what senders ask about their batches.
  *
  * In: HTTP on the address of its own, for operators only, unless that is off; the stages' figures
- * from the tap; questions from ingress. Out: answers; dead letters put back into the journal or dropped. State: the figures last heard. A
- * process of its own, so that ingress, which strangers reach, can touch neither journal nor
- * letters. A kill costs the requests under way: a replay that was cut is simply asked for again. */
+ * from the tap; questions from ingress. Out: answers; dead letters put back into the journal or
+ * dropped. State: the figures last heard. A process of its own, so that ingress, which strangers
+ * reach, can touch neither journal nor letters. A kill costs the requests under way: a replay that
+ * was cut is simply asked for again. */
 #include <stdlib.h>
 
 #include "letters.h"

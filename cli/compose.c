@@ -10,6 +10,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/field.h"
 #include "lib/base/json.h"
+#include "lib/base/map.h"
 #include "lib/base/object.h"
 
 static bool
@@ -35,13 +36,10 @@ add_fields(struct object *to, const struct draft *draft, struct error *why)
 	for (size_t i = 0; i < draft->fields_count; i++) {
 		const char *field = draft->fields[i], *equals = strchr(field, '=');
 		struct slice key = {field, equals ? (size_t)(equals - field) : 0};
-		msgpack_object value = {.type = MSGPACK_OBJECT_STR};
 
 		if (key.n == 0)
 			return error_set(why, "--field takes KEY=TEXT, not \"%s\"", field);
-		value.via.str.ptr = equals + 1;
-		value.via.str.size = (uint32_t)strlen(equals + 1);
-		object_set(to, key, value);
+		object_set(to, key, object_of_text(slice_of(equals + 1)));
 	}
 	return true;
 }

@@ -1,8 +1,9 @@
 /* ingress - takes HTTP requests, holds no secret, answers what the validator found.
  *
- * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators,
- * questions to admin; HTTP answers; /webhooks/health and /metrics. State: requests under way, in memory. A kill cuts their
- * connections: what the validator had stored by then is known as a duplicate when it is sent again.
+ * In: HTTP; answer frames; the stages' figures. Out: request frames to the validators, questions to
+ * admin; HTTP answers; /webhooks/health and /metrics. State: requests under way, in memory. A kill
+ * cuts their connections: what the validator had stored by then is known as a duplicate when it is
+ * sent again.
  */
 #include <openssl/rand.h>
 #include <stdlib.h>

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/base/map.h"
+
 /* Containers within each other, the frame's own map included; msgpack-c has room for 32. */
 enum { DEPTH_MAX = 30 };
 
@@ -460,18 +462,6 @@ frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n, msg
 	return check_complete(&u, seen);
 }
 
-static msgpack_object
-text_object(struct slice s)
-{
-	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.p}};
-}
-
-static msgpack_object
-uint_object(uint64_t n)
-{
-	return (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = n};
-}
-
 static bool
 seqs_object(const struct seqs *seqs, msgpack_zone *zone, msgpack_object *out)
 {
@@ -480,7 +470,7 @@ seqs_object(const struct seqs *seqs, msgpack_zone *zone, msgpack_object *out)
 	if (!list)
 		return false;
 	for (size_t i = 0; i < seqs->n; i++)
-		list[i] = uint_object(seqs->list[i]);
+		list[i] = object_of_uint(seqs->list[i]);
 	*out = (msgpack_object){
 		.type = MSGPACK_OBJECT_ARRAY, .via.array = {(uint32_t)seqs->n, list}};
 	return true;
@@ -493,13 +483,11 @@ value_object(enum field_kind kind, const void *value, msgpack_zone *zone, msgpac
 
 	switch (kind) {
 	case FIELD_UINT:
-		*out = uint_object(*(const uint64_t *)value);
+		*out = object_of_uint(*(const uint64_t *)value);
 		return true;
 	case FIELD_STR:
 	case FIELD_NSTR:
-		*out = text_object(*s);
-		if (!s->p)
-			out->type = MSGPACK_OBJECT_NIL;
+		*out = object_of_text(*s);
 		return true;
 	case FIELD_BIN:
 		*out = (msgpack_object){
@@ -523,11 +511,12 @@ frame_object(const struct frame_schema *schema, const void *frame, msgpack_zone 
 
 	if (!pairs)
 		return false;
-	pairs[0] = (msgpack_object_kv){text_object(slice_of("v")), uint_object(FRAME_VERSION)};
+	pairs[0] =
+		(msgpack_object_kv){object_of_text(slice_of("v")), object_of_uint(FRAME_VERSION)};
 	for (uint32_t i = 1; i < n; i++) {
 		const struct frame_field *f = &schema->fields[i - 1];
 
-		pairs[i].key = text_object((struct slice){f->name, f->name_len});
+		pairs[i].key = object_of_text((struct slice){f->name, f->name_len});
 		if (!value_object(f->kind, (const char *)frame + f->offset, zone, &pairs[i].val))
 			return false;
 	}

@@ -111,21 +111,13 @@ fields_join(struct slice a, struct slice b, msgpack_zone *zone)
 }
 
 msgpack_object
-fields_object(struct slice s)
-{
-	if (!s.p)
-		return NIL;
-	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.p}};
-}
-
-msgpack_object
 fields_pair(const char *key, msgpack_object value, msgpack_zone *zone)
 {
 	msgpack_object_kv *pair = msgpack_zone_malloc(zone, sizeof *pair);
 
 	if (!pair)
 		return NIL;
-	*pair = (msgpack_object_kv){fields_object(slice_of(key)), value};
+	*pair = (msgpack_object_kv){object_of_text(slice_of(key)), value};
 	return (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {1, pair}};
 }
 

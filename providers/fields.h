@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/base/field.h"
+#include "lib/base/map.h"
 #include "lib/base/slice.h"
 #include "lib/base/timestamp.h"
 #include "provider.h"
@@ -38,9 +39,6 @@ struct slice fields_or(struct slice a, struct slice b);
 
 /* Both joined by ": "; one alone when the other is absent or empty. */
 struct slice fields_join(struct slice a, struct slice b, msgpack_zone *zone);
-
-/* A msgpack text that points to s; nil for an absent one. */
-msgpack_object fields_object(struct slice s);
 
 /* A map with one key and this value: for normal.metadata. */
 msgpack_object fields_pair(const char *key, msgpack_object value, msgpack_zone *zone);

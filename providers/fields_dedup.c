@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fields.h"
+#include "lib/base/codec.h"
 
 enum { KEY_MAX = 256, DIGEST_LEN = 32 };
 
@@ -42,17 +43,11 @@ write_part(char *to, struct slice part)
 struct slice
 fields_hash(struct slice bytes, msgpack_zone *zone)
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char digest[DIGEST_LEN];
-	char *text = msgpack_zone_malloc_no_align(zone, 2 * (size_t)DIGEST_LEN);
 
-	if (!text || !EVP_Digest(bytes.p, bytes.n, digest, NULL, EVP_sha256(), NULL))
+	if (!EVP_Digest(bytes.p, bytes.n, digest, NULL, EVP_sha256(), NULL))
 		return (struct slice){NULL, 0};
-	for (size_t i = 0; i < DIGEST_LEN; i++) {
-		text[2 * i] = hex[digest[i] >> 4];
-		text[2 * i + 1] = hex[digest[i] & 15];
-	}
-	return (struct slice){text, 2 * (size_t)DIGEST_LEN};
+	return encode_hex(digest, DIGEST_LEN, zone);
 }
 
 struct slice

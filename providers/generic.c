@@ -163,7 +163,7 @@ complete_data(const msgpack_object *event, const msgpack_object *data, msgpack_z
 		return false;
 	if (inner->size)
 		memcpy(all, inner->ptr, inner->size * sizeof *all);
-	all[inner->size].key = fields_object(slice_of(ENVELOPE));
+	all[inner->size].key = object_of_text(slice_of(ENVELOPE));
 	out->via.map = (msgpack_object_map){inner->size + 1, all};
 	return true;
 }

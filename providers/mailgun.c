@@ -60,7 +60,7 @@ form_root(const struct form *form, msgpack_zone *zone, msgpack_object *root)
 		key = object_str(&map->ptr[i].key);
 		for (size_t k = 0; k < sizeof lasts / sizeof *lasts; k++)
 			if (slice_is(key, lasts[k]))
-				map->ptr[i].val = fields_object(form_last(form, lasts[k]));
+				map->ptr[i].val = object_of_text(form_last(form, lasts[k]));
 		if (slice_is(key, "tag"))
 			map->ptr[i].val = form_all(form, "tag", zone);
 	}

@@ -112,7 +112,7 @@ tags_of_list(const msgpack_object_array *list, msgpack_zone *zone)
 
 		if (name.n && value)
 			out.via.map.ptr[out.via.map.size++] =
-				(msgpack_object_kv){fields_object(name), *value};
+				(msgpack_object_kv){object_of_text(name), *value};
 	}
 	return fields_metadata(&out);
 }

@@ -53,11 +53,9 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 	if (ev->metadata.type == MSGPACK_OBJECT_MAP)
 		put(&m, "metadata", ev->metadata);
 	if (ev->machine)
-		put(&m, "machine",
-			(msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = true});
+		put(&m, "machine", object_of_bool(true));
 	if (ev->anonymous)
-		put(&m, "anonymous",
-			(msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = true});
+		put(&m, "anonymous", object_of_bool(true));
 	put_text(&m, "provider_event", ev->provider_event);
 	put(&m, "raw", ev->raw);
 	*out = (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {m.n, m.kv}};

@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
+#include "lib/base/map.h"
 
 /* Room that an event takes in the journal beside its frame: keys, headers, its row in the seen log.
  */
@@ -175,14 +176,6 @@ name_batch(struct journal *journal, struct job *job)
 	journal_batch_id(journal, chance, job->batch);
 }
 
-static msgpack_object
-text_object(struct slice s)
-{
-	if (!s.p)
-		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
-	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)s.n, s.p}};
-}
-
 /* [index, event id or nil, error] for each event that was refused, in the job's zone. */
 static bool
 list_errors(struct job *job, struct journal_batch *batch)
@@ -200,9 +193,9 @@ list_errors(struct job *job, struct journal_batch *batch)
 		row = msgpack_zone_malloc(&job->zone, 3 * sizeof *row);
 		if (!row)
 			return false;
-		row[0] = (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = i};
-		row[1] = text_object(c->id);
-		row[2] = text_object(slice_of(outcome_error(c->outcome)));
+		row[0] = object_of_uint(i);
+		row[1] = object_of_text(c->id);
+		row[2] = object_of_text(slice_of(outcome_error(c->outcome)));
 		list[n++] = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {3, row}};
 	}
 	batch->invalid = n;

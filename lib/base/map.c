@@ -22,14 +22,6 @@ grow(msgpack_zone *zone, const void *rows, uint32_t n, uint32_t *room, size_t si
 	return grown;
 }
 
-msgpack_object
-object_of_text(struct slice text)
-{
-	if (!text.p)
-		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
-	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)text.n, text.p}};
-}
-
 struct map
 map_in(msgpack_zone *zone)
 {
@@ -68,14 +60,13 @@ map_text(struct map *m, const char *key, struct slice text)
 void
 map_uint(struct map *m, const char *key, uint64_t number)
 {
-	map_put(m, key,
-		(msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = number});
+	map_put(m, key, object_of_uint(number));
 }
 
 void
 map_bool(struct map *m, const char *key, bool value)
 {
-	map_put(m, key, (msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = value});
+	map_put(m, key, object_of_bool(value));
 }
 
 void

@@ -46,6 +46,24 @@ void list_add(struct list *l, msgpack_object item);
 msgpack_object list_object(const struct list *l);
 
 /* A text as an object, absent as nil; shares the bytes. */
-msgpack_object object_of_text(struct slice text);
+static inline msgpack_object
+object_of_text(struct slice text)
+{
+	if (!text.p)
+		return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)text.n, text.p}};
+}
+
+static inline msgpack_object
+object_of_uint(uint64_t number)
+{
+	return (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = number};
+}
+
+static inline msgpack_object
+object_of_bool(bool value)
+{
+	return (msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = value};
+}
 
 #endif

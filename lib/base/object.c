@@ -5,16 +5,7 @@
 #include <stdlib.h>
 
 #include "json.h"
-
-static msgpack_object
-text_of(struct slice text)
-{
-	msgpack_object obj = {.type = text.p ? MSGPACK_OBJECT_STR : MSGPACK_OBJECT_NIL};
-
-	obj.via.str.ptr = text.p;
-	obj.via.str.size = (uint32_t)text.n;
-	return obj;
-}
+#include "map.h"
 
 static struct slice
 key_at(const struct object *o, uint32_t i)
@@ -49,14 +40,14 @@ object_set(struct object *o, struct slice key, msgpack_object value)
 		o->short_of_memory = true;
 		return;
 	}
-	o->rows[i] = (msgpack_object_kv){text_of(key), value};
+	o->rows[i] = (msgpack_object_kv){object_of_text(key), value};
 	o->n += i == o->n;
 }
 
 void
 object_text(struct object *o, const char *key, struct slice text)
 {
-	object_set(o, slice_of(key), text_of(text));
+	object_set(o, slice_of(key), object_of_text(text));
 }
 
 void

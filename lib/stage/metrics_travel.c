@@ -2,14 +2,8 @@
  * histogram [family, labels, [buckets..., sum, count]]. */
 #include <math.h>
 
+#include "lib/base/map.h"
 #include "metrics_private.h"
-
-static msgpack_object
-text_object(const char *text)
-{
-	return (msgpack_object){
-		.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)strlen(text), text}};
-}
 
 static msgpack_object
 array_object(msgpack_object *of, size_t n)
@@ -25,8 +19,8 @@ series_object(const struct series *s, msgpack_zone *zone, msgpack_object *out)
 
 	if (!row)
 		return false;
-	row[0] = text_object(metric_table[s->family].family);
-	row[1] = text_object(s->labels);
+	row[0] = object_of_text(slice_of(metric_table[s->family].family));
+	row[1] = object_of_text(slice_of(s->labels));
 	for (size_t i = 0; i < n; i++)
 		row[3 + i] =
 			(msgpack_object){.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = s->values[i]};

@@ -42,7 +42,7 @@ copy(struct captured *c, const char *text)
 
 	cr_assert_not_null(kept);
 	memcpy(kept, text, n + 1);
-	return fields_object((struct slice){kept, n});
+	return object_of_text((struct slice){kept, n});
 }
 
 void
