@@ -625,6 +625,23 @@ def test_systemd_takes_the_units_and_finds_them_hardened(tmp_path):
         assert subprocess.run(["sh", "-n", REPO / "deploy/systemd/enable"]).returncode == 0
 
 
+def test_systemd_is_given_a_unit_for_each_process(tmp_path):
+    config = tmp_path / "trotline.yaml"
+    config.write_text(
+        "sources:\n  - name: email\n    provider: trotline\n    secrets: [a-secret-of-32-characters-or-more]\n"
+        "processes: {validator: 2}\nhandlers: [{name: opened, processes: 3}, {name: bounced, processes: 0}]\n")
+    told, systemctl = tmp_path / "told", tmp_path / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    systemctl.chmod(0o755)
+    env = {**os.environ, "TROTLINE_BIN": str(BIN), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", REPO / "deploy/systemd/enable", config], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    [units] = [line.split()[1:] for line in told.read_text().splitlines() if line.startswith("enable ")]
+    assert {"trotline-ingress@0.service", "trotline-validator@0.service", "trotline-validator@1.service",
+            "trotline-handler@opened.2.service", "trotline-admin@0.service", "trotline.target"} <= set(units)
+    assert not {"trotline-validator@2.service", "trotline-handler@bounced.0.service"} & set(units)
+
+
 def test_systemd_orders_stages_of_any_number():
     """Each of a stage stands before the stage's target, which those in front of it come after. Named
     one by one are only stages of one process."""
