@@ -12,7 +12,8 @@ from pipeline import sign
 from senders import BLOCKS, CERT_URL, KEYED, PASSWORD, SECRET, TOPIC, WHSEC
 
 URL = "https://hooks.example.com/webhooks/"  # as entered at the provider, where it is signed
-PUBLISHED = "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G"  # MailerSend's, for its ping
+# What these providers publish, for their pings.
+PUBLISHED = {"mailersend": "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G", "mandrill": "test-webhook"}
 JSON = {"Content-Type": "application/json"}
 BASIC = {"Authorization": "Basic " + base64.b64encode(PASSWORD.encode()).decode()}
 ENVELOPE = ("Message", "MessageId", "Timestamp", "TopicArn", "Type")
@@ -41,10 +42,10 @@ def mailgun(body, now):
     return JSON, b'{"signature": %s, "event-data": %s}' % (json.dumps(block).encode(), body)
 
 
-def mandrill(body, _):
+def mandrill(body, _, secret=SECRET):
     """body: the array of events, or one."""
     text = body if body.lstrip()[:1] == b"[" else b"[" + body + b"]"
-    mac = b64mac(SECRET.encode(), (URL + "mandrill").encode() + b"mandrill_events" + text, hashlib.sha1)
+    mac = b64mac(secret.encode(), (URL + "mandrill").encode() + b"mandrill_events" + text, hashlib.sha1)
     return ({"Content-Type": "application/x-www-form-urlencoded", "X-Mandrill-Signature": mac},
             b"mandrill_events=" + urllib.parse.quote_plus(text).encode())
 
@@ -55,8 +56,8 @@ def svix(body, now):
     return JSON | {"svix-id": name, "svix-timestamp": str(now), "svix-signature": "v1," + mac}, body
 
 
-def mailersend(body, _):
-    return JSON | {"Signature": hexmac(SECRET, body)}, body
+def mailersend(body, _, secret=SECRET):
+    return JSON | {"Signature": hexmac(secret, body)}, body
 
 
 def stripe(body, now):
@@ -107,10 +108,12 @@ class Signer:
         return BASIC | {"x-amz-sns-rawdelivery": "true", "x-amz-sns-topic-arn": TOPIC,
                         "x-amz-sns-message-id": name_of(body)[:36]}, body
 
-    def request(self, source, body, now=None, raw=False):
-        """Headers and body as they go over the wire. raw: SES without an envelope."""
+    def request(self, source, body, now=None, raw=False, published=False):
+        """Headers and body as they go over the wire. raw: SES without an envelope; published: by the
+        secret that everybody knows."""
         how = getattr(self, "ses_raw" if raw and source == "ses" else source, None) or HOW[source]
-        return how(body, int(time.time()) if now is None else now)
+        secret = (PUBLISHED[source],) if published else ()
+        return how(body, int(time.time()) if now is None else now, *secret)
 
     def block(self, source, raw=False):
         """The source's block in trotline.yaml."""
