@@ -102,6 +102,16 @@ missing_of(unsigned missing, msgpack_zone *zone)
 	return list;
 }
 
+/* Why what stands where an address should is none; that nothing stands there is no fault by itself.
+ */
+static msgpack_object
+email_error(const struct normal *ev)
+{
+	if (ev->email_fault == ADDRESS_GOOD || ev->email_fault == ADDRESS_ABSENT)
+		return NIL;
+	return text_of(slice_of(address_fault_text(ev->email_fault)));
+}
+
 static msgpack_object
 event_of(const struct normal *ev, msgpack_zone *zone)
 {
@@ -109,6 +119,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"type", text_of(ev->type)},
 		{"bounce_class", text_of(ev->bounce_class)},
 		{"email", text_of(ev->email)},
+		{"email_error", email_error(ev)},
 		{"event_id", text_of(ev->event_id)},
 		{"message_id", text_of(ev->message_id)},
 		{"timestamp", time_of(ev->ts_ms, zone)},

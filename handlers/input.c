@@ -47,14 +47,15 @@ id_text(struct input *in, const char *key)
 static bool
 read_email(struct input *in, struct error *why)
 {
+	struct slice text = field_str(&in->ev->data, "email");
 	struct error cause;
 
-	in->address = field_str(&in->ev->data, "email");
-	if (!in->address.p)
-		in->address = in->ev->email;
+	if (!text.p)
+		text = in->ev->email;
+	if (!address_read(text, in->lower, &in->address, &cause))
+		return error_set(why, "data.email %s", cause.text);
 	in->email = (struct slice){in->lower, in->address.n};
-	return address_read(in->address, in->lower, &cause) ||
-	       error_set(why, "data.email %s", cause.text);
+	return true;
 }
 
 static bool

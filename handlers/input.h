@@ -33,7 +33,7 @@ enum { INPUT_MESSAGE_ID_MAX = 998 };
 struct input {
 	const struct event *ev;
 	struct slice email;   /* lower case */
-	struct slice address; /* the same as the sender wrote it */
+	struct slice address; /* the same in the sender's case */
 	struct slice message_id;
 	INPUT_IDS(INPUT_MEMBER)
 	INPUT_TEXTS(INPUT_MEMBER)

@@ -225,9 +225,8 @@ campaign(const msgpack_object *event)
 static struct slice
 recipient(const msgpack_object *event)
 {
-	const struct slice own = FIELDS_TEXT(event, "recipient");
-
-	return own.n ? own : address_bare(FIELDS_TEXT(event, "message", "headers", "to"));
+	return fields_or(
+		FIELDS_TEXT(event, "recipient"), FIELDS_TEXT(event, "message", "headers", "to"));
 }
 
 static void

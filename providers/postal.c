@@ -14,7 +14,6 @@
  * Source: postalserver/postal, lib/postal/http.rb, signer.rb; docs, webhooks. */
 #include "batch.h"
 #include "fields.h"
-#include "lib/base/address.h"
 #include "scheme.h"
 #include "source.h"
 
@@ -50,7 +49,7 @@ message(struct normal *ev, const msgpack_object *payload, msgpack_zone *zone)
 
 	if (!mail)
 		mail = field_get(payload, "original_message");
-	ev->email = address_bare(field_str(mail, "to"));
+	ev->email = field_str(mail, "to");
 	ev->message_id = fields_id(mail, "id", zone);
 	ev->skipped = slice_is(field_str(mail, "direction"), "incoming");
 	ev->tags = fields_tags(field_get(mail, "tag"), zone);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/address.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/slice.h"
@@ -92,7 +93,10 @@ const char *event_fault_text(enum event_fault fault);
 struct normal {
 	struct slice type;         /* email_delivered, email_bounced, ..., system_*, unknown */
 	struct slice bounce_class; /* hard, soft, undetermined; absent elsewhere */
-	struct slice email;        /* recipient, as the provider wrote it */
+	/* The recipient, as the provider's file took it; then provider_check makes the bare address
+	 * of it, or nothing with the reason, and keeps what was written. */
+	struct slice email, email_written;
+	enum address_fault email_fault;
 	struct slice event_id, message_id;
 	int64_t ts_ms; /* 0: the provider gave none */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;

@@ -200,6 +200,18 @@ is_whole(const struct normals *out)
 	return !out->incomplete;
 }
 
+/* Whatever the provider's file took from wherever: one address, or none with the reason. */
+static void
+read_addresses(struct normals *out)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		struct normal *ev = &out->list[i];
+
+		ev->email_written = ev->email;
+		ev->email_fault = address_find(ev->email_written, &ev->email);
+	}
+}
+
 static void
 tell_fault(const struct normal *ev, struct error *why)
 {
@@ -240,6 +252,7 @@ provider_read(
 	}
 	if (!ok)
 		return out->too_many ? CHECK_TOO_MANY : CHECK_MALFORMED;
+	read_addresses(out);
 	return judge_single(in, out, why);
 }
 

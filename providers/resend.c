@@ -12,7 +12,6 @@
  * Source: resend.com/docs, event-types and retries; docs.svix.com, retries; standard-webhooks. */
 #include "batch.h"
 #include "fields.h"
-#include "lib/base/address.h"
 #include "scheme.h"
 
 static const struct event_name names[] = {
@@ -96,7 +95,7 @@ recipient(const msgpack_object *data)
 
 	if (to && to->type == MSGPACK_OBJECT_ARRAY)
 		to = to->via.array.size ? &to->via.array.ptr[0] : NULL;
-	return address_bare(fields_or(object_str(to), FIELDS_TEXT(data, "email")));
+	return fields_or(object_str(to), FIELDS_TEXT(data, "email"));
 }
 
 /* [{name, value}, ...] as the map that newer events have. */

@@ -15,7 +15,6 @@
  * notification-contents; amazon-sns-developer-guide. */
 #include "batch.h"
 #include "fields.h"
-#include "lib/base/address.h"
 #include "scheme.h"
 #include "sns.h"
 
@@ -199,8 +198,7 @@ add(const struct ses_message *msg, const msgpack_object *recipient, struct norma
 	if (!ev)
 		return false;
 	set_type(ev, msg);
-	ev->email = address_bare(
-		fields_or(object_str(recipient), field_str(recipient, "emailAddress")));
+	ev->email = fields_or(object_str(recipient), field_str(recipient, "emailAddress"));
 	ev->event_id = msg->sns_id;
 	ev->message_id = FIELDS_TEXT(msg->mail, "messageId");
 	ev->ts_ms = event_time(msg);

@@ -35,7 +35,7 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 	m.kv = msgpack_zone_malloc(zone, DATA_KEYS * sizeof *m.kv);
 	if (!m.kv)
 		return false;
-	put_text(&m, "email", ev->email);
+	put_text(&m, "email", ev->email.p ? ev->email : ev->email_written);
 	put_text(&m, "message_id", ev->message_id);
 	put_text(&m, "campaign_id", ev->campaign);
 	put_text(&m, "bounce_class", ev->bounce_class);

@@ -24,10 +24,14 @@ row_of(const struct state_value *v)
 
 /* As handlers do it, so that both mean the same address. */
 static bool
-normalise(struct slice address, char lower[ADDRESS_MAX], struct error *why)
+normalise(struct slice text, char lower[ADDRESS_MAX], struct slice *email, struct error *why)
 {
-	return address_read(address, lower, NULL) ||
-	       error_set(why, "\"%.*s\" is no e-mail address", SLICE_ARG(address));
+	struct error cause;
+
+	if (!address_read(text, lower, email, &cause))
+		return error_set(why, "\"%.*s\" %s", SLICE_ARG(text), cause.text);
+	email->p = lower;
+	return true;
 }
 
 /* ---- looking ---- */
@@ -62,11 +66,11 @@ roster_find(struct state *db, struct slice address, int64_t now_ms, struct roste
 	bool *active, struct error *why)
 {
 	char lower[ADDRESS_MAX];
+	struct slice email;
 
 	entry->row = (struct roster_row){.email = {NULL, 0}};
-	if (!normalise(address, lower, why) ||
-		!state_each(db, SQL_SUPPRESSION_FIND,
-			STATE_VALUES(SV_TEXT(((struct slice){lower, address.n}))), COLUMNS,
+	if (!normalise(address, lower, &email, why) ||
+		!state_each(db, SQL_SUPPRESSION_FIND, STATE_VALUES(SV_TEXT(email)), COLUMNS,
 			keep_row, entry, why))
 		return OPS_TROUBLE;
 	*active = entry->row.email.p && entry->row.span.until > now_ms;
@@ -206,10 +210,11 @@ in_transaction(
 {
 	char lower[ADDRESS_MAX];
 	enum roster_result result;
+	struct slice email;
 
-	if (!normalise(c->address, lower, why) || !state_begin(db, why))
+	if (!normalise(c->address, lower, &email, why) || !state_begin(db, why))
 		return ROSTER_FAILED;
-	result = change(db, c, (struct slice){lower, c->address.n}, why);
+	result = change(db, c, email, why);
 	if (result != ROSTER_CHANGED)
 		state_rollback(db);
 	else if (!state_commit(db, why))

@@ -24,7 +24,7 @@ struct roster_entry {
 	char texts[ADDRESS_MAX + 256 + 1024]; /* what `row` points to */
 };
 
-/* The suppression of an address, in whatever case it is written; also one that is over by now_ms:
+/* The suppression of an address, in whatever case and dress it is written; also one that is over by now_ms:
  * then `active` is false. OPS_TROUBLE when it is no address, or the database is in trouble. */
 enum ops_found roster_find(struct state *db, struct slice address, int64_t now_ms,
 	struct roster_entry *entry, bool *active, struct error *why);
