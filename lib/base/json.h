@@ -1,8 +1,10 @@
 /* json - the only place where JSON text is met: JSON <-> msgpack objects.
  *
  * Reading is strict (RFC 8259, UTF-8 checked, one value, no trailing bytes) and refuses what would
- * be read differently elsewhere: repeated keys, a NUL in a key, integers beyond 64 bits, nesting
- * over JSON_DEPTH_MAX. 64-bit integers and NUL in strings survive. */
+ * be read differently elsewhere: repeated keys, a NUL in a key, nesting over JSON_DEPTH_MAX. 64-bit
+ * integers and NUL in strings survive. What only some readers cannot hold costs no event: half a
+ * surrogate pair reads as U+FFFD, a number beyond 64 bits (or beyond a double) as the text of its
+ * digits, and one byte order mark before the text is passed over. */
 #ifndef TROTLINE_JSON_H
 #define TROTLINE_JSON_H
 
@@ -29,8 +31,8 @@ bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone
 	msgpack_object *out, struct error *why);
 
 /* The same for a batch, so that one bad event sinks none of the others: of an array that is refused
- * only for what stands in some of its objects (repeated keys, numbers beyond 64 bits, half a
- * surrogate pair, bytes that are no UTF-8), these become nil. Then its other items that are no
+ * only for what stands in some of its objects (repeated keys, bytes that are no UTF-8), these become
+ * nil. Then its other items that are no
  * objects do too. False when none of its objects can be read. */
 bool json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);

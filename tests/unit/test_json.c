@@ -90,9 +90,8 @@ Test(json, bad_texts_are_refused_with_one_clear_line)
 	static const char cut[] =
 		"not JSON: a comma, colon, key, quote or bracket is missing or too "
 		"many, or the text is cut";
-	static const char number[] = "not JSON: a number is malformed or beyond 64 bits";
-	static const char escape[] =
-		"not JSON: a string holds a bad escape or half a surrogate pair";
+	static const char number[] = "not JSON: a number is malformed";
+	static const char escape[] = "not JSON: a string holds a bad escape";
 	static const char utf8[] = "not JSON: it is not valid UTF-8";
 	static const char word[] = "not JSON: a word other than true, false and null";
 	static const struct {
@@ -100,21 +99,57 @@ Test(json, bad_texts_are_refused_with_one_clear_line)
 	} bad[] = {{"", "not JSON: it is empty"}, {" \n", "not JSON: it is empty"}, {"{", cut},
 		{"[1,]", cut}, {"{\"a\":1,}", cut}, {"{\"a\" 1}", cut}, {"{\"a\"}", cut},
 		{"{1:2}", cut}, {"{'a':1}", cut}, {"{} {}", cut}, {"{}x", cut}, {"1 2", cut},
-		{"[1 2]", cut}, {"[NaN]", cut}, {"[Infinity]", cut}, {"\xEF\xBB\xBF{}", cut},
-		{"[1]]", cut}, {"// x\n1", cut}, {"[tru]", word}, {"nul", word}, {"[falsey]", word},
+		{"[1 2]", cut}, {"[NaN]", cut}, {"[Infinity]", cut}, {"[1]]", cut},
+		{"// x\n1", cut}, {"[tru]", word}, {"nul", word}, {"[falsey]", word},
 		{"01", number}, {"1.", number}, {"-", number}, {"1e", number}, {"0x10", number},
-		{"1e400", number}, {"-1e400", number}, {"1e99999999999999999999", number},
-		{"18446744073709551616", number}, {"-9223372036854775809", number},
-		{"100000000000000000000000", number}, {"\"\\ud800\"", escape},
-		{"\"\\udc00\"", escape}, {"\"\\ud800\\u0041\"", escape},
-		{"\"\\ud800\\ud800\"", escape}, {"\"\\ud800x\"", escape}, {"\"\\x41\"", escape},
-		{"\"\\u12g4\"", escape}, {"\"\xC0\x80\"", utf8}, {"\"\xED\xA0\x80\"", utf8},
-		{"\"\xF4\x90\x80\x80\"", utf8}, {"\"\xFF\"", utf8}, {"\"\xC3\"", utf8},
+		{"[1e400,01]", number}, {"[99999999999999999999.]", number},
+		{"\xEF\xBB\xBF\xEF\xBB\xBF{}", cut}, {"\xEF\xBB\xBF", "not JSON: it is empty"},
+		{"[\"\\ud800\", \"\\x\"]", escape}, {"[\"\\ud800\",]", cut},
+
+		{"\"\\x41\"", escape}, {"\"\\u12g4\"", escape}, {"\"\xC0\x80\"", utf8},
+		{"\"\xED\xA0\x80\"", utf8}, {"\"\xF4\x90\x80\x80\"", utf8}, {"\"\xFF\"", utf8},
+		{"\"\xC3\"", utf8},
 		{"\"a\nb\"", "not JSON: a string holds an unescaped control character"},
 		{"\"abc", "not JSON: a string is not closed"}};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		refused_as(bad[i].text, bad[i].cause);
+}
+
+Test(json, half_a_surrogate_pair_reads_as_the_replacement_character)
+{
+	reads_as("\"\\ud83d\"", "\"\xEF\xBF\xBD\"");
+	reads_as("\"\\udc00\"", "\"\xEF\xBF\xBD\"");
+	reads_as("\"\\uD800\\u0041\"", "\"\xEF\xBF\xBD"
+				       "A\"");
+	reads_as("\"\\ud800\\ud800\"", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
+	reads_as("\"\\ud800\\ud83d\\ude00\"", "\"\xEF\xBF\xBD\xF0\x9F\x98\x80\"");
+	reads_as("\"\\udc00\\ud800x\\\\ud800\"", "\"\xEF\xBF\xBD\xEF\xBF\xBDx\\\\ud800\"");
+	reads_as("{\"a\":\"Hi \\ud83d\",\"b\\udfff\":[1,\"\\\"\\ud83d\"]}",
+		"{\"a\":\"Hi \xEF\xBF\xBD\",\"b\xEF\xBF\xBD\":[1,\"\\\"\xEF\xBF\xBD\"]}");
+}
+
+Test(json, a_number_beyond_64_bits_is_the_text_of_its_digits)
+{
+	static const char *const numbers[] = {"18446744073709551616", "-9223372036854775809",
+		"100000000000000000000000", "123456789012345678901234567890", "1e400", "-1e400",
+		"1e99999999999999999999", "1.5E+309"};
+	char text[160], expected[160];
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		snprintf(text, sizeof text, "[%s,{\"a\":%s},\"%s\",7]", numbers[i], numbers[i],
+			numbers[i]);
+		snprintf(expected, sizeof expected, "[\"%s\",{\"a\":\"%s\"},\"%s\",7]", numbers[i],
+			numbers[i], numbers[i]);
+		reads_as(text, expected);
+	}
+	reads_as("18446744073709551616", "\"18446744073709551616\"");
+}
+
+Test(json, one_byte_order_mark_is_passed_over)
+{
+	reads_as("\xEF\xBB\xBF{\"a\":1}", "{\"a\":1}");
+	reads_as("\xEF\xBB\xBF [\"\xEF\xBB\xBF\\ud800\"]", "[\"\xEF\xBB\xBF\xEF\xBF\xBD\"]");
 }
 
 Test(json, a_nul_in_the_text_is_refused_wherever_it_stands)
@@ -149,10 +184,14 @@ batch_reads_as(const char *text, const char *expected)
 
 Test(json, an_object_that_cannot_be_read_costs_none_of_its_batch)
 {
-	batch_reads_as("[{\"a\":1},{\"b\":99999999999999999999}]", "[{\"a\":1},null]");
+	batch_reads_as("[{\"a\":1},{\"b\":99999999999999999999}]",
+		"[{\"a\":1},{\"b\":\"99999999999999999999\"}]");
+	batch_reads_as("[{\"a\":1e999},{\"b\":1,\"b\":2}]", "[{\"a\":\"1e999\"},null]");
 	batch_reads_as("[{\"a\":1,\"a\":2},{\"b\":[1]}]\r\n", "[null,{\"b\":[1]}]");
 	batch_reads_as(" [ {\"a\":\"\\ud83d\"} , 7 , null , {\"b\":{\"c\":\"]},{\"}} ] ",
-		"[null,null,null,{\"b\":{\"c\":\"]},{\"}}]");
+		"[{\"a\":\"\xEF\xBF\xBD\"},7,null,{\"b\":{\"c\":\"]},{\"}}]");
+	batch_reads_as("\xEF\xBB\xBF[{\"a\":\"\\ud83d\"},{\"b\":\"\xFF\"}]",
+		"[{\"a\":\"\xEF\xBF\xBD\"},null]");
 	batch_reads_as("[{\"a\":\"\xC3\xA9\"},{\"b\":\"\xFF\"},{\"c\":\"\xC3\"},{\"d\":1}]",
 		"[{\"a\":\"\xC3\xA9\"},null,null,{\"d\":1}]");
 	batch_reads_as("[{\"a\":1},2,[]]", "[{\"a\":1},2,[]]");
@@ -162,9 +201,10 @@ Test(json, an_object_that_cannot_be_read_costs_none_of_its_batch)
 Test(json, a_batch_is_refused_where_its_own_text_is_no_array_or_nothing_is_left)
 {
 	static const char *const bad[] = {"", "[", "[{\"a\":1}", "[{\"a\":1} {\"a\":1}]",
-		"[{\"a\":1},{\"a\":1]", "[{\"a\":1},{\"b\":1e999}] [2]", "[{\"a\":1,\"a\":2}]",
-		"[1e999]", "{\"a\":1,\"a\":2}", "{\"a\":[{\"b\":1},{\"b\":1e999}]}",
-		"[{\"a\":1}\xFF,{\"b\":1}]", "[{\"b\":\"\xFF\"}]", "[{\"a\":1},{\"b\":1e999},]"};
+		"[{\"a\":1},{\"a\":1]", "[{\"a\":1},{\"b\":1,\"b\":1}] [2]", "[{\"a\":1,\"a\":2}]",
+		"{\"a\":1,\"a\":2}", "{\"a\":[{\"b\":1},{\"b\":1,\"b\":1}]}",
+		"[{\"a\":1}\xFF,{\"b\":1}]", "[{\"b\":\"\xFF\"}]",
+		"[{\"a\":1},{\"b\":1,\"b\":1},]"};
 	msgpack_object out;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
