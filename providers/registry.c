@@ -244,6 +244,7 @@ provider_read(
 {
 	const bool ok = source->provider->normalise(source, in, out, why);
 
+	read_addresses(out);
 	if (ok)
 		unread_of(in, out);
 	if (!is_whole(out)) {
@@ -252,7 +253,6 @@ provider_read(
 	}
 	if (!ok)
 		return out->too_many ? CHECK_TOO_MANY : CHECK_MALFORMED;
-	read_addresses(out);
 	return judge_single(in, out, why);
 }
 

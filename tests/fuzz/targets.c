@@ -278,7 +278,7 @@ run_provider(const struct fuzz_target *target, struct slice bytes)
 	msgpack_zone_init(&zone, ZONE_BYTES);
 	in.zone = &zone;
 	provider->verify(source, &in, &why);
-	provider->normalise(source, &in, &events, &why);
+	provider_read(source, &in, &events, &why);
 	look_at(&events);
 	msgpack_zone_destroy(&zone);
 }

@@ -118,6 +118,7 @@ Test(job, an_address_that_is_none_or_too_long_is_absent)
 	char json[700], text[400];
 
 	memset(text, 'x', 321);
+	text[5] = '@';
 	for (size_t n = 320; n <= 321; n++) {
 		text[n] = '\0';
 		snprintf(json, sizeof json,
@@ -293,8 +294,8 @@ Test(job, what_is_no_object_in_a_batch_sinks_no_others)
 
 Test(job, an_event_that_cannot_be_read_sinks_no_others_of_its_batch)
 {
-	static const char *const bad[] = {"{\"a\":1,\"a\":2}", "{\"a\":99999999999999999999}",
-		"{\"a\":\"\\ud800\"}", "{\"a\":\"\xff\"}"};
+	static const char *const bad[] = {
+		"{\"a\":1,\"a\":2}", "{\"a\":\"\xff\"}", "{\"a\":\"\\x\"}"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char text[400];
