@@ -32,9 +32,9 @@ def name_of(body):
     return hashlib.sha256(body).hexdigest()
 
 
-def mailgun(body, now):
+def mailgun(body, now, token=None):
     """body: the event-data, or a form of old."""
-    token = name_of(body)[:50]
+    token = token or name_of(body)[:50]
     block = {"timestamp": str(now), "token": token, "signature": hexmac(SECRET, f"{now}{token}".encode())}
     if body.startswith(b"event="):
         form = b"&".join([body, urllib.parse.urlencode(block).encode()])
@@ -108,12 +108,12 @@ class Signer:
         return BASIC | {"x-amz-sns-rawdelivery": "true", "x-amz-sns-topic-arn": TOPIC,
                         "x-amz-sns-message-id": name_of(body)[:36]}, body
 
-    def request(self, source, body, now=None, raw=False, published=False):
+    def request(self, source, body, now=None, raw=False, published=False, token=None):
         """Headers and body as they go over the wire. raw: SES without an envelope; published: by the
-        secret that everybody knows."""
+        secret that everybody knows; token: Mailgun's, else one of the body's own."""
         how = getattr(self, "ses_raw" if raw and source == "ses" else source, None) or HOW[source]
-        secret = (PUBLISHED[source],) if published else ()
-        return how(body, int(time.time()) if now is None else now, *secret)
+        more = [PUBLISHED[source]] if published else [token] if token else []
+        return how(body, int(time.time()) if now is None else now, *more)
 
     def block(self, source, raw=False):
         """The source's block in trotline.yaml."""

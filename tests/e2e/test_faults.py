@@ -28,15 +28,6 @@ shared:brevo/contact_updated_attributes
 shared:brevo/contact_updated_blacklist
 shared:brevo/inbound_items
 
-shared:http/absolute_target
-shared:http/body_gzip
-shared:http/length_with_plus
-shared:http/no_host
-shared:http/request_hidden_behind_spaced_transfer_encoding
-shared:http/space_after_length
-shared:http/space_before_colon
-shared:http/space_before_colon_of_transfer_encoding
-
 shared:mailersend/event_with_published_secret_configured
 shared:mailersend/ping_signed_with_published_secret
 shared:mailersend/v2_clicked
@@ -185,6 +176,88 @@ own:resend/held_by_no_reader
 own:resend/names
 own:resend/no_addresses
 
+own:scenarios/brevo_blacklisted_takes_effect
+own:scenarios/brevo_display_name_and_case
+own:scenarios/brevo_five_for_policy
+own:scenarios/brevo_mailbox_full
+own:scenarios/brevo_object_without_a_name_is_kept
+own:scenarios/brevo_parts_that_are_no_events_are_kept
+own:scenarios/brevo_put_on_lists_lifts_nothing
+own:scenarios/brevo_unreadable_parts_are_kept
+own:scenarios/email_display_name_and_case
+own:scenarios/email_five_that_nobody_knows
+own:scenarios/mailersend_display_name_and_case
+own:scenarios/mailersend_five_for_policy
+own:scenarios/mailersend_hold_removed_lifts_nothing
+own:scenarios/mailersend_mailbox_full
+own:scenarios/mailersend_object_without_a_name_is_kept
+own:scenarios/mailersend_three_opens
+own:scenarios/mailersend_told_twice_in_one_request
+own:scenarios/mailersend_v1_clicked_unique_first
+own:scenarios/mailersend_v1_opened_unique_first
+own:scenarios/mailersend_v2_clicked_unique_first
+own:scenarios/mailersend_v2_opened_unique_first
+own:scenarios/mailgun_display_name_and_case
+own:scenarios/mailgun_five_for_policy
+own:scenarios/mailgun_five_that_nobody_knows
+own:scenarios/mailgun_given_up
+own:scenarios/mailgun_mailbox_full
+own:scenarios/mailgun_token_with_another_event
+own:scenarios/mailjet_display_name_and_case
+own:scenarios/mailjet_five_for_policy
+own:scenarios/mailjet_mailbox_full
+own:scenarios/mailjet_object_without_a_name_is_kept
+own:scenarios/mailjet_parts_that_are_no_events_are_kept
+own:scenarios/mailjet_unreadable_parts_are_kept
+own:scenarios/mandrill_display_name_and_case
+own:scenarios/mandrill_five_for_policy
+own:scenarios/mandrill_mailbox_full
+own:scenarios/mandrill_object_without_a_name_is_kept
+own:scenarios/mandrill_parts_that_are_no_events_are_kept
+own:scenarios/mandrill_unreadable_parts_are_kept
+own:scenarios/postal_five_for_policy
+own:scenarios/postal_mailbox_full
+own:scenarios/postal_object_without_a_name_is_kept
+own:scenarios/postal_two_addresses
+own:scenarios/postmark_display_name_and_case
+own:scenarios/postmark_five_that_nobody_knows
+own:scenarios/postmark_object_without_a_name_is_kept
+own:scenarios/postmark_taken_off_by_an_admin_lifts_nothing
+own:scenarios/postmark_taken_off_by_the_customer_lifts_nothing
+own:scenarios/resend_contact_back_lifts_nothing
+own:scenarios/resend_five_for_policy
+own:scenarios/resend_five_that_nobody_knows
+own:scenarios/resend_mailbox_full
+own:scenarios/resend_object_without_a_name_is_kept
+own:scenarios/resend_two_addresses
+own:scenarios/sendgrid_another_group
+own:scenarios/sendgrid_back_in_a_group_lifts_nothing
+own:scenarios/sendgrid_display_name_and_case
+own:scenarios/sendgrid_five_for_policy
+own:scenarios/sendgrid_five_that_nobody_knows
+own:scenarios/sendgrid_ids_too_long_take_effect
+own:scenarios/sendgrid_mailbox_full
+own:scenarios/sendgrid_object_without_a_name_is_kept
+own:scenarios/sendgrid_parts_that_are_no_events_are_kept
+own:scenarios/sendgrid_unreadable_parts_are_kept
+own:scenarios/ses_click_of_three
+own:scenarios/ses_complaint_without_recipients
+own:scenarios/ses_five_for_policy
+own:scenarios/ses_five_that_nobody_knows
+own:scenarios/ses_mailbox_full
+own:scenarios/ses_open_of_three
+own:scenarios/ses_two_addresses
+own:scenarios/sparkpost_display_name_and_case
+own:scenarios/sparkpost_five_that_nobody_knows
+own:scenarios/sparkpost_object_without_a_name_is_kept
+own:scenarios/sparkpost_open_amp
+own:scenarios/sparkpost_open_in_one_batch
+own:scenarios/sparkpost_open_open_first
+own:scenarios/sparkpost_parts_that_are_no_events_are_kept
+own:scenarios/sparkpost_two_classes_in_one_part_are_kept
+own:scenarios/sparkpost_two_opens
+own:scenarios/sparkpost_unreadable_parts_are_kept
+
 own:sendgrid/addresses
 own:sendgrid/bounce
 own:sendgrid/byte_order_mark
@@ -204,7 +277,8 @@ own:sparkpost/addresses
 own:sparkpost/bounce_classes
 own:sparkpost/byte_order_mark
 own:sparkpost/held_by_no_reader
-own:sparkpost/no_addresses""".splitlines())
+own:sparkpost/no_addresses
+""".splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +390,7 @@ class Played:
         source, body = post["source"], faults.body_of(post, self.now, count)
         if source == "email":
             return post, client.post_bytes(body)
-        headers, body = self.signer.request(source, body, raw=True,
+        headers, body = self.signer.request(source, body, self.now, raw=True, token=post.get("token"),
                                             published=post.get("sign") == "published")
         return post, client.request("POST", "/webhooks/" + source, body, headers)
 
