@@ -83,13 +83,40 @@ span(struct slice s, unsigned kind)
 	return n;
 }
 
+/* Whether there is a control other than a tab in it: eight bytes at a time, for this is most of a
+ * head. */
+static bool
+is_text(struct slice s)
+{
+	const uint64_t ones = UINT64_MAX / 255, high = ones * 0x80;
+	uint64_t word, low, del;
+	size_t at = 0;
+
+	for (; s.n - at >= sizeof word; at += sizeof word) {
+		memcpy(&word, s.p + at, sizeof word);
+		low = (word - ones * ' ') & ~word;
+		del = ((word ^ ones * 0x7f) - ones) & ~(word ^ ones * 0x7f);
+		if ((low | del) & high &&
+			span((struct slice){s.p + at, sizeof word}, TEXT) < sizeof word)
+			return false;
+	}
+	s = (struct slice){s.p + at, s.n - at};
+	return span(s, TEXT) == s.n;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static struct slice
 behind(struct slice s, size_t n)
 {
 	return (struct slice){s.p + n, s.n - n};
 }
 
-static bool
+static inline bool
 is_caseless(struct slice s, const char *text)
 {
 	return s.n == strlen(text) && strncasecmp(s.p, text, s.n) == 0;
@@ -149,7 +176,7 @@ is_target(struct slice method, struct slice target)
 }
 
 static enum head_fault
-read_version(struct head *h, struct slice s)
+read_version(struct http_head *h, struct slice s)
 {
 	if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' ||
 		span(behind(s, 7), DIGIT) != 1 || span((struct slice){s.p + 5, 1}, DIGIT) != 1)
@@ -159,7 +186,7 @@ read_version(struct head *h, struct slice s)
 }
 
 static enum head_fault
-read_first(struct head *h, struct slice line)
+read_first(struct http_head *h, struct slice line)
 {
 	const struct slice method = {line.p, span(line, TOKEN)};
 	struct slice rest = behind(line, method.n), target;
@@ -192,14 +219,17 @@ head_field(struct slice line, struct slice *name, struct slice *value)
 		return false;
 	*name = (struct slice){line.p, n};
 	*value = behind(line, n + 1);
-	if (span(*value, TEXT) != value->n)
+	if (!is_text(*value))
 		return false;
-	*value = slice_trim(*value, " \t");
+	while (value->n > 0 && is_blank(*value->p))
+		*value = behind(*value, 1);
+	while (value->n > 0 && is_blank(value->p[value->n - 1]))
+		value->n--;
 	return true;
 }
 
 static enum head_fault
-read_length(struct head *h, struct slice s)
+read_length(struct http_head *h, struct slice s)
 {
 	if (s.n == 0 || span(s, DIGIT) != s.n || h->lengths++)
 		return HEAD_FRAMING;
@@ -212,7 +242,7 @@ read_length(struct head *h, struct slice s)
 }
 
 static enum head_fault
-read_known(struct head *h, struct slice name, struct slice value)
+read_known(struct http_head *h, struct slice name, struct slice value)
 {
 	if (is_caseless(name, "Host"))
 		return is_host(value) && !h->hosts++ ? HEAD_GOOD : HEAD_HOST;
@@ -239,7 +269,7 @@ move_blanks(struct slice line, struct slice value)
 }
 
 static enum head_fault
-read_field(struct head *h, struct slice line)
+read_field(struct http_head *h, struct slice line)
 {
 	struct slice name, value;
 	enum head_fault fault;
@@ -267,7 +297,7 @@ head_line_end(const char *bytes, size_t at, size_t n, bool *bare)
 
 /* Whether n bytes are too many, which are in it or have come for it. */
 static enum head_fault
-weigh(const struct head *h, size_t n)
+weigh(const struct http_head *h, size_t n)
 {
 	if (h->first == 0)
 		return n > WIDTH_TARGET + LINE_MORE + 2 || n > h->limit + HEAD_MORE ? HEAD_TARGET
@@ -277,7 +307,7 @@ weigh(const struct head *h, size_t n)
 }
 
 static enum head_fault
-end(struct head *h)
+end(struct http_head *h)
 {
 	h->whole = true;
 	h->chunked = h->codings > 0;
@@ -287,7 +317,7 @@ end(struct head *h)
 }
 
 static enum head_fault
-read_line(struct head *h, struct slice line)
+read_line(struct http_head *h, struct slice line)
 {
 	if (h->first == 0) {
 		h->first = line.n + 2;
@@ -297,7 +327,7 @@ read_line(struct head *h, struct slice line)
 }
 
 enum head_fault
-head_read(struct head *h, char *bytes, size_t n)
+head_read(struct http_head *h, char *bytes, size_t n)
 {
 	enum head_fault fault = HEAD_GOOD;
 	size_t next;

@@ -43,7 +43,7 @@ enum {
 	HEAD_MORE = 4096, /* bytes for the first line and such costs, beside the fields' limit */
 };
 
-struct head {
+struct http_head {
 	size_t limit; /* bytes of all its fields; set by its owner */
 	size_t at;    /* bytes that have been read: whole lines */
 	bool whole;   /* to its last line */
@@ -57,7 +57,7 @@ struct head {
 
 /* Reads what is new of a head that begins at bytes, of which n are there; blanks behind a value are
  * moved before it. h is all 0 but for its limit at first. Ends at h->at once h->whole. */
-enum head_fault head_read(struct head *h, char *bytes, size_t n);
+enum head_fault head_read(struct http_head *h, char *bytes, size_t n);
 
 /* One line, without its end, as `name: value`; the value without the blanks around it. */
 bool head_field(struct slice line, struct slice *name, struct slice *value);

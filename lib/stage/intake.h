@@ -15,7 +15,7 @@ enum intake_part { INTAKE_HEAD, INTAKE_BODY, INTAKE_CHUNKS, INTAKE_WHOLE, INTAKE
 struct intake {
 	enum intake_part part;
 	enum head_fault fault; /* of the request; INTAKE_CLOSED then */
-	struct head head;
+	struct http_head head;
 	struct chunks chunks;
 	uint64_t left;        /* bytes of a body that is not chunked */
 	struct slice instead; /* goes to the library behind what is ready */

@@ -18,7 +18,7 @@
 #include "lib/base/clock.h"
 #include "listener_private.h"
 
-enum { DISCARD_MAX = 1 << 20, DISCARD_STEP = 1 << 16 };
+enum { DISCARD_MAX = 1 << 20, DISCARD_STEP = 1 << 16, HELD_STEP = 4096 };
 
 static _Thread_local struct listener *turning;
 
@@ -140,6 +140,8 @@ read_more(struct connection *c, char *buf, size_t room, int flags, size_t *given
 	ssize_t n;
 
 	*given = 0;
+	if (held_some && room > HELD_STEP)
+		room = HELD_STEP;
 	if (held_some && !make_room(held, room)) {
 		errno = ENOMEM;
 		return -1;
