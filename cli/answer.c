@@ -6,6 +6,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/object.h"
+#include "text.h"
 
 /* The answer as one JSON object; a body that is no JSON becomes a text. */
 static void
@@ -37,8 +38,11 @@ print_object(const char *url, const char *id, const struct fetch_answer *answer)
 void
 answer_print(bool json, const char *url, const char *id, const struct fetch_answer *answer)
 {
-	if (json)
+	if (json) {
 		print_object(url, id, answer);
-	else
-		printf("%ld %.*s\n", answer->status, SLICE_ARG(answer->body));
+		return;
+	}
+	printf("%ld ", answer->status);
+	text_print(answer->body, 0);
+	putchar('\n');
 }

@@ -6,6 +6,7 @@
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/base/units.h"
+#include "text.h"
 
 struct screen {
 	FILE *out;
@@ -27,7 +28,8 @@ say(struct screen *s, const char *fmt, ...)
 	if (s->columns && strlen(line) > s->columns)
 		line[s->columns] = 0;
 	s->row++;
-	fprintf(s->out, "%s%s\n", line, s->rows ? "\033[K" : "");
+	text_print_to(s->out, slice_of(line), 0);
+	fputs(s->rows ? "\033[K\n" : "\n", s->out);
 }
 
 static double

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "text.h"
 
 enum { FLAGS_MAX = 24, LONG_ONLY = 256 };
 
@@ -230,7 +231,9 @@ cli_flags(struct call *call, int argc, char **argv)
 int
 cli_failed(const struct verb *verb, const struct error *why)
 {
-	fprintf(stderr, "trotline %s: %s\n", verb->name, why->text);
+	fprintf(stderr, "trotline %s: ", verb->name);
+	text_print_to(stderr, slice_of(why->text), 0);
+	fputc('\n', stderr);
 	return CLI_FAILED;
 }
 

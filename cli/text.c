@@ -4,21 +4,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "lib/base/steering.h"
+
 static bool
 begins_character(unsigned char c)
 {
 	return (c & 0xc0) != 0x80;
-}
-
-/* C0, DEL, and C1 as UTF-8 (0xc2 0x80 to 0x9f), of which the first byte is shown as well. */
-static bool
-is_control(struct slice text, size_t i)
-{
-	const unsigned char c = (unsigned char)text.p[i];
-
-	if (c < ' ' || c == 0x7f)
-		return true;
-	return i > 0 && (unsigned char)text.p[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0;
 }
 
 static size_t
@@ -32,21 +23,30 @@ count_columns(struct slice text)
 }
 
 size_t
-text_print(struct slice text, size_t most)
+text_print_to(FILE *to, struct slice text, size_t most)
 {
 	const bool cut = most > 3 && count_columns(text) > most;
 	const size_t shown = cut ? most - 3 : SIZE_MAX;
 	size_t columns = 0;
 
-	for (size_t i = 0; i < text.n; i++) {
+	for (size_t i = 0, bytes; i < text.n; i += bytes) {
+		const size_t steers = steering_at(text.p + i, text.n - i, NULL);
+
 		if (begins_character((unsigned char)text.p[i]) && columns++ == shown)
 			break;
-		putchar(is_control(text, i) ? '?' : text.p[i]);
+		bytes = steers ? steers : 1;
+		fputc(steers ? '?' : text.p[i], to);
 	}
 	if (!cut)
 		return columns;
-	fputs("...", stdout);
+	fputs("...", to);
 	return most;
+}
+
+size_t
+text_print(struct slice text, size_t most)
+{
+	return text_print_to(stdout, text, most);
 }
 
 void

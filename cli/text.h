@@ -5,12 +5,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/base/slice.h"
 
-/* Prints the text with `?` for each control character, cut at most columns (bytes that begin a
+/* Prints the text with `?` for each character that steers (lib/base/steering.h), cut at most columns (bytes that begin a
  * character; 0: whole) with "..." at the end of what is cut. Returns how many columns it took. */
 size_t text_print(struct slice text, size_t most);
+size_t text_print_to(FILE *to, struct slice text, size_t most);
 
 /* The same, padded with blanks to that width. */
 void text_column(struct slice text, size_t width);

@@ -14,6 +14,7 @@
 #include "lib/base/timestamp.h"
 #include "providers/sns.h"
 #include "providers/source.h"
+#include "text.h"
 
 enum { ZONE_BYTES = 65536, MS_PER_S = 1000, WARNINGS_MAX = 10 };
 
@@ -120,9 +121,11 @@ print_warnings(const msgpack_object *warnings)
 {
 	const uint32_t n = warnings->via.array.size, most = n < WARNINGS_MAX ? n : WARNINGS_MAX;
 
-	for (uint32_t i = 0; i < most; i++)
-		fprintf(stderr, "trotline verify: warning: %.*s\n",
-			SLICE_ARG(object_str(&warnings->via.array.ptr[i])));
+	for (uint32_t i = 0; i < most; i++) {
+		fputs("trotline verify: warning: ", stderr);
+		text_print_to(stderr, object_str(&warnings->via.array.ptr[i]), 0);
+		fputc('\n', stderr);
+	}
 	if (n > most)
 		fprintf(stderr, "trotline verify: %u warnings more\n", n - most);
 }

@@ -1,7 +1,8 @@
 /* json_write - msgpack objects to JSON text, through json-c.
  *
  * In: objects from frames, whose texts may hold any byte. Out: always valid JSON: what is no UTF-8
- * becomes U+FFFD, what JSON has no word for (not a number, infinity) becomes null. No state. */
+ * becomes U+FFFD, what JSON has no word for (not a number, infinity) becomes null, and what would steer
+ * a terminal (steering.h) stands as \uXXXX. No state. */
 #include "json.h"
 
 #include <json-c/json.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #include "codec.h"
+#include "steering.h"
 
 static const char replacement[] = "\xEF\xBF\xBD";
 
@@ -212,6 +214,56 @@ write_value(const msgpack_object *obj, bool *failed)
 	return NULL;
 }
 
+static bool
+append(msgpack_sbuffer *out, const char *p, size_t n)
+{
+	return msgpack_sbuffer_write(out, p, n) == 0;
+}
+
+/* JSON's own line ends and what json-c has escaped are behind us: in what it has printed only texts
+ * hold such characters, so they may be escaped without reading it. */
+static size_t
+steering_in_json(const char *text, size_t n, uint32_t *code)
+{
+	return (unsigned char)text[0] < 0x20 ? 0 : steering_at(text, n, code);
+}
+
+/* Adds printed JSON with \uXXXX for what would steer a terminal. */
+static bool
+append_json(msgpack_sbuffer *out, const char *text, size_t n)
+{
+	size_t from = 0, i = 0;
+	bool good = true;
+
+	while (good && i < n) {
+		uint32_t code;
+		const size_t bytes = steering_in_json(text + i, n - i, &code);
+		char escape[7];
+
+		if (bytes == 0) {
+			i++;
+			continue;
+		}
+		snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(code & 0xFFFF));
+		good = append(out, text + from, i - from) && append(out, escape, 6);
+		from = i += bytes;
+	}
+	return good && append(out, text + from, n - from);
+}
+
+/* A copy of printed JSON, the caller's; NULL when memory is short. */
+static char *
+copy_json(const char *text, size_t n)
+{
+	msgpack_sbuffer out;
+
+	msgpack_sbuffer_init(&out);
+	if (append_json(&out, text, n) && append(&out, "", 1))
+		return msgpack_sbuffer_release(&out);
+	msgpack_sbuffer_destroy(&out);
+	return NULL;
+}
+
 char *
 json_write(const msgpack_object *obj, bool pretty)
 {
@@ -220,17 +272,12 @@ json_write(const msgpack_object *obj, bool pretty)
 				  : JSON_C_TO_STRING_PLAIN);
 	bool failed = false;
 	struct json_object *tree = write_value(obj, &failed);
-	const char *text = failed ? NULL : json_object_to_json_string_ext(tree, style);
-	char *copy = text ? strdup(text) : NULL;
+	size_t n = 0;
+	const char *text = failed ? NULL : json_object_to_json_string_length(tree, style, &n);
+	char *copy = text ? copy_json(text, n) : NULL;
 
 	json_object_put(tree);
 	return copy;
-}
-
-static bool
-append(msgpack_sbuffer *out, const char *p, size_t n)
-{
-	return msgpack_sbuffer_write(out, p, n) == 0;
 }
 
 /* Printable ASCII with nothing to escape. */
@@ -259,7 +306,7 @@ json_quote(struct slice text, msgpack_sbuffer *out)
 		       append(out, "\"", 1);
 	made = write_text(text, &failed);
 	quoted = json_object_to_json_string_length(made, JSON_C_TO_STRING_NOSLASHESCAPE, &n);
-	failed = failed || !quoted || !append(out, quoted, n);
+	failed = failed || !quoted || !append_json(out, quoted, n);
 	json_object_put(made);
 	return !failed;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "steering.h"
 #include "timestamp.h"
 
 enum {
@@ -75,8 +76,8 @@ put_int(struct line *l, int64_t number)
 	put_uint(l, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-/* Bytes of the printable UTF-8 character at s, 0 when there is none: a control character (also
- * U+0080 to U+009F), a broken or an overlong sequence. */
+/* Bytes of the printable UTF-8 character at s, 0 when there is none: one that steers (steering.h), a
+ * broken or an overlong sequence. */
 static size_t
 printable(const unsigned char *s, size_t n)
 {
@@ -89,11 +90,10 @@ printable(const unsigned char *s, size_t n)
 	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
-		(s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-		(s[0] == 0xf4 && s[1] > 0x8f))
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
-	return len;
+	return steering_at((const char *)s, n, NULL) ? 0 : len;
 }
 
 static void
