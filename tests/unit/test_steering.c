@@ -77,8 +77,8 @@ Test(steering, json_holds_none_and_says_the_same)
 		free(json);
 		msgpack_sbuffer_init(&quoted);
 		cr_assert(json_quote((struct slice){text, n + 2}, &quoted));
-		cr_assert(quoted.size == strlen(want) &&
-			  memcmp(quoted.data, want, quoted.size) == 0);
+		cr_assert(
+			quoted.size == strlen(want) && memcmp(quoted.data, want, quoted.size) == 0);
 		msgpack_sbuffer_destroy(&quoted);
 	}
 }
