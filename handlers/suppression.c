@@ -1,45 +1,8 @@
 /* suppression - see suppression.h. */
 #include "suppression.h"
 
-#include <strings.h>
-
 #define CAUSE_NAME(cause, name) [CAUSE_##cause] = (name),
 static const char *const cause_names[CAUSE_COUNT] = {SUPPRESSION_CAUSES(CAUSE_NAME)};
-
-/* The words that senders use, in any case. */
-static const struct {
-	const char *word;
-	enum bounce_type type;
-} bounce_words[] = {
-	{"hard", BOUNCE_HARD},
-	{"permanent", BOUNCE_HARD},
-	{"soft", BOUNCE_SOFT},
-	{"temporary", BOUNCE_SOFT},
-	{"transient", BOUNCE_SOFT},
-	{"undetermined", BOUNCE_SOFT},
-};
-
-static bool
-find_word(struct slice text, enum bounce_type *type)
-{
-	for (size_t i = 0; i < sizeof bounce_words / sizeof *bounce_words; i++)
-		if (text.n == strlen(bounce_words[i].word) &&
-			strncasecmp(text.p, bounce_words[i].word, text.n) == 0) {
-			*type = bounce_words[i].type;
-			return true;
-		}
-	return false;
-}
-
-enum bounce_type
-bounce_type_of(struct slice type, struct slice class, int64_t smtp_code)
-{
-	enum bounce_type found;
-
-	if (find_word(type, &found) || find_word(class, &found))
-		return found;
-	return smtp_code >= 500 && smtp_code < 600 ? BOUNCE_HARD : BOUNCE_SOFT;
-}
 
 static bool
 suppress(struct state *db, const struct input *in, const char *reason, struct suppression next,

@@ -6,12 +6,6 @@
 #include "lib/config/config.h"
 #include "lib/store/suppressions.h"
 
-enum bounce_type { BOUNCE_HARD, BOUNCE_SOFT };
-
-/* Hard or soft by data.bounce_type, else data.bounce_class; where neither says, by the SMTP code
- * (0: none). What cannot be told is soft: that takes several to suppress, and passes. */
-enum bounce_type bounce_type_of(struct slice type, struct slice class, int64_t smtp_code);
-
 /* X(what is logged, why the address is suppressed): causes that suppress for good at once. */
 #define SUPPRESSION_CAUSES(X)                                                                      \
 	X(HARD_BOUNCE, "hard_bounce")                                                              \

@@ -185,6 +185,15 @@ fields_metadata_json(const msgpack_object *value, struct json_reader *json, msgp
 }
 
 void
+fields_smtp(struct normal *ev, struct slice text)
+{
+	if (!ev->smtp_code)
+		ev->smtp_code = smtp_code(text);
+	if (!ev->smtp_enhanced.n)
+		ev->smtp_enhanced = smtp_enhanced(text);
+}
+
+void
 fields_type(struct normal *ev, const char *type, const char *bounce_class)
 {
 	ev->type = slice_of(type);

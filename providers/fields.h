@@ -14,6 +14,7 @@
 #include "lib/base/field.h"
 #include "lib/base/map.h"
 #include "lib/base/slice.h"
+#include "lib/base/smtp.h"
 #include "lib/base/timestamp.h"
 #include "provider.h"
 
@@ -49,13 +50,6 @@ msgpack_object fields_pair(const char *key, msgpack_object value, msgpack_zone *
 int64_t fields_time(const msgpack_object *map, const char *key);
 
 /* --- SMTP --- */
-
-/* The reply code (200 to 599) that a reason begins with, also behind "smtp;" or in brackets, or
- * that stands directly before an enhanced code; 0 for none. */
-uint64_t fields_smtp_code(struct slice reason);
-
-/* The first RFC 3463 code (5.1.1) in it that is no part of an IP address; points into reason. */
-struct slice fields_smtp_enhanced(struct slice reason);
 
 /* Fills ev->smtp_code and ev->smtp_enhanced from a text, each only where it is still empty. */
 void fields_smtp(struct normal *ev, struct slice text);

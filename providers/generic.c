@@ -59,6 +59,20 @@ read_required(const msgpack_object *event, struct normal *ev, const msgpack_obje
 	return !ev->missing;
 }
 
+/* As the handler judges it, from the same fields. */
+static void
+judge_bounce(struct normal *ev, const msgpack_object *data)
+{
+	const struct bounce_facts facts = {
+		.code = ev->smtp_code,
+		.enhanced = ev->smtp_enhanced,
+		.text = fields_or(ev->reason, FIELDS_TEXT(data, "diagnostic")),
+	};
+
+	ev->cause = bounce_native(FIELDS_TEXT(data, "bounce_type"), ev->bounce_class, &facts);
+	ev->bounce_class = slice_of(bounce_label(ev->cause));
+}
+
 /* data's own fields have the names of ours. */
 static void
 read_data(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
@@ -78,6 +92,8 @@ read_data(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
 	ev->machine = field_bool(data, "machine", fields_machine_agent(ev->user_agent));
 	ev->tags = fields_tags(field_get(data, "tags"), zone);
 	ev->metadata = fields_metadata(field_get(data, "metadata"));
+	if (slice_is(ev->type, "email_bounced"))
+		judge_bounce(ev, data);
 }
 
 static enum check_step
@@ -247,6 +263,7 @@ const struct provider provider_generic = {
 	.name = "generic",
 	.title = "any sender, by a standard",
 	.bad_signature = 401,
+	.native = true,
 	.verify = verify,
 	.normalise = normalise,
 };
@@ -259,6 +276,7 @@ const struct provider provider_trotline = {
 	.max_future_ms = MAX_FUTURE_MS,
 	.accepted = TAKEN,
 	.bad_signature = 401,
+	.native = true,
 	.verify = verify,
 	.normalise = normalise_trotline,
 };

@@ -13,6 +13,7 @@
  * securing-webhooks and webhook-retries; payloads of anymail/django-anymail and of
  * symfony/symfony's mailer bridge. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "form.h"
 #include "lib/base/address.h"
@@ -23,27 +24,24 @@ enum {
 	TIMESTAMP_DIGITS = 10,
 	MS_PER_S = 1000,
 	MAX_AGE_S = 30000,
-	MAX_FUTURE_S = 600
+	MAX_FUTURE_S = 600,
+	OWN_CODES = 600
 };
 
 static const struct event_name names[] = {
 	{"accepted", "email_accepted", NULL},
 	{"delivered", "email_delivered", NULL},
 	{"rejected", "email_rejected", NULL},
-	{"failed", "email_bounced", "hard"}, /* by severity, reason and code */
+	{"failed", "email_bounced", "undetermined"}, /* by severity, reason and code */
 	{"opened", "email_opened", NULL},
 	{"clicked", "email_clicked", NULL},
 	{"unsubscribed", "email_unsubscribed", NULL},
 	{"complained", "email_complained", NULL},
 	{"stored", "email_received", NULL},
-	{"dropped", "email_rejected", NULL},  /* legacy */
-	{"bounced", "email_bounced", "hard"}, /* legacy, by code */
+	{"dropped", "email_rejected", NULL},          /* legacy */
+	{"bounced", "email_bounced", "undetermined"}, /* legacy, by code */
 	{NULL, NULL, NULL},
 };
-
-/* Mailgun did not even try: on a suppression list (605 bounced, 606 unsubscribed, 607 complained)
- * or refused by its own rules (625). */
-static const int64_t suppressed_codes[] = {605, 606, 607, 625};
 
 /* The form as one map: first values, but the last of the signed three; all tags. */
 static bool
@@ -151,38 +149,32 @@ verify(struct provider_source *source, struct inbound *in, struct error *why)
 	return CHECK_SIGNATURE;
 }
 
-static bool
-is_suppressed(const msgpack_object *event, int64_t code)
+/* Codes from 600 on are Mailgun's own words; an old form's code may be 5.1.1. */
+static enum bounce_cause
+word_of_code(const msgpack_object *status, msgpack_zone *zone)
 {
-	if (slice_starts(field_str(event, "reason"), "suppress-"))
-		return true;
-	for (size_t i = 0; i < sizeof suppressed_codes / sizeof *suppressed_codes; i++)
-		if (code == suppressed_codes[i])
-			return true;
-	return false;
+	int64_t code;
+
+	if (!field_int(status, "code", &code) || code < OWN_CODES)
+		return BOUNCE_NONE;
+	return bounce_word("mailgun", "code", fields_number(code, zone));
 }
 
-static void
-judge_failure(struct normal *ev, const msgpack_object *event, int64_t code)
+/* `permanent` alone says only that Mailgun tries no more. */
+static enum bounce_cause
+failure(const msgpack_object *event, const msgpack_object *status, msgpack_zone *zone)
 {
-	if (slice_is(field_str(event, "severity"), "temporary"))
-		fields_type(ev, "email_deferred", NULL);
-	else if (is_suppressed(event, code))
-		fields_type(ev, "email_rejected", NULL);
-	else if (code >= 400 && code < 500)
-		fields_type(ev, "email_bounced", "soft");
-}
+	const enum bounce_cause severity =
+		bounce_word("mailgun", "severity", field_str(event, "severity"));
+	const enum bounce_cause reason =
+		bounce_word("mailgun", "reason", field_str(event, "reason"));
+	const enum bounce_cause code = word_of_code(status, zone);
 
-/* An old form's code is 550 or 5.1.1; the second tells no more than its class. */
-static int64_t
-code_of(const msgpack_object *event)
-{
-	const struct slice enhanced = fields_smtp_enhanced(field_str(event, "code"));
-	int64_t code = 0;
-
-	if (!field_int(event, "code", &code) && enhanced.n)
-		code = (enhanced.p[0] - '0') * INT64_C(100);
-	return code;
+	if (severity && severity != BOUNCE_NO_SIGN)
+		return severity;
+	if (reason && reason != BOUNCE_NO_WORD)
+		return reason;
+	return code ? code : BOUNCE_NO_SIGN;
 }
 
 static void
@@ -196,13 +188,13 @@ set_code(struct normal *ev, const msgpack_object *event)
 }
 
 static void
-read_delivery(struct normal *ev, const msgpack_object *event)
+read_delivery(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 {
 	const msgpack_object *status = field_get(event, "delivery-status");
 	static const char *const texts[] = {"message", "description", NULL};
 
 	if (slice_is(ev->provider_event, "failed"))
-		judge_failure(ev, event, code_of(status));
+		ev->cause = failure(event, status, zone);
 	set_code(ev, status);
 	ev->smtp_enhanced = FIELDS_TEXT(status, "enhanced-code");
 	ev->reason = fields_or(field_str_of(status, texts),
@@ -236,7 +228,7 @@ read_json_event(struct normal *ev, const msgpack_object *event, struct inbound *
 	ev->event_id = FIELDS_TEXT(event, "id");
 	ev->message_id = address_unbracket(FIELDS_TEXT(event, "message", "headers", "message-id"));
 	ev->ts_ms = fields_time(event, "timestamp");
-	read_delivery(ev, event);
+	read_delivery(ev, event, in->zone);
 	ev->user_agent = FIELDS_TEXT(event, "client-info", "user-agent");
 	ev->machine = fields_machine_agent(ev->user_agent) ||
 		      FIELDS_TEXT(event, "client-info", "bot").n > 0;
@@ -273,7 +265,7 @@ read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *i
 	static const char *const campaigns[] = {"campaign-name", "campaign-id", NULL};
 
 	if (slice_is(ev->provider_event, "bounced"))
-		judge_failure(ev, form, code_of(form));
+		ev->cause = failure(form, form, in->zone);
 	set_code(ev, form);
 	ev->email = FIELDS_TEXT(form, "recipient");
 	ev->message_id = address_unbracket(field_str_of(form, ids));

@@ -9,6 +9,7 @@
  * Answers: 200 only; all else is sent again every 30 s for 24 h, then the URL is suspended.
  * Source: mailjet/api-documentation, _event-api.md. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 
@@ -29,13 +30,42 @@ static const char *const reasons[] = {"error", "comment", "smtp_reply", "error_r
 /* Where a reply of the receiver's server may stand. */
 static const char *const replies[] = {"smtp_reply", "comment", "error", NULL};
 
-static void
-bounce(struct normal *ev, const msgpack_object *event)
+/* hard_bounce says that nothing more will be tried; whose fault it was stands in the error. */
+static enum bounce_cause
+hard(enum bounce_cause error, const msgpack_object *event)
 {
-	if (fields_yes(event, "hard_bounce"))
-		fields_type(ev, "email_bounced", "hard");
-	else if (slice_is(field_str(event, "error"), "greylisted"))
-		fields_type(ev, "email_deferred", NULL);
+	enum bounce_cause related;
+
+	if (error == BOUNCE_TRYING)
+		return BOUNCE_GIVEN_UP;
+	if (error && error != BOUNCE_NO_WORD)
+		return error;
+	related = bounce_word("mailjet", "error_related_to", field_str(event, "error_related_to"));
+	return related && related != BOUNCE_NO_WORD ? related : BOUNCE_HARD;
+}
+
+/* What Mailjet itself did not send is told as it is; all else without hard_bounce is soft. */
+static enum bounce_cause
+soft(enum bounce_cause error)
+{
+	switch (error) {
+	case BOUNCE_TRYING:
+	case BOUNCE_SUPPRESSED:
+	case BOUNCE_NOT_SENT:
+	case BOUNCE_FAULT:
+	case BOUNCE_FULL:
+		return error;
+	default:
+		return BOUNCE_SOFT;
+	}
+}
+
+static enum bounce_cause
+bounce(const msgpack_object *event)
+{
+	const enum bounce_cause error = bounce_word("mailjet", "error", field_str(event, "error"));
+
+	return fields_yes(event, "hard_bounce") ? hard(error, event) : soft(error);
 }
 
 /* The name that the sender gave, else Mailjet's number of it, which is 0 for none. */
@@ -78,7 +108,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	row = fields_name(ev, names, name);
 	if (row && row->bounce_class)
-		bounce(ev, event);
+		ev->cause = bounce(event);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->message_id = fields_id(event, "MessageID", in->zone);
 	ev->ts_ms = fields_time(event, "time");

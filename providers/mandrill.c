@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "form.h"
 #include "request.h"
@@ -65,6 +66,16 @@ last_answer(const msgpack_object *msg)
 	return FIELDS_TEXT(&tries->via.array.ptr[tries->via.array.size - 1], "diag");
 }
 
+/* A hard bounce whose description says that the address is not to blame. */
+static enum bounce_cause
+hard_bounce(const msgpack_object *msg)
+{
+	const enum bounce_cause word =
+		bounce_word("mandrill", "bounce_description", field_str(msg, "bounce_description"));
+
+	return word == BOUNCE_NO_WORD ? BOUNCE_NONE : word;
+}
+
 static void
 read_message(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 {
@@ -81,6 +92,8 @@ read_message(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 	if (!ev->reason.n && slice_is(ev->type, "email_deferred"))
 		ev->reason = last_answer(msg);
 	fields_smtp(ev, ev->reason);
+	if (slice_is(ev->bounce_class, "hard"))
+		ev->cause = hard_bounce(msg);
 	ev->campaign = FIELDS_TEXT(msg, "template");
 	ev->tags = fields_tags(field_get(msg, "tags"), zone);
 	ev->metadata = fields_metadata(field_get(msg, "metadata"));

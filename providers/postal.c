@@ -13,6 +13,7 @@
  * Answers: 2xx within 5 s; again after 2, 3, 6, 10, 15 min, then dropped.
  * Source: postalserver/postal, lib/postal/http.rb, signer.rb; docs, webhooks. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 #include "source.h"
@@ -20,8 +21,8 @@
 static const struct event_name names[] = {
 	{"MessageSent", "email_delivered", NULL},
 	{"MessageDelayed", "email_deferred", NULL},
-	{"MessageHeld", "email_deferred", NULL}, /* may still be released */
-	{"MessageDeliveryFailed", "email_bounced", "hard"},
+	{"MessageHeld", "email_deferred", NULL},            /* may still be released */
+	{"MessageDeliveryFailed", "email_bounced", "hard"}, /* by output and details */
 	{"MessageBounced", "email_bounced", "hard"},
 	{"MessageLinkClicked", "email_clicked", NULL},
 	{"MessageLoaded", "email_opened", NULL},
@@ -67,6 +68,21 @@ circumstances(struct normal *ev, const msgpack_object *payload)
 	ev->ip = FIELDS_TEXT(payload, "ip_address");
 }
 
+/* Every HardFail is told so: the receiver's refusal, which stands in output, the end of all
+ * attempts, and what Postal itself did not send. */
+static enum bounce_cause
+failure(const msgpack_object *payload)
+{
+	const enum bounce_cause word =
+		bounce_word("postal", "details", field_str(payload, "details"));
+
+	if (word == BOUNCE_GIVEN_UP)
+		return word;
+	if (slice_trim(field_str(payload, "output"), " \t\r\n").n)
+		return BOUNCE_HARD;
+	return word && word != BOUNCE_NO_WORD ? word : BOUNCE_NOT_SENT;
+}
+
 static bool
 read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
@@ -81,6 +97,8 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	ev->ts_ms = fields_time(event, "timestamp");
 	message(ev, payload, in->zone);
 	circumstances(ev, payload);
+	if (slice_is(name, "MessageDeliveryFailed"))
+		ev->cause = failure(payload);
 	ev->dedup_key = FIELDS_DEDUP(in->zone, name, batch_id(ev->event_id, event, in->zone));
 	ev->raw = *event;
 	return true;

@@ -9,6 +9,7 @@
  * Source: ActiveCampaign/postmark-skills and its PR 6; payloads of anymail/django-anymail and of
  * symfony/symfony's mailer bridge. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 
@@ -21,36 +22,6 @@ static const struct event_name records[] = {
 	{"SubscriptionChange", "email_unsubscribed", NULL}, /* by SuppressSending and its reason */
 	{"Inbound", "email_received", NULL},
 	{"SMTPApiError", "email_failed", NULL},
-	{NULL, NULL, NULL},
-};
-
-static const struct event_name bounce_types[] = {
-	{"HardBounce", "email_bounced", "hard"},
-	{"SoftBounce", "email_bounced", "soft"},
-	{"Transient", "email_deferred", NULL},
-	{"DnsError", "email_deferred", NULL},
-	{"Blocked", "email_blocked", NULL},
-	{"SpamNotification", "email_blocked", NULL},
-	{"DMARCPolicy", "email_blocked", NULL},
-	{"VirusNotification", "email_blocked", NULL},
-	{"BadEmailAddress", "email_rejected", NULL},
-	{"ManuallyDeactivated", "email_rejected", NULL},
-	{"Unconfirmed", "email_rejected", NULL},
-	{"AutoResponder", "email_autoresponded", NULL},
-	{"AddressChange", "email_autoresponded", NULL},
-	{"ChallengeVerification", "email_autoresponded", NULL},
-	{"SpamComplaint", "email_complained", NULL},
-	{"Unsubscribe", "email_unsubscribed", NULL},
-	{"Subscribe", "email_subscribed", NULL},
-	{"SMTPApiError", "email_failed", NULL},
-	{NULL, NULL, NULL},
-};
-
-/* Why a recipient was put on the suppression list. */
-static const struct event_name suppressions[] = {
-	{"ManualSuppression", "email_unsubscribed", NULL},
-	{"HardBounce", "email_bounced", "hard"},
-	{"SpamComplaint", "email_complained", NULL},
 	{NULL, NULL, NULL},
 };
 
@@ -67,17 +38,14 @@ record_type(const msgpack_object *event)
 	return name.n || !field_get(event, "FromFull") ? name : slice_of("Inbound");
 }
 
-/* The type by another table than the records'; what stands in no row leaves it. */
-static void
-refine(struct normal *ev, const struct event_name table[], struct slice name)
+/* Of a reason that nobody knows no more is known than that the stream suppresses. */
+static enum bounce_cause
+suppression(const msgpack_object *event)
 {
-	const struct slice record = ev->provider_event, type = ev->type, class = ev->bounce_class;
+	const enum bounce_cause why =
+		bounce_word("postmark", "SuppressionReason", field_str(event, "SuppressionReason"));
 
-	if (!fields_name(ev, table, name)) {
-		ev->type = type;
-		ev->bounce_class = class;
-	}
-	ev->provider_event = record;
+	return why == BOUNCE_NO_WORD ? BOUNCE_NOTICE : why;
 }
 
 static void
@@ -85,11 +53,11 @@ name_event(struct normal *ev, const msgpack_object *event, struct slice record)
 {
 	fields_name(ev, records, record);
 	if (slice_is(record, "Bounce"))
-		refine(ev, bounce_types, field_str(event, "Type"));
+		ev->cause = bounce_word("postmark", "Type", field_str(event, "Type"));
 	else if (!slice_is(record, "SubscriptionChange"))
 		return;
 	else if (field_bool(event, "SuppressSending", true))
-		refine(ev, suppressions, field_str(event, "SuppressionReason"));
+		ev->cause = suppression(event);
 	else
 		fields_type(ev, "email_subscribed", NULL);
 }

@@ -15,6 +15,7 @@
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/slice.h"
+#include "proto/bounce.h"
 #include "proto/unread.h"
 
 /* What a source's configuration says; all texts are the caller's and outlive the source. */
@@ -93,6 +94,7 @@ const char *event_fault_text(enum event_fault fault);
 struct normal {
 	struct slice type;         /* email_delivered, email_bounced, ..., system_*, unknown */
 	struct slice bounce_class; /* hard, soft, undetermined; absent elsewhere */
+	enum bounce_cause cause;   /* of a failure: the provider's word, then the decision's */
 	/* The recipient, as the provider's file took it; then provider_check makes the bare address
 	 * of it, or nothing with the reason, and keeps what was written. */
 	struct slice email, email_written;
@@ -154,6 +156,7 @@ struct provider {
 		max_future_ms;  /* default freshness: the provider's own retry horizon at least */
 	unsigned accepted;      /* HTTP status: 0 is 200; native 202 */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
+	bool native;            /* its events are in our own vocabulary: their types stay */
 	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret.
 	 */
 	enum check_step (*verify)(

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bounce_words.h"
 #include "proto/providers.h"
 #include "source.h"
 #include "unread.h"
@@ -245,6 +246,8 @@ provider_read(
 	const bool ok = source->provider->normalise(source, in, out, why);
 
 	read_addresses(out);
+	for (size_t i = 0; !source->provider->native && i < out->count; i++)
+		bounce_settle(&out->list[i]);
 	if (ok)
 		unread_of(in, out);
 	if (!is_whole(out)) {

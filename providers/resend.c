@@ -11,6 +11,7 @@
  * Answers: any 2xx, 3xx fail; all else is sent again after 5 s, 5, 30 min, 2, 5, 10, 10 h.
  * Source: resend.com/docs, event-types and retries; docs.svix.com, retries; standard-webhooks. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 
@@ -41,18 +42,18 @@ static const struct event_name names[] = {
 	{NULL, NULL, NULL},
 };
 
-static void
-bounce(struct normal *ev, const msgpack_object *data)
+/* Older bounces have a message alone. */
+static enum bounce_cause
+bounce(const msgpack_object *data)
 {
 	const struct slice type = FIELDS_TEXT(data, "bounce", "type");
 	const struct slice sub = FIELDS_TEXT(data, "bounce", "subType");
+	const enum bounce_cause message =
+		bounce_word("resend", "bounce.message", FIELDS_TEXT(data, "bounce", "message"));
 
-	if (slice_starts(sub, "Suppressed") || slice_is(sub, "OnAccountSuppressionList"))
-		fields_type(ev, "email_rejected", NULL);
-	else if (slice_is(type, "Permanent"))
-		fields_type(ev, "email_bounced", "hard");
-	else if (slice_is(type, "Transient"))
-		fields_type(ev, "email_bounced", "soft");
+	if (message == BOUNCE_SUPPRESSED || (!type.n && !sub.n))
+		return message;
+	return bounce_amazon(type, sub);
 }
 
 /* What the receiving servers answered; the first that has a code gives it. */
@@ -143,7 +144,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "email.bounced"))
-		bounce(ev, data);
+		ev->cause = bounce(data);
 	ev->email = recipient(data);
 	ev->event_id = scheme_standard_id(in);
 	ev->message_id = FIELDS_TEXT(data, "email_id");

@@ -10,6 +10,7 @@
  * Answers: any 2xx; all else is sent again, with growing gaps, for 24 h.
  * Source: sendgrid/docs, event.md and getting-started-event-webhook-security-features.md. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 
@@ -20,7 +21,7 @@ static const struct event_name names[] = {
 	{"processed", "email_accepted", NULL},
 	{"deferred", "email_deferred", NULL},
 	{"delivered", "email_delivered", NULL},
-	{"bounce", "email_bounced", "hard"}, /* soft or blocked by type and status */
+	{"bounce", "email_bounced", "hard"}, /* by type and bounce_classification */
 	{"dropped", "email_rejected", NULL},
 	{"open", "email_opened", NULL},
 	{"click", "email_clicked", NULL},
@@ -81,16 +82,20 @@ arguments(const msgpack_object *event, msgpack_zone *zone)
 	return fields_metadata(&out);
 }
 
-/* type: bounce, blocked or expired; older events have the status alone. */
-static void
-bounce(struct normal *ev, const msgpack_object *event)
+/* type: bounce, blocked or expired; older events have none, and then status and reason tell. Why a
+ * bounce is one stands in its classification. */
+static enum bounce_cause
+bounce(const msgpack_object *event)
 {
-	const struct slice type = field_str(event, "type");
+	const enum bounce_cause type = bounce_word("sendgrid", "type", field_str(event, "type"));
+	const enum bounce_cause why = bounce_word(
+		"sendgrid", "bounce_classification", field_str(event, "bounce_classification"));
 
-	if (slice_is(type, "blocked"))
-		fields_type(ev, "email_blocked", NULL);
-	else if (slice_is(type, "expired") || slice_starts(field_str(event, "status"), "4"))
-		fields_type(ev, "email_bounced", "soft");
+	if (type && type != BOUNCE_HARD)
+		return type;
+	if (why && why != BOUNCE_NO_WORD)
+		return why;
+	return type ? type : BOUNCE_NO_SIGN;
 }
 
 static void
@@ -138,7 +143,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "bounce"))
-		bounce(ev, event);
+		ev->cause = bounce(event);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->event_id = fields_id(event, "sg_event_id", in->zone);
 	ev->message_id = field_str_of(event, messages);

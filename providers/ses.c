@@ -14,6 +14,7 @@
  * Source: amazon-ses-developer-guide, event-publishing-retrieving-sns-contents and
  * notification-contents; amazon-sns-developer-guide. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 #include "sns.h"
@@ -42,19 +43,6 @@ static const struct ses_event events[] = {
 	{"AmazonSnsSubscriptionSucceeded", "system_notice", "", NULL, {0}},
 };
 
-/* bounceType to class; all others are undetermined. */
-static const struct event_name classes[] = {
-	{"Permanent", "email_bounced", "hard"},
-	{"Transient", "email_bounced", "soft"},
-	{NULL, NULL, NULL},
-};
-
-/* bounceSubType: not sent at all, for the address is on a suppression list. */
-static const char *const suppressed[] = {"Suppressed", "OnAccountSuppressionList"};
-
-/* A report that the mail is *no* spam. */
-static const char not_spam[] = "not-spam";
-
 /* What is the same for all events of one message. */
 struct ses_message {
 	struct inbound *in;
@@ -72,20 +60,21 @@ is(const struct ses_message *msg, const char *name)
 	return msg->row && slice_is(msg->name, name);
 }
 
-static void
-bounce(struct normal *ev, const msgpack_object *object)
+/* A report of a kind that nobody knows is a complaint only if its feedback says so; one for an
+ * address on the account's list is none, for SES sent nothing. */
+static enum bounce_cause
+complaint(const msgpack_object *object)
 {
-	const struct slice type = field_str(object, "bounceType");
-	const struct slice subtype = field_str(object, "bounceSubType");
-	const char *bounce_class = "undetermined";
+	const enum bounce_cause sub =
+		bounce_word("ses", "complaintSubType", field_str(object, "complaintSubType"));
+	const enum bounce_cause feedback = bounce_word(
+		"ses", "complaintFeedbackType", field_str(object, "complaintFeedbackType"));
 
-	for (const struct event_name *row = classes; row->theirs; row++)
-		if (slice_is(type, row->theirs))
-			bounce_class = row->bounce_class;
-	fields_type(ev, "email_bounced", bounce_class);
-	for (size_t i = 0; i < sizeof suppressed / sizeof *suppressed; i++)
-		if (slice_is(subtype, suppressed[i]))
-			fields_type(ev, "email_rejected", NULL);
+	if (sub && sub != BOUNCE_NO_WORD)
+		return sub;
+	if (feedback && feedback != BOUNCE_NO_WORD)
+		return feedback;
+	return sub ? BOUNCE_NO_REPORT : BOUNCE_COMPLAINT;
 }
 
 /* The status of a topic by its name, in preferences; absent when it is not there. */
@@ -139,12 +128,12 @@ set_type(struct normal *ev, const struct ses_message *msg)
 	if (!msg->row)
 		ev->unknown_kind = msg->name;
 	if (is(msg, "Bounce"))
-		bounce(ev, msg->object);
+		ev->cause = bounce_amazon(field_str(msg->object, "bounceType"),
+			field_str(msg->object, "bounceSubType"));
 	else if (is(msg, "Subscription"))
 		subscription(ev, msg->object);
-	else if (is(msg, "Complaint") &&
-		 slice_is(field_str(msg->object, "complaintFeedbackType"), not_spam))
-		fields_type(ev, "system_notice", NULL);
+	else if (is(msg, "Complaint"))
+		ev->cause = complaint(msg->object);
 }
 
 static int64_t
@@ -203,7 +192,7 @@ add(const struct ses_message *msg, const msgpack_object *recipient, struct norma
 	ev->message_id = FIELDS_TEXT(msg->mail, "messageId");
 	ev->ts_ms = event_time(msg);
 	ev->reason = reason(msg, recipient);
-	ev->smtp_enhanced = fields_smtp_enhanced(FIELDS_TEXT(recipient, "status"));
+	ev->smtp_enhanced = smtp_enhanced(FIELDS_TEXT(recipient, "status"));
 	fields_smtp(ev, ev->reason);
 	reader(ev, msg);
 	ev->metadata = fields_metadata(field_get(msg->mail, "tags"));
@@ -212,16 +201,27 @@ add(const struct ses_message *msg, const msgpack_object *recipient, struct norma
 	return true;
 }
 
+static uint32_t
+length(const msgpack_object *list)
+{
+	return list && list->type == MSGPACK_OBJECT_ARRAY ? list->via.array.size : 0;
+}
+
+/* Those whom the event names, else all to whom the mail went; but of several nobody knows who it was
+ * that bounced or complained. */
 static const msgpack_object *
 recipients(const struct ses_message *msg)
 {
+	const msgpack_object *sent_to = field_get(msg->mail, "destination");
 	const msgpack_object *list = NULL;
 
 	if (msg->row && msg->row->recipients)
 		list = field_get(msg->object, msg->row->recipients);
-	if (!list || list->type != MSGPACK_OBJECT_ARRAY || !list->via.array.size)
-		list = field_get(msg->mail, "destination");
-	return list && list->type == MSGPACK_OBJECT_ARRAY && list->via.array.size ? list : NULL;
+	if (length(list))
+		return list;
+	if (length(sent_to) > 1 && (is(msg, "Bounce") || is(msg, "Complaint")))
+		return NULL;
+	return length(sent_to) ? sent_to : NULL;
 }
 
 static bool

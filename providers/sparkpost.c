@@ -11,6 +11,7 @@
  * webhook-data-streams.md and bounce-classification-codes.md; developers.sparkpost.com,
  * webhooks.apib. */
 #include "batch.h"
+#include "bounce_words.h"
 #include "fields.h"
 #include "scheme.h"
 
@@ -36,38 +37,8 @@ static const struct event_name names[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct {
-	int first, last;
-	const char *type, *bounce_class;
-} bounce_classes[] = {
-	{1, 1, "email_bounced", "undetermined"},
-	{10, 10, "email_bounced", "hard"},       /* invalid recipient */
-	{20, 24, "email_bounced", "soft"},       /* soft, DNS, mailbox full, too large, time-out */
-	{25, 25, "email_rejected", NULL},        /* SparkPost's own administrator */
-	{30, 30, "email_bounced", "hard"},       /* no recipient */
-	{40, 40, "email_bounced", "soft"},       /* generic */
-	{50, 54, "email_blocked", NULL},         /* mail, spam or content block, relaying denied */
-	{60, 60, "email_autoresponded", NULL},   /* auto-reply, vacation */
-	{70, 70, "email_bounced", "soft"},       /* transient */
-	{80, 80, "email_subscribed", NULL},      /* mail that subscribes */
-	{90, 90, "email_unsubscribed", NULL},    /* mail that unsubscribes */
-	{100, 100, "email_autoresponded", NULL}, /* challenge and response */
-};
-
 static const char *const recipients[] = {"raw_rcpt_to", "rcpt_to", NULL};
 static const char *const reasons[] = {"raw_reason", "reason", NULL};
-
-static void
-bounce(struct normal *ev, const msgpack_object *event)
-{
-	int64_t code;
-
-	if (!field_int(event, "bounce_class", &code))
-		return;
-	for (size_t i = 0; i < sizeof bounce_classes / sizeof *bounce_classes; i++)
-		if (code >= bounce_classes[i].first && code <= bounce_classes[i].last)
-			fields_type(ev, bounce_classes[i].type, bounce_classes[i].bounce_class);
-}
 
 static bool
 is_machine(const struct normal *ev, const msgpack_object *event)
@@ -134,7 +105,8 @@ read_event(struct inbound *in, struct slice name, const msgpack_object *event, s
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "bounce") || slice_is(name, "out_of_band"))
-		bounce(ev, event);
+		ev->cause = bounce_word(
+			"sparkpost", "bounce_class", fields_id(event, "bounce_class", in->zone));
 	ev->email = field_str_of(event, recipients);
 	ev->event_id = fields_id(event, "event_id", in->zone);
 	ev->message_id = fields_or(fields_id(event, "transmission_id", in->zone),

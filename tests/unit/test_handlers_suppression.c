@@ -22,30 +22,6 @@ close_bench(void)
 
 TestSuite(handlers_suppression, .init = open_bench, .fini = close_bench);
 
-Test(handlers_suppression, a_bounce_is_hard_or_soft_by_its_words_first)
-{
-	const struct slice none = {NULL, 0};
-
-	cr_expect_eq(bounce_type_of(slice_of("hard"), none, 0), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(slice_of("Permanent"), none, 450), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(slice_of("SOFT"), none, 550), BOUNCE_SOFT);
-	cr_expect_eq(bounce_type_of(slice_of("Transient"), slice_of("hard"), 0), BOUNCE_SOFT);
-	cr_expect_eq(bounce_type_of(none, slice_of("hard"), 0), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(slice_of("other"), slice_of("hard"), 0), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(slice_of("hardly"), none, 0), BOUNCE_SOFT);
-}
-
-Test(handlers_suppression, without_words_the_smtp_code_tells_and_without_one_it_is_soft)
-{
-	const struct slice none = {NULL, 0};
-
-	cr_expect_eq(bounce_type_of(none, none, 550), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(slice_of("other"), none, 599), BOUNCE_HARD);
-	cr_expect_eq(bounce_type_of(none, none, 450), BOUNCE_SOFT);
-	cr_expect_eq(bounce_type_of(none, none, 600), BOUNCE_SOFT);
-	cr_expect_eq(bounce_type_of(none, none, 0), BOUNCE_SOFT);
-}
-
 Test(handlers_suppression, a_permanent_one_is_never_weakened)
 {
 	const struct suppression for_good = {100, SUPPRESSED_FOR_GOOD};

@@ -1,9 +1,9 @@
-/* fields_smtp - SMTP reply codes and enhanced status codes (RFC 3463) out of texts for people.
- * See fields.h. Texts are what other mail servers said, in any form. */
-#include <ctype.h>
-#include <strings.h>
+/* smtp - see smtp.h. Texts are what other mail servers said, in any form. */
+#include "smtp.h"
 
-#include "fields.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
 
 static bool
 digit_at(struct slice text, size_t i)
@@ -52,7 +52,7 @@ starts_word(struct slice text, size_t i)
 }
 
 struct slice
-fields_smtp_enhanced(struct slice reason)
+smtp_enhanced(struct slice reason)
 {
 	for (size_t i = 0; i < reason.n; i++) {
 		const size_t n = starts_word(reason, i) ? enhanced_at(reason, i) : 0;
@@ -92,7 +92,7 @@ skip_lead(struct slice text)
 }
 
 uint64_t
-fields_smtp_code(struct slice reason)
+smtp_code(struct slice reason)
 {
 	uint64_t code = code_at(reason, skip_lead(reason));
 
@@ -102,13 +102,4 @@ fields_smtp_code(struct slice reason)
 			code = code_at(reason, i);
 	}
 	return code;
-}
-
-void
-fields_smtp(struct normal *ev, struct slice text)
-{
-	if (!ev->smtp_code)
-		ev->smtp_code = fields_smtp_code(text);
-	if (!ev->smtp_enhanced.n)
-		ev->smtp_enhanced = fields_smtp_enhanced(text);
 }
