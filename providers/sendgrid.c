@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "bounce_words.h"
 #include "fields.h"
+#include "lib/base/address.h"
 #include "scheme.h"
 
 static const char SIGNATURE[] = "X-Twilio-Email-Event-Webhook-Signature";
@@ -146,7 +147,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		ev->cause = bounce(event);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->event_id = fields_id(event, "sg_event_id", in->zone);
-	ev->message_id = field_str_of(event, messages);
+	ev->message_id = address_unbracket(field_str_of(event, messages));
 	ev->ts_ms = fields_time(event, "timestamp");
 	describe(ev, event, in->zone);
 	if (is_one_of(name, engagements))

@@ -257,6 +257,7 @@ check_envelope(struct provider_source *source, struct inbound *in, struct error 
 	enum digest digest = DIGEST_SHA256;
 	enum check_step step = sns_read(&in->root, &envelope, why);
 
+	envelope.cert_url = sns_cert_url(envelope.cert_url, in->zone);
 	if (step == CHECK_ACCEPTED)
 		step = check_plain(source, in, &envelope, &digest, why);
 	if (step == CHECK_ACCEPTED)

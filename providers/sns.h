@@ -45,7 +45,11 @@ enum check_step sns_read(
 /* Appends the text that SNS signed. False when memory is short. */
 bool sns_canonical(const struct sns_envelope *envelope, msgpack_sbuffer *out);
 
-/* https, host sns.<region>.amazonaws.com[.cn], no user, no port, no query; a plain path to a .pem.
+/* The URL with its host in lower case, in the zone: compared, fetched and cached so, for a host has no
+ * case. What is no https URL, or longer than SNS_CERT_URL_MAX, comes back as it is. */
+struct slice sns_cert_url(struct slice url, msgpack_zone *zone);
+
+/* https, host sns.<region>.amazonaws.com[.cn] in any case, no user, no port, no query; a plain path to a .pem.
  */
 bool sns_cert_url_allowed(struct slice url, struct error *why);
 

@@ -1,4 +1,7 @@
 /* sns_url - which URLs of an SNS envelope lead to SNS itself. See sns.h. Pure. */
+#include <ctype.h>
+#include <strings.h>
+
 #include "sns.h"
 
 enum { SUBSCRIBE_URL_MAX = 2048 };
@@ -15,6 +18,16 @@ slice_ends(struct slice s, const char *end)
 	const size_t n = strlen(end);
 
 	return s.n >= n && memcmp(s.p + s.n - n, end, n) == 0;
+}
+
+/* A host has no case (RFC 3986, 3.2.2). */
+static bool
+host_around(struct slice host, const char *start, const char *end)
+{
+	const size_t n = strlen(start), tail = strlen(end);
+
+	return host.n >= n + tail && strncasecmp(host.p, start, n) == 0 &&
+	       strncasecmp(host.p + host.n - tail, end, tail) == 0;
 }
 
 static bool
@@ -39,8 +52,7 @@ is_sns_host(struct slice host)
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		const size_t around = strlen("sns.") + strlen(ends[i]);
 
-		if (slice_starts(host, "sns.") && slice_ends(host, ends[i]) &&
-			host.n >= around + 3 &&
+		if (host_around(host, "sns.", ends[i]) && host.n >= around + 3 &&
 			only_of((struct slice){host.p + strlen("sns."), host.n - around}, "-"))
 			return true;
 	}
@@ -88,6 +100,21 @@ is_plain_path(struct slice path)
 		path = slice_from(path, part.n + 1);
 	}
 	return true;
+}
+
+struct slice
+sns_cert_url(struct slice url, msgpack_zone *zone)
+{
+	static const char https[] = "https://";
+	const bool fits = slice_starts(url, https) && url.n <= SNS_CERT_URL_MAX;
+	char *copy = fits ? msgpack_zone_malloc(zone, url.n) : NULL;
+
+	if (!copy)
+		return url;
+	memcpy(copy, url.p, url.n);
+	for (size_t i = sizeof https - 1; i < url.n && copy[i] != '/'; i++)
+		copy[i] = (char)tolower((unsigned char)copy[i]);
+	return (struct slice){copy, url.n};
 }
 
 bool

@@ -33,6 +33,7 @@ teardown(void)
 TestSuite(sns, .init = setup, .fini = teardown, .timeout = 60);
 
 static const char *const good_urls[] = {
+	"https://SNS.us-east-1.AmazonAWS.com/x.pem",
 	"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
 	"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
 	"https://sns.eu-central-1.amazonaws.com/a/b_c-d.1.pem",
@@ -514,4 +515,16 @@ Test(sns, one_feedback_id_is_one_event_but_not_of_two_kinds)
 	cr_expect(slice_eq(published, notified));
 	cr_expect_not(slice_eq(published, complaint));
 	provider_source_destroy(&source);
+}
+
+Test(sns, the_host_of_a_certificate_is_folded_and_its_path_is_not)
+{
+	msgpack_zone here;
+
+	msgpack_zone_init(&here, 1024);
+	cr_expect(
+		slice_is(sns_cert_url(slice_of("https://SNS.us-east-1.AMAZONAWS.com/A.pem"), &here),
+			"https://sns.us-east-1.amazonaws.com/A.pem"));
+	cr_expect(slice_is(sns_cert_url(slice_of("HTTPS://SNS.x/A"), &here), "HTTPS://SNS.x/A"));
+	msgpack_zone_destroy(&here);
 }
