@@ -53,10 +53,6 @@ shared:scenarios/sendgrid_elements_that_are_no_events_are_kept
 shared:scenarios/ses_open_of_two_destinations
 shared:scenarios/sparkpost_open_told_twice
 
-shared:sendgrid/smtp_id_as_message_id
-
-shared:ses/cert_url_host_upper
-
 shared:stripe/signed_301_s_ahead
 """.splitlines())
 
@@ -85,15 +81,10 @@ own:postmark/subscription_changes
 own:resend/names
 
 own:scenarios/brevo_blacklisted_takes_effect
-own:scenarios/brevo_display_name_and_case
-own:scenarios/brevo_five_for_policy
-own:scenarios/brevo_mailbox_full
 own:scenarios/brevo_object_without_a_name_is_kept
 own:scenarios/brevo_parts_that_are_no_events_are_kept
 own:scenarios/brevo_put_on_lists_lifts_nothing
 own:scenarios/brevo_unreadable_parts_are_kept
-own:scenarios/email_display_name_and_case
-own:scenarios/email_five_that_nobody_knows
 own:scenarios/mailersend_display_name_and_case
 own:scenarios/mailersend_five_for_policy
 own:scenarios/mailersend_hold_removed_lifts_nothing
@@ -105,58 +96,27 @@ own:scenarios/mailersend_v1_clicked_unique_first
 own:scenarios/mailersend_v1_opened_unique_first
 own:scenarios/mailersend_v2_clicked_unique_first
 own:scenarios/mailersend_v2_opened_unique_first
-own:scenarios/mailgun_display_name_and_case
-own:scenarios/mailgun_five_for_policy
-own:scenarios/mailgun_five_that_nobody_knows
-own:scenarios/mailgun_given_up
-own:scenarios/mailgun_mailbox_full
 own:scenarios/mailgun_token_with_another_event
-own:scenarios/mailjet_display_name_and_case
-own:scenarios/mailjet_five_for_policy
-own:scenarios/mailjet_mailbox_full
 own:scenarios/mailjet_object_without_a_name_is_kept
 own:scenarios/mailjet_parts_that_are_no_events_are_kept
 own:scenarios/mailjet_unreadable_parts_are_kept
-own:scenarios/mandrill_display_name_and_case
-own:scenarios/mandrill_five_for_policy
-own:scenarios/mandrill_mailbox_full
 own:scenarios/mandrill_object_without_a_name_is_kept
 own:scenarios/mandrill_parts_that_are_no_events_are_kept
 own:scenarios/mandrill_unreadable_parts_are_kept
-own:scenarios/postal_five_for_policy
-own:scenarios/postal_mailbox_full
 own:scenarios/postal_object_without_a_name_is_kept
-own:scenarios/postal_two_addresses
-own:scenarios/postmark_display_name_and_case
-own:scenarios/postmark_five_that_nobody_knows
 own:scenarios/postmark_object_without_a_name_is_kept
 own:scenarios/postmark_taken_off_by_an_admin_lifts_nothing
 own:scenarios/postmark_taken_off_by_the_customer_lifts_nothing
 own:scenarios/resend_contact_back_lifts_nothing
-own:scenarios/resend_five_for_policy
-own:scenarios/resend_five_that_nobody_knows
-own:scenarios/resend_mailbox_full
 own:scenarios/resend_object_without_a_name_is_kept
-own:scenarios/resend_two_addresses
 own:scenarios/sendgrid_another_group
 own:scenarios/sendgrid_back_in_a_group_lifts_nothing
-own:scenarios/sendgrid_display_name_and_case
-own:scenarios/sendgrid_five_for_policy
-own:scenarios/sendgrid_five_that_nobody_knows
 own:scenarios/sendgrid_ids_too_long_take_effect
-own:scenarios/sendgrid_mailbox_full
 own:scenarios/sendgrid_object_without_a_name_is_kept
 own:scenarios/sendgrid_parts_that_are_no_events_are_kept
 own:scenarios/sendgrid_unreadable_parts_are_kept
 own:scenarios/ses_click_of_three
-own:scenarios/ses_complaint_without_recipients
-own:scenarios/ses_five_for_policy
-own:scenarios/ses_five_that_nobody_knows
-own:scenarios/ses_mailbox_full
 own:scenarios/ses_open_of_three
-own:scenarios/ses_two_addresses
-own:scenarios/sparkpost_display_name_and_case
-own:scenarios/sparkpost_five_that_nobody_knows
 own:scenarios/sparkpost_object_without_a_name_is_kept
 own:scenarios/sparkpost_open_amp
 own:scenarios/sparkpost_open_in_one_batch
@@ -165,8 +125,6 @@ own:scenarios/sparkpost_parts_that_are_no_events_are_kept
 own:scenarios/sparkpost_two_classes_in_one_part_are_kept
 own:scenarios/sparkpost_two_opens
 own:scenarios/sparkpost_unreadable_parts_are_kept
-
-own:sendgrid/message_ids
 """.splitlines())
 
 
