@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
 #include "lib/base/timestamp.h"
+#include "proto/providers.h"
 #include "providers/sns.h"
 #include "providers/source.h"
 #include "text.h"
@@ -79,7 +80,8 @@ certificate(void *arg, struct slice url)
 static uint64_t
 max_age(const struct question *q, const struct provider_source *source)
 {
-	if (q->now || q->max_age_s || scheme_rows[source->scheme].max_age_ms)
+	if (q->now || q->max_age_s ||
+		provider_usual_window(NULL, scheme_rows[source->scheme].name).max_age_ms)
 		return source->options.max_age_ms;
 	return 0;
 }
@@ -110,7 +112,8 @@ make_source(struct question *q, struct error *why)
 static const char *
 good_reason(const struct provider_source *source)
 {
-	if (source->provider->max_age_ms && !source->options.max_age_ms)
+	if (provider_usual_window(source->provider->name, NULL).max_age_ms &&
+		!source->options.max_age_ms)
 		return "signature and policy hold; its age is not judged without --now";
 	return "signature, freshness and policy hold";
 }

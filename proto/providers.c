@@ -3,12 +3,27 @@
 
 #include <string.h>
 
-#define PROVIDER_NAME(name, busy) #name,
+enum { MS_PER_S = 1000, LEAD_MS = 300 * MS_PER_S };
+
+#define PROVIDER_NAME(name, ...) #name,
 const char *const provider_names[] = {PROVIDERS(PROVIDER_NAME)};
 const size_t provider_names_count = sizeof provider_names / sizeof *provider_names;
 
-#define PROVIDER_BUSY(name, busy) busy,
+#define PROVIDER_BUSY(name, busy, ...) busy,
 static const unsigned busy_statuses[] = {PROVIDERS(PROVIDER_BUSY)};
+
+#define WINDOW(age, future)                                                                        \
+	{                                                                                          \
+		(age) * (uint64_t)MS_PER_S, (future) * (uint64_t)MS_PER_S                          \
+	}
+#define PROVIDER_WINDOW(name, busy, age, future) WINDOW(age, future),
+static const struct provider_window windows[] = {PROVIDERS(PROVIDER_WINDOW)};
+
+#define SCHEME_WINDOW(name, age, future) {name, WINDOW(age, future)},
+static const struct {
+	const char *scheme;
+	struct provider_window window;
+} scheme_windows[] = {SCHEME_WINDOWS(SCHEME_WINDOW)};
 
 /* The row of that name, or how many there are. */
 static size_t
@@ -33,4 +48,31 @@ provider_busy(const char *name)
 	const size_t row = row_of(name);
 
 	return row < provider_names_count ? busy_statuses[row] : 503;
+}
+
+struct provider_window
+provider_usual_window(const char *provider, const char *scheme)
+{
+	const size_t row = row_of(provider);
+
+	if (row < provider_names_count && windows[row].max_age_ms)
+		return windows[row];
+	for (size_t i = 0; scheme && i < sizeof scheme_windows / sizeof *scheme_windows; i++)
+		if (strcmp(scheme_windows[i].scheme, scheme) == 0)
+			return scheme_windows[i].window;
+	return (struct provider_window){0, 0};
+}
+
+struct provider_window
+provider_window(const char *provider, const char *scheme, struct provider_window written)
+{
+	const struct provider_window usual = provider_usual_window(provider, scheme);
+
+	if (!written.max_age_ms)
+		written.max_age_ms = usual.max_age_ms;
+	if (!written.max_future_ms)
+		written.max_future_ms = usual.max_future_ms;
+	if (written.max_age_ms && !written.max_future_ms)
+		written.max_future_ms = LEAD_MS;
+	return written;
 }

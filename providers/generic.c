@@ -14,7 +14,7 @@
 #include "scheme_check.h"
 #include "source.h"
 
-enum { TYPE_MAX = 128, ID_MAX = 512, MAX_AGE_MS = 600000, MAX_FUTURE_MS = 300000, TAKEN = 202 };
+enum { TYPE_MAX = 128, ID_MAX = 512, TAKEN = 202 };
 
 static const struct slice NONE = {NULL, 0};
 static const char ENVELOPE[] = "envelope";
@@ -246,6 +246,7 @@ static bool
 normalise_trotline(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
+	in->timed = true;
 	in->parsed = in->batch ? json_read_batch(in->json, in->body, in->zone, &in->root, why)
 			       : json_read(in->json, in->body, in->zone, &in->root, why);
 	in->text = in->body;
@@ -272,8 +273,6 @@ const struct provider provider_trotline = {
 	.name = "trotline",
 	.title = "Trotline's own format",
 	.scheme = "hmac",
-	.max_age_ms = MAX_AGE_MS,
-	.max_future_ms = MAX_FUTURE_MS,
 	.accepted = TAKEN,
 	.bad_signature = 401,
 	.native = true,

@@ -30,7 +30,7 @@ struct provider_options {
 	char *const *topics; /* SNS: TopicArn allow-list; empty: none is allowed */
 	size_t topics_count;
 	const char *url; /* as entered at the provider (Mandrill signs it); NULL: request_url() */
-	uint64_t max_age_ms, max_future_ms; /* 0: the provider's default */
+	uint64_t max_age_ms, max_future_ms; /* 0: the default (proto/providers.h) */
 	bool allow_raw;                     /* SNS: unsigned raw delivery is taken */
 };
 
@@ -54,8 +54,9 @@ struct inbound {
 	void *certificate_arg;
 	bool batch;            /* the native format: a batch is due, not one event */
 	uint64_t batch_events; /* and so many at most; 0: without limit */
-	bool lean; /* the native format: fill of struct normal only what a judge needs; the rest
+	bool lean;  /* the native format: fill of struct normal only what a judge needs; the rest
 		    * stands in the event's data */
+	bool timed; /* out: a signed time was judged, or each event's own is */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
 	struct slice text;   /* the JSON text that it was read from; absent: none was */
@@ -132,6 +133,13 @@ struct unread_part {
 enum { UNREAD_DETAIL_MAX = 200 };
 #define UNREAD_WHOLE SIZE_MAX
 
+/* What has proved a request without covering its events (Mailgun's token): good for those that it
+ * came with first, no others. Absent where the proof covers them. */
+struct proof {
+	struct slice token;
+	uint64_t signed_ms; /* signed with it */
+};
+
 struct normals {
 	struct normal *list;
 	size_t count, room;
@@ -143,17 +151,16 @@ struct normals {
 	bool listed;       /* it is an array of them */
 	struct slice
 		confirm_url; /* SNS SubscriptionConfirmation: to be fetched once, else absent */
-	bool too_many;       /* refused for that */
-	bool incomplete;     /* memory ran short: not to be answered with 200 */
+	struct proof proof;
+	bool too_many;   /* refused for that */
+	bool incomplete; /* memory ran short: not to be answered with 200 */
 };
 
 /* A provider's row: what its file gives to the registry. */
 struct provider {
-	const char *name;   /* lower case, as in trotline.yaml */
-	const char *title;  /* for people */
-	const char *scheme; /* default or fixed scheme */
-	uint64_t max_age_ms,
-		max_future_ms;  /* default freshness: the provider's own retry horizon at least */
+	const char *name;       /* lower case, as in trotline.yaml */
+	const char *title;      /* for people */
+	const char *scheme;     /* default or fixed scheme */
 	unsigned accepted;      /* HTTP status: 0 is 200; native 202 */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
 	bool native;            /* its events are in our own vocabulary: their types stay */

@@ -6,13 +6,14 @@
 
 #include "bounce_words.h"
 #include "proto/providers.h"
+#include "scheme.h"
 #include "source.h"
 #include "unread.h"
 
-#define PROVIDER_DECLARED(name, busy) extern const struct provider provider_##name;
+#define PROVIDER_DECLARED(name, ...) extern const struct provider provider_##name;
 PROVIDERS(PROVIDER_DECLARED)
 
-#define PROVIDER_ROW(name, busy) &provider_##name,
+#define PROVIDER_ROW(name, ...) &provider_##name,
 const struct provider *const providers[] = {PROVIDERS(PROVIDER_ROW)};
 const size_t providers_count = sizeof providers / sizeof *providers;
 
@@ -92,22 +93,17 @@ choose_scheme(struct provider_source *source, struct error *why)
 		source->provider->name, own, options->scheme);
 }
 
-static uint64_t
-first_set(uint64_t a, uint64_t b, uint64_t c)
-{
-	return a ? a : b ? b : c;
-}
-
 static void
 choose_window(struct provider_source *source)
 {
-	const struct scheme_row *row = &scheme_rows[source->scheme];
 	struct provider_options *options = &source->options;
+	const struct provider_window window =
+		provider_window(source->provider->name, scheme_rows[source->scheme].name,
+			(struct provider_window){options->max_age_ms, options->max_future_ms});
 
-	options->max_age_ms =
-		first_set(options->max_age_ms, source->provider->max_age_ms, row->max_age_ms);
-	options->max_future_ms = first_set(
-		options->max_future_ms, source->provider->max_future_ms, row->max_future_ms);
+	source->window_written = options->max_age_ms || options->max_future_ms;
+	options->max_age_ms = window.max_age_ms;
+	options->max_future_ms = window.max_future_ms;
 }
 
 static bool
@@ -259,13 +255,33 @@ provider_read(
 	return judge_single(in, out, why);
 }
 
+/* Where nothing signs a time, a window that somebody has written holds for the newest event's own:
+ * what is signed or shown was so no earlier. No event with a time: nothing to judge. */
+static enum check_step
+judge_own_times(const struct provider_source *source, struct inbound *in, const struct normals *out,
+	struct error *why)
+{
+	enum check_step step = CHECK_ACCEPTED;
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < out->count; i++)
+		newest = out->list[i].ts_ms > newest ? out->list[i].ts_ms : newest;
+	if (source->window_written && !in->timed && newest)
+		step = scheme_fresh(source, in, newest, why);
+	if (step != CHECK_ACCEPTED)
+		error_wrap(why, "nothing signs a time, so the newest event's own counts");
+	return step;
+}
+
 enum check_step
 provider_check(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
 {
-	const enum check_step step = source->provider->verify(source, in, why);
+	enum check_step step = source->provider->verify(source, in, why);
 
-	return step == CHECK_ACCEPTED ? provider_read(source, in, out, why) : step;
+	if (step == CHECK_ACCEPTED)
+		step = provider_read(source, in, out, why);
+	return step == CHECK_ACCEPTED ? judge_own_times(source, in, out, why) : step;
 }
 
 unsigned
@@ -279,10 +295,9 @@ provider_status(const struct provider_source *source, enum check_step step)
 	case CHECK_SIGNATURE:
 	case CHECK_STALE:
 		return p->bad_signature;
-	/* A provider with a status of its own for "never again" (Mailgun's 406) tries all others
-	 * again. */
+	/* Also where another status stops a sender (Mailgun's 406): what is empty or cut proves nothing
+	 * and is no bad proof, so it may come again. */
 	case CHECK_MALFORMED:
-		return p->bad_signature == 401 ? 400 : p->bad_signature;
 	case CHECK_EVENT:
 		return 400;
 	case CHECK_TOO_MANY:

@@ -54,12 +54,13 @@ scheme_hmac_hex(struct provider_source *source, struct inbound *in, const char *
 }
 
 enum check_step
-scheme_fresh(const struct provider_source *source, const struct inbound *in, int64_t signed_ms,
+scheme_fresh(const struct provider_source *source, struct inbound *in, int64_t signed_ms,
 	struct error *why)
 {
 	const struct provider_options *options = &source->options;
 	const __int128 age = (__int128)in->now_ms - signed_ms;
 
+	in->timed = true;
 	if (options->max_age_ms && age > options->max_age_ms) {
 		error_set(why, "the signed time is %lld s ago, at most %llu s are allowed",
 			(long long)(age / MS_PER_S),

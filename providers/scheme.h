@@ -54,8 +54,8 @@ struct slice scheme_standard_id(const struct inbound *in);
 enum check_step scheme_credentials(struct provider_source *source, struct inbound *in,
 	const char *secret_header, struct error *why);
 
-/* Is the signed time inside the source's window? Otherwise CHECK_STALE. */
-enum check_step scheme_fresh(const struct provider_source *source, const struct inbound *in,
+/* Is the signed time inside the source's window? Otherwise CHECK_STALE. Sets in->timed. */
+enum check_step scheme_fresh(const struct provider_source *source, struct inbound *in,
 	int64_t signed_ms, struct error *why);
 
 #endif

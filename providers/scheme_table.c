@@ -3,10 +3,7 @@
 
 #include <string.h>
 
-enum { MS_PER_S = 1000 };
-
-#define SCHEME_ROW(id, name, form, age, future)                                                    \
-	[SCHEME_##id] = {name, form, (age)*MS_PER_S, (future)*MS_PER_S},
+#define SCHEME_ROW(id, name, form) [SCHEME_##id] = {name, form},
 const struct scheme_row scheme_rows[SCHEMES_COUNT] = {SCHEMES(SCHEME_ROW)};
 #undef SCHEME_ROW
 

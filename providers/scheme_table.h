@@ -7,20 +7,19 @@
 
 #include "key.h"
 
-/* X(name, name in trotline.yaml, what its keys are, default max age, default max future, in s; 0:
- * none) The last four belong to one provider each and are not offered to others. Ages: Standard
- * Webhooks demands 300 s either way, Stripe's libraries check the age only. */
+/* X(name, name in trotline.yaml, what its keys are) The last four belong to one provider each and
+ * are not offered to others. */
 #define SCHEMES(X)                                                                                 \
-	X(HMAC, "hmac", KEY_HMAC_SHA256, 0, 0)                                                     \
-	X(STRIPE, "stripe", KEY_HMAC_SHA256, 300, 0)                                               \
-	X(STANDARD, "standard-webhooks", KEY_STANDARD, 300, 300)                                   \
-	X(BASIC, "basic", KEY_PASSWORD, 0, 0)                                                      \
-	X(BEARER, "bearer", KEY_TEXT, 0, 0)                                                        \
-	X(HEADER, "header", KEY_TEXT, 0, 0)                                                        \
-	X(HMAC_SHA1, "hmac-sha1", KEY_HMAC_SHA1, 0, 0)                                             \
-	X(ECDSA, "ecdsa", KEY_EC_P256, 0, 0)                                                       \
-	X(RSA, "rsa", KEY_RSA, 0, 0)                                                               \
-	X(SNS, "sns", KEY_NONE, 0, 0)
+	X(HMAC, "hmac", KEY_HMAC_SHA256)                                                           \
+	X(STRIPE, "stripe", KEY_HMAC_SHA256)                                                       \
+	X(STANDARD, "standard-webhooks", KEY_STANDARD)                                             \
+	X(BASIC, "basic", KEY_PASSWORD)                                                            \
+	X(BEARER, "bearer", KEY_TEXT)                                                              \
+	X(HEADER, "header", KEY_TEXT)                                                              \
+	X(HMAC_SHA1, "hmac-sha1", KEY_HMAC_SHA1)                                                   \
+	X(ECDSA, "ecdsa", KEY_EC_P256)                                                             \
+	X(RSA, "rsa", KEY_RSA)                                                                     \
+	X(SNS, "sns", KEY_NONE)
 
 #define SCHEME_NAME(id, ...) SCHEME_##id,
 enum scheme { SCHEMES(SCHEME_NAME) SCHEMES_COUNT };
@@ -29,7 +28,6 @@ enum scheme { SCHEMES(SCHEME_NAME) SCHEMES_COUNT };
 struct scheme_row {
 	const char *name;
 	enum key_form form;
-	uint64_t max_age_ms, max_future_ms;
 };
 
 extern const struct scheme_row scheme_rows[SCHEMES_COUNT];

@@ -9,9 +9,10 @@
 
 struct provider_source {
 	const struct provider *provider;
-	/* A copy; its texts stay the caller's. max_age_ms and max_future_ms are resolved: the
-	 * options', else the provider's, else the scheme's; still 0: without limit. */
+	/* A copy; its texts stay the caller's. max_age_ms and max_future_ms are resolved; still 0:
+	 * without limit. */
 	struct provider_options options;
+	bool window_written; /* one of them is the configuration's own */
 	enum scheme scheme;
 	struct key **keys; /* one a secret, in the order of the options; all of them are live */
 	size_t keys_count;

@@ -9,6 +9,9 @@ struct suffix {
 	uint64_t factor;
 };
 
+static const struct suffix durations[] = {
+	{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+
 /* A decimal number and one of the suffixes (a NULL text ends them), nothing else. */
 static bool
 read_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
@@ -31,10 +34,7 @@ read_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
 bool
 units_read_duration(const char *text, uint64_t *ms)
 {
-	static const struct suffix suffixes[] = {
-		{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-
-	return read_scaled(text, suffixes, ms);
+	return read_scaled(text, durations, ms);
 }
 
 bool
@@ -52,6 +52,18 @@ units_read_count(const char *text, uint64_t *count)
 	static const struct suffix suffixes[] = {{"", 1}, {NULL, 0}};
 
 	return read_scaled(text, suffixes, count);
+}
+
+char *
+units_duration_text(uint64_t ms, char out[UNITS_TEXT])
+{
+	size_t i = 0;
+
+	while (durations[i + 1].text && ms % durations[i + 1].factor == 0 && ms)
+		i++;
+	snprintf(out, UNITS_TEXT, "%llu%s", (unsigned long long)(ms / durations[i].factor),
+		durations[i].text);
+	return out;
 }
 
 char *

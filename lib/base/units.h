@@ -16,6 +16,9 @@ bool units_read_size(const char *text, uint64_t *bytes);
 /* Decimal digits and nothing else. */
 bool units_read_count(const char *text, uint64_t *count);
 
+/* As the first reads it, in the largest unit of which it is a whole number; returns out. */
+char *units_duration_text(uint64_t ms, char out[UNITS_TEXT]);
+
 /* 1536 as "1.5 KiB", for people; returns out. */
 char *units_size_text(double bytes, char out[UNITS_TEXT]);
 

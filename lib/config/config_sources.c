@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "config_private.h"
+#include "lib/base/units.h"
 #include "proto/providers.h"
 
 static bool
@@ -56,16 +57,45 @@ check_topics(const struct config_load *ld, const char *key, const struct config_
 		       "provider ses needs topics: what comes from any other is refused, and SNS does not send it again");
 }
 
+static bool
+is_written(const struct config_load *ld, const char *key, const char *name)
+{
+	return config_entry_find(ld, config_key("%s.%s", key, name).text) != NULL;
+}
+
 /* Only the native format has an age of its own; the others' lie with the provider. */
 static void
 leave_ages_to_provider(const struct config_load *ld, const char *key, struct config_source *src)
 {
 	if (strcmp(src->provider, "trotline") == 0)
 		return;
-	if (!config_entry_find(ld, config_key("%s.max_age", key).text))
+	if (!is_written(ld, key, "max_age"))
 		src->max_age_ms = 0;
-	if (!config_entry_find(ld, config_key("%s.max_future", key).text))
+	if (!is_written(ld, key, "max_future"))
 		src->max_future_ms = 0;
+	else if (!src->max_future_ms)
+		src->max_future_ms = 1; /* 0 would be the default */
+}
+
+/* What is sent again within the source's window must still be known. */
+static bool
+set_dedup_window(const struct config_load *ld, const char *key, struct config_source *src)
+{
+	const struct provider_window window = provider_window(src->provider, src->scheme,
+		(struct provider_window){src->max_age_ms, src->max_future_ms});
+	const uint64_t least_ms = window.max_age_ms + window.max_future_ms;
+	char least[UNITS_TEXT];
+
+	if (src->dedup_window_ms >= least_ms)
+		return true;
+	if (!is_written(ld, key, "dedup_window")) {
+		src->dedup_window_ms = least_ms;
+		return true;
+	}
+	return config_fault(ld, config_key("%s.dedup_window", key).text,
+		"is shorter than max_age and max_future together, %s: what is posted once more "
+		"within them would count again",
+		units_duration_text(least_ms, least));
 }
 
 /* A scheme that its provider does not have, or a key that cannot be read, is a fault of the file:
@@ -88,7 +118,7 @@ config_check_sources(const struct config_load *ld)
 		leave_ages_to_provider(ld, key.text, src);
 		if (!check_name(ld, key.text, src) || !check_provider(ld, key.text, src) ||
 			!check_secrets(ld, key.text, src) || !check_topics(ld, key.text, src) ||
-			!check_keys(ld, key.text, src))
+			!set_dedup_window(ld, key.text, src) || !check_keys(ld, key.text, src))
 			return false;
 	}
 	return true;

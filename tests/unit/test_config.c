@@ -402,3 +402,49 @@ Test(config, the_file_is_the_one_given_else_the_environments_else_the_folders)
 	cr_expect_str_eq(config_path(NULL), "/etc/trotline.yaml");
 	cr_expect_str_eq(config_path("x.yaml"), "x.yaml");
 }
+
+Test(config, a_dedup_window_is_no_shorter_than_what_may_come_again)
+{
+	static const struct {
+		const char *source;
+		uint64_t minutes;
+	} sources[] = {
+		{"provider: trotline", 24 * 60},
+		{"provider: trotline\n    max_age: 30d", 30 * 24 * 60 + 5},
+		{"provider: sendgrid", 24 * 60 + 20},
+		{"provider: mailgun", 24 * 60},
+		{"provider: postal\n    max_age: 2d", 2 * 24 * 60 + 5},
+		{"provider: generic\n    scheme: stripe\n    max_age: 3d\n    max_future: 1h",
+			3 * 24 * 60 + 60},
+		{"provider: generic\n    scheme: stripe\n    dedup_window: 10m", 10},
+	};
+
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+		char text[400];
+		struct config *cfg;
+
+		snprintf(text, sizeof text,
+			"sources:\n  - name: a\n    secrets: [sixteen-and-more-bytes]\n    %s\n",
+			sources[i].source);
+		cfg = load_good(text, CONFIG_NO_SECRETS);
+		cr_expect_eq(cfg->sources[0].dedup_window_ms, sources[i].minutes * 60000,
+			"%s: %llu", sources[i].source,
+			(unsigned long long)cfg->sources[0].dedup_window_ms);
+		config_destroy(&cfg);
+	}
+}
+
+Test(config, a_dedup_window_that_is_written_too_short_is_refused)
+{
+	expect_fault(SOURCE "    dedup_window: 14m\n",
+		"trotline.yaml line 4: sources[0].dedup_window: is shorter than max_age and max_future "
+		"together, 15m: what is posted once more within them would count again");
+	expect_fault("sources:\n  - name: a\n    provider: sendgrid\n    secrets: [x]\n"
+		     "    dedup_window: 1d\n",
+		"trotline.yaml line 5: sources[0].dedup_window: is shorter than max_age and max_future "
+		"together, 1460m: what is posted once more within them would count again");
+	expect_fault("sources:\n  - name: a\n    provider: generic\n    secrets: [x]\n"
+		     "    scheme: standard-webhooks\n    dedup_window: 9m\n",
+		"trotline.yaml line 6: sources[0].dedup_window: is shorter than max_age and max_future "
+		"together, 10m: what is posted once more within them would count again");
+}

@@ -189,12 +189,31 @@ Test(scheme, windows_come_from_the_source_then_the_provider_then_the_scheme)
 	struct provider_source *own = provider_source_new(&options, &why);
 
 	cr_assert_eq(stripe->options.max_age_ms, 300000);
-	cr_assert_eq(stripe->options.max_future_ms, 0);
+	cr_assert_eq(stripe->options.max_future_ms, 300000);
 	cr_assert_geq(mailgun->options.max_age_ms, 8 * 3600 * 1000);
 	cr_assert_eq(own->options.max_age_ms, 5);
+	cr_assert_eq(own->options.max_future_ms, 600000);
 	provider_source_destroy(&stripe);
 	provider_source_destroy(&mailgun);
 	provider_source_destroy(&own);
+}
+
+Test(scheme, every_window_has_two_sides)
+{
+	const struct provider_window hour = {3600000, 0};
+	struct provider_window window;
+
+	for (size_t i = 0; i < provider_names_count; i++)
+		for (int k = 0; k < SCHEMES_COUNT; k++) {
+			window = provider_usual_window(provider_names[i], scheme_rows[k].name);
+			cr_expect_eq(!window.max_age_ms, !window.max_future_ms, "%s %s",
+				provider_names[i], scheme_rows[k].name);
+			window = provider_window(provider_names[i], scheme_rows[k].name, hour);
+			cr_expect_eq(window.max_age_ms, hour.max_age_ms);
+			cr_expect(window.max_future_ms > 0 && window.max_future_ms <= 900000);
+		}
+	window = provider_window("postal", NULL, (struct provider_window){0, 0});
+	cr_expect(!window.max_age_ms && !window.max_future_ms);
 }
 
 static unsigned
@@ -216,7 +235,7 @@ Test(scheme, each_step_has_the_status_that_the_provider_understands)
 	cr_assert_eq(status("generic", CHECK_POLICY), 403);
 	cr_assert_eq(status("mailgun", CHECK_SIGNATURE), 406);
 	cr_assert_eq(status("mailgun", CHECK_STALE), 406);
-	cr_assert_eq(status("mailgun", CHECK_MALFORMED), 406);
+	cr_assert_eq(status("mailgun", CHECK_MALFORMED), 400);
 	cr_assert_eq(status("mailgun", CHECK_UNAVAILABLE), 503);
 	cr_assert_eq(status("brevo", CHECK_UNAVAILABLE), 429);
 	cr_assert_eq(status("ses", CHECK_UNAVAILABLE), 503);
