@@ -1,8 +1,9 @@
 /* mailgun - events of Mailgun: JSON, and the legacy form posts (urlencoded or multipart).
  *
  * Proof: HMAC-SHA256 in hex over timestamp and token, which stand in the body with it. The event
- * itself is NOT signed: only TLS keeps it whole. A retry carries the old block, so the window is
- * more than the 8 h over which Mailgun tries. A subaccount's posts also carry parent-signature, by
+ * itself is NOT signed: only TLS keeps it whole, and a token is good for the event that it first came
+ * with (normals.proof), no other. A retry carries the old block, so the window is more than the 8 h
+ * over which Mailgun tries. A subaccount's posts also carry parent-signature, by
  * the primary key. Nothing stands between timestamp and token: the timestamp is held to its ten
  * digits, else digits could move from one to the other under the same signature. Body:
  * {"signature", "event-data"}; old posts are forms, where repeated names are the sender's own
@@ -19,14 +20,7 @@
 #include "lib/base/address.h"
 #include "scheme.h"
 
-enum {
-	MAC_LEN = 32,
-	TIMESTAMP_DIGITS = 10,
-	MS_PER_S = 1000,
-	MAX_AGE_S = 30000,
-	MAX_FUTURE_S = 600,
-	OWN_CODES = 600
-};
+enum { MAC_LEN = 32, TIMESTAMP_DIGITS = 10, MS_PER_S = 1000, OWN_CODES = 600 };
 
 static const struct event_name names[] = {
 	{"accepted", "email_accepted", NULL},
@@ -124,7 +118,7 @@ is_signed(struct provider_source *source, const msgpack_object *block, struct sl
 }
 
 static enum check_step
-check_block(struct provider_source *source, const struct inbound *in, const msgpack_object *block,
+check_block(struct provider_source *source, struct inbound *in, const msgpack_object *block,
 	struct error *why)
 {
 	const struct slice timestamp = fields_id(block, "timestamp", in->zone);
@@ -289,6 +283,16 @@ dedup_key(const struct normal *ev, struct slice token, msgpack_zone *zone)
 	return FIELDS_DEDUP(zone, ev->provider_event, ev->event_id, fields_number(ev->ts_ms, zone));
 }
 
+/* verify has read the timestamp. */
+static struct proof
+proof_of(const msgpack_object *block, struct slice token, msgpack_zone *zone)
+{
+	int64_t seconds = 0;
+
+	header_seconds(fields_id(block, "timestamp", zone), &seconds);
+	return (struct proof){token, (uint64_t)seconds * MS_PER_S};
+}
+
 static bool
 normalise(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why)
@@ -317,6 +321,7 @@ normalise(
 	ev->event_id = fields_or(ev->event_id, token);
 	ev->dedup_key = dedup_key(ev, token, in->zone);
 	ev->raw = *event;
+	out->proof = proof_of(block, token, in->zone);
 	return true;
 }
 
@@ -324,8 +329,6 @@ const struct provider provider_mailgun = {
 	.name = "mailgun",
 	.title = "Mailgun",
 	.scheme = "hmac",
-	.max_age_ms = MAX_AGE_S * (uint64_t)MS_PER_S,
-	.max_future_ms = MAX_FUTURE_S * (uint64_t)MS_PER_S,
 	.bad_signature = 406,
 	.verify = verify,
 	.normalise = normalise,

@@ -152,6 +152,8 @@ error_of_refusal(enum refusal refusal)
 		return "Invalid signature";
 	case REFUSED_STALE:
 		return "Timestamp outside the window";
+	case REFUSED_REPLAYED:
+		return "Proof used before";
 	case REFUSED_POLICY:
 		return "Not allowed";
 	case REFUSED_JSON:

@@ -220,6 +220,31 @@ enter_batch(struct journal *journal, struct job *job, uint64_t first)
 	return STORE_FAILED;
 }
 
+/* Told apart by their keys: whatever else of an event differs, with the same key it is a duplicate,
+ * as a retry is. Sets the refusal when the proof has come with other events. */
+static enum store_rc
+prove(struct journal *journal, struct job *job)
+{
+	struct journal_proof proof = {
+		.proof = journal_hash(journal, job->rq.source, job->proof.token),
+		.signed_ms = job->proof.signed_ms,
+	};
+	bool other;
+	enum store_rc rc;
+
+	for (size_t i = 0; i < job->count; i++) {
+		proof.events.hi ^= job->events[i].hash.hi;
+		proof.events.lo ^= job->events[i].hash.lo;
+	}
+	rc = journal_prove(journal, &proof, &other, &job->why);
+	if (rc != STORE_OK || !other)
+		return rc;
+	job->refusal = REFUSED_REPLAYED;
+	job->status = job->foreign->bad_signature;
+	error_set(&job->why, "what proves it has come with another event already");
+	return STORE_OK;
+}
+
 static enum store_rc
 enter_job(
 	struct journal *journal, const struct config *cfg, struct job *job, msgpack_sbuffer *frames)
@@ -227,6 +252,10 @@ enter_job(
 	const uint64_t first = journal_next(journal);
 	enum store_rc rc = STORE_OK;
 
+	if (job->proof.token.p)
+		rc = prove(journal, job);
+	if (rc != STORE_OK || job->refusal != REFUSED_NOT)
+		return rc;
 	if (job->rq.batch && !job->foreign)
 		name_batch(journal, job);
 	for (size_t i = 0; rc == STORE_OK && i < job->count; i++)

@@ -34,6 +34,7 @@ static const char *const refusal_names[] = {
 	[REFUSED_TOO_MANY] = "too_many",
 	[REFUSED_STALE] = "stale",
 	[REFUSED_POLICY] = "policy",
+	[REFUSED_REPLAYED] = "replayed",
 	[REFUSED_QUARANTINED] = "quarantined",
 	[REFUSED_SOURCE] = "source",
 	[REFUSED_LATE] = "late",
@@ -90,6 +91,7 @@ job_reset(struct job *job)
 	job->source = NULL;
 	job->foreign = NULL;
 	job->status = 0;
+	job->proof = (struct proof){.token = {NULL, 0}};
 	job->confirm_url = (struct slice){NULL, 0};
 }
 
@@ -183,6 +185,7 @@ take_events(struct job *job, const struct normals *normals, uint64_t now_ms)
 		return;
 	}
 	job->count = n;
+	job->proof = normals->proof;
 	job->confirm_url = normals->confirm_url;
 }
 

@@ -51,6 +51,7 @@ enum refusal {
 	REFUSED_TOO_MANY,
 	REFUSED_STALE,       /* a provider's signed time is outside its window */
 	REFUSED_POLICY,      /* rightly signed, but not for us */
+	REFUSED_REPLAYED,    /* its proof has come with other events already */
 	REFUSED_QUARANTINED, /* no right signature: set aside as it came */
 	REFUSED_SOURCE,      /* no such source: the files of two stages differ */
 	REFUSED_LATE,        /* its deadline is over: ingress has answered */
@@ -69,6 +70,7 @@ struct job {
 	size_t count, room;
 	const struct provider *foreign; /* NULL: the native format */
 	unsigned status;                /* what the check answers */
+	struct proof proof;             /* covers none of the events, or absent */
 	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
 	char batch[37];                 /* its id, once it has entered */
 	uint64_t again; /* asked again: where one of its events stands since, or 0 */

@@ -198,11 +198,19 @@ gather(struct validator *v, uint64_t now_ms)
 	}
 }
 
+/* Also what is answered 400 for good, though a newer version may read it. */
+static bool
+is_set_aside(const struct job *job)
+{
+	return job->refusal == REFUSED_QUARANTINED ||
+	       (job->refusal == REFUSED_JSON && job->source->quarantine);
+}
+
 static void
 refuse_quarantined(struct validator *v, const struct error *why)
 {
 	for (size_t i = 0; i < v->count; i++) {
-		if (v->jobs[i].refusal != REFUSED_QUARANTINED)
+		if (!is_set_aside(&v->jobs[i]))
 			continue;
 		v->jobs[i].refusal = REFUSED_UNAVAILABLE;
 		v->jobs[i].why = *why;
@@ -218,7 +226,7 @@ set_aside(struct validator *v, uint64_t now_ms)
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->count; i++)
-		if (v->jobs[i].refusal == REFUSED_QUARANTINED)
+		if (is_set_aside(&v->jobs[i]))
 			frames[n++] = (struct slice){v->jobs[i].frame.data, v->jobs[i].frame.size};
 	if (n == 0)
 		return;

@@ -12,7 +12,7 @@
 #include "journal_private.h"
 #include "lib/base/clock.h"
 
-enum { TABLES = 6, READERS = 256, FORMAT = 1, REOPEN_MS = 1000 };
+enum { TABLES = 7, READERS = 256, FORMAT = 1, REOPEN_MS = 1000 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -40,7 +40,8 @@ journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
 uint64_t
 journal_used(const struct journal *j, MDB_txn *txn)
 {
-	const MDB_dbi tables[TABLES] = {j->events, j->tries, j->due, j->seen, j->batches, j->meta};
+	const MDB_dbi tables[TABLES] = {
+		j->events, j->tries, j->due, j->seen, j->batches, j->proofs, j->meta};
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < TABLES; i++)
@@ -96,6 +97,7 @@ open_env(struct journal *j)
 		{"due", 0, &j->due, due_cmp},
 		{"seen", MDB_INTEGERKEY, &j->seen, NULL},
 		{"batches", MDB_INTEGERKEY, &j->batches, NULL},
+		{"proofs", 0, &j->proofs, NULL},
 		{"meta", 0, &j->meta, NULL},
 	};
 	const bool watch = j->use == JOURNAL_WATCH;

@@ -318,6 +318,8 @@ journal_commit(struct journal *j, struct error *why)
 		rc = trim(j, now_ms);
 		if (rc == 0)
 			rc = trim_batches(j, now_ms);
+		if (rc == 0)
+			rc = journal_trim_proofs(j, now_ms, trim_share(j, j->group));
 	}
 	mdb_cursor_close(j->seen_cursor);
 	j->seen_cursor = NULL;

@@ -22,7 +22,7 @@ struct due_key {
 
 struct journal {
 	MDB_env *env;
-	MDB_dbi events, tries, due, seen, batches, meta;
+	MDB_dbi events, tries, due, seen, batches, proofs, meta;
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
@@ -50,6 +50,9 @@ enum store_rc journal_trouble(struct journal *j, int rc, const char *what, struc
 
 /* Bytes in the pages of all tables of a transaction. */
 uint64_t journal_used(const struct journal *j, MDB_txn *txn);
+
+/* Forgets some of the proofs that no window needs any more. LMDB's status. */
+int journal_trim_proofs(struct journal *j, uint64_t now_ms, uint64_t most);
 
 /* Opens the journal anew after a failure, at most once a second. False: still in trouble. */
 bool journal_mend(struct journal *j, struct error *why);

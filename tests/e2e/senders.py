@@ -78,7 +78,7 @@ class Senders:
         return run("send", "-c", config or self.config, "--source", source, "--event", event, *key,
                    *more, check=check)
 
-    def verify(self, source, path):
+    def verify(self, source, path, *more):
         block = next(block for block in self.sources() if block["name"] == source)
         args = ["verify", "--provider", block["provider"]]
         for flag, key in (("--scheme", "scheme"), ("--header-name", "header")):
@@ -86,7 +86,7 @@ class Senders:
         args += [arg for secret in block.get("secrets", []) for arg in ("--secret", secret)]
         if source == "ses":
             args += ["--topic", TOPIC, "--cert", f"{CERT_URL}={self.keys['ses']}"]
-        return json.loads(run(*args, path, check=False).stdout)
+        return json.loads(run(*args, *more, path, check=False).stdout)
 
 
 def events_of(provider):

@@ -6,6 +6,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from pipeline import BIN, DEADLINE_S, SECRET, event, sign, wait_for
 
 OTHER = "another-secret-of-the-sender-000"
@@ -95,6 +97,21 @@ def test_a_mended_key_lets_in_what_was_set_aside(start):
     assert "signature" in answers[2]["reason"] and OTHER not in after.stdout
     assert [item["number"] for item in listed(pipeline)] == [kept[2]["number"]]
     wait_for("both applied", lambda: pipeline.rows("SELECT opened FROM recipients") == [(2,)])
+
+
+@pytest.mark.parametrize("body", [
+    b'{"type":"activity.opened","type":"activity.opened","data":{}}',
+    b'{"type":"activity.opened","data":{"subject":"caf\xe9"}}',
+    b'{"type":"activity.opened","data":' + b"[" * 30 + b"]" * 30 + b"}",
+], ids=["repeated key", "no UTF-8", "depth"])
+def test_what_cannot_be_read_is_400_and_kept(start, body):
+    pipeline = start(handlers=(), settings={"sources": sources(mailersend=OTHER)})
+    mac = hmac.new(OTHER.encode(), body, hashlib.sha256).hexdigest()
+    with pipeline.client() as client:
+        answer = client.request("POST", "/webhooks/ms", body, {"Signature": mac})
+    assert answer.status == 400
+    assert [item["source"] for item in listed(pipeline)] == ["ms"]
+    assert "still refused: malformed: " in quarantine(pipeline, "retry").stdout
 
 
 def test_a_native_batch_goes_back_to_its_batch_path(start):

@@ -198,6 +198,59 @@ Test(journal, an_id_is_a_duplicate_until_its_window_is_over)
 	cr_expect_eq(scratch_seen(&s, j, "a"), SEEN_DUPLICATE);
 }
 
+static bool
+proves(const char *proof, uint64_t signed_ms, const char *event)
+{
+	const struct journal_proof asked = {
+		.proof = journal_hash(j, slice_of("email"), slice_of(proof)),
+		.events = journal_hash(j, slice_of("email"), slice_of(event)),
+		.signed_ms = signed_ms,
+	};
+	bool other = true;
+
+	cr_assert_eq(journal_prove(j, &asked, &other, &why), STORE_OK, "%s", why.text);
+	return !other;
+}
+
+Test(journal, a_proof_is_good_for_the_events_that_it_came_with_first)
+{
+	const uint64_t now_ms = clock_wall_ms();
+
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect(proves("t", now_ms, "a"));
+	cr_expect(proves("t", now_ms, "a"));
+	cr_expect_not(proves("t", now_ms, "b"));
+	cr_expect(proves("u", now_ms, "b"));
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect_not(proves("t", now_ms, "b"));
+	cr_expect(proves("v", now_ms, "a"));
+	journal_abort(j);
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect(proves("v", now_ms, "b"), "what was not committed binds nothing");
+	journal_abort(j);
+}
+
+Test(journal, a_proof_is_forgotten_when_its_window_is_over)
+{
+	const uint64_t window = s.cfg->sources[0].dedup_window_ms, now_ms = clock_wall_ms();
+
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect(proves("old", now_ms - window + 5000, "a"));
+	cr_expect(proves("new", now_ms, "a"));
+	cr_assert_eq(journal_commit(j, &why), STORE_OK);
+	take("a");
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect_not(proves("old", now_ms - window + 5000, "b"));
+	journal_abort(j);
+	scratch_skip_ms(5001);
+	take("b");
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect(proves("old", now_ms - window + 5000, "b"));
+	cr_expect_not(proves("new", now_ms, "b"));
+	journal_abort(j);
+}
+
 Test(journal, the_same_id_of_another_source_is_another_event)
 {
 	const struct hash128 one = journal_hash(j, slice_of("email"), slice_of("x"));
