@@ -35,8 +35,6 @@ shared:mailersend/v2_hard_bounced_email
 shared:mailersend/v2_hard_bounced_recipient
 shared:mailersend/v2_sent_meta_empty_list
 
-shared:mailgun/empty_body
-
 shared:mailjet/parseapi_inbound
 
 shared:resend/contact_updated_unsubscribed
@@ -52,8 +50,6 @@ shared:scenarios/resend_opt_out_takes_effect
 shared:scenarios/sendgrid_elements_that_are_no_events_are_kept
 shared:scenarios/ses_open_of_two_destinations
 shared:scenarios/sparkpost_open_told_twice
-
-shared:stripe/signed_301_s_ahead
 """.splitlines())
 
 # Files of our own, some of whose cases fail: this list ends up empty as well.
@@ -61,9 +57,6 @@ OPEN = set("""
 own:brevo/bounce
 own:brevo/contacts
 own:brevo/inbound
-
-own:g-stripe/signed_ahead
-own:g-stripe/signed_far_ahead
 
 own:mailersend/published_ping
 own:mailersend/v2_addresses
@@ -96,7 +89,6 @@ own:scenarios/mailersend_v1_clicked_unique_first
 own:scenarios/mailersend_v1_opened_unique_first
 own:scenarios/mailersend_v2_clicked_unique_first
 own:scenarios/mailersend_v2_opened_unique_first
-own:scenarios/mailgun_token_with_another_event
 own:scenarios/mailjet_object_without_a_name_is_kept
 own:scenarios/mailjet_parts_that_are_no_events_are_kept
 own:scenarios/mailjet_unreadable_parts_are_kept
