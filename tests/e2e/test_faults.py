@@ -78,8 +78,10 @@ own:scenarios/brevo_object_without_a_name_is_kept
 own:scenarios/brevo_parts_that_are_no_events_are_kept
 own:scenarios/brevo_put_on_lists_lifts_nothing
 own:scenarios/brevo_unreadable_parts_are_kept
+own:scenarios/mailersend_byte_order_mark_takes_effect
 own:scenarios/mailersend_display_name_and_case
 own:scenarios/mailersend_five_for_policy
+own:scenarios/mailersend_held_by_no_reader_takes_effect
 own:scenarios/mailersend_hold_removed_lifts_nothing
 own:scenarios/mailersend_mailbox_full
 own:scenarios/mailersend_object_without_a_name_is_kept
@@ -105,6 +107,7 @@ own:scenarios/sendgrid_another_group
 own:scenarios/sendgrid_back_in_a_group_lifts_nothing
 own:scenarios/sendgrid_ids_too_long_take_effect
 own:scenarios/sendgrid_object_without_a_name_is_kept
+own:scenarios/sendgrid_of_a_group_and_of_all
 own:scenarios/sendgrid_parts_that_are_no_events_are_kept
 own:scenarios/sendgrid_unreadable_parts_are_kept
 own:scenarios/ses_click_of_three
