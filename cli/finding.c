@@ -134,6 +134,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"smtp_code", number_of((int64_t)ev->smtp_code)},
 		{"smtp_enhanced", text_of(ev->smtp_enhanced)},
 		{"campaign", text_of(ev->campaign)},
+		{"list", text_of(ev->list)},
 		{"tags", ev->tags},
 		{"metadata", ev->metadata},
 		{"dedup_key", text_of(ev->dedup_key)},

@@ -1,6 +1,8 @@
 /* suppression - see suppression.h. */
 #include "suppression.h"
 
+#include "lib/base/field.h"
+
 #define CAUSE_NAME(cause, name) [CAUSE_##cause] = (name),
 static const char *const cause_names[CAUSE_COUNT] = {SUPPRESSION_CAUSES(CAUSE_NAME)};
 
@@ -62,8 +64,12 @@ count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, 
 bool
 suppression_lift(struct state *db, const struct input *in, struct error *why)
 {
+	const struct slice list = field_str(&in->ev->data, "list");
+
 	return log_event(db, in, "subscribe", why) &&
-	       state_run(db, SQL_SUPPRESSION_LIFT, STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at)),
+	       state_run(db, SQL_SUPPRESSION_LIFT,
+		       STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at),
+			       SV_TEXT(list)),
 		       why);
 }
 

@@ -20,7 +20,8 @@ enum suppression_cause { SUPPRESSION_CAUSES(SUPPRESSION_CAUSE_ENUM) CAUSE_COUNT 
 bool suppression_for_good(
 	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why);
 
-/* Ends an unsubscription that is not newer than the event, and says so in the compliance log. */
+/* Ends an unsubscription that is not newer than the event, and says so in the compliance log. A return
+ * to one list (data.list) ends no opt-out of all or of another. */
 bool suppression_lift(struct state *db, const struct input *in, struct error *why);
 
 /* Counts a soft bounce; the last one that is allowed within the period suppresses for a period. */

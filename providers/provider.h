@@ -103,6 +103,7 @@ struct normal {
 	struct slice event_id, message_id;
 	int64_t ts_ms; /* 0: the provider gave none */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;
+	struct slice list; /* what the person left or joined; absent: all */
 	uint64_t smtp_code;
 	bool machine;   /* an open or click by a machine (proxy, bot): not to be scored */
 	bool skipped;   /* told by verify, but not taken: about mail that came in, not mail sent */

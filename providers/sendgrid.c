@@ -152,6 +152,8 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	describe(ev, event, in->zone);
 	if (is_one_of(name, engagements))
 		engagement(ev, event);
+	if (slice_starts(name, "group_"))
+		ev->list = fields_id(event, "asm_group_id", in->zone);
 	ev->dedup_key = dedup_key(ev, event, in->zone);
 	ev->raw = *event;
 	return true;

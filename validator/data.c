@@ -38,6 +38,7 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 	put_text(&m, "email", ev->email.p ? ev->email : ev->email_written);
 	put_text(&m, "message_id", ev->message_id);
 	put_text(&m, "campaign_id", ev->campaign);
+	put_text(&m, "list", ev->list);
 	put_text(&m, "bounce_class", ev->bounce_class);
 	put_text(&m, "reason", ev->reason);
 	if (ev->smtp_code)

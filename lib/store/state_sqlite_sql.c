@@ -11,6 +11,10 @@
 	" last_" column "_at = max(ifnull(last_" column "_at, 0), excluded.last_" column "_at),"   \
 	" score = score + excluded.score"
 
+/* The list that an entry of the compliance log is about; NULL: all. */
+#define LIST(entry)                                                                                \
+	"CASE WHEN json_valid(" entry ".detail) THEN json_extract(" entry ".detail, '$.list') END"
+
 #define RECIPIENT(name, column) TEXT(SQL_, name, RECIPIENT_SQL(column)),
 
 const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIATE"),
@@ -89,7 +93,15 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 	TEXT(SQL_, SYSTEM_ADD,
 		"INSERT INTO system_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, SUPPRESSION_LIFT,
-		"DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe' AND since <= ?2"),
+		"DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe' AND since <= ?2"
+		" AND (?3 IS NULL OR NOT EXISTS (SELECT 1 FROM compliance_log AS gone"
+		"  WHERE gone.email = ?1 AND gone.what = 'unsubscribe'"
+		"  AND " LIST(
+			"gone") " IS NOT ?3 AND NOT EXISTS ("
+				"   SELECT 1 FROM compliance_log AS back"
+				"   WHERE back.email = ?1 AND back.what = 'subscribe' AND back.at >= gone.at"
+				"   AND (" LIST("back") " IS NULL OR " LIST("back") " IS " LIST(
+					"gone") "))))"),
 	TEXT(SQL_, RECEIVED_ADD,
 		"INSERT INTO received_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, UNKNOWN_ADD,

@@ -48,7 +48,8 @@ enum statement {
 	SQL_SUPPRESSION_LIST,
 	/* email. */
 	SQL_SUPPRESSION_REMOVE,
-	/* email, at: an unsubscription that is not younger. */
+	/* email, at, list (NULL: all): an unsubscription that is not younger; by a return to one list
+	 * only where no opt-out of all, or of another list, stands in the log. */
 	SQL_SUPPRESSION_LIFT,
 	/* email, at, event id: once each. */
 	SQL_SOFT_BOUNCE_ADD,
