@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "compose.h"
+#include "explain.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/timestamp.h"
@@ -113,6 +114,14 @@ email_error(const struct normal *ev)
 }
 
 static msgpack_object
+explained(const struct normal *ev, msgpack_zone *zone)
+{
+	char *text = msgpack_zone_malloc_no_align(zone, EXPLAIN_MAX);
+
+	return text ? text_of(slice_of(explain(ev, text))) : NIL;
+}
+
+static msgpack_object
 event_of(const struct normal *ev, msgpack_zone *zone)
 {
 	const struct row rows[] = {
@@ -137,6 +146,7 @@ event_of(const struct normal *ev, msgpack_zone *zone)
 		{"list", text_of(ev->list)},
 		{"tags", ev->tags},
 		{"metadata", ev->metadata},
+		{"explained", explained(ev, zone)},
 		{"dedup_key", text_of(ev->dedup_key)},
 		{"provider_event", text_of(ev->provider_event)},
 		{"unknown_kind", text_of(ev->unknown_kind)},

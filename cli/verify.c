@@ -8,6 +8,7 @@
 
 #include "captured.h"
 #include "cli.h"
+#include "explain.h"
 #include "finding.h"
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
@@ -118,6 +119,22 @@ good_reason(const struct provider_source *source)
 	return "signature, freshness and policy hold";
 }
 
+/* What was decided of failures and complaints, for people. */
+static void
+print_decisions(const struct normals *events)
+{
+	char text[EXPLAIN_MAX];
+	size_t told = 0;
+
+	for (size_t i = 0; i < events->count && told < WARNINGS_MAX; i++) {
+		if (!explain_is_decision(&events->list[i]))
+			continue;
+		told++;
+		fprintf(stderr, "trotline verify: event %zu: %s\n", i + 1,
+			explain(&events->list[i], text));
+	}
+}
+
 /* For people; the whole list stands in the JSON. */
 static void
 print_warnings(const msgpack_object *warnings)
@@ -170,6 +187,8 @@ answer(const struct verb *verb, const struct question *q, struct provider_source
 	if (!accepted)
 		fprintf(stderr, "trotline verify: refused with %u at the step \"%s\": %s\n",
 			finding.status, finding_step(step), reason);
+	else
+		print_decisions(&events);
 	return accepted ? warn(source->provider, &events, in->zone) : CLI_FAILED;
 }
 

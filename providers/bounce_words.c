@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "fields.h"
+
 enum { WORD_READ = 1024 };
 
 /* clang-format off */
@@ -179,10 +181,21 @@ bounce_word(const char *provider, const char *field, struct slice word)
 }
 
 enum bounce_cause
-bounce_amazon(struct slice type, struct slice subtype)
+bounce_word_of(struct normal *ev, const char *provider, const char *field, struct slice word,
+	msgpack_zone *zone)
 {
-	const enum bounce_cause word = bounce_word("ses", "bounceType", type);
-	const enum bounce_cause sub = bounce_word("ses", "bounceSubType", subtype);
+	const enum bounce_cause cause = bounce_word(provider, field, word);
+
+	if (cause == BOUNCE_NO_WORD)
+		fields_unknown(ev, word, zone);
+	return cause;
+}
+
+enum bounce_cause
+bounce_amazon(struct normal *ev, struct slice type, struct slice subtype, msgpack_zone *zone)
+{
+	const enum bounce_cause word = bounce_word_of(ev, "ses", "bounceType", type, zone);
+	const enum bounce_cause sub = bounce_word_of(ev, "ses", "bounceSubType", subtype, zone);
 
 	if (sub == BOUNCE_SUPPRESSED)
 		return sub;

@@ -21,9 +21,14 @@ extern const size_t bounce_words_count;
  * stands in no row. */
 enum bounce_cause bounce_word(const char *provider, const char *field, struct slice word);
 
+/* The same of a word that decides by itself: one in no row is noted as the event's unknown_kind. */
+enum bounce_cause bounce_word_of(struct normal *ev, const char *provider, const char *field,
+	struct slice word, msgpack_zone *zone);
+
 /* The word of Amazon SES, which Resend passes on: a permanent bounce of a subtype that nobody knows
  * needs a sign in the receiver's answer. */
-enum bounce_cause bounce_amazon(struct slice type, struct slice subtype);
+enum bounce_cause bounce_amazon(
+	struct normal *ev, struct slice type, struct slice subtype, msgpack_zone *zone);
 
 /* The decision about an event whose type, cause (BOUNCE_NONE: as its type says), smtp_code,
  * smtp_enhanced and reason are filled in: sets type, bounce_class and cause. Leaves alone what is

@@ -145,29 +145,31 @@ verify(struct provider_source *source, struct inbound *in, struct error *why)
 
 /* Codes from 600 on are Mailgun's own words; an old form's code may be 5.1.1. */
 static enum bounce_cause
-word_of_code(const msgpack_object *status, msgpack_zone *zone)
+word_of_code(struct normal *ev, const msgpack_object *status, msgpack_zone *zone)
 {
 	int64_t code;
 
 	if (!field_int(status, "code", &code) || code < OWN_CODES)
 		return BOUNCE_NONE;
-	return bounce_word("mailgun", "code", fields_number(code, zone));
+	return bounce_word_of(ev, "mailgun", "code", fields_number(code, zone), zone);
 }
 
 /* `permanent` alone says only that Mailgun tries no more. */
 static enum bounce_cause
-failure(const msgpack_object *event, const msgpack_object *status, msgpack_zone *zone)
+failure(struct normal *ev, const msgpack_object *event, const msgpack_object *status,
+	msgpack_zone *zone)
 {
 	const enum bounce_cause severity =
-		bounce_word("mailgun", "severity", field_str(event, "severity"));
+		bounce_word_of(ev, "mailgun", "severity", field_str(event, "severity"), zone);
 	const enum bounce_cause reason =
 		bounce_word("mailgun", "reason", field_str(event, "reason"));
-	const enum bounce_cause code = word_of_code(status, zone);
+	enum bounce_cause code;
 
 	if (severity && severity != BOUNCE_NO_SIGN)
 		return severity;
 	if (reason && reason != BOUNCE_NO_WORD)
 		return reason;
+	code = word_of_code(ev, status, zone);
 	return code ? code : BOUNCE_NO_SIGN;
 }
 
@@ -188,7 +190,7 @@ read_delivery(struct normal *ev, const msgpack_object *event, msgpack_zone *zone
 	static const char *const texts[] = {"message", "description", NULL};
 
 	if (slice_is(ev->provider_event, "failed"))
-		ev->cause = failure(event, status, zone);
+		ev->cause = failure(ev, event, status, zone);
 	set_code(ev, status);
 	ev->smtp_enhanced = FIELDS_TEXT(status, "enhanced-code");
 	ev->reason = fields_or(field_str_of(status, texts),
@@ -259,7 +261,7 @@ read_form_event(struct normal *ev, const msgpack_object *form, struct inbound *i
 	static const char *const campaigns[] = {"campaign-name", "campaign-id", NULL};
 
 	if (slice_is(ev->provider_event, "bounced"))
-		ev->cause = failure(form, form, in->zone);
+		ev->cause = failure(ev, form, form, in->zone);
 	set_code(ev, form);
 	ev->email = FIELDS_TEXT(form, "recipient");
 	ev->message_id = address_unbracket(field_str_of(form, ids));

@@ -40,24 +40,24 @@ record_type(const msgpack_object *event)
 
 /* Of a reason that nobody knows no more is known than that the stream suppresses. */
 static enum bounce_cause
-suppression(const msgpack_object *event)
+suppression(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 {
-	const enum bounce_cause why =
-		bounce_word("postmark", "SuppressionReason", field_str(event, "SuppressionReason"));
+	const enum bounce_cause why = bounce_word_of(
+		ev, "postmark", "SuppressionReason", field_str(event, "SuppressionReason"), zone);
 
 	return why == BOUNCE_NO_WORD ? BOUNCE_NOTICE : why;
 }
 
 static void
-name_event(struct normal *ev, const msgpack_object *event, struct slice record)
+name_event(struct normal *ev, const msgpack_object *event, struct slice record, msgpack_zone *zone)
 {
 	fields_name(ev, records, record);
 	if (slice_is(record, "Bounce"))
-		ev->cause = bounce_word("postmark", "Type", field_str(event, "Type"));
+		ev->cause = bounce_word_of(ev, "postmark", "Type", field_str(event, "Type"), zone);
 	else if (!slice_is(record, "SubscriptionChange"))
 		return;
 	else if (field_bool(event, "SuppressSending", true))
-		ev->cause = suppression(event);
+		ev->cause = suppression(ev, event, zone);
 	else
 		fields_type(ev, "email_subscribed", NULL);
 }
@@ -95,7 +95,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 
 	if (!ev)
 		return false;
-	name_event(ev, event, record);
+	name_event(ev, event, record, in->zone);
 	ev->email = field_str_of(event, recipients);
 	ev->event_id = fields_id(event, "ID", in->zone);
 	ev->message_id = FIELDS_TEXT(event, "MessageID");

@@ -44,7 +44,7 @@ static const struct event_name names[] = {
 
 /* Older bounces have a message alone. */
 static enum bounce_cause
-bounce(const msgpack_object *data)
+bounce(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
 {
 	const struct slice type = FIELDS_TEXT(data, "bounce", "type");
 	const struct slice sub = FIELDS_TEXT(data, "bounce", "subType");
@@ -53,7 +53,7 @@ bounce(const msgpack_object *data)
 
 	if (message == BOUNCE_SUPPRESSED || (!type.n && !sub.n))
 		return message;
-	return bounce_amazon(type, sub);
+	return bounce_amazon(ev, type, sub, zone);
 }
 
 /* What the receiving servers answered; the first that has a code gives it. */
@@ -144,7 +144,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "email.bounced"))
-		ev->cause = bounce(data);
+		ev->cause = bounce(ev, data, in->zone);
 	ev->email = recipient(data);
 	ev->event_id = scheme_standard_id(in);
 	ev->message_id = FIELDS_TEXT(data, "email_id");

@@ -86,9 +86,10 @@ arguments(const msgpack_object *event, msgpack_zone *zone)
 /* type: bounce, blocked or expired; older events have none, and then status and reason tell. Why a
  * bounce is one stands in its classification. */
 static enum bounce_cause
-bounce(const msgpack_object *event)
+bounce(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 {
-	const enum bounce_cause type = bounce_word("sendgrid", "type", field_str(event, "type"));
+	const enum bounce_cause type =
+		bounce_word_of(ev, "sendgrid", "type", field_str(event, "type"), zone);
 	const enum bounce_cause why = bounce_word(
 		"sendgrid", "bounce_classification", field_str(event, "bounce_classification"));
 
@@ -144,7 +145,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "bounce"))
-		ev->cause = bounce(event);
+		ev->cause = bounce(ev, event, in->zone);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->event_id = fields_id(event, "sg_event_id", in->zone);
 	ev->message_id = address_unbracket(field_str_of(event, messages));

@@ -63,10 +63,10 @@ is(const struct ses_message *msg, const char *name)
 /* A report of a kind that nobody knows is a complaint only if its feedback says so; one for an
  * address on the account's list is none, for SES sent nothing. */
 static enum bounce_cause
-complaint(const msgpack_object *object)
+complaint(struct normal *ev, const msgpack_object *object, msgpack_zone *zone)
 {
-	const enum bounce_cause sub =
-		bounce_word("ses", "complaintSubType", field_str(object, "complaintSubType"));
+	const enum bounce_cause sub = bounce_word_of(
+		ev, "ses", "complaintSubType", field_str(object, "complaintSubType"), zone);
 	const enum bounce_cause feedback = bounce_word(
 		"ses", "complaintFeedbackType", field_str(object, "complaintFeedbackType"));
 
@@ -128,12 +128,12 @@ set_type(struct normal *ev, const struct ses_message *msg)
 	if (!msg->row)
 		ev->unknown_kind = msg->name;
 	if (is(msg, "Bounce"))
-		ev->cause = bounce_amazon(field_str(msg->object, "bounceType"),
-			field_str(msg->object, "bounceSubType"));
+		ev->cause = bounce_amazon(ev, field_str(msg->object, "bounceType"),
+			field_str(msg->object, "bounceSubType"), msg->in->zone);
 	else if (is(msg, "Subscription"))
 		subscription(ev, msg->object);
 	else if (is(msg, "Complaint"))
-		ev->cause = complaint(msg->object);
+		ev->cause = complaint(ev, msg->object, msg->in->zone);
 }
 
 static int64_t

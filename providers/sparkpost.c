@@ -105,8 +105,8 @@ read_event(struct inbound *in, struct slice name, const msgpack_object *event, s
 		return false;
 	fields_name(ev, names, name);
 	if (slice_is(name, "bounce") || slice_is(name, "out_of_band"))
-		ev->cause = bounce_word(
-			"sparkpost", "bounce_class", fields_id(event, "bounce_class", in->zone));
+		ev->cause = bounce_word_of(ev, "sparkpost", "bounce_class",
+			fields_id(event, "bounce_class", in->zone), in->zone);
 	ev->email = field_str_of(event, recipients);
 	ev->event_id = fields_id(event, "event_id", in->zone);
 	ev->message_id = fields_or(fields_id(event, "transmission_id", in->zone),

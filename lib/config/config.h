@@ -13,6 +13,11 @@
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 
+/* Defaults that are told where no configuration is read. */
+#define CONFIG_SOFT_BOUNCES "5"
+#define CONFIG_SCORE_OPENED "10"
+#define CONFIG_SCORE_CLICKED "25"
+
 struct config_source {
 	char *name;     /* [a-z0-9_-]{1,64}; POST /webhooks/<name> */
 	char *provider; /* "trotline" */

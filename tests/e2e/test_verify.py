@@ -14,7 +14,7 @@ EVENT = {"event_type": "email_clicked", "event_id": "v1", "timestamp": 177789003
          "data": {"email": "ann@example.com", "url": "https://example.com/a", "tags": ["spring"]}}
 KEYS = {"type", "bounce_class", "email", "event_id", "message_id", "timestamp", "timestamp_ms",
         "url", "user_agent", "ip", "reason", "smtp_code", "smtp_enhanced", "tags", "metadata",
-        "dedup_key"}
+        "dedup_key", "explained"}
 
 
 def digits(body, secret=SECRET):
@@ -58,6 +58,32 @@ def test_a_refused_request_names_the_step_and_what_was_expected():
     assert got["step"] == "signature"
     assert "X-Signature" in got["reason"] and "sha256=" in got["reason"]
     assert got["reason"] in run.stderr
+
+
+@pytest.mark.parametrize("more, words", [
+    ({"bounce_type": "hard"}, "hard: the provider's own word for the receiver's answer; suppresses the address for good"),
+    ({"smtp_code": 550, "reason": "550 5.1.1 no"},
+     "hard: the receiver says that there is no such address; suppresses the address for good"),
+    ({"bounce_type": "soft"}, "soft: the provider's own word; counts 1 of 5"),
+    ({"reason": "too old"}, "soft: given up after soft failures; counts 1 of 5"),
+    ({"smtp_code": 552, "reason": "552 5.2.2 full", "bounce_type": "hard"},
+     "soft: the mailbox is full; counts 1 of 5"),
+    ({"reason": "550 5.7.1 no", "bounce_type": "hard"},
+     "block: refused for policy, reputation or content; says nothing of the address, and counts towards nothing"),
+    ({"bounce_type": "undetermined"},
+     "undetermined: the provider does not know why; kept, and counts towards nothing"),
+], ids=lambda one: one if isinstance(one, str) else "")
+def test_a_decision_is_explained_in_words_and_in_the_json(more, words):
+    bounce = EVENT | {"event_type": "email_bounced", "data": {"email": "ann@example.com"} | more}
+    run = verify(request(json.dumps(bounce)))
+    assert run.returncode == 0 and run.stderr == f"trotline verify: event 1: {words}\n"
+    assert answer(run)["events"][0]["explained"] == words
+
+
+def test_what_is_no_failure_is_explained_in_the_json():
+    run = verify(request())
+    assert run.stderr == ""
+    assert answer(run)["events"][0]["explained"] == "clicked: its own name; scores 25"
 
 
 def test_no_answer_holds_a_secret_or_the_right_signature():

@@ -60,6 +60,20 @@ Test(config_table, each_row_is_found_under_its_key_and_stands_once)
 	cr_expect_eq(config_option_find("listen[0]", &found), SHAPE_UNKNOWN);
 }
 
+static void
+expect_default(const char *key, const char *value)
+{
+	for (const struct config_option *o = config_options; o->key; o++)
+		cr_expect(strcmp(o->key, key) != 0 || strcmp(o->fallback, value) == 0, "%s", key);
+}
+
+Test(config_table, the_defaults_that_verify_tells_are_those_of_the_table)
+{
+	expect_default("suppression.soft_bounces", CONFIG_SOFT_BOUNCES);
+	expect_default("scores.opened", CONFIG_SCORE_OPENED);
+	expect_default("scores.clicked", CONFIG_SCORE_CLICKED);
+}
+
 Test(config_table, rows_of_a_list_follow_it_and_walking_meets_each_once)
 {
 	size_t rows = 0, met = 0;
