@@ -11,6 +11,7 @@
 #include "lib/store/letters.h"
 #include "lib/store/quarantine.h"
 #include "lib/store/state.h"
+#include "lib/store/unread.h"
 #include "providers/source_keys.h"
 
 /* ---- which action ---- */
@@ -90,7 +91,8 @@ open_journal(struct call *call, struct error *why)
 	if (!call->journal || use == STORE_READ)
 		return call->journal != NULL;
 	journal_close(&call->journal);
-	call->journal = journal_open(call->cfg, JOURNAL_SETTLE, why);
+	call->journal =
+		journal_open(call->cfg, use == STORE_ENTER ? JOURNAL_ACCEPT : JOURNAL_SETTLE, why);
 	return call->journal != NULL;
 }
 
@@ -119,6 +121,18 @@ open_quarantine(struct call *call, struct error *why)
 }
 
 static bool
+open_unread(struct call *call, struct error *why)
+{
+	const enum cli_store use = call->action.unread;
+
+	if (use == STORE_UNUSED || !unread_is_there(call->cfg))
+		return true;
+	call->unread =
+		unread_open(call->cfg, use == STORE_CHANGE ? UNREAD_KEEP : UNREAD_WATCH, why);
+	return call->unread != NULL;
+}
+
+static bool
 open_state(struct call *call, struct error *why)
 {
 	const enum cli_store use = call->action.state;
@@ -138,7 +152,7 @@ with_stores(struct call *call)
 	int status;
 
 	if (open_journal(call, &why) && open_letters(call, &why) && open_quarantine(call, &why) &&
-		open_state(call, &why))
+		open_unread(call, &why) && open_state(call, &why))
 		status = call->action.run(call);
 	else {
 		status = cli_failed(call->verb, &why);
@@ -146,6 +160,7 @@ with_stores(struct call *call)
 	}
 	state_close(&call->state);
 	quarantine_close(&call->quarantine);
+	unread_close(&call->unread);
 	letters_close(&call->letters);
 	journal_close(&call->journal);
 	return status;

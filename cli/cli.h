@@ -29,6 +29,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(send)                                                                                    \
 	X(verify)                                                                                  \
 	X(quarantine)                                                                              \
+	X(unread)                                                                                  \
 	X(reload)                                                                                  \
 	X(drain)                                                                                   \
 	X(fsck)                                                                                    \
@@ -53,13 +54,14 @@ enum cli_store {
 	STORE_READ,
 	STORE_CHANGE, /* made by no verb */
 	STORE_MAKE,   /* the state alone */
+	STORE_ENTER,  /* the journal alone: as the validator does, new events enter */
 };
 
 /* What one word after the verb does, or the verb itself. */
 struct action {
 	const char *name; /* NULL: of a verb that has but this one */
 	enum cli_config config;
-	enum cli_store journal, letters, state, quarantine;
+	enum cli_store journal, letters, state, quarantine, unread;
 	int unopened; /* the exit code when a store cannot be opened; 0: CLI_FAILED */
 	/* After the flags and before all else: -1 to go on, otherwise the exit code, the cause
 	 * told. It may ask for other modes in call->action. May be NULL. */
@@ -112,6 +114,7 @@ struct arguments {
 struct journal;
 struct letters;
 struct quarantine;
+struct unread;
 struct state;
 
 /* One call of a verb; all of it ends with the call. */
@@ -126,6 +129,7 @@ struct call {
 	struct letters *letters;
 	struct state *state;
 	struct quarantine *quarantine;
+	struct unread *unread;
 };
 
 /* Reads the command line, opens what the verb's row names, runs it, closes all. Returns the exit

@@ -1,4 +1,4 @@
-/* fsck - verifies the journal, its index, the dead letters and what is applied, and mends on
+/* fsck - verifies the journal, its index, the dead letters, what is unread and what is applied, and mends on
  * demand.
  *
  * In: the stores on disk. Out: each finding with what it means; a summary. A kill while mending
@@ -129,6 +129,7 @@ static const struct {
 	{"scheduled", offsetof(struct fsck_sum, scheduled)},
 	{"given_up", offsetof(struct fsck_sum, given_up)},
 	{"dead_letters", offsetof(struct fsck_sum, letters)},
+	{"unread", offsetof(struct fsck_sum, unread)},
 	{"remembered", offsetof(struct fsck_sum, remembered)},
 	{"batches", offsetof(struct fsck_sum, batches)},
 	{"applied", offsetof(struct fsck_sum, applied)},
@@ -221,7 +222,8 @@ run(struct call *call)
 
 const struct verb verb_fsck = {
 	.name = "fsck",
-	.summary = "Verify the journal, its index, the dead letters and what is applied",
+	.summary =
+		"Verify the journal, its index, the dead letters, what is unread and what is applied",
 	.details =
 		"Works while the pipeline runs, and while it does not. Prints each finding with what it\n"
 		"means. Exits 0 when every event stands in one state (or was mended), otherwise 1.\n",

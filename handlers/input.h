@@ -17,14 +17,9 @@
 
 enum { INPUT_MESSAGE_ID_MAX = 998 };
 
-/* F(name in data and in the struct, most bytes) for what is cut: texts or numbers, then texts. */
-#define INPUT_IDS(F) F(campaign_id, 256) F(user_id, 256)
-#define INPUT_TEXTS(F)                                                                             \
-	F(reason, 1024)                                                                            \
-	F(diagnostic, 2048)                                                                        \
-	F(url, 4096)                                                                               \
-	F(user_agent, 1024)                                                                        \
-	F(ip, 64)
+/* What is cut; see proto/limits.h. */
+#define INPUT_IDS(F) CUT_IDS(F)
+#define INPUT_TEXTS(F) CUT_TEXTS(F)
 
 #define INPUT_MEMBER(name, most) struct slice name;
 

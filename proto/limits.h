@@ -18,6 +18,16 @@ enum {
 	EVENTS_PER_VERDICT = 4096, /* of one journal */
 };
 
+/* Texts of an event's data that only describe: what is put into tables is cut at so many bytes, and the
+ * event is kept whole beside it. F(name in data, most bytes): texts or numbers, then texts. */
+#define CUT_IDS(F) F(campaign_id, 256) F(user_id, 256)
+#define CUT_TEXTS(F)                                                                               \
+	F(reason, 1024)                                                                            \
+	F(diagnostic, 2048)                                                                        \
+	F(url, 4096)                                                                               \
+	F(user_agent, 1024)                                                                        \
+	F(ip, 64)
+
 /* X(name, number on the wire and on disk, word for operators, what happened). The journal knows all
  * but the last one, which the retrier finds when it hands the event over. */
 #define DEATHS(X)                                                                                  \

@@ -15,6 +15,7 @@
 	X(SEEN, "seen")                                                                            \
 	X(LETTERS, "letters")                                                                      \
 	X(QUARANTINE, "quarantine")                                                                \
+	X(UNREAD, "unread")                                                                        \
 	X(STATE, "state")                                                                          \
 	X(CERTS, "certs")
 
@@ -47,8 +48,8 @@ enum process_need {
 	X(INGRESS, "ingress", COUNT_INGRESS, NEEDED_TO_ACCEPT, false, OPENS_NONE, REQUESTS,        \
 		"method=\"POST\"", "takes HTTP requests")                                          \
 	X(VALIDATOR, "validator", COUNT_VALIDATOR, NEEDED_TO_ACCEPT, true,                         \
-		OPENS_JOURNAL | OPENS_SEEN | OPENS_QUARANTINE | OPENS_CERTS, EVENTS, "",           \
-		"verifies, stores, answers")                                                       \
+		OPENS_JOURNAL | OPENS_SEEN | OPENS_QUARANTINE | OPENS_UNREAD | OPENS_CERTS,        \
+		EVENTS, "", "verifies, stores, answers")                                           \
 	X(ROUTER, "router", COUNT_ROUTER, NEEDED_TO_APPLY, false, OPENS_NONE, ROUTED, "",          \
 		"event type to handler")                                                           \
 	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, false, OPENS_STATE, GROUP, "",     \

@@ -11,10 +11,10 @@ lead_of(const struct config_source *source)
 	return none ? 1 : source->max_future_ms;
 }
 
-static struct provider_source *
-make(const struct config_source *source, struct error *why)
+static struct provider_options
+options_of(const struct config_source *source)
 {
-	const struct provider_options options = {
+	return (struct provider_options){
 		.provider = source->provider,
 		.scheme = source->scheme,
 		.header = source->header,
@@ -27,8 +27,22 @@ make(const struct config_source *source, struct error *why)
 		.max_future_ms = lead_of(source),
 		.allow_raw = source->allow_raw,
 	};
+}
+
+static struct provider_source *
+make(const struct config_source *source, struct error *why)
+{
+	const struct provider_options options = options_of(source);
 
 	return provider_source_new(&options, why);
+}
+
+struct provider_source *
+source_reader(const struct config_source *source, struct error *why)
+{
+	const struct provider_options options = options_of(source);
+
+	return provider_reader_new(&options, why);
 }
 
 struct provider_source *

@@ -64,74 +64,8 @@ pack_event(const struct job *job, struct candidate *c, struct slice journal, uin
 	return true;
 }
 
-/* The largest frame that a route carries; see wire.c. */
-static bool
-too_large(const struct config *cfg, size_t n)
-{
-	return n > 3 * cfg->limits.event_bytes;
-}
-
-static int
-count_bytes(void *sum, const char *bytes, size_t n)
-{
-	(void)bytes;
-	*(size_t *)sum += n;
-	return 0;
-}
-
-static size_t
-packed_size(msgpack_object value)
-{
-	msgpack_packer packer;
-	size_t n = 0;
-
-	msgpack_packer_init(&packer, &n, count_bytes);
-	msgpack_pack_object(&packer, value);
-	return n;
-}
-
-/* The largest value becomes nil. False when there is none any more. */
-static bool
-leave_out_largest(const msgpack_object_map *data)
-{
-	msgpack_object *largest = NULL;
-	size_t most = 0;
-
-	for (uint32_t i = 0; i < data->size; i++) {
-		const size_t n = packed_size(data->ptr[i].val);
-
-		if (n <= most)
-			continue;
-		most = n;
-		largest = &data->ptr[i].val;
-	}
-	if (!largest || largest->type == MSGPACK_OBJECT_NIL)
-		return false;
-	*largest = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
-	return true;
-}
-
-/* A provider is answered one 200 for all of its request, so an event that no route could carry goes
- * without its largest values rather than be lost: first the provider's own object, whose facts are
- * beside it, then those of them that are megabytes too. What is left fits: all else is short. */
-static bool
-pack_to_fit(const struct job *job, const struct config *cfg, struct candidate *c,
-	struct journal *journal, msgpack_sbuffer *frames)
-{
-	const struct slice id = journal_id(journal);
-	const uint64_t seq = journal_next(journal);
-
-	while (pack_event(job, c, id, seq, frames)) {
-		if (!job->foreign || !too_large(cfg, c->n) || !leave_out_largest(&c->data.via.map))
-			return true;
-		frames->size = c->at;
-	}
-	return false;
-}
-
 static enum store_rc
-enter_event(struct journal *journal, const struct config *cfg, struct job *job, size_t i,
-	msgpack_sbuffer *frames)
+enter_event(struct journal *journal, struct job *job, size_t i, msgpack_sbuffer *frames)
 {
 	struct candidate *c = &job->events[i];
 	const struct journal_key key = {
@@ -153,15 +87,9 @@ enter_event(struct journal *journal, const struct config *cfg, struct job *job, 
 	case SEEN_NEW:
 		break;
 	}
-	if (!pack_to_fit(job, cfg, c, journal, frames)) {
+	if (!pack_event(job, c, journal_id(journal), journal_next(journal), frames)) {
 		error_set(&job->why, "out of memory");
 		return STORE_FAILED;
-	}
-	if (too_large(cfg, c->n)) {
-		c->outcome = OUTCOME_LARGE;
-		c->seq = 0;
-		frames->size = c->at;
-		return STORE_OK;
 	}
 	return journal_append(journal, &key, (struct slice){frames->data + c->at, c->n},
 		job->rq.received, &job->why);
@@ -246,8 +174,7 @@ prove(struct journal *journal, struct job *job)
 }
 
 static enum store_rc
-enter_job(
-	struct journal *journal, const struct config *cfg, struct job *job, msgpack_sbuffer *frames)
+enter_job(struct journal *journal, struct job *job, msgpack_sbuffer *frames)
 {
 	const uint64_t first = journal_next(journal);
 	enum store_rc rc = STORE_OK;
@@ -260,7 +187,7 @@ enter_job(
 		name_batch(journal, job);
 	for (size_t i = 0; rc == STORE_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
-			rc = enter_event(journal, cfg, job, i, frames);
+			rc = enter_event(journal, job, i, frames);
 	if (rc != STORE_OK || !job->batch[0])
 		return rc;
 	if (job->again && journal_batch_of(journal, job->again, job->batch))
@@ -296,8 +223,8 @@ refuse_all(struct job *const *jobs, size_t n, const struct error *why)
 }
 
 static enum store_rc
-enter_all(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
-	msgpack_sbuffer *frames, struct error *why)
+enter_all(struct journal *journal, struct job *const *jobs, size_t n, msgpack_sbuffer *frames,
+	struct error *why)
 {
 	for (size_t i = 0; i < n; i++) {
 		enum store_rc rc;
@@ -307,7 +234,7 @@ enter_all(struct journal *journal, const struct config *cfg, struct job *const *
 		refuse_at_the_door(journal, jobs[i]);
 		if (jobs[i]->refusal != REFUSED_NOT)
 			continue;
-		rc = enter_job(journal, cfg, jobs[i], frames);
+		rc = enter_job(journal, jobs[i], frames);
 		if (rc != STORE_OK) {
 			*why = jobs[i]->why;
 			return rc;
@@ -330,14 +257,14 @@ count_appended(struct job *const *jobs, size_t n)
 }
 
 static enum store_rc
-commit_all(struct journal *journal, const struct config *cfg, struct job *const *jobs, size_t n,
-	msgpack_sbuffer *frames, struct error *why)
+commit_all(struct journal *journal, struct job *const *jobs, size_t n, msgpack_sbuffer *frames,
+	struct error *why)
 {
 	enum store_rc rc = journal_begin(journal, why);
 
 	if (rc != STORE_OK)
 		return rc;
-	rc = enter_all(journal, cfg, jobs, n, frames, why);
+	rc = enter_all(journal, jobs, n, frames, why);
 	if (rc == STORE_OK)
 		return journal_commit(journal, why);
 	journal_abort(journal);
@@ -355,8 +282,8 @@ any_enters(struct job *const *jobs, size_t n)
 }
 
 size_t
-group_commit(struct journal *journal, struct claims *claims, const struct config *cfg,
-	struct job *const *jobs, size_t n, msgpack_sbuffer *frames)
+group_commit(struct journal *journal, struct claims *claims, struct job *const *jobs, size_t n,
+	msgpack_sbuffer *frames)
 {
 	struct error why = {"cannot store"};
 	enum store_rc rc;
@@ -368,7 +295,7 @@ group_commit(struct journal *journal, struct claims *claims, const struct config
 		return 0;
 	rc = claims_make(claims, journal, jobs, n, &why);
 	if (rc == STORE_OK && any_enters(jobs, n))
-		rc = commit_all(journal, cfg, jobs, n, frames, &why);
+		rc = commit_all(journal, jobs, n, frames, &why);
 	if (rc == STORE_OK)
 		claims_tell(claims, jobs, n);
 	else

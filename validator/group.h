@@ -12,7 +12,7 @@
 
 /* Takes n judged jobs, and asks for their events at the door of claims first; frames receives the packed event frames (candidate.at, .n) of what was
  * appended and is good until the next call. Returns the number of events committed. */
-size_t group_commit(struct journal *journal, struct claims *claims, const struct config *cfg,
-	struct job *const *jobs, size_t n, msgpack_sbuffer *frames);
+size_t group_commit(struct journal *journal, struct claims *claims, struct job *const *jobs,
+	size_t n, msgpack_sbuffer *frames);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data.h"
+#include "providers/entry.h"
 #include "providers/notice.h"
 #include "providers/request.h"
 
@@ -12,8 +12,6 @@ enum {
 	ZONE_BYTES = 16384,
 	ROOM_KEPT = 64,
 	FRAME_KEPT = 65536,
-	ID_MAX = 512,
-	EMAIL_MAX = 320,
 };
 
 static const char *const outcome_names[] = {
@@ -93,6 +91,7 @@ job_reset(struct job *job)
 	job->status = 0;
 	job->proof = (struct proof){.token = {NULL, 0}};
 	job->confirm_url = (struct slice){NULL, 0};
+	job->normals = (struct normals){0};
 }
 
 bool
@@ -121,24 +120,6 @@ job_room(struct job *job, size_t count)
 	return true;
 }
 
-static struct slice
-at_most(struct slice s, size_t most)
-{
-	return s.p && s.n > 0 && s.n <= most ? s : (struct slice){NULL, 0};
-}
-
-/* The event's id is the provider's; where it gives none, or a boundless one, the dedup key's start.
- */
-static struct slice
-id_of(const struct normal *ev)
-{
-	const struct slice id = at_most(ev->event_id, ID_MAX);
-
-	if (id.p)
-		return id;
-	return (struct slice){ev->dedup_key.p, ev->dedup_key.n < ID_MAX ? ev->dedup_key.n : ID_MAX};
-}
-
 static enum job_outcome
 outcome_of(enum event_fault fault)
 {
@@ -154,39 +135,55 @@ outcome_of(enum event_fault fault)
 }
 
 static bool
-take_event(struct job *job, struct candidate *c, const struct normal *ev, uint64_t now_ms)
+take_event(struct job *job, size_t from, struct candidate *c, const struct config *cfg,
+	uint64_t now_ms)
 {
+	const struct normal *ev = &job->normals.list[from];
+	struct entry entry;
+	const char *field;
+	size_t n;
+
+	if (!entry_of(ev, now_ms, &job->zone, &entry))
+		return false;
 	*c = (struct candidate){
-		.type = ev->type,
-		.id = id_of(ev),
-		.email = at_most(ev->email, EMAIL_MAX),
-		.key = ev->dedup_key,
+		.type = entry.type,
+		.id = entry.id,
+		.email = entry.email,
+		.key = entry.key,
 		.unknown_kind = ev->unknown_kind,
 		.no_address = notice_no_address(ev),
-		.ts_ms = ev->ts_ms > 0 ? ev->ts_ms : (int64_t)now_ms,
+		.ts_ms = entry.ts_ms,
+		.data = entry.data,
 		.missing = ev->missing,
 		.outcome = outcome_of(ev->fault),
+		.from = from,
 	};
-	return ev->fault || data_of(ev, &job->zone, &c->data);
+	if (ev->fault)
+		return true;
+	field = entry_too_long(ev, &n);
+	if (field)
+		job_note_long(job, c, field, n);
+	job_fit(job, c, cfg);
+	return !job->normals.incomplete;
 }
 
 static void
-take_events(struct job *job, const struct normals *normals, uint64_t now_ms)
+take_events(struct job *job, const struct config *cfg, uint64_t now_ms)
 {
-	bool good = job_room(job, normals->count);
+	bool good = job_room(job, job->normals.count);
 	size_t n = 0;
 
-	for (size_t i = 0; good && i < normals->count; i++)
-		if (!normals->list[i].skipped)
-			good = take_event(job, &job->events[n++], &normals->list[i], now_ms);
+	for (size_t i = 0; good && i < job->normals.count; i++)
+		if (!job->normals.list[i].skipped)
+			good = take_event(job, i, &job->events[n++], cfg, now_ms);
 	if (!good) {
 		error_set(&job->why, "out of memory");
 		job->refusal = REFUSED_UNAVAILABLE;
 		return;
 	}
 	job->count = n;
-	job->proof = normals->proof;
-	job->confirm_url = normals->confirm_url;
+	job->proof = job->normals.proof;
+	job->confirm_url = job->normals.confirm_url;
 }
 
 /* An event with a fault is answered by what is wrong with it, as in a batch. */
@@ -230,14 +227,13 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 		.certificate_arg = judge->certificate_arg,
 		.lean = true,
 	};
-	struct normals normals = {0};
 	enum check_step step;
 
 	request_inbound(&job->rq, judge->cfg, &in);
-	step = provider_check(keys, &in, &normals, &job->why);
+	step = provider_check(keys, &in, &job->normals, &job->why);
 	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);
 	if (job->refusal == REFUSED_NOT)
-		take_events(job, &normals, now_ms);
+		take_events(job, judge->cfg, now_ms);
 }

@@ -38,6 +38,7 @@ struct candidate {
 	msgpack_object data;
 	unsigned missing; /* OUTCOME_MISSING: bits 1 << native_field */
 	enum job_outcome outcome;
+	size_t from;  /* its place in the job's normals */
 	uint64_t seq; /* once appended */
 	size_t at, n; /* its frame in the group's buffer, once packed */
 };
@@ -71,6 +72,7 @@ struct job {
 	const struct provider *foreign; /* NULL: the native format */
 	unsigned status;                /* what the check answers */
 	struct proof proof;             /* covers none of the events, or absent */
+	struct normals normals;         /* what the reading gave; unread parts are kept */
 	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
 	char batch[37];                 /* its id, once it has entered */
 	uint64_t again; /* asked again: where one of its events stands since, or 0 */
@@ -100,6 +102,14 @@ struct judge {
  * OUTCOME_NEW for those that may enter. job->source is set. */
 void job_judge(
 	struct job *job, struct provider_source *keys, const struct judge *judge, uint64_t now_ms);
+
+/* A provider's event that no route could carry loses its largest values; a native one becomes
+ * OUTCOME_LARGE. Texts that are longer than what tables keep of them stay as they are. Both are noted
+ * as unread. */
+void job_fit(struct job *job, struct candidate *c, const struct config *cfg);
+
+/* The event has a text of n bytes, which is too long to travel, and goes without it. */
+void job_note_long(struct job *job, const struct candidate *c, const char *field, size_t n);
 
 /* The status and JSON body for what the job has come to. */
 unsigned job_answer(const struct job *job, uint64_t now_ms, msgpack_sbuffer *body);

@@ -17,6 +17,7 @@
 #include "notices.h"
 #include "onward.h"
 #include "providers/source_keys.h"
+#include "remains.h"
 #include "replies.h"
 #include "report.h"
 
@@ -33,7 +34,8 @@ struct validator {
 	struct journal *journal;
 	struct claims claims;
 	struct quarantine *quarantine; /* opened at the first need */
-	struct errands *errands;       /* what SNS has us fetch */
+	struct remains remains;
+	struct errands *errands; /* what SNS has us fetch */
 	struct notices *notices;
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
@@ -79,6 +81,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	drop_keys(v->keys);
 	memcpy(v->keys, keys, sizeof keys);
 	journal_set_windows(v->journal, next);
+	remains_reload(&v->remains);
 	return true;
 }
 
@@ -128,6 +131,7 @@ validator_destroy(struct validator *v)
 	claims_close(&v->claims);
 	journal_close(&v->journal);
 	quarantine_close(&v->quarantine);
+	remains_close(&v->remains);
 	errands_destroy(&v->errands);
 	notices_destroy(&v->notices);
 	msgpack_sbuffer_destroy(&v->frames);
@@ -262,13 +266,15 @@ handle_group(struct validator *v)
 		return;
 	set_aside(v, now_ms);
 	promise_confirmations(v);
+	remains_keep(&v->remains, v->group, v->count, REMAINS_PROVED);
 	start_us = clock_mono_us();
-	events = group_commit(v->journal, &v->claims, v->st->cfg, v->group, v->count, &v->frames);
+	events = group_commit(v->journal, &v->claims, v->group, v->count, &v->frames);
 	if (events > 0) {
 		metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"validator\"",
 			(double)(clock_mono_us() - start_us) / 1e6);
 		metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"validator\"", (double)events);
 	}
+	remains_keep(&v->remains, v->group, v->count, REMAINS_ENTERED);
 	replies_send(&v->replies, v->jobs, v->count, now_ms);
 	for (size_t i = 0; i < v->count; i++) {
 		onward_take(&v->onward, &v->jobs[i], v->frames.data);
@@ -294,9 +300,10 @@ on_requests(void *arg)
 static void
 on_second(void *arg)
 {
-	const struct validator *v = arg;
+	struct validator *v = arg;
 
 	errands_tick(v->errands);
+	remains_tick(&v->remains);
 }
 
 /* What ingress has sent already is answered before the end. */
@@ -317,6 +324,7 @@ main(int argc, char **argv)
 	struct validator *v = validator_new(st);
 
 	report_open(st->metrics, st->cfg);
+	remains_open(&v->remains, st->cfg, st->metrics, v->json);
 	notices_open(v->notices, st->cfg);
 	stage_on_read(st, v->in.requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);

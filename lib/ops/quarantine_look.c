@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/credential.h"
 #include "lib/base/field.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
@@ -100,28 +101,6 @@ quarantine_row(const struct quarantined *item, msgpack_zone *zone, msgpack_objec
 	return !m.short_of_memory;
 }
 
-/* Names of headers, or parts of them, that carry what lets one in. */
-static bool
-is_credential(const struct config_source *source, struct slice name)
-{
-	static const char *const parts[] = {
-		"authorization", "token", "secret", "password", "cookie", "api-key", "apikey"};
-	char lower[128];
-	size_t n = name.n < sizeof lower - 1 ? name.n : sizeof lower - 1;
-
-	if (source && source->header && name.n == strlen(source->header) &&
-		strncasecmp(name.p, source->header, name.n) == 0)
-		return true;
-	for (size_t i = 0; i < n; i++)
-		lower[i] =
-			name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20) : name.p[i];
-	lower[n] = '\0';
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (strstr(lower, parts[i]))
-			return true;
-	return name.n != n; /* too long to tell */
-}
-
 static msgpack_object
 shown_headers(const msgpack_object *headers, const struct config_source *source, msgpack_zone *zone)
 {
@@ -132,9 +111,10 @@ shown_headers(const msgpack_object *headers, const struct config_source *source,
 		struct list shown = list_in(zone);
 
 		list_add(&shown, pair[0]);
-		list_add(&shown, is_credential(source, object_str(&pair[0]))
-					 ? object_of_text(slice_of(MASK))
-					 : pair[1]);
+		list_add(&shown,
+			credential_header(object_str(&pair[0]), source ? source->header : NULL)
+				? object_of_text(slice_of(MASK))
+				: pair[1]);
 		list_add(&all, list_object(&shown));
 	}
 	return list_object(&all);

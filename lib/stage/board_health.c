@@ -194,6 +194,43 @@ check_letters(
 			b->cfg->data_dir);
 }
 
+/* For a reason that nobody expects. */
+static void
+check_unread_sources(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+
+	for (size_t i = 0; i < b->cfg->sources_count; i++) {
+		const struct config_source *src = &b->cfg->sources[i];
+		const double last = value_of(m, METRIC_FAMILY_UNREAD_AT, "source", src->name);
+
+		if (last > 0 && now_s - last < NAMELESS_S)
+			alert(r, false,
+				"source %s: a part of a request that was answered 2xx could not be read "
+				"%.0f s ago: `trotline unread list --source %s` tells why; a newer version "
+				"may read it",
+				src->name, now_s - last, src->name);
+	}
+}
+
+static void
+check_unread(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double used = metrics_sum(m, METRIC_FAMILY_UNREAD_BYTES, "");
+	const double limit = metrics_sum(m, METRIC_FAMILY_UNREAD_LIMIT, "");
+
+	if (metrics_sum(m, METRIC_FAMILY_UNREAD_FULL, "") > 0)
+		alert(r, false,
+			"unread store full (unread.max_size): requests with parts that cannot be read are "
+			"answered 503: `trotline unread export`, then `trotline unread drop --yes`");
+	else if (limit > 0 && used > 0.9 * limit)
+		alert(r, false,
+			"unread store: %.0f %% of unread.max_size is used; once full, requests with parts "
+			"that cannot be read are answered 503: `trotline unread export`, then `trotline unread drop --yes`",
+			100 * used / limit);
+	check_unread_sources(b, r, m);
+}
+
 static void
 check_disk(const struct board *b, struct report *r, const struct metrics *m)
 {
@@ -325,6 +362,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, uns
 	check_addresses(b, r, joined);
 	check_queue(b, r, joined);
 	check_letters(b, r, joined, &v);
+	check_unread(b, r, joined);
 	check_disk(b, r, joined);
 	check_rates(b, r, &v);
 	*status = r->critical ? 503 : 200;

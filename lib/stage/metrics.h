@@ -53,6 +53,18 @@
 		"Bytes used in the store of dead letters")                                         \
 	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
 		"Bytes that the store of dead letters may use")                                    \
+	X(UNREAD, "webhook_unread_total", COUNTER, SUM,                                            \
+		"Parts of requests answered 2xx that were not read, or not whole, by reason")      \
+	X(UNREAD_AT, "webhook_unread_last_timestamp_seconds", GAUGE, MAX,                          \
+		"When one was last kept for a reason that nobody expects, by source")              \
+	X(UNREAD_ITEMS, "webhook_unread_items", GAUGE, MAX, "Of these, how many are kept")         \
+	X(UNREAD_BYTES, "webhook_unread_used_bytes", GAUGE, MAX, "Bytes used by what is unread")   \
+	X(UNREAD_LIMIT, "webhook_unread_limit_bytes", GAUGE, MAX,                                  \
+		"Bytes that what is unread may use; then such requests are answered 503")          \
+	X(UNREAD_FULL, "webhook_unread_full", GAUGE, MAX,                                          \
+		"1 while the last one that was to be kept found no room")                          \
+	X(UNREAD_EXPIRED, "webhook_unread_expired_total", COUNTER, SUM,                            \
+		"What was unread for longer than unread.max_age, and is gone")                     \
 	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
 		"How full the disk under data_dir is, 0 to 1")                                     \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                          \

@@ -40,6 +40,8 @@
 		"nobody can ask what became of the batch; its events are not affected")            \
 	X(LETTER_BAD, "unreadable-letter", true, NULL,                                             \
 		"a dead letter's bytes are damaged; `trotline dlq list` passes it over")           \
+	X(UNREAD_BAD, "damaged-unread-part", true, NULL,                                           \
+		"something that is kept unread is damaged; `trotline unread list` passes it over") \
 	X(LETTER_LIVE, "letter-of-a-live-event", true, "letter removed; the event stays",          \
 		"a replay was cut in the middle: the event is back in the journal")                \
 	X(LETTER_APPLIED, "letter-of-an-applied-event", false, NULL,                               \
@@ -82,7 +84,7 @@ struct fsck_calls {
 
 struct fsck_sum {
 	/* Events by the state table, and what is remembered of them. */
-	uint64_t accepted, scheduled, given_up, remembered, batches, letters, applied;
+	uint64_t accepted, scheduled, given_up, remembered, batches, letters, applied, unread;
 	uint64_t found[FSCK_KIND_COUNT], mended[FSCK_KIND_COUNT];
 };
 

@@ -5,6 +5,7 @@
 #include "fsck_private.h"
 #include "lib/base/clock.h"
 #include "state.h"
+#include "unread.h"
 
 enum { PROGRESS_ROWS = 8192 };
 
@@ -63,6 +64,31 @@ fsck_letters(struct fsck *f, struct error *why)
 	}
 	state_close(&w.db);
 	return good;
+}
+
+/* ---- what is unread ---- */
+
+bool
+fsck_unread(struct fsck *f, struct error *why)
+{
+	struct unread *unread;
+	struct unread_stat st;
+
+	if (!unread_is_there(f->cfg))
+		return true;
+	unread = unread_open(f->cfg, UNREAD_WATCH, why);
+	if (!unread)
+		return false;
+	if (!unread_stat(unread, true, &st)) {
+		unread_close(&unread);
+		return error_set(why, "cannot read what is unread");
+	}
+	unread_close(&unread);
+	f->sum->unread = st.count;
+	if (st.damaged)
+		fsck_find(f, FSCK_UNREAD_BAD, 0, 0, "%llu of %llu", (unsigned long long)st.damaged,
+			(unsigned long long)st.count);
+	return true;
 }
 
 /* ---- the state database ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -51,6 +52,15 @@ open_env(struct unread *u, const struct config *cfg, const char *dir, bool watch
 	const struct lmdb_plan plan = {dir, cfg->unread.max_bytes, READERS, watch, tables, TABLES};
 
 	return lmdb_open(&plan, &u->env);
+}
+
+bool
+unread_is_there(const struct config *cfg)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/unread/data.mdb", cfg->data_dir);
+	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 struct unread *

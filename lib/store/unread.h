@@ -49,6 +49,9 @@ struct unread_item {
 	UNREAD_FIELDS(FRAME_MEMBER)
 };
 
+/* Has anything ever been kept? */
+bool unread_is_there(const struct config *cfg);
+
 /* NULL with the cause. One per process, opened after any fork. */
 struct unread *unread_open(const struct config *cfg, enum unread_use use, struct error *why);
 void unread_close(struct unread **u);

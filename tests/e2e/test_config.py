@@ -13,7 +13,7 @@ from pipeline import BIN, DEADLINE_S, PROCESSES, event, free_port, wait_for
 
 STAGES = {name + "opened" * name.endswith("-"): facts for name, facts in PROCESSES.items()}
 STORES = {"journal": "journal/data.mdb", "seen": "journal/dedup.idx", "letters": "dlq/", "state": "state.db",
-          "quarantine": "quarantine/", "certs": "certs/"}
+          "quarantine": "quarantine/", "unread": "unread/", "certs": "certs/"}
 IN_FILE = "zebra-that-stands-in-the-file"
 IN_ENVIRONMENT = "giraffe-from-the-environment"
 
@@ -146,6 +146,7 @@ def test_each_process_opens_the_stores_that_the_table_names_and_no_other(start):
     with pipeline.client() as client:
         assert client.post(event("email_opened")).status == 202
         assert client.post_bytes(b"{}", signature="sha256=00").status == 200
+        assert client.post(["no event"], path="/webhooks/email/batch").status == 202
     pipeline.wait_settled(1)
     for (name, _), stage in pipeline.stages.items():
         _, named = STAGES[name]

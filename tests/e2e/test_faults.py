@@ -40,14 +40,11 @@ shared:mailjet/parseapi_inbound
 shared:resend/contact_updated_unsubscribed
 
 shared:scenarios/brevo_list_addition_lifts_nothing
-shared:scenarios/brevo_sms_is_kept
 shared:scenarios/mailersend_click_told_twice
-shared:scenarios/mailersend_object_without_type_is_kept
 shared:scenarios/mailersend_open_told_twice
 shared:scenarios/mailersend_ping_is_answered_200
 shared:scenarios/mailersend_v2_hard_bounce_takes_effect
 shared:scenarios/resend_opt_out_takes_effect
-shared:scenarios/sendgrid_elements_that_are_no_events_are_kept
 shared:scenarios/ses_open_of_two_destinations
 shared:scenarios/sparkpost_open_told_twice
 """.splitlines())

@@ -89,7 +89,7 @@ ask(size_t i, uint64_t number, bool batch, const char *body)
 static size_t
 commit(size_t n)
 {
-	return group_commit(j, &claims, s.cfg, group, n, &frames);
+	return group_commit(j, &claims, group, n, &frames);
 }
 
 static unsigned

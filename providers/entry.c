@@ -1,9 +1,9 @@
-/* data - see data.h. */
-#include "data.h"
+/* entry - see entry.h. */
+#include "entry.h"
 
 #include "lib/base/map.h"
 
-enum { DATA_KEYS = 24 };
+enum { DATA_KEYS = 24, ID_MAX = 512, EMAIL_MAX = 320 };
 
 struct data {
 	msgpack_object_kv *kv;
@@ -23,7 +23,7 @@ put_text(struct data *m, const char *key, struct slice value)
 		put(m, key, object_of_text(value));
 }
 
-bool
+static bool
 data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 {
 	struct data m = {NULL, 0};
@@ -61,4 +61,44 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 	put(&m, "raw", ev->raw);
 	*out = (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {m.n, m.kv}};
 	return true;
+}
+
+static struct slice
+at_most(struct slice s, size_t most)
+{
+	return s.p && s.n > 0 && s.n <= most ? s : (struct slice){NULL, 0};
+}
+
+/* The event's id is the provider's; where it gives none, or a boundless one, the dedup key's start.
+ */
+static struct slice
+id_of(const struct normal *ev)
+{
+	const struct slice id = at_most(ev->event_id, ID_MAX);
+
+	if (id.p)
+		return id;
+	return (struct slice){ev->dedup_key.p, ev->dedup_key.n < ID_MAX ? ev->dedup_key.n : ID_MAX};
+}
+
+bool
+entry_of(const struct normal *ev, uint64_t now_ms, msgpack_zone *zone, struct entry *out)
+{
+	*out = (struct entry){
+		.type = ev->type,
+		.id = id_of(ev),
+		.email = at_most(ev->email, EMAIL_MAX),
+		.key = ev->dedup_key,
+		.ts_ms = ev->ts_ms > 0 ? ev->ts_ms : (int64_t)now_ms,
+	};
+	return ev->fault || data_of(ev, zone, &out->data);
+}
+
+const char *
+entry_too_long(const struct normal *ev, size_t *n)
+{
+	*n = ev->event_id.n > ID_MAX ? ev->event_id.n : ev->email.n;
+	if (ev->event_id.n > ID_MAX)
+		return "event_id";
+	return ev->email.n > EMAIL_MAX ? "email" : NULL;
 }
