@@ -11,6 +11,7 @@
 enum {
 	REASONS_BYTES = 1 << 20,
 	CHUNKS_MAX = 16384, /* 64 million events without an end; the rest waits in the journal */
+	STRAYS_MS = 1000,
 	LEASES_MAX = (CONFIG_HANDLERS_MAX + 1) * PACE_MOST,
 };
 
@@ -143,9 +144,18 @@ has_room(const struct custodian *c, const struct journal_change *change, struct 
 	       c->reasons_used + change->reason.n + change->handler.n <= REASONS_BYTES;
 }
 
-/* The same change for each of the events, made with the next settling. */
+void
+custodian_change(struct custodian *c, const struct journal_change *change, uint8_t said_by)
+{
+	c->said_by[c->changes_count] = said_by;
+	c->changes[c->changes_count++] = *change;
+}
+
+/* The same change for each of the events, made with the next settling. route: who lives, for it has
+ * spoken; said_by: whose events alone these may be, or ANYBODY. */
 static void
-plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t route)
+plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t route,
+	uint8_t said_by)
 {
 	if (!has_room(c, &change, seqs) && !custodian_settle(c, NULL))
 		return;
@@ -155,7 +165,7 @@ plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t
 	change.handler = keep_text(c, change.handler);
 	for (size_t i = 0; i < seqs.n; i++) {
 		change.seq = seqs.list[i];
-		c->changes[c->changes_count++] = change;
+		custodian_change(c, &change, said_by);
 	}
 }
 
@@ -197,12 +207,16 @@ bool
 custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 {
 	struct journal_change change = {.reason = v->reason, .handler = v->handler};
+	const size_t route = route_named(c, v->handler);
 
 	if (!is_ours(c, v->journal, v->seqs, why))
 		return false;
 	if (!move_of(v->verdict, &change))
 		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
-	plan(c, change, v->seqs, route_named(c, v->handler));
+	if (route == c->dlq)
+		return error_set(
+			why, "a verdict of %.*s, which is no handler here", SLICE_ARG(v->handler));
+	plan(c, change, v->seqs, route, (uint8_t)route);
 	return true;
 }
 
@@ -247,7 +261,7 @@ end(struct custodian *c, const struct advice *advice, enum journal_move move, si
 		.reason = slice_of(""),
 		.handler = advice->who};
 
-	plan(c, change, advice->seqs, route);
+	plan(c, change, advice->seqs, route, ANYBODY);
 }
 
 bool
@@ -301,21 +315,64 @@ plan_retry(struct custodian *c, struct journal_change *change)
 	change->due_ms = custodian_clock_ms(c) + backoff_ms(rule, attempts, random_bits());
 }
 
+/* Is the event owed to whoever says this of it? What is out went to one route; of what is on its
+ * first way the journal tells. One that has its end already is nobody's, and no change will apply. */
 static bool
-plan_retries(struct custodian *c, struct error *why)
+is_owed(struct custodian *c, uint64_t seq, uint8_t said_by)
 {
-	bool any = false;
+	const uint8_t state = ledger_get(c->ledger, seq);
+	struct journal_event ev;
 
-	for (size_t i = 0; i < c->changes_count; i++)
-		any |= c->changes[i].move == MOVE_RETRY;
-	if (!any)
+	if (said_by == ANYBODY)
 		return true;
+	if (state & LEDGER_OUT)
+		return (state & LEDGER_ROUTE) == said_by;
+	return !journal_event_at(c->journal, seq, &ev) || custodian_route_of(c, &ev) == said_by;
+}
+
+/* Drops verdicts of those whom the event is not owed to: they would end another's work undone. */
+static void
+drop_strays(struct custodian *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->changes_count; i++) {
+		if (!is_owed(c, c->changes[i].seq, c->said_by[i])) {
+			c->strays++;
+			continue;
+		}
+		c->said_by[n] = c->said_by[i];
+		c->changes[n++] = c->changes[i];
+	}
+	c->changes_count = n;
+}
+
+/* A second apart at most: whoever says one may say thousands. */
+static void
+tell_strays(struct custodian *c)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (c->strays == 0 || now_ms < c->strays_told + STRAYS_MS)
+		return;
+	log_warn("verdicts refused", LF_UINT("events", c->strays),
+		LF_TEXT("cause", "events of another handler's types"));
+	c->strays = 0;
+	c->strays_told = now_ms;
+}
+
+/* What must be known of the events before they are settled. */
+static bool
+look_up(struct custodian *c, struct error *why)
+{
 	if (!journal_read_begin(c->journal, why))
 		return false;
+	drop_strays(c);
 	for (size_t i = 0; i < c->changes_count; i++)
 		if (c->changes[i].move == MOVE_RETRY)
 			plan_retry(c, &c->changes[i]);
 	journal_read_end(c->journal);
+	tell_strays(c);
 	return true;
 }
 
@@ -359,8 +416,10 @@ keep_ends(struct custodian *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->changes_count; i++)
-		if (c->changes[i].move == MOVE_DONE || c->changes[i].move == MOVE_BURIED)
+		if (c->changes[i].move == MOVE_DONE || c->changes[i].move == MOVE_BURIED) {
+			c->said_by[n] = c->said_by[i];
 			c->changes[n++] = c->changes[i];
+		}
 	c->changes_count = n;
 }
 
@@ -371,7 +430,7 @@ custodian_settle(struct custodian *c, struct error *why)
 
 	if (c->changes_count == 0)
 		return true;
-	if (!plan_retries(c, why))
+	if (!look_up(c, why))
 		return false;
 	rc = journal_settle(c->journal, c->changes, c->changes_count, why);
 	if (rc == STORE_FULL) {

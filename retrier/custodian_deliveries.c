@@ -22,13 +22,15 @@ suspect(struct custodian *c, uint64_t seq, size_t route)
 
 	if (c->changes_count == CHANGES_MAX)
 		return;
-	c->changes[c->changes_count++] = (struct journal_change){
-		.seq = seq,
-		.move = MOVE_LOST,
-		.attempts_max = LOST_MAX,
-		.reason = {REASON, sizeof REASON - 1},
-		.handler = slice_of(c->cfg->handlers[route].name),
-	};
+	custodian_change(c,
+		&(struct journal_change){
+			.seq = seq,
+			.move = MOVE_LOST,
+			.attempts_max = LOST_MAX,
+			.reason = {REASON, sizeof REASON - 1},
+			.handler = slice_of(c->cfg->handlers[route].name),
+		},
+		ANYBODY);
 }
 
 /* A handler of the route has gone since then. */
@@ -87,12 +89,14 @@ static void
 give_up_unreadable(struct custodian *c, uint64_t seq)
 {
 	if (c->changes_count < CHANGES_MAX)
-		c->changes[c->changes_count++] = (struct journal_change){
-			.seq = seq,
-			.move = MOVE_DEAD,
-			.reason = slice_of("the event frame cannot be read"),
-			.handler = slice_of("retrier"),
-		};
+		custodian_change(c,
+			&(struct journal_change){
+				.seq = seq,
+				.move = MOVE_DEAD,
+				.reason = slice_of("the event frame cannot be read"),
+				.handler = slice_of("retrier"),
+			},
+			ANYBODY);
 }
 
 /* False: no more on this route for now. The journal has the last word on where the event goes: it

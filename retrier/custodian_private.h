@@ -11,6 +11,7 @@
 enum {
 	CHANGES_MAX = EVENTS_PER_VERDICT,
 	MILESTONES = 32,
+	ANYBODY = 0xff, /* a stage of ours says it: what an event is owed to is not asked */
 };
 
 /* The newest number in the journal at a time: all up to it were accepted before. */
@@ -33,8 +34,11 @@ struct custodian {
 	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
 	size_t dlq;
 	struct journal_change changes[CHANGES_MAX];
+	uint8_t said_by[CHANGES_MAX]; /* the route whose verdict it is, or ANYBODY */
 	size_t changes_count;
-	char *reasons; /* texts of `changes` */
+	uint64_t strays; /* verdicts on events of other routes since the last line about them */
+	uint64_t strays_told; /* monotonic ms: when that was */
+	char *reasons;        /* texts of `changes` */
 	size_t reasons_used;
 	struct milestone milestones[MILESTONES];
 	size_t milestones_count;
@@ -55,6 +59,10 @@ bool custodian_note(struct custodian *c, uint64_t seq, uint8_t state);
 size_t custodian_route_of(struct custodian *c, const struct journal_event *ev);
 uint8_t custodian_state_of(struct custodian *c, const struct journal_event *ev);
 uint8_t custodian_ready_on(size_t route);
+
+/* One change more for the next settling; there is room. said_by: the route whose verdict it is, or
+ * ANYBODY. */
+void custodian_change(struct custodian *c, const struct journal_change *change, uint8_t said_by);
 
 /* Tells what was applied. */
 void custodian_log(const struct journal_change *change);

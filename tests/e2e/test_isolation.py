@@ -414,3 +414,20 @@ def test_a_flood_of_forged_requests_keeps_out_no_honest_one(start):
         stop.set()
         for thread in threads:
             thread.join(30)
+
+
+def test_a_verdict_ends_only_events_of_its_own_handler(start):
+    """What another says of it is refused and told; the event comes again to whom it is owed."""
+    pipeline = start(settings=mine())
+    seen = []
+
+    def decide(ev):
+        seen.append(ev)
+        return verdict_on([ev], "unknown", "done") if len(seen) == 1 else "done"
+
+    hook = pipeline.hook("mine", decide)
+    [event_id] = post_all(pipeline, [event("mine_a")])
+    wait_for("it is said of another's", lambda: pipeline["retrier"].has_logged("verdicts refused"))
+    wait_for("it comes again", lambda: len(seen) == 2)
+    assert ids_of(hook) == [event_id] * 2
+    wait_for("it has its end", lambda: pipeline.metric("webhook_queue_size") == 0)

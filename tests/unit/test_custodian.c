@@ -198,7 +198,7 @@ answer(const struct sent *one)
 	if (one->route == dlq)
 		tell("buried", "dlq", one->seq);
 	else
-		give("done", "opened", one->seq);
+		give("done", s.cfg->handlers[one->route].name, one->seq);
 }
 
 /* Everything that is sent is answered well, until nothing is left. */
@@ -658,6 +658,43 @@ Test(custodian, a_verdict_that_is_not_ours_is_refused_with_the_cause)
 	cr_expect_not(tell_many("returned", "opened", many, 5000));
 	cr_expect_not(give_many("done", "opened", many, 5000));
 	cr_expect_str_eq(why.text, "more than 4096 events in one frame");
+}
+
+ParameterizedTestParameters(custodian, a_verdict_counts_only_from_whom_the_event_is_owed_to)
+{
+	static char verdicts[][8] = {"done", "retry", "dead", "later"};
+
+	return cr_make_param_array(char[8], verdicts, sizeof verdicts / sizeof *verdicts);
+}
+
+ParameterizedTest(
+	const char *verdict, custodian, a_verdict_counts_only_from_whom_the_event_is_owed_to)
+{
+	uint64_t all[3];
+
+	for (size_t i = 0; i < 3; i++)
+		all[i] = event_of(i ? "email_opened" : "email_bounced");
+	give_many(verdict, "opened", all, 1);
+	tick();
+	cr_expect_eq(state_of(all[0]), ACCEPTED, "on its first way");
+	give_many(verdict, "opened", all, 3);
+	tick();
+	cr_expect_eq(state_of(all[0]), ACCEPTED, "one frame with events of two");
+	cr_expect_neq(state_of(all[1]), ACCEPTED);
+	cr_expect_neq(state_of(all[2]), ACCEPTED);
+	look();
+	tell("returned", "bounced", all[0]);
+	scratch_skip_ms(s.cfg->journal.lease_ms);
+	tick();
+	cr_expect_geq(times_sent(all[0], bounced), 1);
+	give(verdict, "opened", all[0]);
+	tick();
+	cr_expect_eq(state_of(all[0]), ACCEPTED, "sent again");
+	cr_expect_not(give(verdict, "nobody", all[0]));
+	cr_expect_not(give(verdict, "dlq", all[0]));
+	give(verdict, "handler-bounced", all[0]);
+	tick();
+	cr_expect_neq(state_of(all[0]), ACCEPTED, "its own handler, as it calls itself");
 }
 
 Test(custodian, more_verdicts_than_it_holds_are_settled_in_between)
