@@ -23,7 +23,7 @@ static const struct provider_window windows[] = {PROVIDERS(PROVIDER_WINDOW)};
 static const struct {
 	const char *scheme;
 	struct provider_window window;
-} scheme_windows[] = {SCHEME_WINDOWS(SCHEME_WINDOW)};
+} of_schemes[] = {SCHEME_WINDOWS(SCHEME_WINDOW)};
 
 /* The row of that name, or how many there are. */
 static size_t
@@ -57,9 +57,9 @@ provider_usual_window(const char *provider, const char *scheme)
 
 	if (row < provider_names_count && windows[row].max_age_ms)
 		return windows[row];
-	for (size_t i = 0; scheme && i < sizeof scheme_windows / sizeof *scheme_windows; i++)
-		if (strcmp(scheme_windows[i].scheme, scheme) == 0)
-			return scheme_windows[i].window;
+	for (size_t i = 0; scheme && i < sizeof of_schemes / sizeof *of_schemes; i++)
+		if (strcmp(of_schemes[i].scheme, scheme) == 0)
+			return of_schemes[i].window;
 	return (struct provider_window){0, 0};
 }
 
