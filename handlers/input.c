@@ -71,8 +71,8 @@ read_message_id(struct input *in, struct error *why)
 #define READ_ID(name, most) in->name = slice_cut(id_text(in, #name), most);
 #define READ_TEXT(name, most) in->name = input_text(in->ev, #name, most);
 
-bool
-input_read(struct input *in, const struct event *ev, struct error *why)
+static void
+read_texts(struct input *in, const struct event *ev)
 {
 	memset(in, 0, sizeof *in);
 	in->ev = ev;
@@ -80,5 +80,25 @@ input_read(struct input *in, const struct event *ev, struct error *why)
 	INPUT_IDS(READ_ID)
 	INPUT_TEXTS(READ_TEXT)
 	in->has_smtp_code = field_int(&ev->data, "smtp_code", &in->smtp_code);
+}
+
+bool
+input_read(struct input *in, const struct event *ev, struct error *why)
+{
+	read_texts(in, ev);
 	return read_email(in, why) && read_message_id(in, why);
+}
+
+bool
+input_is_anonymous(const struct event *ev)
+{
+	return field_bool(&ev->data, "anonymous", false);
+}
+
+bool
+input_read_anonymous(struct input *in, const struct event *ev, struct error *why)
+{
+	read_texts(in, ev);
+	in->email = in->address = slice_of("");
+	return read_message_id(in, why);
 }

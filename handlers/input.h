@@ -46,6 +46,12 @@ struct input {
  * usable address (data.email, else the frame's), or a message_id over its limit. */
 bool input_read(struct input *in, const struct event *ev, struct error *why);
 
+/* Does the event say that it was one of several, nobody knows who (data.anonymous)? */
+bool input_is_anonymous(const struct event *ev);
+
+/* Reads such an event: the address is empty. False with the reason: a message_id over its limit. */
+bool input_read_anonymous(struct input *in, const struct event *ev, struct error *why);
+
 /* ev->ts as a database keeps it, ms: a time past the year 9999 becomes its end. */
 int64_t input_time(const struct event *ev);
 

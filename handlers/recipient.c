@@ -91,6 +91,16 @@ engagement_by_machine(
 }
 
 bool
+engagement_anonymous(struct state *db, const struct event *ev, enum engagement what, bool *dead,
+	struct error *why)
+{
+	struct input in;
+
+	*dead = !input_read_anonymous(&in, ev, why);
+	return !*dead && engagement_add(db, &in, what, why);
+}
+
+bool
 conversion_matches(const struct config_conversion *conversion, struct slice url)
 {
 	char text[URL_BYTES + 1];

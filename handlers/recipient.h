@@ -11,15 +11,17 @@ bool recipient_count(struct state *db, const struct input *in, enum statement co
 	int64_t score, struct error *why);
 
 /* X(engagement, name in the database, weight it adds to an interest): the more it costs the person
- * to do it, the more it says; what a machine did (a proxy, a scanner) says nothing of the person.
- */
+ * to do it, the more it says; what a machine did (a proxy, a scanner) says nothing of the person, and what one of
+ * several did, nobody knows who, is nobody's: their address is empty. */
 #define ENGAGEMENTS(X)                                                                             \
 	X(OPEN, "open", 1)                                                                         \
 	X(CLICK, "click", 3)                                                                       \
 	X(FORWARD, "forward", 4)                                                                   \
 	X(REPLY, "reply", 5)                                                                       \
 	X(MACHINE_OPEN, "machine_open", 0)                                                         \
-	X(MACHINE_CLICK, "machine_click", 0)
+	X(MACHINE_CLICK, "machine_click", 0)                                                       \
+	X(ANONYMOUS_OPEN, "anonymous_open", 0)                                                     \
+	X(ANONYMOUS_CLICK, "anonymous_click", 0)
 
 #define ENGAGEMENT_ENUM(engagement, name, weight) ENGAGEMENT_##engagement,
 enum engagement { ENGAGEMENTS(ENGAGEMENT_ENUM) ENGAGEMENT_COUNT };
@@ -35,6 +37,11 @@ bool engagement_add(
  * nothing. */
 bool engagement_by_machine(
 	struct state *db, const struct input *in, enum engagement what, struct error *why);
+
+/* Enters what one of several did: what is known of it, for nobody. False with the reason; *dead: for
+ * good. */
+bool engagement_anonymous(struct state *db, const struct event *ev, enum engagement what,
+	bool *dead, struct error *why);
 
 /* Whether the clicked URL matches a conversion's pattern (fnmatch; `*` also matches `/`). A URL
  * with a NUL in it matches nothing. */

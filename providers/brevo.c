@@ -6,7 +6,8 @@
  * Traps: `id` is the webhook's, not the event's, so the key is composed; `ts_epoch` is in ms, but
  * in seconds in some payloads; `date` is local time of no named zone; `tag` is a text, JSON in a
  * text, or an array; `sending_ip` is Brevo's, not the reader's; list events have an array of
- * addresses.
+ * addresses, changes of contacts a list `content`. Two bodies have no name: `items`, mail that came
+ * in, and text messages (`msg_status`).
  * Answers: 429 for trouble of ours, for all other 4xx, and by newer texts 5xx too, are final;
  * again after 10 min, 1, 2 and 8 h.
  * Source: developers.brevo.com, transactional-webhooks, batch-webhooks, secured-webhooks,
@@ -35,6 +36,8 @@ static const struct event_name names[] = {
 	{"unsubscribe", "email_unsubscribed", NULL},
 	{"unsubscribed", "email_unsubscribed", NULL},
 	{"list_addition", "email_subscribed", NULL},
+	{"reply", "email_replied", NULL},
+	{"unique_coupon_sent", "unknown", NULL},
 	{"contact_updated", "system_notice", NULL},
 	{"contact_deleted", "system_notice", NULL},
 	{NULL, NULL, NULL},
@@ -45,6 +48,15 @@ static const char *const times[] = {"ts_epoch", "ts_event", "ts", NULL};
 
 /* Of a transactional mail and of a campaign's. */
 static const char *const links[] = {"link", "URL", NULL};
+
+/* The first of a list; NULL for none. */
+static const msgpack_object *
+first(const msgpack_object *list)
+{
+	if (!list || list->type != MSGPACK_OBJECT_ARRAY || !list->via.array.size)
+		return NULL;
+	return &list->via.array.ptr[0];
+}
 
 static int64_t
 event_time(const msgpack_object *event)
@@ -79,8 +91,9 @@ labels(struct normal *ev, const msgpack_object *event, struct inbound *in)
 static struct slice
 dedup_key(const struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 {
-	return FIELDS_DEDUP(zone, ev->provider_event, batch_id(ev->message_id, event, zone),
-		ev->email, fields_number(ev->ts_ms, zone), ev->url);
+	return FIELDS_DEDUP(zone, fields_act(ev->provider_event, zone),
+		batch_id(ev->message_id, event, zone), ev->email, fields_number(ev->ts_ms, zone),
+		ev->url);
 }
 
 /* One event for one address. */
@@ -106,18 +119,85 @@ add(struct inbound *in, const msgpack_object *event, struct slice email, struct 
 	return true;
 }
 
+/* A mail that came in. */
+static bool
+add_inbound(struct inbound *in, const msgpack_object *item, struct normals *out)
+{
+	struct normal *ev = normals_add(out, in->zone);
+
+	if (!ev)
+		return false;
+	fields_type(ev, "email_received", NULL);
+	ev->provider_event = slice_of("inboundEmailProcessed");
+	ev->email = fields_or(FIELDS_TEXT(first(field_get(item, "To")), "Address"),
+		object_str(first(field_get(item, "Recipients"))));
+	ev->event_id = object_str(first(field_get(item, "Uuid")));
+	ev->message_id = address_unbracket(FIELDS_TEXT(item, "MessageId"));
+	ev->ts_ms = fields_time(item, "SentAtDate");
+	ev->dedup_key =
+		FIELDS_DEDUP(in->zone, ev->provider_event, batch_id(ev->event_id, item, in->zone));
+	ev->raw = *item;
+	return true;
+}
+
+/* What became of a text message: kept, and about no mail. */
+static bool
+add_sms(struct inbound *in, const msgpack_object *event, struct slice status, struct normals *out)
+{
+	struct normal *ev = normals_add(out, in->zone);
+
+	if (!ev)
+		return false;
+	ev->provider_event = status;
+	ev->message_id = fields_id(event, "messageId", in->zone);
+	ev->ts_ms = event_time(event);
+	ev->reason = FIELDS_TEXT(event, "description");
+	ev->dedup_key = FIELDS_DEDUP(in->zone, slice_of("sms"), status,
+		batch_id(ev->message_id, event, in->zone), fields_number(ev->ts_ms, in->zone));
+	ev->raw = *event;
+	return true;
+}
+
+static bool
+read_nameless(struct inbound *in, const msgpack_object *event, struct normals *out)
+{
+	const msgpack_object *items = field_get(event, "items");
+	const struct slice sms = FIELDS_TEXT(event, "msg_status");
+	bool ok = true;
+
+	if (sms.n)
+		return add_sms(in, event, sms, out);
+	if (!first(items))
+		return false;
+	for (uint32_t i = 0; i < items->via.array.size; i++) {
+		const msgpack_object *item = &items->via.array.ptr[i];
+
+		ok = item->type == MSGPACK_OBJECT_MAP && add_inbound(in, item, out) && ok;
+	}
+	return ok;
+}
+
+/* An address, or a map (of `content`) that has one. */
+static struct slice
+address_of(const msgpack_object *who)
+{
+	return fields_or(object_str(who), FIELDS_TEXT(who, "email"));
+}
+
 static bool
 read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
-	const msgpack_object *email = field_get(event, "email");
+	const msgpack_object *who = field_get(event, "email");
 	bool ok = true;
 
 	if (!FIELDS_TEXT(event, "event").n)
-		return false;
-	if (!email || email->type != MSGPACK_OBJECT_ARRAY || !email->via.array.size)
-		return add(in, event, FIELDS_TEXT(event, "email"), out);
-	for (uint32_t i = 0; i < email->via.array.size; i++) {
-		const struct slice one = object_str(&email->via.array.ptr[i]);
+		return read_nameless(in, event, out);
+	if (!who)
+		who = field_get(event, "content");
+	if (!first(who))
+		return add(in, event, object_str(who), out);
+	for (uint32_t i = 0; i < who->via.array.size; i++) {
+		const struct slice one = address_of(&who->via.array.ptr[i]);
 
 		ok = one.n && add(in, event, one, out) && ok;
 	}

@@ -83,6 +83,11 @@ struct slice fields_dedup(msgpack_zone *zone, const struct slice *parts, size_t 
 	fields_dedup((zone), (const struct slice[]){__VA_ARGS__},                                  \
 		sizeof((const struct slice[]){__VA_ARGS__}) / sizeof(struct slice))
 
+/* The name of the act that an event tells of: without what only says that it was the person's first
+ * ("opened_unique", "unique_opened", "initial_open", "amp_initial_open"). An act that is told in two
+ * events has one key by this. */
+struct slice fields_act(struct slice name, msgpack_zone *zone);
+
 /* A number as a part of a key. */
 struct slice fields_number(int64_t value, msgpack_zone *zone);
 

@@ -81,6 +81,25 @@ shorten(struct slice key, msgpack_zone *zone)
 }
 
 struct slice
+fields_act(struct slice name, msgpack_zone *zone)
+{
+	static const char *const firsts[] = {"_unique", "unique_", "initial_", NULL};
+
+	for (const char *const *mark = firsts; *mark && name.n; mark++) {
+		const size_t n = strlen(*mark);
+		const char *at = memmem(name.p, name.n, *mark, n);
+		char *act = at ? msgpack_zone_malloc_no_align(zone, name.n) : NULL;
+
+		if (!act)
+			continue;
+		memcpy(mempcpy(act, name.p, (size_t)(at - name.p)), at + n,
+			(size_t)(name.p + name.n - at) - n);
+		return (struct slice){act, name.n - n};
+	}
+	return name;
+}
+
+struct slice
 fields_dedup(msgpack_zone *zone, const struct slice *parts, size_t n)
 {
 	size_t length = n;

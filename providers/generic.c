@@ -96,6 +96,14 @@ read_data(struct normal *ev, const msgpack_object *data, msgpack_zone *zone)
 		judge_bounce(ev, data);
 }
 
+static void
+read_address(struct normal *ev, const msgpack_object *data)
+{
+	ev->email = FIELDS_TEXT(data, "email");
+	ev->anonymous = !ev->email.p && field_bool(data, "anonymous", false) &&
+			(slice_is(ev->type, "email_opened") || slice_is(ev->type, "email_clicked"));
+}
+
 static enum check_step
 verify(struct provider_source *source, struct inbound *in, struct error *why)
 {
@@ -116,7 +124,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		out->count--;
 		return false;
 	}
-	ev->email = FIELDS_TEXT(data, "email");
+	read_address(ev, data);
 	read_data(ev, data, in->zone);
 	return true;
 }
@@ -214,7 +222,7 @@ read_native(const struct provider_source *source, const struct inbound *in,
 			    : FAULT_FIELDS;
 	if (ev->fault)
 		return;
-	ev->email = FIELDS_TEXT(data, "email");
+	read_address(ev, data);
 	out->incomplete |= !complete_data(event, data, in->zone, &ev->data);
 	if (!in->lean)
 		read_data(ev, data, in->zone);

@@ -2,16 +2,26 @@
  *
  * Proof: `Signature`, the bare hex of HMAC-SHA256 over the raw body; no time is signed, so there
  * is no age to judge. The raw body has PHP's `\/`, which a body parsed and written again has not.
- * The ping sent when a webhook is saved is signed with a secret that MailerSend publishes, so
- * that the own one does not fit it: take that secret as a second one while setting up.
+ * The ping sent when a webhook is saved is signed with a secret that MailerSend publishes: taken for
+ * the ping alone, of which no event is made.
  * Body: one object {type, created_at, data}; the event itself is `data`, whose `created_at` is
- * the event's (the outer one is the webhook's).
- * Traps: `data.id` is shared by e.g. clicked and clicked_unique; `morph` and `tags` may be null.
- * Answers: 2xx; all else again with back-off for about 3 days.
- * Source: developers.mailersend.com, webhooks and inbound routing. */
+ * the event's (the outer one is the webhook's). Version 1 is nested (`data.email.recipient.email`,
+ * `data.morph`), version 2 flat (`data.recipient` or `data.email`, `data.message_id`, `data.meta`);
+ * version 1 ends on 2026-12-01.
+ * Traps: one act is told twice under one `data.id`, as clicked and clicked_unique; `morph` and `tags`
+ * may be null, `meta` [].
+ * Answers: 2xx; 4xx but 429 is final, all else again with back-off for about 3 days.
+ * Source: developers.mailersend.com, webhooks and inbound routing; mailersend.com, what's new,
+ * webhooks v2. */
 #include "batch.h"
 #include "fields.h"
+#include "known_keys.h"
 #include "scheme.h"
+#include "source.h"
+
+enum { PING_MAX = 4096, MAC_LEN = 32 };
+
+static const char SIGNATURE[] = "Signature";
 
 static const struct event_name names[] = {
 	{"activity.sent", "email_accepted", NULL},
@@ -62,22 +72,34 @@ inbound_recipient(const msgpack_object *data)
 	return FIELDS_TEXT(&list->via.array.ptr[0], "email");
 }
 
+/* Of version 1, else of version 2. */
+static struct slice
+recipient(const msgpack_object *data)
+{
+	return fields_or(FIELDS_TEXT(data, "email", "recipient", "email"),
+		fields_or(FIELDS_TEXT(data, "recipient"), FIELDS_TEXT(data, "email")));
+}
+
 static void
 what_and_who(struct normal *ev, const msgpack_object *event, const msgpack_object *data)
 {
-	ev->email = fields_or(
-		FIELDS_TEXT(data, "email", "recipient", "email"), inbound_recipient(data));
+	ev->email = fields_or(recipient(data), inbound_recipient(data));
 	ev->event_id = FIELDS_TEXT(data, "id");
-	ev->message_id = FIELDS_TEXT(data, "email", "message", "id");
+	ev->message_id = fields_or(
+		FIELDS_TEXT(data, "email", "message", "id"), FIELDS_TEXT(data, "message_id"));
 	ev->ts_ms = fields_time(data, "created_at");
 	if (!ev->ts_ms)
 		ev->ts_ms = fields_time(event, "created_at");
 }
 
-/* What MailerSend hangs on to an activity: a click, an open, a bounce, a complaint. */
+/* What MailerSend hangs on to an activity (a click, an open, a bounce, a complaint): `morph`, in
+ * version 2 `meta`. */
 static void
-circumstances(struct normal *ev, const msgpack_object *morph)
+circumstances(struct normal *ev, const msgpack_object *data)
 {
+	const msgpack_object *v1 = field_get(data, "morph");
+	const msgpack_object *morph = v1 ? v1 : field_get(data, "meta");
+
 	ev->reason = fields_or(FIELDS_TEXT(morph, "readable_reason"), FIELDS_TEXT(morph, "reason"));
 	fields_smtp(ev, FIELDS_TEXT(morph, "reason"));
 	fields_smtp(ev, ev->reason);
@@ -90,23 +112,48 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
 	const struct slice type = FIELDS_TEXT(event, "type");
 	const msgpack_object *data = field_get(event, "data");
+	const msgpack_object *tags = FIELDS_AT(data, "email", "tags");
 	struct normal *ev = type.n ? normals_add(out, in->zone) : NULL;
 
 	if (!ev)
 		return false;
 	fields_name(ev, names, type);
 	what_and_who(ev, event, data);
-	circumstances(ev, field_get(data, "morph"));
-	ev->tags = fields_tags(FIELDS_AT(data, "email", "tags"), in->zone);
-	ev->dedup_key = FIELDS_DEDUP(in->zone, type, batch_id(ev->event_id, event, in->zone));
+	circumstances(ev, data);
+	ev->tags = fields_tags(tags ? tags : field_get(data, "tags"), in->zone);
+	ev->dedup_key = FIELDS_DEDUP(
+		in->zone, fields_act(type, in->zone), batch_id(ev->event_id, event, in->zone));
 	ev->raw = *event;
 	return true;
+}
+
+static bool
+is_ping(const msgpack_object *body)
+{
+	return slice_is(FIELDS_TEXT(body, "type"), "webhook.test");
+}
+
+/* By the published secret nothing but the ping is proved, and a short one. */
+static bool
+pings(struct provider_source *source, struct inbound *in)
+{
+	const char *own = source->options.header;
+	const struct slice text = header_value(in->headers, own ? own : SIGNATURE);
+	unsigned char mac[MAC_LEN];
+
+	return in->body.n <= PING_MAX && decode_hex(text, mac, sizeof mac) &&
+	       known_key_signed(source, KEY_HMAC_SHA256, &in->body, 1,
+		       (struct slice){(char *)mac, sizeof mac}) &&
+	       batch_body(in, NULL) && is_ping(&in->root);
 }
 
 static enum check_step
 verify(struct provider_source *source, struct inbound *in, struct error *why)
 {
-	return scheme_hmac_hex(source, in, "Signature", "", why);
+	const enum check_step step = scheme_hmac_hex(source, in, SIGNATURE, "", why);
+
+	in->ping = step == CHECK_SIGNATURE && pings(source, in);
+	return in->ping ? CHECK_ACCEPTED : step;
 }
 
 static bool

@@ -32,6 +32,9 @@ static const struct event_name names[] = {
 	{"unsubscribed", "email_unsubscribed", NULL},
 	{"complained", "email_complained", NULL},
 	{"stored", "email_received", NULL},
+	{"list_member_uploaded", "system_notice", NULL}, /* the account's */
+	{"list_member_upload_error", "system_notice", NULL},
+	{"list_uploaded", "system_notice", NULL},
 	{"dropped", "email_rejected", NULL},          /* legacy */
 	{"bounced", "email_bounced", "undetermined"}, /* legacy, by code */
 	{NULL, NULL, NULL},

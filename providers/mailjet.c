@@ -2,7 +2,7 @@
  *
  * Proof: basic auth in the URL; nothing is signed, so there is no age to judge.
  * Body: an array of the last second's events, types mixed ("group events", Version 2), or one
- * object.
+ * object; the parse API's one, a mail that came in, has no name.
  * Traps: `sent` says that the receiver took the mail, which is our delivered; MessageID is an
  * int64 beyond 2^53, which a double would round; there is no event id, so the key is composed;
  * `Payload` is a text that may hold JSON.
@@ -11,6 +11,7 @@
 #include "batch.h"
 #include "bounce_words.h"
 #include "fields.h"
+#include "lib/base/address.h"
 #include "scheme.h"
 
 static const struct event_name names[] = {
@@ -97,6 +98,29 @@ dedup_key(const struct normal *ev, const msgpack_object *event, msgpack_zone *zo
 		ev->email, fields_number(ev->ts_ms, zone), ev->url);
 }
 
+/* A mail that came in, by the parse API. */
+static bool
+add_inbound(struct inbound *in, const msgpack_object *mail, struct normals *out)
+{
+	const struct slice recipient = FIELDS_TEXT(mail, "Recipient");
+	struct normal *ev;
+
+	if (!recipient.n || !FIELDS_TEXT(mail, "Sender").n)
+		return false;
+	ev = normals_add(out, in->zone);
+	if (!ev)
+		return false;
+	fields_type(ev, "email_received", NULL);
+	ev->provider_event = slice_of("parseapi");
+	ev->email = recipient;
+	ev->message_id = address_unbracket(FIELDS_TEXT(mail, "Headers", "Message-ID"));
+	ev->ts_ms = fields_time(mail, "Date");
+	ev->dedup_key =
+		FIELDS_DEDUP(in->zone, ev->provider_event, fields_hash_object(mail, in->zone));
+	ev->raw = *mail;
+	return true;
+}
+
 static bool
 read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
@@ -104,6 +128,8 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	struct normal *ev = name.n ? normals_add(out, in->zone) : NULL;
 	const struct event_name *row;
 
+	if (!name.n)
+		return add_inbound(in, event, out);
 	if (!ev)
 		return false;
 	row = fields_name(ev, names, name);

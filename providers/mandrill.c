@@ -19,13 +19,13 @@
 #include "bounce_words.h"
 #include "fields.h"
 #include "form.h"
+#include "known_keys.h"
 #include "request.h"
 #include "scheme.h"
 #include "source.h"
 
 static const char SIGNATURE[] = "X-Mandrill-Signature";
 static const char EVENTS[] = "mandrill_events";
-static const char TRIAL_KEY[] = "test-webhook";
 
 static const struct event_name names[] = {
 	{"send", "email_accepted", NULL},
@@ -141,24 +141,6 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	return true;
 }
 
-static void
-free_trial_key(void *state)
-{
-	struct key *key = state;
-
-	key_destroy(&key);
-}
-
-/* The key of Mandrill's trial requests, kept in the source from its first use on. */
-static struct key *
-trial_key(struct provider_source *source)
-{
-	if (!source->state)
-		source->state = key_new(KEY_HMAC_SHA1, slice_of(TRIAL_KEY), NULL);
-	source->state_free = free_trial_key;
-	return source->state;
-}
-
 static int
 compare(struct slice a, struct slice b)
 {
@@ -206,12 +188,10 @@ is_signed(struct provider_source *source, const struct form *form, const struct 
 	struct slice given)
 {
 	const size_t n = 2 * form->count + 1;
-	struct key *trial;
 
-	if (scheme_mac_is(source, parts, n, given))
-		return true;
-	trial = slice_is(form_get(form, EVENTS), "[]") ? trial_key(source) : NULL;
-	return trial && key_mac_is(trial, parts, n, &given, 1);
+	return scheme_mac_is(source, parts, n, given) ||
+	       (slice_is(form_get(form, EVENTS), "[]") &&
+		       known_key_signed(source, KEY_HMAC_SHA1, parts, n, given));
 }
 
 /* How many bytes stand before the first of these. */

@@ -61,6 +61,7 @@ struct inbound {
 	msgpack_object root; /* the parsed body where verify had to read it */
 	struct slice text;   /* the JSON text that it was read from; absent: none was */
 	bool parsed;
+	bool ping; /* proved by a key that the world knows: harmless, and no event is made of it */
 };
 
 /* At which step a request stands refused. */
@@ -107,8 +108,7 @@ struct normal {
 	uint64_t smtp_code;
 	bool machine;   /* an open or click by a machine (proxy, bot): not to be scored */
 	bool skipped;   /* told by verify, but not taken: about mail that came in, not mail sent */
-	bool anonymous; /* an act of one of several, of whom the provider names none: to be stored,
-			 * and scored for nobody */
+	bool anonymous; /* about one of several, of whom the provider names none; see notice.h */
 	/* A word of the provider's (event, class, type) that stands in no table, behind the event's
 	 * name where it is a part of it; absent where all do. It judges nothing: see notice.h. */
 	struct slice unknown_kind;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "bounce_words.h"
+#include "known_keys.h"
+#include "notice.h"
 #include "proto/providers.h"
 #include "scheme.h"
 #include "source.h"
@@ -106,6 +108,7 @@ choose_window(struct provider_source *source)
 	options->max_future_ms = window.max_future_ms;
 }
 
+/* One that signs trials and is known to all is no live key of anybody's. */
 static bool
 make_keys(struct provider_source *source, struct error *why)
 {
@@ -120,8 +123,12 @@ make_keys(struct provider_source *source, struct error *why)
 	if (!source->keys)
 		return error_set(why, "out of memory for keys");
 	for (size_t i = 0; i < options->secrets_count; i++) {
-		struct key *key = key_new(row->form, slice_of(options->secrets[i]), why);
+		const struct known_key *known = known_key_find(slice_of(options->secrets[i]));
+		struct key *key;
 
+		if (known && known->provider)
+			continue;
+		key = key_new(row->form, slice_of(options->secrets[i]), why);
 		if (!key)
 			return error_wrap(why, "secret %zu for scheme %s", i + 1, row->name);
 		source->keys[source->keys_count++] = key;
@@ -241,9 +248,11 @@ provider_read(
 {
 	const bool ok = source->provider->normalise(source, in, out, why);
 
-	read_addresses(out);
-	for (size_t i = 0; !source->provider->native && i < out->count; i++)
+	for (size_t i = 0; !source->provider->native && i < out->count; i++) {
 		bounce_settle(&out->list[i]);
+		notice_settle(&out->list[i]);
+	}
+	read_addresses(out);
 	if (ok)
 		unread_of(in, out);
 	if (!is_whole(out)) {
@@ -279,6 +288,8 @@ provider_check(
 {
 	enum check_step step = source->provider->verify(source, in, why);
 
+	if (in->ping)
+		return step;
 	if (step == CHECK_ACCEPTED)
 		step = provider_read(source, in, out, why);
 	return step == CHECK_ACCEPTED ? judge_own_times(source, in, out, why) : step;

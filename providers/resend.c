@@ -88,12 +88,13 @@ engagement(struct normal *ev, const msgpack_object *data)
 	ev->machine = fields_machine_agent(ev->user_agent);
 }
 
-/* The first of `to`; of a contact, its own address. */
+/* The first of `to`; of a contact, its own address. *several: of whom none is named. */
 static struct slice
-recipient(const msgpack_object *data)
+recipient(const msgpack_object *data, bool *several)
 {
 	const msgpack_object *to = field_get(data, "to");
 
+	*several = to && to->type == MSGPACK_OBJECT_ARRAY && to->via.array.size > 1;
 	if (to && to->type == MSGPACK_OBJECT_ARRAY)
 		to = to->via.array.size ? &to->via.array.ptr[0] : NULL;
 	return fields_or(object_str(to), FIELDS_TEXT(data, "email"));
@@ -145,7 +146,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	fields_name(ev, names, name);
 	if (slice_is(name, "email.bounced"))
 		ev->cause = bounce(ev, data, in->zone);
-	ev->email = recipient(data);
+	ev->email = recipient(data, &ev->anonymous);
 	ev->event_id = scheme_standard_id(in);
 	ev->message_id = FIELDS_TEXT(data, "email_id");
 	ev->ts_ms = fields_time(event, "created_at");

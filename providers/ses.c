@@ -7,7 +7,8 @@
  * system events.
  * Times: signed is the envelope's Timestamp, the same on every retry; SNS tries for 3600 s at
  * most, so some hours are allowed. The event's own time stands in its object, else with the mail.
- * Traps: two recipients share the SNS MessageId; a bounce of a suppressed address was never sent;
+ * Traps: two recipients share the SNS MessageId; an open or a click is told of a message, not of one of
+ * its recipients; a bounce of a suppressed address was never sent;
  * a report of `not-spam` is no complaint.
  * Answers: SNS takes a 4xx for delivered and loses the message; only 5xx and time-outs are sent
  * again.
@@ -16,6 +17,7 @@
 #include "batch.h"
 #include "bounce_words.h"
 #include "fields.h"
+#include "notice.h"
 #include "scheme.h"
 #include "sns.h"
 
@@ -52,6 +54,7 @@ struct ses_message {
 	struct slice name;
 	struct slice sns_id;
 	int64_t sns_ms;
+	bool several; /* it is about one of several, and does not say of whom */
 };
 
 static bool
@@ -188,6 +191,7 @@ add(const struct ses_message *msg, const msgpack_object *recipient, struct norma
 		return false;
 	set_type(ev, msg);
 	ev->email = fields_or(object_str(recipient), field_str(recipient, "emailAddress"));
+	ev->anonymous = msg->several;
 	ev->event_id = msg->sns_id;
 	ev->message_id = FIELDS_TEXT(msg->mail, "messageId");
 	ev->ts_ms = event_time(msg);
@@ -207,21 +211,34 @@ length(const msgpack_object *list)
 	return list && list->type == MSGPACK_OBJECT_ARRAY ? list->via.array.size : 0;
 }
 
-/* Those whom the event names, else all to whom the mail went; but of several nobody knows who it was
- * that bounced or complained. */
+/* Those whom the event names itself. */
 static const msgpack_object *
-recipients(const struct ses_message *msg)
+named(const struct ses_message *msg)
 {
-	const msgpack_object *sent_to = field_get(msg->mail, "destination");
 	const msgpack_object *list = NULL;
 
 	if (msg->row && msg->row->recipients)
 		list = field_get(msg->object, msg->row->recipients);
-	if (length(list))
-		return list;
-	if (length(sent_to) > 1 && (is(msg, "Bounce") || is(msg, "Complaint")))
-		return NULL;
-	return length(sent_to) ? sent_to : NULL;
+	return length(list) ? list : NULL;
+}
+
+/* Of several to whom the mail went nobody knows who opened it, bounced or complained. */
+static bool
+is_of_several(const struct ses_message *msg)
+{
+	return !named(msg) && length(field_get(msg->mail, "destination")) > 1 &&
+	       (!msg->row || notice_is_act(slice_of(msg->row->type)));
+}
+
+/* Else what the event says holds for all to whom the mail went. */
+static const msgpack_object *
+recipients(const struct ses_message *msg)
+{
+	const msgpack_object *list = named(msg);
+
+	if (!list && !msg->several)
+		list = field_get(msg->mail, "destination");
+	return length(list) ? list : NULL;
 }
 
 static bool
@@ -260,6 +277,7 @@ read_ses(struct inbound *in, const msgpack_object *root, struct slice sns_id, in
 			msg.row = &events[i];
 	if (msg.row)
 		msg.object = field_get(root, msg.row->object);
+	msg.several = is_of_several(&msg);
 	add_all(&msg, out);
 }
 

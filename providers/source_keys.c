@@ -1,6 +1,8 @@
 /* source_keys - see source_keys.h. */
 #include "source_keys.h"
 
+#include "known_keys.h"
+
 /* Without a lead at all an event of the native format may be ahead of nothing; 0 would be the
  * default. */
 static uint64_t
@@ -9,6 +11,21 @@ lead_of(const struct config_source *source)
 	const bool none = strcmp(source->provider, "trotline") == 0 && !source->max_future_ms;
 
 	return none ? 1 : source->max_future_ms;
+}
+
+static bool
+secrets_are_secret(const struct config_source *source, struct error *why)
+{
+	for (size_t i = 0; i < source->secrets_count; i++) {
+		const struct known_key *known = known_key_find(slice_of(source->secrets[i]));
+
+		if (known)
+			return error_set(why,
+				"secret %zu is none: %s publish it, and anybody can sign with it%s",
+				i + 1, known->where,
+				known->provider ? "; the trial request is taken without it" : "");
+	}
+	return true;
 }
 
 static struct provider_options
@@ -34,7 +51,7 @@ make(const struct config_source *source, struct error *why)
 {
 	const struct provider_options options = options_of(source);
 
-	return provider_source_new(&options, why);
+	return secrets_are_secret(source, why) ? provider_source_new(&options, why) : NULL;
 }
 
 struct provider_source *

@@ -13,8 +13,8 @@ struct provider_source *source_keys(const struct config_source *source, struct e
 /* The same without keys, for provider_read alone. */
 struct provider_source *source_reader(const struct config_source *source, struct error *why);
 
-/* Loads the file with its secrets; a scheme that a provider does not have, or a key that cannot be
- * read, is a fault of it. NULL with the cause. */
+/* Loads the file with its secrets; a scheme that a provider does not have, a key that cannot be
+ * read or one that the world knows is a fault of it. NULL with the cause. */
 struct config *source_keys_load(const char *path, struct error *why);
 
 #endif

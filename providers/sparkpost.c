@@ -4,7 +4,7 @@
  * X-MessageSystems-Webhook-Token); nothing is signed, so there is no age to judge.
  * Body: an array of {"msys": {<class>: {...}}}; {"msys": {}} is the ping that tries an endpoint
  * out. Traps: what a bounce means stands in bounce_class; the same event_id may come with another
- * type; ids are texts, some integers beyond 2^53, some UUIDs; times are seconds as text, in some
+ * type, and one open as two events; ids are texts, some integers beyond 2^53, some UUIDs; times are seconds as text, in some
  * classes ISO 8601; ip_address of a delivery is the receiver's host; rcpt_to is in lower case,
  * raw_rcpt_to as it was sent to. Answers: 200 only; all else is sent again, 12 times in 8 h. A
  * repeated batch keeps its X-MessageSystems-Batch-ID. Source: SparkPost/support-docs,
@@ -34,6 +34,16 @@ static const struct event_name names[] = {
 	{"list_unsubscribe", "email_unsubscribed", NULL},
 	{"link_unsubscribe", "email_unsubscribed", NULL},
 	{"relay_message", "email_received", NULL},
+	/* kept */
+	{"relay_injection", "unknown", NULL},
+	{"relay_delivery", "unknown", NULL},
+	{"relay_tempfail", "unknown", NULL},
+	{"relay_permfail", "unknown", NULL},
+	{"relay_rejection", "unknown", NULL},
+	{"ab_test_completed", "unknown", NULL},
+	{"ab_test_cancelled", "unknown", NULL},
+	{"success", "unknown", NULL}, /* of an ingest_event */
+	{"error", "unknown", NULL},
 	{NULL, NULL, NULL},
 };
 
@@ -85,10 +95,14 @@ describe(struct normal *ev, const msgpack_object *event, msgpack_zone *zone)
 	ev->metadata = fields_metadata(field_get(event, "rcpt_meta"));
 }
 
-/* Relayed mail has no event_id: its own content makes its key. */
+/* An open is told as open and, the first, as initial_open, each with an id of its own: what they share
+ * makes their key. Relayed mail has no event_id: its own content makes its key. */
 static struct slice
 dedup_key(const struct normal *ev, const msgpack_object *event, const struct inbound *in)
 {
+	if (slice_is(ev->type, "email_opened") && ev->ts_ms && ev->message_id.n && ev->email.n)
+		return FIELDS_DEDUP(in->zone, fields_act(ev->provider_event, in->zone),
+			ev->message_id, ev->email, fields_number(ev->ts_ms, in->zone));
 	if (ev->event_id.n)
 		return FIELDS_DEDUP(in->zone, ev->event_id, ev->provider_event);
 	return FIELDS_DEDUP(in->zone, ev->provider_event,

@@ -152,7 +152,7 @@ def test_the_same_event_twice_in_a_batch_counts_once(running):
         "type": "open", "event_id": "spark-1", "timestamp": str(int(time.time())),
         "raw_rcpt_to": "batch-twice@example.com", "transmission_id": "t-1"}}}
     other = json.loads(json.dumps(one))
-    other["msys"]["track_event"]["event_id"] = "spark-2"
+    other["msys"]["track_event"] |= {"event_id": "spark-2", "timestamp": str(int(time.time()) - 9)}
     for batch in ([one, one, other], [other, one]):
         assert post(running, "sparkpost", batch, JSON | BASIC).status == 200
     opened = "SELECT opened FROM recipients WHERE email = 'batch-twice@example.com'"
