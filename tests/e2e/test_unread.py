@@ -9,7 +9,7 @@ import time
 import lmdb
 import msgpack
 import pytest
-from pipeline import ALL_HANDLERS, REPO, SECRET, event, sign, wait_for
+from pipeline import ALL_HANDLERS, event, wait_for
 from senders import PROVIDERS, Senders
 from signing import Signer
 from verbs import run
@@ -17,7 +17,6 @@ from verbs import run
 NAMELESS = [name for name in PROVIDERS if name not in ("mailgun", "ses")]
 BATCHES = [name for name in NAMELESS if name not in ("resend",)]
 NATIVE = {"name": "email", "provider": "trotline", "secrets": ["${TROTLINE_SECRET}"]}
-FIXTURES = REPO / "tests/fixtures"
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +104,21 @@ def test_mailgun_and_ses_keep_what_was_not_taken_whole(start, signer):
     assert "x" * 2000 in item["body"] and len(item["taken"]) == 1
     assert "taken when it came" in unread(pipeline, "retry", code=1)
     assert len(listed(pipeline)) == 2
+
+
+def test_a_proof_that_was_used_before_fills_nothing(start, signer):
+    """Mailgun's proof covers no event: whoever has one may write any."""
+    pipeline = start(handlers=("opened",), settings=everybody(signer))
+    opened = {"event": "opened", "id": "one", "timestamp": time.time(), "recipient": "ann@example.com",
+              "message": {"headers": {"message-id": "m-2"}}, "client-info": {"user-agent": "x" * 2000}}
+    headers, body = signer.request("mailgun", json.dumps(opened).encode())
+    with pipeline.client() as client:
+        assert client.request("POST", "/webhooks/mailgun", body, headers).status == 200
+        for i in range(3):
+            other = body.replace(b'"one"', b'"other-%d"' % i).replace(b"xxx", b"y%dy" % i)
+            assert client.request("POST", "/webhooks/mailgun", other, headers).status == 406
+        assert client.request("POST", "/webhooks/mailgun", body, headers).status == 200
+    assert len(listed(pipeline)) == 1
 
 
 def test_a_body_that_is_none_of_our_events_is_kept_by_generic(start, signer):

@@ -39,8 +39,15 @@ run_json(const struct fuzz_target *target, struct slice bytes)
 	msgpack_zone zone;
 	char *text;
 
+	struct slice *items;
+	size_t n;
+
 	(void)target;
 	msgpack_zone_init(&zone, ZONE_BYTES);
+	if (json_items(bytes, &zone, &items, &n))
+		for (size_t i = 0; i < n; i++)
+			if (items[i].p < bytes.p || items[i].p + items[i].n > bytes.p + bytes.n)
+				abort();
 	if (json_read(reader(), bytes, &zone, &first, NULL)) {
 		text = json_write(&first, false);
 		if (!text || !json_read(reader(), slice_of(text), &zone, &again, NULL) ||
