@@ -193,10 +193,21 @@ warning_of_kind(size_t event, struct slice kind, msgpack_zone *zone)
 	return warning_of(event, text, zone);
 }
 
+static msgpack_object
+warning_of_address(size_t event, enum address_fault fault, msgpack_zone *zone)
+{
+	char text[128];
+
+	if (fault == ADDRESS_GOOD || fault == ADDRESS_ABSENT)
+		return warning_of(
+			event, "no address: has the provider changed its webhooks?", zone);
+	snprintf(text, sizeof text, "no address: the field %s", address_fault_text(fault));
+	return warning_of(event, text, zone);
+}
+
 msgpack_object
 finding_warnings(const struct normals *events, msgpack_zone *zone, bool *nameless)
 {
-	static const char no_address[] = "no address: has the provider changed its webhooks?";
 	struct list list = list_in(zone);
 
 	*nameless = false;
@@ -208,7 +219,7 @@ finding_warnings(const struct normals *events, msgpack_zone *zone, bool *nameles
 		if (!notice_no_address(ev))
 			continue;
 		*nameless = true;
-		list_add(&list, warning_of(i, no_address, zone));
+		list_add(&list, warning_of_address(i, ev->email_fault, zone));
 	}
 	return list_object(&list);
 }

@@ -71,7 +71,7 @@ static const struct sample_event postmark[] = {
 	{"Open", "email_opened", JSON({"RecordType": "Open", "Recipient": "@email", "ReceivedAt": "@iso", "FirstOpen": true, "UserAgent": "@agent", "Geo": {"IP": "192.0.2.7"}}), NULL},
 	{"Click", "email_clicked", JSON({"RecordType": "Click", "Recipient": "@email", "ReceivedAt": "@iso", "OriginalLink": "@url", "UserAgent": "@agent", "Geo": {"IP": "192.0.2.7"}}), NULL},
 	{"ManualSuppression", "email_unsubscribed", JSON({"RecordType": "SubscriptionChange", "Recipient": "@email", "ChangedAt": "@iso", "SuppressSending": true, "SuppressionReason": "ManualSuppression"}), NULL},
-	{"Reactivation", "email_subscribed", JSON({"RecordType": "SubscriptionChange", "Recipient": "@email", "ChangedAt": "@iso", "SuppressSending": false, "SuppressionReason": null}), NULL},
+	{"Reactivation", "email_subscribed", JSON({"RecordType": "SubscriptionChange", "Recipient": "@email", "Origin": "Recipient", "ChangedAt": "@iso", "SuppressSending": false, "SuppressionReason": null}), NULL},
 	{"SMTPApiError", "email_failed", JSON({"RecordType": "SMTPApiError", "Email": "@email", "ReceivedAt": "@iso", "Details": "template not found"}), NULL},
 	{"DnsError", "email_deferred", JSON({"RecordType": "Bounce", "Type": "DnsError", "ID": "@number", "Email": "@email", "BouncedAt": "@iso"}), NULL},
 	{"SpamNotification", "email_blocked", JSON({"RecordType": "Bounce", "Type": "SpamNotification", "ID": "@number", "Email": "@email", "BouncedAt": "@iso"}), NULL},
@@ -183,7 +183,7 @@ static const struct sample_event brevo[] = {
 	{"unique_proxy_open", "email_opened", JSON({"event": "unique_proxy_open"}), NULL},
 	{"click", "email_clicked", JSON({"event": "click", "link": "@url"}), NULL},
 	{"unsubscribed", "email_unsubscribed", JSON({"event": "unsubscribed"}), NULL},
-	{"list_addition", "email_subscribed", JSON({"event": "list_addition", "list_id": [3], "email": ["@email"]}), NULL},
+	{"list_addition", "system_notice", JSON({"event": "list_addition", "list_id": [3], "email": ["@email"]}), NULL},
 	{"contact_updated", "system_notice", JSON({"event": "contact_updated"}), NULL},
 	{"contact_deleted", "system_notice", JSON({"event": "contact_deleted"}), NULL},
 };

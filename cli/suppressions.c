@@ -87,6 +87,24 @@ list(struct call *call)
 	return CLI_DONE;
 }
 
+/* By what it is not suppressed any more. */
+static void
+print_lift(const struct roster_lift *lift)
+{
+	char text[TIMESTAMP_BYTES];
+
+	printf("  %-8s %s, by ", "lifted", timestamp_text((uint64_t)lift->at, text));
+	if (lift->by_operator) {
+		puts("an operator");
+		return;
+	}
+	printf("event ");
+	text_print(lift->event_id, 0);
+	printf(" of ");
+	text_print(lift->source, 0);
+	putchar('\n');
+}
+
 static void
 print_check(const struct suppressions_asked *rq, struct roster_entry *entry, bool active)
 {
@@ -107,6 +125,8 @@ print_check(const struct suppressions_asked *rq, struct roster_entry *entry, boo
 	else
 		printf(": suppressed until %s\n",
 			timestamp_text((uint64_t)entry->row.span.until, text));
+	if (entry->row.lift)
+		print_lift(entry->row.lift);
 	if (!active)
 		return;
 	printf("  %-8s ", "reason");
@@ -168,6 +188,9 @@ read_until(const char *text, int64_t *until, struct error *why)
 typedef enum roster_result change_fn(
 	struct state *db, const struct roster_change *c, struct error *why);
 
+static const char still_opted_out[] =
+	"still suppressed, for its owner has unsubscribed; `remove` once more takes that away too";
+
 static int
 change(struct call *call, change_fn *fn, const char *done, const char *as_it_was)
 {
@@ -185,9 +208,12 @@ change(struct call *call, change_fn *fn, const char *done, const char *as_it_was
 	if (result == ROSTER_FAILED)
 		return cli_failed(call->verb, &why);
 	if (rq->json)
-		printf("{\"changed\":%s}\n", result == ROSTER_CHANGED ? "true" : "false");
+		printf("{\"changed\":%s}\n", result == ROSTER_AS_IT_WAS ? "false" : "true");
 	else
-		printf("%s: %s\n", rq->email, result == ROSTER_CHANGED ? done : as_it_was);
+		printf("%s: %s\n", rq->email,
+			result == ROSTER_CHANGED     ? done
+			: result == ROSTER_OPTED_OUT ? still_opted_out
+						     : as_it_was);
 	return CLI_DONE;
 }
 

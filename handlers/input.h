@@ -38,7 +38,7 @@ struct input {
 
 	/* private: what the texts above may point to */
 	char lower[ADDRESS_MAX];
-	char numbers[3][24];
+	char numbers[4][24];
 	size_t numbers_used;
 };
 

@@ -1,5 +1,6 @@
-/* subscribed - the recipient wants to be written to again: an earlier unsubscription ends. A bounce
- * or a complaint does not. In: email_subscribed.  Out: suppressions, compliance_log. */
+/* subscribed - the recipient wants to be written to again: an earlier unsubscription ends, of a list
+ * that one alone. A bounce or a complaint does not.
+ * In: email_subscribed.  Out: consents, suppressions, compliance_log. */
 #include "kit.h"
 #include "suppression.h"
 

@@ -61,16 +61,39 @@ count_soft_bounces(struct state *db, const struct input *in, int64_t period_ms, 
 	return true;
 }
 
+static struct consent
+word_of(const struct input *in, bool wanted)
+{
+	return (struct consent){
+		.email = in->email,
+		.list = in->list,
+		.wanted = wanted,
+		.at = in->at,
+		.source = in->ev->source,
+		.event_id = in->ev->id,
+	};
+}
+
+bool
+suppression_opt_out(struct state *db, const struct input *in, struct error *why)
+{
+	const struct consent word = word_of(in, false);
+	bool counts;
+
+	if (!consent_tell(db, &word, &counts, why))
+		return false;
+	return counts ? suppression_for_good(db, in, CAUSE_UNSUBSCRIBE, why)
+		      : log_event(db, in, cause_names[CAUSE_UNSUBSCRIBE], why);
+}
+
 bool
 suppression_lift(struct state *db, const struct input *in, struct error *why)
 {
-	const struct slice list = field_str(&in->ev->data, "list");
+	const struct consent word = word_of(in, true);
+	bool counts;
 
-	return log_event(db, in, "subscribe", why) &&
-	       state_run(db, SQL_SUPPRESSION_LIFT,
-		       STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at),
-			       SV_TEXT(list)),
-		       why);
+	return log_event(db, in, "subscribe", why) && consent_tell(db, &word, &counts, why) &&
+	       (!counts || consent_lift(db, &word, why));
 }
 
 bool

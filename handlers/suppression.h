@@ -20,8 +20,12 @@ enum suppression_cause { SUPPRESSION_CAUSES(SUPPRESSION_CAUSE_ENUM) CAUSE_COUNT 
 bool suppression_for_good(
 	struct state *db, const struct input *in, enum suppression_cause cause, struct error *why);
 
-/* Ends an unsubscription that is not newer than the event, and says so in the compliance log. A return
- * to one list (data.list) ends no opt-out of all or of another. */
+/* A person's opt-out, of data.list or of all mail: suppresses for good, unless they have wanted mail
+ * again since. Logged in any case. */
+bool suppression_opt_out(struct state *db, const struct input *in, struct error *why);
+
+/* A person's return, of data.list or of all mail: ends an unsubscription that is not newer, when no
+ * other opt-out of theirs stands. The compliance log says so, and what was lifted. */
 bool suppression_lift(struct state *db, const struct input *in, struct error *why);
 
 /* Counts a soft bounce; the last one that is allowed within the period suppresses for a period. */

@@ -1,6 +1,6 @@
 /* unsubscribed - the recipient wants no more: never write there again. The message that it came
  * from has arrived.
- * In: email_unsubscribed.  Out: messages, recipients, suppressions, compliance_log. */
+ * In: email_unsubscribed.  Out: messages, recipients, consents, suppressions, compliance_log. */
 #include "kit.h"
 #include "message.h"
 #include "recipient.h"
@@ -16,7 +16,7 @@ unsubscribed(struct state *db, const struct event *ev, const struct config *cfg,
 		return DEAD;
 	if (!message_was(db, &in, MESSAGE_DELIVERED, why) ||
 		!recipient_count(db, &in, SQL_RECIPIENT_UNSUBSCRIBED, 0, why) ||
-		!suppression_for_good(db, &in, CAUSE_UNSUBSCRIBE, why))
+		!suppression_opt_out(db, &in, why))
 		return RETRY;
 	return DONE;
 }

@@ -20,7 +20,7 @@ enum {
 
 /* Texts of an event's data that only describe: what is put into tables is cut at so many bytes, and the
  * event is kept whole beside it. F(name in data, most bytes): texts or numbers, then texts. */
-#define CUT_IDS(F) F(campaign_id, 256) F(user_id, 256)
+#define CUT_IDS(F) F(campaign_id, 256) F(user_id, 256) F(list, 256)
 #define CUT_TEXTS(F)                                                                               \
 	F(reason, 1024)                                                                            \
 	F(diagnostic, 2048)                                                                        \

@@ -35,7 +35,7 @@ static const struct event_name names[] = {
 	{"click", "email_clicked", NULL},
 	{"unsubscribe", "email_unsubscribed", NULL},
 	{"unsubscribed", "email_unsubscribed", NULL},
-	{"list_addition", "email_subscribed", NULL},
+	{"list_addition", "system_notice", NULL}, /* an operator or an import: no consent */
 	{"reply", "email_replied", NULL},
 	{"unique_coupon_sent", "unknown", NULL},
 	{"contact_updated", "system_notice", NULL},

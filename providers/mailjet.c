@@ -137,6 +137,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		ev->cause = bounce(event);
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->message_id = fields_id(event, "MessageID", in->zone);
+	ev->list = fields_id(event, "mj_list_id", in->zone);
 	ev->ts_ms = fields_time(event, "time");
 	ev->reason = field_str_of(event, reasons);
 	for (const char *const *key = replies; *key; key++)

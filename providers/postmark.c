@@ -58,8 +58,10 @@ name_event(struct normal *ev, const msgpack_object *event, struct slice record, 
 		return;
 	else if (field_bool(event, "SuppressSending", true))
 		ev->cause = suppression(ev, event, zone);
-	else
+	else if (slice_is(field_str(event, "Origin"), "Recipient"))
 		fields_type(ev, "email_subscribed", NULL);
+	else
+		fields_type(ev, "system_notice", NULL); /* Customer, Admin: the sender's own act */
 }
 
 static int64_t
@@ -99,6 +101,7 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	ev->email = field_str_of(event, recipients);
 	ev->event_id = fields_id(event, "ID", in->zone);
 	ev->message_id = FIELDS_TEXT(event, "MessageID");
+	ev->list = FIELDS_TEXT(event, "MessageStream");
 	ev->ts_ms = event_time(event);
 	ev->reason = field_str_of(event, reasons);
 	fields_smtp(ev, field_str(event, "Details"));

@@ -102,9 +102,9 @@ struct normal {
 	struct slice email, email_written;
 	enum address_fault email_fault;
 	struct slice event_id, message_id;
-	int64_t ts_ms; /* 0: the provider gave none */
+	int64_t ts_ms;     /* 0: the provider gave none */
+	struct slice list; /* of an opt-out or a return that is about one list alone */
 	struct slice url, user_agent, ip, reason, smtp_enhanced, campaign;
-	struct slice list; /* what the person left or joined; absent: all */
 	uint64_t smtp_code;
 	bool machine;   /* an open or click by a machine (proxy, bot): not to be scored */
 	bool skipped;   /* told by verify, but not taken: about mail that came in, not mail sent */

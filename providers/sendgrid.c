@@ -149,12 +149,12 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	ev->email = FIELDS_TEXT(event, "email");
 	ev->event_id = fields_id(event, "sg_event_id", in->zone);
 	ev->message_id = address_unbracket(field_str_of(event, messages));
+	if (slice_starts(name, "group_"))
+		ev->list = fields_or(fields_id(event, "asm_group_id", in->zone), slice_of("?"));
 	ev->ts_ms = fields_time(event, "timestamp");
 	describe(ev, event, in->zone);
 	if (is_one_of(name, engagements))
 		engagement(ev, event);
-	if (slice_starts(name, "group_"))
-		ev->list = fields_id(event, "asm_group_id", in->zone);
 	ev->dedup_key = dedup_key(ev, event, in->zone);
 	ev->raw = *event;
 	return true;

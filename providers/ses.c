@@ -94,33 +94,48 @@ topic_status(const msgpack_object *preferences, struct slice topic)
 	return (struct slice){NULL, 0};
 }
 
-/* Does any topic stand OptOut now that did not before? */
-static bool
-opted_out(const msgpack_object *now, const msgpack_object *before)
+/* The topics that have this status now and had not before; *first: the first of them. */
+static size_t
+topics_turned(const msgpack_object *now, const msgpack_object *before, const char *status,
+	struct slice *first)
 {
 	const msgpack_object *list = field_get(now, "topicSubscriptionStatus");
+	size_t n = 0;
 
+	*first = (struct slice){NULL, 0};
 	if (!list || list->type != MSGPACK_OBJECT_ARRAY)
-		return false;
+		return 0;
 	for (uint32_t i = 0; i < list->via.array.size; i++) {
 		const msgpack_object *topic = &list->via.array.ptr[i];
+		const struct slice name = FIELDS_TEXT(topic, "topicName");
 
-		if (slice_is(field_str(topic, "subscriptionStatus"), "OptOut") &&
-			!slice_is(topic_status(before, field_str(topic, "topicName")), "OptOut"))
-			return true;
+		if (!slice_is(field_str(topic, "subscriptionStatus"), status) ||
+			slice_is(topic_status(before, name), status))
+			continue;
+		*first = n++ ? *first : name;
 	}
-	return false;
+	return n;
 }
 
-/* Where both left and joined something, the leaving counts: mail not wanted is the greater harm. */
+/* Where both left and joined something, the leaving counts: mail not wanted is the greater harm. So
+ * several topics left are all mail, several joined are one of them; and what says neither joins a
+ * topic that nobody has left. */
 static void
 subscription(struct normal *ev, const msgpack_object *object)
 {
 	const msgpack_object *now = field_get(object, "newTopicPreferences");
 	const msgpack_object *before = field_get(object, "oldTopicPreferences");
+	struct slice left, joined;
+	const size_t lefts = topics_turned(now, before, "OptOut", &left);
 
-	if (field_bool(now, "unsubscribeAll", false) || opted_out(now, before))
+	topics_turned(now, before, "OptIn", &joined);
+	if (field_bool(now, "unsubscribeAll", false) || lefts) {
 		fields_type(ev, "email_unsubscribed", NULL);
+		if (lefts == 1 && !field_bool(now, "unsubscribeAll", false))
+			ev->list = left;
+	} else if (!field_bool(before, "unsubscribeAll", false)) {
+		ev->list = fields_or(joined, slice_of("?"));
+	}
 }
 
 static void

@@ -7,7 +7,7 @@
 #include "lib/base/address.h"
 #include "lib/base/map.h"
 
-enum { COLUMNS = 5, PIECE = 500 };
+enum { COLUMNS = 5, LIFT_COLUMNS = 4, PIECE = 500 };
 
 static const char SOURCE[] = "operator";
 
@@ -61,6 +61,19 @@ keep_row(void *arg, const struct state_value *values)
 	return true;
 }
 
+static bool
+keep_lift(void *arg, const struct state_value *values)
+{
+	struct roster_lift *lift = arg;
+	char *at = lift->texts;
+
+	lift->at = values[1].number;
+	lift->by_operator = !slice_is(values[0].text, "lifted");
+	lift->source = keep(values[2].text, 64, &at);
+	lift->event_id = keep(values[3].text, 1024, &at);
+	return true;
+}
+
 enum ops_found
 roster_find(struct state *db, struct slice address, int64_t now_ms, struct roster_entry *entry,
 	bool *active, struct error *why)
@@ -74,7 +87,24 @@ roster_find(struct state *db, struct slice address, int64_t now_ms, struct roste
 			keep_row, entry, why))
 		return OPS_TROUBLE;
 	*active = entry->row.email.p && entry->row.span.until > now_ms;
+	entry->lift.at = 0;
+	if (!*active && !state_each(db, SQL_LIFTED_LAST, STATE_VALUES(SV_TEXT(email)), LIFT_COLUMNS,
+				keep_lift, &entry->lift, why))
+		return OPS_TROUBLE;
+	entry->row.lift = entry->lift.at ? &entry->lift : NULL;
 	return entry->row.email.p ? OPS_FOUND : OPS_NOT_FOUND;
+}
+
+static msgpack_object
+lift_object(const struct roster_lift *lift, msgpack_zone *zone)
+{
+	struct map m = map_in(zone);
+
+	map_time(&m, "at", (uint64_t)lift->at);
+	map_text(&m, "by", slice_of(lift->by_operator ? "operator" : "event"));
+	map_text(&m, "source", lift->source);
+	map_text(&m, "event_id", lift->event_id);
+	return map_object(&m);
 }
 
 msgpack_object
@@ -89,6 +119,8 @@ roster_object(const struct roster_row *row, const char *asked, bool active, msgp
 	map_time(&m, "since", (uint64_t)row->span.since);
 	map_time(&m, "until", until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)until);
 	map_text(&m, "event_id", row->event_id);
+	if (row->lift)
+		map_put(&m, "lifted", lift_object(row->lift, zone));
 	return map_object(&m);
 }
 
@@ -142,10 +174,10 @@ roster_list(struct state *db, struct slice reason, int64_t now_ms, roster_visit 
 
 /* ---- changing ---- */
 
-/* Logs who changed what and why. */
+/* Logs who changed what and why. lifted: the suppression that was taken away, or NULL. */
 static bool
-log_change(struct state *db, const struct roster_change *c, struct slice email, bool adds,
-	struct error *why)
+log_change(struct state *db, const struct roster_change *c, struct slice email,
+	const struct roster_row *lifted, struct error *why)
 {
 	msgpack_object detail;
 	msgpack_zone zone;
@@ -156,11 +188,13 @@ log_change(struct state *db, const struct roster_change *c, struct slice email, 
 	m = map_in(&zone);
 	map_text(&m, "by", slice_of(c->who));
 	map_text(&m, "reason", c->reason);
-	if (adds)
+	if (lifted)
+		map_put(&m, "lifted", roster_object(lifted, NULL, true, &zone));
+	else
 		map_time(&m, "until", c->until == SUPPRESSED_FOR_GOOD ? 0 : (uint64_t)c->until);
 	detail = map_object(&m);
 	logged = compliance_log(db,
-		&(struct compliance){email, adds ? "operator_suppressed" : "operator_lifted",
+		&(struct compliance){email, lifted ? "operator_lifted" : "operator_suppressed",
 			c->now_ms, slice_of(SOURCE), slice_of(SOURCE), &detail},
 		why);
 	msgpack_zone_destroy(&zone);
@@ -177,7 +211,19 @@ add(struct state *db, const struct roster_change *c, struct slice email, struct 
 		return ROSTER_FAILED;
 	if (!changed)
 		return ROSTER_AS_IT_WAS;
-	return log_change(db, c, email, true, why) ? ROSTER_CHANGED : ROSTER_FAILED;
+	return log_change(db, c, email, NULL, why) ? ROSTER_CHANGED : ROSTER_FAILED;
+}
+
+/* Taking an unsubscription away takes the person's opt-outs back; behind another suppression they
+ * stand, and show now. */
+static bool
+settle_opt_outs(
+	struct state *db, const struct roster_row *lifted, struct slice email, struct error *why)
+{
+	const bool opt_out = slice_is(lifted->reason, "unsubscribe");
+
+	return state_run(db, opt_out ? SQL_OPT_OUTS_REMOVE : SQL_SUPPRESSION_OF_OPT_OUT,
+		STATE_VALUES(SV_TEXT(email)), why);
 }
 
 static enum roster_result
@@ -196,9 +242,11 @@ take_away(struct state *db, const struct roster_change *c, struct slice email, s
 	}
 	if (!state_run(db, SQL_SUPPRESSION_REMOVE, STATE_VALUES(SV_TEXT(email)), why) ||
 		!soft_bounces_forget(db, email, c->now_ms, why) ||
-		!log_change(db, c, email, false, why))
+		!settle_opt_outs(db, &entry.row, email, why) ||
+		!log_change(db, c, email, &entry.row, why) ||
+		roster_find(db, c->address, c->now_ms, &entry, &active, why) == OPS_TROUBLE)
 		return ROSTER_FAILED;
-	return ROSTER_CHANGED;
+	return active ? ROSTER_OPTED_OUT : ROSTER_CHANGED;
 }
 
 typedef enum roster_result change_fn(
@@ -215,7 +263,7 @@ in_transaction(
 	if (!normalise(c->address, lower, &email, why) || !state_begin(db, why))
 		return ROSTER_FAILED;
 	result = change(db, c, email, why);
-	if (result != ROSTER_CHANGED)
+	if (result != ROSTER_CHANGED && result != ROSTER_OPTED_OUT)
 		state_rollback(db);
 	else if (!state_commit(db, why))
 		result = ROSTER_FAILED;

@@ -12,16 +12,26 @@
 #include "lib/base/address.h"
 #include "lib/store/suppressions.h"
 
+/* What ended an address's suppression last: an event, or an operator's command. */
+struct roster_lift {
+	int64_t at; /* ms; 0: nothing has */
+	bool by_operator;
+	struct slice source, event_id; /* of the event */
+	char texts[64 + 1024];
+};
+
 /* One suppression; its texts live as long as the call that gives it, or, from roster_find, as the
  * roster_entry does. */
 struct roster_row {
 	struct slice email, reason, event_id;
-	struct suppression span; /* ms */
+	struct suppression span;        /* ms */
+	const struct roster_lift *lift; /* roster_find: of one that is not active; or NULL */
 };
 
 struct roster_entry {
 	struct roster_row row;
 	char texts[ADDRESS_MAX + 256 + 1024]; /* what `row` points to */
+	struct roster_lift lift;
 };
 
 /* The suppression of an address, in whatever case and dress it is written; also one that is over by now_ms:
@@ -50,13 +60,19 @@ struct roster_change {
 	const char *who;
 };
 
-enum roster_result { ROSTER_CHANGED, ROSTER_AS_IT_WAS, ROSTER_FAILED };
+enum roster_result {
+	ROSTER_CHANGED,
+	ROSTER_OPTED_OUT, /* taken away, but the person has opted out too: still suppressed */
+	ROSTER_AS_IT_WAS,
+	ROSTER_FAILED
+};
 
 /* Suppresses the address. AS_IT_WAS: the one that there is lasts longer, or as long. */
 enum roster_result roster_add(struct state *db, const struct roster_change *c, struct error *why);
 
 /* Takes the suppression away, and with it the soft bounces so far, which would bring it back.
- * AS_IT_WAS: there was none. */
+ * OPTED_OUT: it was another's, and the person's opt-out behind it shows now; once more takes that back
+ * too. AS_IT_WAS: there was none. */
 enum roster_result roster_remove(
 	struct state *db, const struct roster_change *c, struct error *why);
 

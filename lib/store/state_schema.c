@@ -77,6 +77,16 @@ static const char *const schema_steps[] = {
 	"CREATE TABLE IF NOT EXISTS unknown_events("
 	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL,"
 	" source TEXT NOT NULL, event_id TEXT NOT NULL, data TEXT NOT NULL) STRICT;",
+
+	/* A person's last word about a list, or, where list is '', about all mail: wanted 0 is an
+	 * opt-out. at: of the latest word, event_id: of the first of the same. */
+	"CREATE TABLE IF NOT EXISTS consents("
+	" email TEXT NOT NULL, list TEXT NOT NULL, wanted INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" source TEXT NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY(email, list))"
+	" STRICT, WITHOUT ROWID;"
+	"INSERT OR IGNORE INTO consents SELECT email, '', 0, since, '', event_id"
+	" FROM suppressions WHERE reason = 'unsubscribe';"
+	"CREATE INDEX IF NOT EXISTS compliance_by_email ON compliance_log(email);",
 };
 
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };

@@ -11,11 +11,13 @@
 	" last_" column "_at = max(ifnull(last_" column "_at, 0), excluded.last_" column "_at),"   \
 	" score = score + excluded.score"
 
-/* The list that an entry of the compliance log is about; NULL: all. */
-#define LIST(entry)                                                                                \
-	"CASE WHEN json_valid(" entry ".detail) THEN json_extract(" entry ".detail, '$.list') END"
-
 #define RECIPIENT(name, column) TEXT(SQL_, name, RECIPIENT_SQL(column)),
+
+/* ?1 email, ?2 at, ?3 list */
+#define LIFTABLE                                                                                   \
+	"email = ?1 AND reason = 'unsubscribe' AND since <= ?2"                                    \
+	" AND (?3 = '' OR event_id <> 'operator')"                                                 \
+	" AND NOT EXISTS (SELECT 1 FROM consents WHERE email = ?1 AND wanted = 0)"
 
 const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIATE"),
 	TEXT(OWN_, COMMIT, "COMMIT"), TEXT(OWN_, ROLLBACK, "ROLLBACK"),
@@ -64,7 +66,8 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 	TEXT(SQL_, CONVERSION_ADD,
 		"INSERT INTO conversions(name, email, message_id, campaign_id, user_id,"
 		" url, at, source, event_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
-	TEXT(SQL_, SUPPRESSION_GET, "SELECT since, until FROM suppressions WHERE email = ?1"),
+	TEXT(SQL_, SUPPRESSION_GET,
+		"SELECT since, until, reason = 'unsubscribe' FROM suppressions WHERE email = ?1"),
 	TEXT(SQL_, SUPPRESSION_SET,
 		"INSERT INTO suppressions(email, reason, since, until, event_id)"
 		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
@@ -92,16 +95,30 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
 	TEXT(SQL_, SYSTEM_ADD,
 		"INSERT INTO system_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
-	TEXT(SQL_, SUPPRESSION_LIFT,
-		"DELETE FROM suppressions WHERE email = ?1 AND reason = 'unsubscribe' AND since <= ?2"
-		" AND (?3 IS NULL OR NOT EXISTS (SELECT 1 FROM compliance_log AS gone"
-		"  WHERE gone.email = ?1 AND gone.what = 'unsubscribe'"
-		"  AND " LIST(
-			"gone") " IS NOT ?3 AND NOT EXISTS ("
-				"   SELECT 1 FROM compliance_log AS back"
-				"   WHERE back.email = ?1 AND back.what = 'subscribe' AND back.at >= gone.at"
-				"   AND (" LIST("back") " IS NULL OR " LIST("back") " IS " LIST(
-					"gone") "))))"),
+	TEXT(SQL_, SUPPRESSION_LIFT, "DELETE FROM suppressions WHERE " LIFTABLE),
+	TEXT(SQL_, SUPPRESSION_LIFT_LOG,
+		"INSERT INTO compliance_log(email, what, at, source, event_id, detail)"
+		" SELECT email, 'lifted', ?2, ?4, ?5, json_object('reason', reason, 'since', since,"
+		" 'event_id', event_id, 'list', nullif(?3, '')) FROM suppressions WHERE " LIFTABLE),
+	TEXT(SQL_, SUPPRESSION_OF_OPT_OUT,
+		"INSERT OR IGNORE INTO suppressions(email, reason, since, until, event_id)"
+		" SELECT email, 'unsubscribe', at, NULL, event_id FROM consents"
+		" WHERE email = ?1 AND wanted = 0 ORDER BY list LIMIT 1"),
+	TEXT(SQL_, LIFTED_LAST,
+		"SELECT what, at, source, event_id FROM compliance_log WHERE email = ?1"
+		" AND what IN ('lifted', 'operator_lifted') ORDER BY id DESC LIMIT 1"),
+	TEXT(SQL_, CONSENT_NEWER,
+		"SELECT 1 FROM consents WHERE email = ?1 AND at > ?4"
+		" AND (list = ?2 OR (list = '' AND wanted = 1 AND ?3 = 0))"),
+	TEXT(SQL_, CONSENT_SET,
+		"INSERT INTO consents(email, list, wanted, at, source, event_id)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
+		" source = iif(wanted = excluded.wanted, source, excluded.source),"
+		" event_id = iif(wanted = excluded.wanted, event_id, excluded.event_id),"
+		" wanted = excluded.wanted, at = excluded.at"),
+	TEXT(SQL_, CONSENT_COVER,
+		"DELETE FROM consents WHERE email = ?1 AND list <> '' AND at <= ?2"),
+	TEXT(SQL_, OPT_OUTS_REMOVE, "DELETE FROM consents WHERE email = ?1 AND wanted = 0"),
 	TEXT(SQL_, RECEIVED_ADD,
 		"INSERT INTO received_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, UNKNOWN_ADD,

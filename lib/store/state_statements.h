@@ -37,7 +37,7 @@ enum statement {
 	SQL_INTEREST_ADD,
 	/* name, email, message, campaign, user, url, at, source, event id. */
 	SQL_CONVERSION_ADD,
-	/* email -> since, until (NULL: for good). */
+	/* email -> since, until (NULL: for good), is it an unsubscription (0 or 1). */
 	SQL_SUPPRESSION_GET,
 	/* email, reason, since, until, event id: in place of what was there. */
 	SQL_SUPPRESSION_SET,
@@ -48,9 +48,24 @@ enum statement {
 	SQL_SUPPRESSION_LIST,
 	/* email. */
 	SQL_SUPPRESSION_REMOVE,
-	/* email, at, list (NULL: all): an unsubscription that is not younger; by a return to one list
-	 * only where no opt-out of all, or of another list, stands in the log. */
+	/* email, at, list ('': all mail): an unsubscription that is not younger, once no opt-out stands;
+	 * for a list none of an operator's. */
 	SQL_SUPPRESSION_LIFT,
+	/* email, at, list, source, event id: what LIFT would take away goes into the compliance log as
+	 * `lifted`, of that event. */
+	SQL_SUPPRESSION_LIFT_LOG,
+	/* email: an opt-out that stands, as the suppression. */
+	SQL_SUPPRESSION_OF_OPT_OUT,
+	/* email -> what, at, source, event id of the latest lifting in the compliance log. */
+	SQL_LIFTED_LAST,
+	/* email, list, wanted, at -> a row when a younger word stands against it. */
+	SQL_CONSENT_NEWER,
+	/* email, list, wanted, at, source, event id. */
+	SQL_CONSENT_SET,
+	/* email, at: words about lists that are not younger than one about all mail. */
+	SQL_CONSENT_COVER,
+	/* email: all opt-outs. */
+	SQL_OPT_OUTS_REMOVE,
 	/* email, at, event id: once each. */
 	SQL_SOFT_BOUNCE_ADD,
 	/* email -> the latest time or NULL, the last delivery or 0; always a row. */

@@ -25,10 +25,25 @@ struct suppression {
  * one is never weakened; two temporary ones that overlap become one. False: nothing changes. */
 bool suppression_join(const struct suppression *now, struct suppression *next);
 
-/* Joins it to the address's row. reason: a word; event_id: of the event it comes from. *changed:
+/* Joins it to the address's row. Of two that last as long, an unsubscription gives way: a person may
+ * take that back (and `consents` remembers it), a bounce or a complaint not. reason: a word; event_id: of the event it comes from. *changed:
  * the row is another one now. False with the cause. */
 bool suppression_extend(struct state *db, struct slice email, struct slice reason,
 	struct suppression next, struct slice event_id, bool *changed, struct error *why);
+
+/* A person's own word about mail: of a list, or of all where the list is absent. It counts unless a
+ * younger one of theirs stands against it; then *counts is false and nothing changes. */
+struct consent {
+	struct slice email, list;
+	bool wanted;
+	int64_t at;
+	struct slice source, event_id;
+};
+bool consent_tell(struct state *db, const struct consent *word, bool *counts, struct error *why);
+
+/* After a word of return: ends the suppression as an unsubscription that is not younger, when no
+ * opt-out stands any more, and logs by what (`lifted`). One list's return ends its own opt-out. */
+bool consent_lift(struct state *db, const struct consent *word, struct error *why);
 
 /* Soft bounces up to this time no longer count: older than the period before the newest one, or not
  * newer than the last delivery. */

@@ -26,11 +26,8 @@ WRONG_USE = 2
 FAILING = set("""
 shared:brevo/contact_updated_blacklist
 
-
-
 shared:resend/contact_updated_unsubscribed
 
-shared:scenarios/brevo_list_addition_lifts_nothing
 shared:scenarios/resend_opt_out_takes_effect
 """.splitlines())
 
@@ -51,14 +48,11 @@ own:mailgun/names
 
 own:mailjet/inbound
 
-own:postmark/subscription_changes
-
 own:resend/names
 
 own:scenarios/brevo_blacklisted_takes_effect
 own:scenarios/brevo_object_without_a_name_is_kept
 own:scenarios/brevo_parts_that_are_no_events_are_kept
-own:scenarios/brevo_put_on_lists_lifts_nothing
 own:scenarios/brevo_unreadable_parts_are_kept
 own:scenarios/mailersend_byte_order_mark_takes_effect
 own:scenarios/mailersend_display_name_and_case
@@ -81,14 +75,10 @@ own:scenarios/mandrill_parts_that_are_no_events_are_kept
 own:scenarios/mandrill_unreadable_parts_are_kept
 own:scenarios/postal_object_without_a_name_is_kept
 own:scenarios/postmark_object_without_a_name_is_kept
-own:scenarios/postmark_taken_off_by_an_admin_lifts_nothing
-own:scenarios/postmark_taken_off_by_the_customer_lifts_nothing
 own:scenarios/resend_contact_back_lifts_nothing
 own:scenarios/resend_object_without_a_name_is_kept
-own:scenarios/sendgrid_back_in_a_group_lifts_nothing
 own:scenarios/sendgrid_ids_too_long_take_effect
 own:scenarios/sendgrid_object_without_a_name_is_kept
-own:scenarios/sendgrid_of_a_group_and_of_all
 own:scenarios/sendgrid_parts_that_are_no_events_are_kept
 own:scenarios/sendgrid_unreadable_parts_are_kept
 own:scenarios/ses_click_of_three

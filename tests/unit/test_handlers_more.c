@@ -98,7 +98,9 @@ Test(handlers_more, subscribed_ends_an_older_unsubscription_and_is_proved)
 	suppressed("unsubscribe", 100);
 	subscribed(200);
 	expect_row(&b, "SELECT count(*) FROM suppressions", "0");
-	expect_row(&b, "SELECT count(*) FROM compliance_log WHERE email = 'ann@example.com'", "1");
+	expect_row(&b,
+		"SELECT group_concat(what) FROM compliance_log WHERE email = 'ann@example.com'",
+		"subscribe,lifted");
 }
 
 Test(handlers_more, subscribed_that_comes_late_leaves_a_newer_unsubscription)

@@ -92,7 +92,7 @@ Test(handlers_state, files_are_for_their_owner_only)
 Test(handlers_state, it_commits_to_a_log_that_is_flushed_each_time)
 {
 	expect_row(&b, "PRAGMA journal_mode", "wal");
-	expect_row(&b, "PRAGMA user_version", "1");
+	expect_row(&b, "PRAGMA user_version", "2");
 	begin();
 	apply(1, "a"); /* begins the log, which is a flush more */
 	commit();
@@ -439,7 +439,7 @@ Test(handlers_state, a_database_of_a_newer_version_is_refused_and_left_alone)
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	cr_expect_null(state_open(b.folder, &b.why));
-	cr_expect_str_eq(b.why.text, "state database: has version 99; this program knows 1");
+	cr_expect_str_eq(b.why.text, "state database: has version 99; this program knows 2");
 }
 
 Test(handlers_state, a_folder_that_is_not_there_is_an_error_that_names_it)
