@@ -96,16 +96,36 @@ dedup_key(const struct normal *ev, const msgpack_object *event, msgpack_zone *zo
 		ev->url);
 }
 
-/* One event for one address. */
+/* An address, or a map (of `content`) that has one. */
+static struct slice
+address_of(const msgpack_object *who)
+{
+	return fields_or(object_str(who), FIELDS_TEXT(who, "email"));
+}
+
+/* A change of a contact tells an opt-out in its `content`. */
 static bool
-add(struct inbound *in, const msgpack_object *event, struct slice email, struct normals *out)
+opts_out(const msgpack_object *event, const msgpack_object *who)
+{
+	if (!slice_is(field_str(event, "event"), "contact_updated"))
+		return false;
+	if (!who || who->type != MSGPACK_OBJECT_MAP)
+		who = first(field_get(event, "content"));
+	return field_bool(who, "emailBlacklist", false);
+}
+
+/* One event for one address: a text, or a map of `content`. */
+static bool
+add(struct inbound *in, const msgpack_object *event, const msgpack_object *who, struct normals *out)
 {
 	struct normal *ev = normals_add(out, in->zone);
 
 	if (!ev)
 		return false;
 	fields_name(ev, names, field_str(event, "event"));
-	ev->email = email;
+	if (opts_out(event, who))
+		fields_type(ev, "email_unsubscribed", NULL);
+	ev->email = address_of(who);
 	ev->message_id = address_unbracket(field_str(event, "message-id"));
 	ev->ts_ms = event_time(event);
 	ev->reason = FIELDS_TEXT(event, "reason");
@@ -177,13 +197,6 @@ read_nameless(struct inbound *in, const msgpack_object *event, struct normals *o
 	return ok;
 }
 
-/* An address, or a map (of `content`) that has one. */
-static struct slice
-address_of(const msgpack_object *who)
-{
-	return fields_or(object_str(who), FIELDS_TEXT(who, "email"));
-}
-
 static bool
 read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 {
@@ -195,11 +208,11 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	if (!who)
 		who = field_get(event, "content");
 	if (!first(who))
-		return add(in, event, object_str(who), out);
+		return add(in, event, who, out);
 	for (uint32_t i = 0; i < who->via.array.size; i++) {
-		const struct slice one = address_of(&who->via.array.ptr[i]);
+		const msgpack_object *one = &who->via.array.ptr[i];
 
-		ok = one.n && add(in, event, one, out) && ok;
+		ok = address_of(one).n && add(in, event, one, out) && ok;
 	}
 	return ok;
 }

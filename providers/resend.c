@@ -144,6 +144,8 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 	if (!ev)
 		return false;
 	fields_name(ev, names, name);
+	if (slice_is(name, "contact.updated") && field_bool(data, "unsubscribed", false))
+		fields_type(ev, "email_unsubscribed", NULL); /* false may come of an import */
 	if (slice_is(name, "email.bounced"))
 		ev->cause = bounce(ev, data, in->zone);
 	ev->email = recipient(data, &ev->anonymous);

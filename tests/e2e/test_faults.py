@@ -24,18 +24,10 @@ WRONG_USE = 2
 
 # What is known to fail, by name. A case that passes must be taken off; the list ends up empty.
 FAILING = set("""
-shared:brevo/contact_updated_blacklist
-
-shared:resend/contact_updated_unsubscribed
-
-shared:scenarios/resend_opt_out_takes_effect
 """.splitlines())
 
 # Files of our own, some of whose cases fail: this list ends up empty as well.
 OPEN = set("""
-own:brevo/bounce
-own:brevo/contacts
-own:brevo/inbound
 
 own:mailersend/published_ping
 own:mailersend/v2_addresses
@@ -48,12 +40,6 @@ own:mailgun/names
 
 own:mailjet/inbound
 
-own:resend/names
-
-own:scenarios/brevo_blacklisted_takes_effect
-own:scenarios/brevo_object_without_a_name_is_kept
-own:scenarios/brevo_parts_that_are_no_events_are_kept
-own:scenarios/brevo_unreadable_parts_are_kept
 own:scenarios/mailersend_byte_order_mark_takes_effect
 own:scenarios/mailersend_display_name_and_case
 own:scenarios/mailersend_five_for_policy
@@ -75,8 +61,6 @@ own:scenarios/mandrill_parts_that_are_no_events_are_kept
 own:scenarios/mandrill_unreadable_parts_are_kept
 own:scenarios/postal_object_without_a_name_is_kept
 own:scenarios/postmark_object_without_a_name_is_kept
-own:scenarios/resend_contact_back_lifts_nothing
-own:scenarios/resend_object_without_a_name_is_kept
 own:scenarios/sendgrid_ids_too_long_take_effect
 own:scenarios/sendgrid_object_without_a_name_is_kept
 own:scenarios/sendgrid_parts_that_are_no_events_are_kept
