@@ -273,17 +273,18 @@ enum bounce_cause
 bounce_judge(const struct bounce_facts *facts)
 {
 	const uint64_t code = facts->code ? facts->code : smtp_code(facts->text);
+	const struct slice enhanced =
+		facts->enhanced.n ? facts->enhanced : smtp_enhanced(facts->text);
 	enum bounce_cause said;
 
 	if (is_final(facts->word))
 		return facts->word;
-	said = answer(code, facts->enhanced.n ? facts->enhanced : smtp_enhanced(facts->text),
-		facts->text);
+	said = answer(code, enhanced, facts->text);
 	if (said)
 		return said;
 	if (is_hard(facts->word))
 		return facts->word;
-	return code >= 500 && code < 600 ? BOUNCE_REFUSED : BOUNCE_NO_SIGN;
+	return code / 100 == 5 || slice_starts(enhanced, "5.") ? BOUNCE_REFUSED : BOUNCE_NO_SIGN;
 }
 
 /* The words that senders of the native format use, in any case. */

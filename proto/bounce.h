@@ -17,7 +17,8 @@
  * what a name of that type says by itself. */
 #define BOUNCE_CAUSES(X)                                                                           \
 	X(HARD, "email_bounced", "hard", "the provider's own word for the receiver's answer")      \
-	X(REFUSED, "email_bounced", "hard", "refused with 5xx, and nothing else is to blame")      \
+	X(REFUSED, "email_bounced", "hard",                                                        \
+		"refused for good (5xx), and nothing else is to blame")                            \
 	X(ADDRESS, "email_bounced", "hard", "the receiver says that there is no such address")     \
 	X(SOFT, "email_bounced", "soft", "the provider's own word")                                \
 	X(GIVEN_UP, "email_bounced", "soft", "given up after soft failures")                       \

@@ -128,6 +128,7 @@ Test(bounce, without_a_word_the_answer_must_tell)
 	cr_expect_eq(judge(BOUNCE_NO_SIGN, 0, NULL, "550 5.1.10 null MX"), BOUNCE_ADDRESS);
 	cr_expect_eq(judge(BOUNCE_NO_SIGN, 0, NULL, "Recipient not found"), BOUNCE_ADDRESS);
 	cr_expect_eq(judge(BOUNCE_NO_SIGN, 550, NULL, "no"), BOUNCE_REFUSED);
+	cr_expect_eq(judge(BOUNCE_NO_SIGN, 0, "5.4.4", "no"), BOUNCE_REFUSED);
 	cr_expect_eq(judge(BOUNCE_NO_SIGN, 0, NULL, "failed"), BOUNCE_NO_SIGN);
 	cr_expect_eq(judge(BOUNCE_NO_SIGN, 0, NULL, NULL), BOUNCE_NO_SIGN);
 }
