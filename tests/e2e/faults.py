@@ -84,19 +84,11 @@ def found(folder, part):
             for one in cases_of(path)]
 
 
-def parameters(part, failing, some_fail):
-    """Of both folders; what is known to fail must go on failing until its name is taken off."""
-    every = [(f"{owner}:{name}", fixture) for owner, folder in (("own", OWN), ("shared", SHARED))
-             for name, fixture in found(folder, part)]
-    return [pytest.param(fixture, id=name, marks=marks(name, failing, some_fail))
-            for name, fixture in every]
-
-
-def marks(name, failing, some_fail):
-    of_file = "/".join(name.split("/")[:2])
-    if name not in failing and of_file not in some_fail:
-        return []
-    return [pytest.mark.xfail(strict=name in failing)]
+def parameters(part):
+    """Of both folders."""
+    return [pytest.param(fixture, id=f"{owner}:{name}")
+            for owner, folder in (("own", OWN), ("shared", SHARED))
+            for name, fixture in found(folder, part)]
 
 
 # ---- times of a run, in a body's text

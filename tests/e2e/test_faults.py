@@ -22,61 +22,6 @@ HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 QUIET_S, CLOSE_S = 0.3, 5
 WRONG_USE = 2
 
-# What is known to fail, by name. A case that passes must be taken off; the list ends up empty.
-FAILING = set("""
-""".splitlines())
-
-# Files of our own, some of whose cases fail: this list ends up empty as well.
-OPEN = set("""
-
-own:mailersend/published_ping
-own:mailersend/v2_addresses
-own:mailersend/v2_bounce
-own:mailersend/v2_byte_order_mark
-own:mailersend/v2_held_by_no_reader
-own:mailersend/v2_times
-
-own:mailgun/names
-
-own:mailjet/inbound
-
-own:scenarios/mailersend_byte_order_mark_takes_effect
-own:scenarios/mailersend_display_name_and_case
-own:scenarios/mailersend_five_for_policy
-own:scenarios/mailersend_held_by_no_reader_takes_effect
-own:scenarios/mailersend_hold_removed_lifts_nothing
-own:scenarios/mailersend_mailbox_full
-own:scenarios/mailersend_object_without_a_name_is_kept
-own:scenarios/mailersend_three_opens
-own:scenarios/mailersend_told_twice_in_one_request
-own:scenarios/mailersend_v1_clicked_unique_first
-own:scenarios/mailersend_v1_opened_unique_first
-own:scenarios/mailersend_v2_clicked_unique_first
-own:scenarios/mailersend_v2_opened_unique_first
-own:scenarios/mailjet_object_without_a_name_is_kept
-own:scenarios/mailjet_parts_that_are_no_events_are_kept
-own:scenarios/mailjet_unreadable_parts_are_kept
-own:scenarios/mandrill_object_without_a_name_is_kept
-own:scenarios/mandrill_parts_that_are_no_events_are_kept
-own:scenarios/mandrill_unreadable_parts_are_kept
-own:scenarios/postal_object_without_a_name_is_kept
-own:scenarios/postmark_object_without_a_name_is_kept
-own:scenarios/sendgrid_ids_too_long_take_effect
-own:scenarios/sendgrid_object_without_a_name_is_kept
-own:scenarios/sendgrid_parts_that_are_no_events_are_kept
-own:scenarios/sendgrid_unreadable_parts_are_kept
-own:scenarios/ses_click_of_three
-own:scenarios/ses_open_of_three
-own:scenarios/sparkpost_object_without_a_name_is_kept
-own:scenarios/sparkpost_open_amp
-own:scenarios/sparkpost_open_in_one_batch
-own:scenarios/sparkpost_open_open_first
-own:scenarios/sparkpost_parts_that_are_no_events_are_kept
-own:scenarios/sparkpost_two_classes_in_one_part_are_kept
-own:scenarios/sparkpost_two_opens
-own:scenarios/sparkpost_unreadable_parts_are_kept
-""".splitlines())
-
 
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory):
@@ -156,7 +101,7 @@ def check_words(answer, told):
         assert event["provider_event"] == event["type"] or f"event {place}: {words}\n" in told
 
 
-@pytest.mark.parametrize("fixture", faults.parameters(None, FAILING, OPEN))
+@pytest.mark.parametrize("fixture", faults.parameters(None))
 def test_a_payload_is_read_rightly(verify, fixture):
     done = verify(fixture)
     if isinstance(fixture.get("secret_or_public_key"), list) and fixture["expect"] == "invalid" \
@@ -174,7 +119,7 @@ def test_a_payload_is_read_rightly(verify, fixture):
 
 # ---- effects
 
-EFFECTS = faults.parameters(SCENARIOS, FAILING, OPEN)
+EFFECTS = faults.parameters(SCENARIOS)
 
 
 class Played:
@@ -288,7 +233,7 @@ def receive(sock, answers, until_closed):
     return told, False
 
 
-@pytest.mark.parametrize("fixture", faults.parameters(HTTP, FAILING, OPEN))
+@pytest.mark.parametrize("fixture", faults.parameters(HTTP))
 def test_raw_http_is_answered_rightly(raw_pipeline, fixture):
     with raw_pipeline.connect() as sock:
         sock.sendall(raw_bytes(fixture))
