@@ -74,6 +74,16 @@ event_time(const msgpack_object *event)
 	return ms;
 }
 
+/* A complaint may be told as a record of its own and as a bounce of that type, under one ID. */
+static struct slice
+act(struct slice record, const msgpack_object *event)
+{
+	const struct slice type = field_str(event, "Type");
+	const bool complaint = slice_is(record, "Bounce") && slice_is(type, "SpamComplaint");
+
+	return complaint ? type : record;
+}
+
 /* Bounces and complaints have an ID; the others at best the delivery attempt's. */
 static struct slice
 dedup_key(const struct normal *ev, const msgpack_object *event, const struct inbound *in)
@@ -82,7 +92,7 @@ dedup_key(const struct normal *ev, const msgpack_object *event, const struct inb
 	const struct slice trace = header_value(in->headers, "X-PM-Webhook-Trace-Id");
 
 	if (ev->event_id.n)
-		return FIELDS_DEDUP(in->zone, record, ev->event_id);
+		return FIELDS_DEDUP(in->zone, act(record, event), ev->event_id);
 	if (trace.n)
 		return FIELDS_DEDUP(in->zone, slice_of("trace"), trace);
 	return FIELDS_DEDUP(in->zone, record, batch_id(ev->message_id, event, in->zone), ev->email,

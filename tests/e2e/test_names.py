@@ -144,6 +144,18 @@ def test_an_act_told_in_two_events_has_one_key_and_the_next_another(signer, prov
     assert told[0]["dedup_key"] == told[1]["dedup_key"] != later["dedup_key"]
 
 
+def test_a_complaint_told_as_a_record_and_as_a_bounce_has_one_key(signer):
+    keys = set()
+    for record in ("SpamComplaint", "Bounce"):
+        [one] = verify(signer, "postmark", {"RecordType": record, "Type": "SpamComplaint", "ID": 7,
+                                            "Email": ADDRESS, "MessageID": "p"})[1]["events"]
+        assert one["type"] == "email_complained"
+        keys.add(one["dedup_key"])
+    [other] = verify(signer, "postmark", {"RecordType": "Bounce", "Type": "HardBounce", "ID": 7,
+                                          "Email": ADDRESS, "MessageID": "p"})[1]["events"]
+    assert len(keys) == 1 and other["dedup_key"] not in keys
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_two_acts_have_two_keys(signer, provider):
     keys = {read(signer, provider, EVENTS[provider][0], number=number)[1]["dedup_key"]
