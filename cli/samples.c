@@ -55,6 +55,9 @@ static const struct sample_event mailgun[] = {
 	{"unsubscribed", "email_unsubscribed", JSON({"event-data": {"event": "unsubscribed"}}), NULL},
 	{"complained", "email_complained", JSON({"event-data": {"event": "complained"}}), NULL},
 	{"stored", "email_received", JSON({"event-data": {"event": "stored"}}), NULL},
+	{"list_member_uploaded", "system_notice", JSON({"event-data": {"event": "list_member_uploaded"}}), NULL},
+	{"list_member_upload_error", "system_notice", JSON({"event-data": {"event": "list_member_upload_error"}}), NULL},
+	{"list_uploaded", "system_notice", JSON({"event-data": {"event": "list_uploaded"}}), NULL},
 };
 
 /* ---- Postmark ---- */
@@ -186,6 +189,7 @@ static const struct sample_event brevo[] = {
 	{"list_addition", "system_notice", JSON({"event": "list_addition", "list_id": [3], "email": ["@email"]}), NULL},
 	{"contact_updated", "system_notice", JSON({"event": "contact_updated"}), NULL},
 	{"contact_deleted", "system_notice", JSON({"event": "contact_deleted"}), NULL},
+	{"reply", "email_replied", JSON({"event": "reply"}), NULL},
 };
 
 /* ---- Resend ---- */
@@ -206,6 +210,12 @@ static const struct sample_event resend[] = {
 	{"email.received", "email_received", JSON({"type": "email.received"}), NULL},
 	{"contact.created", "system_notice", JSON({"type": "contact.created", "data": {"email": "@email"}}), NULL},
 	{"domain.updated", "system_notice", JSON({"type": "domain.updated", "data": {"name": "example.com", "to": []}}), NULL},
+	{"contact.updated", "system_notice", JSON({"type": "contact.updated", "data": {"email": "@email", "unsubscribed": false}}), NULL},
+	{"contact.deleted", "system_notice", JSON({"type": "contact.deleted", "data": {"email": "@email"}}), NULL},
+	{"domain.created", "system_notice", JSON({"type": "domain.created", "data": {"name": "example.com", "to": []}}), NULL},
+	{"domain.deleted", "system_notice", JSON({"type": "domain.deleted", "data": {"name": "example.com", "to": []}}), NULL},
+	{"suppression.added", "system_notice", JSON({"type": "suppression.added", "data": {"email": "@email", "to": []}}), NULL},
+	{"suppression.removed", "system_notice", JSON({"type": "suppression.removed", "data": {"email": "@email", "to": []}}), NULL},
 };
 
 /* ---- MailerSend ---- */
@@ -226,6 +236,19 @@ static const struct sample_event mailersend[] = {
 	{"maintenance.start", "system_maintenance", JSON({"type": "maintenance.start"}), NULL},
 	{"sender_identity.verified", "system_account_status", JSON({"type": "sender_identity.verified"}), NULL},
 	{"webhook.test", "system_notice", JSON({"type": "webhook.test"}), NULL},
+	{"activity.rejected", "email_rejected", JSON({"type": "activity.rejected"}), NULL},
+	{"activity.survey_opened", "system_notice", JSON({"type": "activity.survey_opened"}), NULL},
+	{"activity.survey_submitted", "system_notice", JSON({"type": "activity.survey_submitted"}), NULL},
+	{"survey_opened", "system_notice", JSON({"type": "survey_opened"}), NULL},
+	{"survey_submitted", "system_notice", JSON({"type": "survey_submitted"}), NULL},
+	{"inbound_message.rejected", "system_notice", JSON({"type": "inbound_message.rejected"}), NULL},
+	{"inbound_forward.failed", "system_error", JSON({"type": "inbound_forward.failed"}), NULL},
+	{"recipient.on_hold_added", "system_notice", JSON({"type": "recipient.on_hold_added"}), NULL},
+	{"recipient.on_hold_removed", "system_notice", JSON({"type": "recipient.on_hold_removed"}), NULL},
+	{"email_single.verified", "system_notice", JSON({"type": "email_single.verified"}), NULL},
+	{"email_list.verified", "system_notice", JSON({"type": "email_list.verified"}), NULL},
+	{"bulk_email.completed", "system_notice", JSON({"type": "bulk_email.completed"}), NULL},
+	{"maintenance.end", "system_maintenance", JSON({"type": "maintenance.end"}), NULL},
 };
 
 /* ---- Postal ---- */
