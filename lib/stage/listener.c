@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "listener_private.h"
+#include "proto/limits.h"
 
 enum { SPARE_FILES = 64, RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
 
@@ -91,7 +92,8 @@ on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 	(void)arg;
 	if (c) {
 		free(c->target);
-		c->target = strdup(target);
+		c->target =
+			strndup(target, 2 * (size_t)WIDTH_TARGET); /* more than head.c lets pass */
 	}
 	return NULL;
 }
