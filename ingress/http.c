@@ -110,6 +110,12 @@ limit_of(const struct config *cfg, const struct target *t)
 	return batch ? cfg->limits.batch_bytes : cfg->limits.event_bytes;
 }
 
+static const char *
+path_of(const struct listener_request *rq)
+{
+	return rq->target && target_hides_slash(rq->target) ? "" : rq->path;
+}
+
 /* A place in the table for a request that may have one. Without its target, which a signature may
  * cover, its sender would be blamed for our lack of memory. */
 static enum refusal_cause
@@ -153,7 +159,7 @@ static bool
 on_begin(void *arg, struct listener_request *rq)
 {
 	struct http *h = arg;
-	const struct target t = target_of(h->cfg, rq->method, rq->path);
+	const struct target t = target_of(h->cfg, rq->method, path_of(rq));
 	const enum refusal_cause cause = find_place(h, rq, &t);
 
 	if (cause)
@@ -213,7 +219,7 @@ on_complete(void *arg, struct listener_request *rq)
 {
 	struct http *h = arg;
 	struct exchange *x = rq->owner;
-	const struct target t = target_of(h->cfg, rq->method, rq->path);
+	const struct target t = target_of(h->cfg, rq->method, path_of(rq));
 
 	if (rq->fault) /* it may have come with the body */
 		x->refused = refusal_of_head(rq->fault);

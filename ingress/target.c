@@ -1,6 +1,9 @@
 /* target - see target.h. */
 #include "target.h"
 
+#include <string.h>
+#include <strings.h>
+
 static const char PREFIX[] = "/webhooks/", BATCH[] = "/batch";
 
 static bool
@@ -85,4 +88,15 @@ target_of(const struct config *cfg, const char *method, const char *path)
 		return refused(REFUSAL_PATH, NULL);
 	return source_target(
 		cfg, method, (struct slice){s.p + sizeof PREFIX - 1, s.n - (sizeof PREFIX - 1)});
+}
+
+bool
+target_hides_slash(const char *target)
+{
+	const size_t n = strcspn(target, "?");
+
+	for (size_t i = 0; i + 2 < n; i++)
+		if (strncasecmp(target + i, "%2f", 3) == 0)
+			return true;
+	return false;
 }

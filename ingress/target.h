@@ -28,4 +28,8 @@ struct target {
 /* path: without the query; one slash at its end is passed over. */
 struct target target_of(const struct config *cfg, const char *method, const char *path);
 
+/* Does the path of a target, as it came, hold a slash that is written as %2F? Decoded it would part
+ * what its sender, and a proxy that looks at it, take for one name: such a path is none of ours. */
+bool target_hides_slash(const char *target);
+
 #endif

@@ -96,3 +96,14 @@ Test(target, a_batch_that_is_asked_for_is_named)
 	cr_expect_eq(t.kind, TARGET_ASK);
 	cr_expect(slice_is(t.id, "0a-1/batch/2"));
 }
+
+Test(target, a_slash_is_hidden_where_a_path_has_it_packed_and_nowhere_else)
+{
+	cr_expect(target_hides_slash("/webhooks%2Femail"));
+	cr_expect(target_hides_slash("/webhooks/email%2fbatch?x=1"));
+	cr_expect(target_hides_slash("/%2F"));
+	cr_expect_not(target_hides_slash("/webhooks/email?next=%2Fhome"));
+	cr_expect_not(target_hides_slash("/webhooks/%65mail"));
+	cr_expect_not(target_hides_slash("/webhooks/email%2"));
+	cr_expect_not(target_hides_slash(""));
+}
