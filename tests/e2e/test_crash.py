@@ -77,7 +77,7 @@ class Sender:
                 return answer
             assert answer.status == 503 and "retry-after" in answer.headers, answer
             self.tally[f"503 {answer.json()['error']}"] += 1
-            time.sleep(0.02)
+            time.sleep(0.02)  # a sender's pace
 
     def send_single(self, index):
         ev = make_event(index)

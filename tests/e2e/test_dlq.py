@@ -58,7 +58,7 @@ def shop():
     post_all(pipeline, [event("mine_a", f"a{n}", why="Hook is bent") for n in range(4)])
     wait_letters(pipeline, 4)
     pipeline.middle = time.time()
-    time.sleep(0.05)
+    wait_for("a later millisecond", lambda: time.time() > pipeline.middle + 0.001)
     post_all(pipeline, [event("mine_b", f"b{n}", why="line too short") for n in range(2)])
     wait_letters(pipeline, 6)
     yield pipeline
@@ -308,7 +308,7 @@ def test_replays_that_are_killed_or_run_twice_lose_nothing_and_repeat_nothing(st
     pipeline.add("handler-unknown")
     for _ in range(12):
         both = [start_replay(pipeline), start_replay(pipeline)]
-        time.sleep(random.uniform(0.01, 0.08))
+        time.sleep(random.uniform(0.01, 0.08))  # killed at any instant
         both[0].send_signal(signal.SIGKILL)
         for replay in both[random.randrange(2):]:
             replay.send_signal(signal.SIGKILL)
@@ -488,7 +488,7 @@ def test_operators_are_told_at_once_and_then_once_an_interval(start, operator):
     assert first["by_reason"] == [{"error_reason": "no luck", "count": 1}]
     for n in range(10):
         post_all(pipeline, [event("mine_b") for _ in range(3)])
-        time.sleep(0.1)
+        time.sleep(0.1)  # a sender's pace
     wait_for("a summary", lambda: sum(notice["count"] for notice in operator.taken) == 31, 10)
     assert len(operator.taken) <= 3
     assert time.monotonic() - began > 1.9

@@ -10,6 +10,9 @@ import subprocess
 import pytest
 
 from pipeline import DEADLINE_S, event, wait_for
+from senders import BLOCKS
+from signing import mailersend
+from verbs import run
 
 pytestmark = pytest.mark.plain
 HERE = pathlib.Path(__file__).parent
@@ -190,6 +193,28 @@ def test_a_disk_that_fails_is_503_and_never_a_yes(start, fault_library, number, 
     assert pipeline["validator"].pid() == pid and pipeline["validator"].runs(), "no crash loop"
     pipeline.wait_settled(len(good) + len(bad))
     assert sorted(pipeline.unknown_ids()) == sorted(ev["event_id"] for ev in good + bad)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
+@pytest.mark.parametrize("let_pass", [0, 1, 2], ids=["at the pages", "at the flush", "at the commit"])
+def test_what_is_unread_is_never_a_yes_while_it_cannot_be_flushed(start, fault_library, number, let_pass):
+    disk = Disk(fault_library, "validator")
+    provider, block = BLOCKS["mailersend"]
+    pipeline = start(prepare=disk.prepare, settings={
+        "sources": [{"name": "ms", "provider": provider, **block}]})
+
+    def post(n):
+        headers, body = mailersend(b'{"kept": %d}' % n, None)
+        with pipeline.client() as client:
+            return client.request("POST", "/webhooks/ms", body, headers).status
+
+    assert post(0) == 200
+    disk.fail(number, let_pass)
+    assert [post(n) for n in (1, 2, 3)] == [503] * 3
+    disk.heal()
+    wait_for("service again", lambda: post(1) == 200)
+    items = [json.loads(line) for line in run(pipeline, "unread", "export").stdout.splitlines()]
+    assert [json.loads(item["body"])["kept"] for item in items] == [0, 1]
 
 
 def test_a_validator_that_dies_on_a_failing_disk_leaves_a_good_journal(start, fault_library):
