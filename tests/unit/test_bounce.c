@@ -87,7 +87,7 @@ Test(bounce, every_provider_has_words_that_are_in_its_own_rows_only)
 	}
 }
 
-/* Of the providers that have a word for it; with the others the event's name or the answer tells. */
+/* Where a provider has a word for it; with the others the event's name or the answer tells. */
 static const char *const hard_words[][3] = {
 	{"sendgrid", "type", "bounce"},
 	{"postmark", "Type", "HardBounce"},
