@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/address.h"
 #include "lib/base/json.h"
 #include "lib/config/config_private.h"
 #include "lib/stage/intake.h"
@@ -56,6 +57,24 @@ run_json(const struct fuzz_target *target, struct slice bytes)
 		free(text);
 	}
 	msgpack_zone_destroy(&zone);
+}
+
+/* What is found stands in the text, and is found in itself again. */
+static void
+run_address(const struct fuzz_target *target, struct slice bytes)
+{
+	struct slice bare, again;
+
+	(void)target;
+	if (address_find(bytes, &bare) != ADDRESS_GOOD) {
+		if (bare.p)
+			abort();
+		return;
+	}
+	if (bare.p < bytes.p || bare.p + bare.n > bytes.p + bytes.n || !memchr(bare.p, '@', bare.n))
+		abort();
+	if (address_find(bare, &again) != ADDRESS_GOOD || !slice_eq(again, bare))
+		abort();
 }
 
 static void
@@ -353,6 +372,7 @@ run_intake(const struct fuzz_target *target, struct slice bytes)
 const struct fuzz_target targets[] = {
 	{"intake", run_intake, NULL},
 	{"json", run_json, NULL},
+	{"address", run_address, NULL},
 	{"config", run_config, NULL},
 	{"form", run_form, NULL},
 	{"multipart", run_multipart, NULL},
