@@ -535,6 +535,7 @@ def test_metrics_pass_promtool_and_name_no_address(start):
         client.post_bytes(b"{}", signature="none")
     wait_for("all figures", lambda: (
         pipeline.metric("webhook_processing_duration_seconds_count") == 3
+        and pipeline.metric("webhook_unknown_kinds_total") == 2
         and pipeline.metric("webhook_errors_total") >= 2))
     answer = pipeline.get("/metrics")
     assert answer.status == 200

@@ -112,7 +112,9 @@ def test_a_payload_is_read_rightly(verify, fixture):
     faults.check_answer(fixture, answer)
     check_words(answer, done.stderr)
     if fixture.get("expect_notice"):
-        assert answer.get("warnings") or done.returncode
+        place = f"event {fixture.get('at', 0) + 1}: "
+        assert done.returncode == 1 and any(
+            warning.startswith(place) for warning in answer["warnings"]), answer["warnings"]
     elif "batch" not in fixture:
         assert done.returncode == (0 if answer["accepted"] else 1), done.stderr
 
