@@ -1,6 +1,8 @@
 /* intake - see intake.h. */
 #include "intake.h"
 
+enum { EMPTY_MAX = 1024 };
+
 static const char NO_HEAD[] = "NONE / HTTP/1.1\r\nHost: none\r\n\r\n";
 
 void
@@ -19,9 +21,9 @@ fail(struct intake *in, enum head_fault fault, const char *instead)
 	in->instead = slice_of(instead);
 }
 
-/* Empty lines before a request are no part of it. */
-static void
-drop_empty_lines(char *bytes, size_t *n)
+/* Empty lines before a request are no part of it. False: somebody sends nothing else. */
+static bool
+drop_empty_lines(struct intake *in, char *bytes, size_t *n)
 {
 	size_t at = 0;
 
@@ -30,6 +32,8 @@ drop_empty_lines(char *bytes, size_t *n)
 	if (at > 0)
 		memmove(bytes, bytes + at, *n - at);
 	*n -= at;
+	in->empty += at;
+	return in->empty <= EMPTY_MAX;
 }
 
 static size_t
@@ -37,9 +41,10 @@ sort_head(struct intake *in, char *bytes, size_t *n)
 {
 	enum head_fault fault;
 
-	if (in->head.at == 0)
-		drop_empty_lines(bytes, n);
-	fault = head_read(&in->head, bytes, *n);
+	if (in->head.at == 0 && !drop_empty_lines(in, bytes, n))
+		fault = HEAD_LINE;
+	else
+		fault = head_read(&in->head, bytes, *n);
 	if (fault)
 		fail(in, fault, NO_HEAD);
 	if (fault || !in->head.whole)

@@ -15,6 +15,7 @@ enum intake_part { INTAKE_HEAD, INTAKE_BODY, INTAKE_CHUNKS, INTAKE_WHOLE, INTAKE
 struct intake {
 	enum intake_part part;
 	enum head_fault fault; /* of the request; INTAKE_CLOSED then */
+	size_t empty;          /* bytes of empty lines before its head */
 	struct http_head head;
 	struct chunks chunks;
 	uint64_t left;        /* bytes of a body that is not chunked */

@@ -393,3 +393,21 @@ Test(intake, what_never_ends_is_not_waited_for)
 	cr_expect_eq(seen->fault, HEAD_HEADERS);
 	free(seen);
 }
+
+Test(intake, some_empty_lines_are_passed_over_and_a_flood_of_them_is_refused)
+{
+	static char bytes[4096];
+	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct seen *seen;
+
+	for (size_t i = 0; i < sizeof bytes; i += 2)
+		memcpy(bytes + i, "\r\n", 2);
+	seen = show_all_ways(bytes, sizeof bytes);
+	cr_expect_eq(seen->fault, HEAD_LINE);
+	free(seen);
+	memcpy(bytes + 1024, head, sizeof head - 1);
+	seen = show_all_ways(bytes, 1024 + sizeof head - 1);
+	cr_expect_eq(seen->fault, HEAD_GOOD);
+	cr_expect_eq(seen->requests, 1);
+	free(seen);
+}
