@@ -3,11 +3,19 @@
 
 enum { SIZE_LINE_MAX = 1024, TRAILERS_MAX = 8192 };
 
+/* Bytes on their way: those before `to` may go on, those from `at` are still to be read. What lies
+ * between was of no use. Each byte is moved once at most, however small the chunks. */
+struct way {
+	char *bytes;
+	size_t n, at, to;
+};
+
 static void
-take_out(char *bytes, size_t *n, size_t from, size_t to)
+keep(struct way *w, size_t from, size_t n)
 {
-	memmove(bytes + from, bytes + to, *n - to);
-	*n -= to - from;
+	if (w->to != from)
+		memmove(w->bytes + w->to, w->bytes + from, n);
+	w->to += n;
 }
 
 static int
@@ -70,40 +78,41 @@ read_trailer(struct chunks *c, struct slice line)
 }
 
 static void
-read_data(struct chunks *c, size_t n, size_t *ready)
+pass_data(struct chunks *c, struct way *w)
 {
-	const size_t take = c->left < n - *ready ? (size_t)c->left : n - *ready;
+	const size_t take = c->left < w->n - w->at ? (size_t)c->left : w->n - w->at;
 
-	*ready += take;
+	keep(w, w->at, take);
+	w->at += take;
 	c->left -= take;
 	if (c->left == 0)
 		c->part = CHUNK_END;
 }
 
-/* The line from *ready to next. */
+/* The line that ends at next. */
 static enum head_fault
-pass_line(struct chunks *c, char *bytes, size_t *n, size_t *ready, size_t next)
+pass_line(struct chunks *c, struct way *w, size_t next)
 {
-	const struct slice line = {bytes + *ready, next - *ready - 2};
+	const struct slice line = {w->bytes + w->at, next - w->at - 2};
+	const bool trailer = c->part == CHUNK_TRAILER && line.n > 0;
 	enum head_fault fault = HEAD_GOOD;
-	size_t keep = line.n;
+	size_t digits = 0;
 
 	if (c->part == CHUNK_SIZE) {
-		fault = read_size(c, line, &keep);
+		fault = read_size(c, line, &digits);
 	} else if (c->part == CHUNK_END) {
 		fault = line.n == 0 ? HEAD_GOOD : HEAD_CHUNK;
 		c->part = fault ? CHUNK_END : CHUNK_SIZE;
 	} else {
 		fault = read_trailer(c, line);
-		if (!fault && line.n > 0) {
-			take_out(bytes, n, *ready, next);
-			return HEAD_GOOD;
-		}
 	}
 	if (fault)
 		return fault;
-	take_out(bytes, n, *ready + keep, next - 2);
-	*ready += keep + 2;
+	if (!trailer) {
+		keep(w, w->at, digits);
+		keep(w, next - 2, 2);
+	}
+	w->at = next;
 	return HEAD_GOOD;
 }
 
@@ -119,26 +128,37 @@ wait_for_line(const struct chunks *c, const char *bytes, size_t n)
 	return c->part == CHUNK_TRAILER ? HEAD_HEADERS : HEAD_CHUNK;
 }
 
+/* Where the next line ends; 0: not there yet. */
+static enum head_fault
+find_line(const struct chunks *c, const struct way *w, size_t *next)
+{
+	bool bare;
+
+	*next = head_line_end(w->bytes, w->at, w->n, &bare);
+	if (*next == 0)
+		return wait_for_line(c, w->bytes + w->at, w->n - w->at);
+	return bare ? HEAD_CHUNK : HEAD_GOOD;
+}
+
 enum head_fault
 chunks_read(struct chunks *c, char *bytes, size_t *n, size_t *ready)
 {
+	struct way w = {.bytes = bytes, .n = *n};
 	enum head_fault fault = HEAD_GOOD;
-	size_t next;
-	bool bare;
+	size_t next = 1;
 
-	*ready = 0;
-	while (!fault && c->part != CHUNK_OVER && *ready < *n) {
+	while (!fault && next > 0 && c->part != CHUNK_OVER && w.at < w.n) {
 		if (c->part == CHUNK_DATA) {
-			read_data(c, *n, ready);
+			pass_data(c, &w);
 			continue;
 		}
-		next = head_line_end(bytes, *ready, *n, &bare);
-		if (next == 0)
-			return wait_for_line(c, bytes + *ready, *n - *ready);
-		if (bare)
-			return HEAD_CHUNK;
-		fault = pass_line(c, bytes, n, ready, next);
+		fault = find_line(c, &w, &next);
+		if (!fault && next > 0)
+			fault = pass_line(c, &w, next);
 	}
+	*ready = w.to;
+	keep(&w, w.at, w.n - w.at);
+	*n = w.to;
 	return fault;
 }
 
