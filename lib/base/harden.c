@@ -44,22 +44,35 @@ check_entry(const char *path, const struct stat *st, struct error *why)
 	return true;
 }
 
-/* What goes away meanwhile (another process tidies up) was no danger. */
+/* What goes away meanwhile (another process tidies up) was no danger, nor is a folder that is root's
+ * alone, as the lost+found of a disk of one's own. */
+static bool
+may_be_passed(const FTSENT *entry)
+{
+	const struct stat *st = entry->fts_statp;
+
+	return entry->fts_errno == ENOENT || (entry->fts_info == FTS_DNR && st->st_uid == 0 &&
+						     (st->st_mode & (S_IRWXG | S_IRWXO)) == 0);
+}
+
 static bool
 check_all(FTS *tree, struct error *why)
 {
 	FTSENT *entry;
 
-	while ((entry = fts_read(tree))) {
-		if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS)
+	while ((errno = 0, entry = fts_read(tree))) {
+		const unsigned short info = entry->fts_info;
+		const bool unread = info == FTS_NS || info == FTS_DNR || info == FTS_ERR;
+
+		if (info == FTS_DP || (unread && may_be_passed(entry)))
 			continue;
-		if (entry->fts_info == FTS_DNR)
+		if (unread)
 			return error_set(why, "cannot read %s: %s", entry->fts_path,
 				strerror(entry->fts_errno));
 		if (!check_entry(entry->fts_path, entry->fts_statp, why))
 			return false;
 	}
-	return true;
+	return errno == 0 || error_set(why, "cannot read all of it: %s", strerror(errno));
 }
 
 bool
