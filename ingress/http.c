@@ -178,7 +178,7 @@ on_body(void *arg, struct listener_request *rq, struct slice bytes)
 
 	if (x->refused)
 		return true;
-	rc = exchange_add(h->table, x, bytes.p, bytes.n, (size_t)announced(rq));
+	rc = exchange_add(h->table, x, bytes.p, bytes.n, x->room == 0 ? (size_t)announced(rq) : 0);
 	if (rc == EXCHANGE_BODY_OK)
 		return true;
 	x->refused = rc == EXCHANGE_BODY_LARGE ? REFUSAL_BODY : REFUSAL_MEMORY;

@@ -225,7 +225,7 @@ append(msgpack_sbuffer *out, const char *p, size_t n)
 static size_t
 steering_in_json(const char *text, size_t n, uint32_t *code)
 {
-	return (unsigned char)text[0] < 0x20 ? 0 : steering_at(text, n, code);
+	return (unsigned char)text[0] < 0x7F ? 0 : steering_at(text, n, code);
 }
 
 /* Adds printed JSON with \uXXXX for what would steer a terminal. */
