@@ -97,7 +97,7 @@ open_env(struct journal *j)
 		{"due", 0, &j->due, due_cmp},
 		{"seen", MDB_INTEGERKEY, &j->seen, NULL},
 		{"batches", MDB_INTEGERKEY, &j->batches, NULL},
-		{"proofs", 0, &j->proofs, NULL},
+		{"proofs", LMDB_LATER, &j->proofs, NULL},
 		{"meta", 0, &j->meta, NULL},
 	};
 	const bool watch = j->use == JOURNAL_WATCH;

@@ -13,19 +13,30 @@
 
 enum { KEPT_FREE_PERCENT = 10 };
 
+/* No table's handle: LMDB refuses it, so lmdb_used and lmdb_rows say 0. */
+static const MDB_dbi NO_TABLE = (MDB_dbi)-1;
+
+static int
+open_table(const struct lmdb_table *t, unsigned make, MDB_txn *txn)
+{
+	const unsigned flags = t->flags & ~(unsigned)LMDB_LATER;
+	int rc = mdb_dbi_open(txn, t->name, flags | make, t->handle);
+
+	if (rc == MDB_NOTFOUND && (t->flags & LMDB_LATER)) {
+		*t->handle = NO_TABLE;
+		return 0;
+	}
+	return rc || !t->compare ? rc : mdb_set_compare(txn, *t->handle, t->compare);
+}
+
 static int
 open_tables(const struct lmdb_plan *plan, MDB_txn *txn)
 {
 	const unsigned make = plan->watch ? 0 : MDB_CREATE;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < plan->count; i++) {
-		const struct lmdb_table *t = &plan->tables[i];
-
-		rc = mdb_dbi_open(txn, t->name, t->flags | make, t->handle);
-		if (rc == 0 && t->compare)
-			rc = mdb_set_compare(txn, *t->handle, t->compare);
-	}
+	for (size_t i = 0; rc == 0 && i < plan->count; i++)
+		rc = open_table(&plan->tables[i], make, txn);
 	return rc;
 }
 

@@ -12,9 +12,12 @@
 #include "lib/base/error.h"
 #include "store.h"
 
+/* Among a table's flags: stores of an earlier version lack it. Who only watches finds it empty then. */
+enum { LMDB_LATER = 1 << 30 };
+
 struct lmdb_table {
 	const char *name;
-	unsigned flags; /* MDB_INTEGERKEY or 0 */
+	unsigned flags; /* MDB_INTEGERKEY, LMDB_LATER or 0 */
 	MDB_dbi *handle;
 	MDB_cmp_func *compare; /* or NULL */
 };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/store/journal_private.h"
 #include "scratch.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, AT_BOOT = 8 };
@@ -1061,6 +1062,34 @@ Test(journal, one_who_only_watches_makes_nothing_and_changes_nothing)
 	cr_expect_null(journal_open(empty.cfg, JOURNAL_WATCH, &why));
 	cr_expect_neq(access(scratch_path(&empty, "journal"), F_OK), 0);
 	scratch_close(&empty);
+}
+
+/* As a version before the proofs has left it. */
+static void
+drop_proofs(void)
+{
+	cr_assert_eq(journal_lock(j, 0, &why), STORE_OK, "%s", why.text);
+	cr_assert_eq(mdb_drop(j->write, j->proofs, 1), 0);
+	cr_assert_eq(mdb_txn_commit(j->write), 0);
+	j->write = NULL;
+}
+
+Test(journal, one_of_an_earlier_version_can_be_watched_before_a_stage_has_made_its_new_table)
+{
+	struct journal_stat st;
+
+	take("a");
+	drop_proofs();
+	journal_close(&j);
+	j = journal_open(s.cfg, JOURNAL_WATCH, &why);
+	cr_assert_not_null(j, "%s", why.text);
+	cr_expect_eq(state_of(1), ACCEPTED);
+	cr_assert(journal_read_begin(j, &why), "%s", why.text);
+	journal_stat(j, &st);
+	journal_read_end(j);
+	cr_expect_eq(st.events, 1);
+	reopen();
+	cr_expect_eq(take("b"), 2);
 }
 
 Test(journal, a_journal_of_another_format_is_refused)
