@@ -15,9 +15,10 @@
 
 /* ?1 email, ?2 at, ?3 list */
 #define LIFTABLE                                                                                   \
-	"email = ?1 AND reason = 'unsubscribe' AND since <= ?2"                                    \
-	" AND (?3 = '' OR event_id <> 'operator')"                                                 \
-	" AND NOT EXISTS (SELECT 1 FROM consents WHERE email = ?1 AND wanted = 0)"
+	"email = ?1 AND reason = 'unsubscribe'"                                                    \
+	" AND NOT EXISTS (SELECT 1 FROM consents WHERE email = ?1 AND wanted = 0)"                 \
+	" AND iif(event_id = 'operator', ?3 = '' AND since <= ?2,"                                 \
+	" since <= (SELECT max(at) FROM consents WHERE email = ?1))"
 
 const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIATE"),
 	TEXT(OWN_, COMMIT, "COMMIT"), TEXT(OWN_, ROLLBACK, "ROLLBACK"),

@@ -48,8 +48,8 @@ enum statement {
 	SQL_SUPPRESSION_LIST,
 	/* email. */
 	SQL_SUPPRESSION_REMOVE,
-	/* email, at, list ('': all mail): an unsubscription that is not younger, once no opt-out stands;
-	 * for a list none of an operator's. */
+	/* email, at, list ('': all mail): an unsubscription that is not younger than the latest word, once
+	 * no opt-out stands; one of an operator's not for a list, and not when it is younger than `at`. */
 	SQL_SUPPRESSION_LIFT,
 	/* email, at, list, source, event id: what LIFT would take away goes into the compliance log as
 	 * `lifted`, of that event. */

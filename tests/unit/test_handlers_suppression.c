@@ -211,3 +211,73 @@ Test(handlers_suppression, the_compliance_log_has_every_cause_with_all_its_data)
 	expect_row(&b, "SELECT email, source, event_id, detail FROM compliance_log",
 		"ann@example.com|email|evt_1|{\"email\":\"ann@example.com\",\"a\":\"\\u0000\"}");
 }
+
+/* ---- consent ---- */
+
+struct word {
+	bool wanted;
+	uint64_t at;
+	const char *list; /* or "": of all mail */
+};
+
+enum { WORDS = 4 };
+
+static void
+say(const char *email, const struct word *word)
+{
+	char json[128];
+	struct event ev;
+	struct input in;
+
+	snprintf(json, sizeof json, "{\"email\":\"%s\",\"list\":\"%s\"}", email, word->list);
+	ev = bench_event(&b, word->at, json);
+	bench_input(&b, &in, &ev);
+	cr_assert(word->wanted ? suppression_lift(b.db, &in, &b.why)
+			       : suppression_opt_out(b.db, &in, &b.why),
+		"%s", b.why.text);
+}
+
+/* The words in each of their orders, each order to an address of its own. */
+static void
+say_in_every_order(const struct word words[WORDS])
+{
+	for (size_t order = 0, rest; order < 24; order++) {
+		const struct word *left[WORDS] = {&words[0], &words[1], &words[2], &words[3]};
+		char email[32];
+
+		snprintf(email, sizeof email, "p%zu@example.com", order);
+		rest = order;
+		for (size_t n = WORDS; n > 0; rest /= n--) {
+			say(email, left[rest % n]);
+			left[rest % n] = left[n - 1];
+		}
+	}
+}
+
+Test(handlers_suppression, returns_to_all_lists_lift_in_whatever_order_the_words_come)
+{
+	static const struct word words[WORDS] = {
+		{false, 100, "a"}, {true, 200, "a"}, {false, 1000, "b"}, {true, 1100, "b"}};
+
+	say_in_every_order(words);
+	expect_committed("SELECT count(*) FROM suppressions", "0");
+}
+
+Test(handlers_suppression, an_opt_out_that_stands_suppresses_in_whatever_order_the_words_come)
+{
+	static const struct word words[WORDS] = {
+		{false, 100, ""}, {true, 200, ""}, {false, 300, "a"}, {true, 400, "b"}};
+
+	say_in_every_order(words);
+	expect_committed("SELECT count(*), min(reason), max(reason) FROM suppressions",
+		"24|unsubscribe|unsubscribe");
+}
+
+Test(handlers_suppression, a_return_of_all_mail_lifts_in_whatever_order_the_words_come)
+{
+	static const struct word words[WORDS] = {
+		{false, 100, "a"}, {false, 200, ""}, {false, 300, "b"}, {true, 400, ""}};
+
+	say_in_every_order(words);
+	expect_committed("SELECT count(*) FROM suppressions", "0");
+}
