@@ -9,10 +9,9 @@ subscribed(struct state *db, const struct event *ev, const struct config *cfg, s
 {
 	struct input in;
 
-	(void)cfg;
 	if (!input_read(&in, ev, why))
 		return DEAD;
-	return suppression_lift(db, &in, why) ? DONE : RETRY;
+	return suppression_lift(db, &in, cfg, why) ? DONE : RETRY;
 }
 
 int

@@ -86,14 +86,25 @@ suppression_opt_out(struct state *db, const struct input *in, struct error *why)
 		      : log_event(db, in, cause_names[CAUSE_UNSUBSCRIBE], why);
 }
 
+static bool
+show_soft_bounces(
+	struct state *db, const struct input *in, const struct config *cfg, struct error *why)
+{
+	return state_run(db, SQL_SUPPRESSION_OF_SOFT_BOUNCES,
+		STATE_VALUES(SV_TEXT(in->email), SV_INT(cfg->suppression.soft_bounce_period_ms),
+			SV_INT(cfg->suppression.soft_bounces), SV_INT(in->at)),
+		why);
+}
+
 bool
-suppression_lift(struct state *db, const struct input *in, struct error *why)
+suppression_lift(
+	struct state *db, const struct input *in, const struct config *cfg, struct error *why)
 {
 	const struct consent word = word_of(in, true);
 	bool counts;
 
 	return log_event(db, in, "subscribe", why) && consent_tell(db, &word, &counts, why) &&
-	       (!counts || consent_lift(db, &word, why));
+	       (!counts || (consent_lift(db, &word, why) && show_soft_bounces(db, in, cfg, why)));
 }
 
 bool

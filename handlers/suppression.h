@@ -25,8 +25,10 @@ bool suppression_for_good(
 bool suppression_opt_out(struct state *db, const struct input *in, struct error *why);
 
 /* A person's return, of data.list or of all mail: ends an unsubscription that is not newer, when no
- * other opt-out of theirs stands. The compliance log says so, and what was lifted. */
-bool suppression_lift(struct state *db, const struct input *in, struct error *why);
+ * other opt-out of theirs stands; soft bounces that it stood before show again. The compliance log
+ * says so, and what was lifted. */
+bool suppression_lift(
+	struct state *db, const struct input *in, const struct config *cfg, struct error *why);
 
 /* Counts a soft bounce; the last one that is allowed within the period suppresses for a period. */
 bool suppression_soft_bounce(

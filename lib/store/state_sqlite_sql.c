@@ -105,6 +105,10 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"INSERT OR IGNORE INTO suppressions(email, reason, since, until, event_id)"
 		" SELECT email, 'unsubscribe', at, NULL, event_id FROM consents"
 		" WHERE email = ?1 AND wanted = 0 ORDER BY list LIMIT 1"),
+	TEXT(SQL_, SUPPRESSION_OF_SOFT_BOUNCES,
+		"INSERT OR IGNORE INTO suppressions(email, reason, since, until, event_id)"
+		" SELECT email, 'soft_bounces', max(at), max(at) + ?2, event_id FROM soft_bounces"
+		" WHERE email = ?1 GROUP BY email HAVING count(*) >= ?3 AND max(at) + ?2 > ?4"),
 	TEXT(SQL_, LIFTED_LAST,
 		"SELECT what, at, source, event_id FROM compliance_log WHERE email = ?1"
 		" AND what IN ('lifted', 'operator_lifted') ORDER BY id DESC LIMIT 1"),

@@ -56,6 +56,9 @@ enum statement {
 	SQL_SUPPRESSION_LIFT_LOG,
 	/* email: an opt-out that stands, as the suppression. */
 	SQL_SUPPRESSION_OF_OPT_OUT,
+	/* email, period, number, now: soft bounces that still count, as the suppression, where they are
+	 * enough, it is not over by now, and no other stands. */
+	SQL_SUPPRESSION_OF_SOFT_BOUNCES,
 	/* email -> what, at, source, event id of the latest lifting in the compliance log. */
 	SQL_LIFTED_LAST,
 	/* email, list, wanted, at -> a row when a younger word stands against it. */

@@ -7,6 +7,8 @@
 #include "test_handlers.h"
 
 static struct bench b;
+static const struct config cfg = {
+	.suppression = {.soft_bounces = 5, .soft_bounce_period_ms = 1000}};
 
 static void
 open_bench(void)
@@ -89,7 +91,7 @@ subscribed(uint64_t at)
 	struct input in;
 
 	bench_input(&b, &in, &ev);
-	cr_assert(suppression_lift(b.db, &in, &b.why), "%s", b.why.text);
+	cr_assert(suppression_lift(b.db, &in, &cfg, &b.why), "%s", b.why.text);
 	cr_assert(state_commit(b.db, &b.why), "%s", b.why.text);
 }
 

@@ -232,7 +232,7 @@ say(const char *email, const struct word *word)
 	snprintf(json, sizeof json, "{\"email\":\"%s\",\"list\":\"%s\"}", email, word->list);
 	ev = bench_event(&b, word->at, json);
 	bench_input(&b, &in, &ev);
-	cr_assert(word->wanted ? suppression_lift(b.db, &in, &b.why)
+	cr_assert(word->wanted ? suppression_lift(b.db, &in, &cfg, &b.why)
 			       : suppression_opt_out(b.db, &in, &b.why),
 		"%s", b.why.text);
 }
@@ -280,4 +280,38 @@ Test(handlers_suppression, a_return_of_all_mail_lifts_in_whatever_order_the_word
 
 	say_in_every_order(words);
 	expect_committed("SELECT count(*) FROM suppressions", "0");
+}
+
+static void
+bounce_five_times(uint64_t ts)
+{
+	for (size_t i = 0; i < 5; i++)
+		bounce_softly(ts + i, (const char *[]){"a", "b", "c", "d", "e"}[i]);
+}
+
+Test(handlers_suppression, what_soft_bounces_have_made_outlives_an_opt_out_and_its_return)
+{
+	bounce_five_times(300);
+	say("ann@example.com", &(struct word){false, 400, ""});
+	expect_suppression("unsubscribe|400|-");
+	say("ann@example.com", &(struct word){true, 500, ""});
+	expect_suppression("soft_bounces|304|1304");
+	expect_row(&b, "SELECT event_id FROM suppressions", "e");
+}
+
+Test(handlers_suppression, soft_bounces_behind_an_opt_out_show_with_the_return)
+{
+	say("ann@example.com", &(struct word){false, 200, ""});
+	bounce_five_times(300);
+	expect_suppression("unsubscribe|200|-");
+	say("ann@example.com", &(struct word){true, 500, ""});
+	expect_suppression("soft_bounces|304|1304");
+}
+
+Test(handlers_suppression, soft_bounces_whose_period_is_over_do_not_show_with_the_return)
+{
+	bounce_five_times(300);
+	say("ann@example.com", &(struct word){false, 400, ""});
+	say("ann@example.com", &(struct word){true, 1304, ""});
+	expect_suppression("");
 }
