@@ -430,6 +430,70 @@ Test(handlers_state, old_entries_are_forgotten_from_the_lowest_seq_at_a_bounded_
 	expect_row(&b, "SELECT count(*) FROM applied", "13");
 }
 
+/* What a shell would do to the file, while nobody has it open. */
+static void
+by_hand(const char *sql)
+{
+	sqlite3 *db;
+
+	cr_assert_eq(sqlite3_open(b.path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+static void
+make_one_of_version_1(void)
+{
+	state_close(&b.db);
+	by_hand("DROP TABLE consents; DROP INDEX liftings; PRAGMA user_version = 1;"
+		"INSERT INTO suppressions VALUES('ann@example.com', 'unsubscribe', 100, NULL, 'e1'),"
+		" ('bob@example.com', 'hard_bounce', 200, NULL, 'e2')");
+}
+
+Test(handlers_state, one_of_version_1_is_taken_over_with_its_opt_outs)
+{
+	make_one_of_version_1();
+	b.db = state_open(b.folder, &b.why);
+	cr_assert(b.db, "%s", b.why.text);
+	expect_row(&b, "SELECT group_concat(email || list || wanted || at) FROM consents",
+		"ann@example.com0100");
+	expect_row(&b, "PRAGMA user_version", "2");
+}
+
+Test(handlers_state, several_take_over_one_of_version_1_at_once)
+{
+	make_one_of_version_1();
+	for (int i = 0; i < 4; i++)
+		if (fork() == 0)
+			_exit(state_open(b.folder, &b.why) ? 0 : 1);
+	for (int i = 0, status; i < 4; i++) {
+		cr_assert_gt(wait(&status), 0);
+		cr_expect_eq(status, 0);
+	}
+	expect_row(&b, "SELECT count(*), (SELECT count(*) FROM suppressions) FROM consents", "1|2");
+}
+
+Test(handlers_state, a_takeover_that_fails_half_way_leaves_the_version_before)
+{
+	make_one_of_version_1();
+	by_hand("CREATE TABLE liftings(a)");
+	cr_expect_null(state_open(b.folder, &b.why));
+	expect_row(&b, "PRAGMA user_version", "1");
+	expect_row(&b, "SELECT count(*) FROM sqlite_schema WHERE name = 'consents'", "0");
+	by_hand("DROP TABLE liftings");
+	b.db = state_open(b.folder, &b.why);
+	cr_assert(b.db, "%s", b.why.text);
+	expect_row(&b, "SELECT count(*) FROM consents", "1");
+}
+
+Test(handlers_state, the_last_lifting_is_found_without_reading_the_compliance_log)
+{
+	expect_row(&b,
+		"EXPLAIN QUERY PLAN SELECT what, at FROM compliance_log WHERE email = 'a'"
+		" AND what IN ('lifted', 'operator_lifted') ORDER BY id DESC LIMIT 1",
+		"5|0|0|SEARCH compliance_log USING INDEX liftings (email=?)");
+}
+
 Test(handlers_state, a_database_of_a_newer_version_is_refused_and_left_alone)
 {
 	sqlite3 *db;
