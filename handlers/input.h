@@ -1,8 +1,8 @@
 /* input - the fields that handlers read from an event's data, checked and bounded.
  *
  * In: an event. Out: texts that point into it, or into the input itself. Nothing is kept. Fields of
- * the native format: email, message_id, campaign_id, user_id, reason, diagnostic, url, user_agent,
- * ip, smtp_code. An id may be a number; it is read as its decimal text. What only describes is cut
+ * the native format: email, message_id, campaign_id, user_id, list, reason, diagnostic, url,
+ * user_agent, ip, smtp_code. An id may be a number; it is read as its decimal text. What only describes is cut
  * at its limit (at a whole UTF-8 character); what identifies must fit. */
 #ifndef TROTLINE_HANDLERS_INPUT_H
 #define TROTLINE_HANDLERS_INPUT_H

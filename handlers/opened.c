@@ -5,22 +5,12 @@
 #include "recipient.h"
 
 static enum verdict_kind
-by_nobody_known(struct state *db, const struct event *ev, struct error *why)
-{
-	bool dead;
-
-	if (engagement_anonymous(db, ev, ENGAGEMENT_ANONYMOUS_OPEN, &dead, why))
-		return DONE;
-	return dead ? DEAD : RETRY;
-}
-
-static enum verdict_kind
 opened(struct state *db, const struct event *ev, const struct config *cfg, struct error *why)
 {
 	struct input in;
 
 	if (input_is_anonymous(ev))
-		return by_nobody_known(db, ev, why);
+		return engagement_anonymous(db, ev, ENGAGEMENT_ANONYMOUS_OPEN, why);
 	if (!input_read(&in, ev, why))
 		return DEAD;
 	if (field_bool(&ev->data, "machine", false))

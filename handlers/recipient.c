@@ -90,14 +90,15 @@ engagement_by_machine(
 	return message_was(db, in, MESSAGE_DELIVERED, why) && engagement_add(db, in, what, why);
 }
 
-bool
-engagement_anonymous(struct state *db, const struct event *ev, enum engagement what, bool *dead,
-	struct error *why)
+enum verdict_kind
+engagement_anonymous(
+	struct state *db, const struct event *ev, enum engagement what, struct error *why)
 {
 	struct input in;
 
-	*dead = !input_read_anonymous(&in, ev, why);
-	return !*dead && engagement_add(db, &in, what, why);
+	if (!input_read_anonymous(&in, ev, why))
+		return DEAD;
+	return engagement_add(db, &in, what, why) ? DONE : RETRY;
 }
 
 bool

@@ -2,6 +2,7 @@
 #ifndef TROTLINE_HANDLERS_RECIPIENT_H
 #define TROTLINE_HANDLERS_RECIPIENT_H
 
+#include "handler.h"
 #include "input.h"
 #include "lib/config/config.h"
 #include "lib/store/state.h"
@@ -11,8 +12,8 @@ bool recipient_count(struct state *db, const struct input *in, enum statement co
 	int64_t score, struct error *why);
 
 /* X(engagement, name in the database, weight it adds to an interest): the more it costs the person
- * to do it, the more it says; what a machine did (a proxy, a scanner) says nothing of the person, and what one of
- * several did, nobody knows who, is nobody's: their address is empty. */
+ * to do it, the more it says. What a machine did (a proxy, a scanner) says nothing of the person, and
+ * what one of several did, nobody knows who, is nobody's: their address is empty. */
 #define ENGAGEMENTS(X)                                                                             \
 	X(OPEN, "open", 1)                                                                         \
 	X(CLICK, "click", 3)                                                                       \
@@ -38,10 +39,9 @@ bool engagement_add(
 bool engagement_by_machine(
 	struct state *db, const struct input *in, enum engagement what, struct error *why);
 
-/* Enters what one of several did: what is known of it, for nobody. False with the reason; *dead: for
- * good. */
-bool engagement_anonymous(struct state *db, const struct event *ev, enum engagement what,
-	bool *dead, struct error *why);
+/* Handles what one of several did: what is known of it is entered, for nobody. */
+enum verdict_kind engagement_anonymous(
+	struct state *db, const struct event *ev, enum engagement what, struct error *why);
 
 /* Whether the clicked URL matches a conversion's pattern (fnmatch; `*` also matches `/`). A URL
  * with a NUL in it matches nothing. */

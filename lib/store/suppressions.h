@@ -26,8 +26,8 @@ struct suppression {
 bool suppression_join(const struct suppression *now, struct suppression *next);
 
 /* Joins it to the address's row. Of two that last as long, an unsubscription gives way: a person may
- * take that back (and `consents` remembers it), a bounce or a complaint not. reason: a word; event_id: of the event it comes from. *changed:
- * the row is another one now. False with the cause. */
+ * take that back (and `consents` remembers it), a bounce or a complaint not. reason: a word;
+ * event_id: of the event it comes from. *changed: the row is another one now. False with the cause. */
 bool suppression_extend(struct state *db, struct slice email, struct slice reason,
 	struct suppression next, struct slice event_id, bool *changed, struct error *why);
 
@@ -41,8 +41,8 @@ struct consent {
 };
 bool consent_tell(struct state *db, const struct consent *word, bool *counts, struct error *why);
 
-/* After a word of return: ends the suppression as an unsubscription that is not younger, when no
- * opt-out stands any more, and logs by what (`lifted`). One list's return ends its own opt-out. */
+/* After a word of return: ends the suppression by unsubscription when no opt-out stands any more, and
+ * logs by what (`lifted`); see SQL_SUPPRESSION_LIFT. */
 bool consent_lift(struct state *db, const struct consent *word, struct error *why);
 
 /* Soft bounces up to this time no longer count: older than the period before the newest one, or not
