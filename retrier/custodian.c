@@ -316,7 +316,8 @@ plan_retry(struct custodian *c, struct journal_change *change)
 }
 
 /* Is the event owed to whoever says this of it? What is out went to one route; of what is on its
- * first way the journal tells. One that has its end already is nobody's, and no change will apply. */
+ * first way the journal tells. What has its end already, or is given up, no verdict moves: then it comes
+ * late, which is no fault of who says it. */
 static bool
 is_owed(struct custodian *c, uint64_t seq, uint8_t said_by)
 {
@@ -325,9 +326,10 @@ is_owed(struct custodian *c, uint64_t seq, uint8_t said_by)
 
 	if (said_by == ANYBODY)
 		return true;
-	if (state & LEDGER_OUT)
+	if ((state & LEDGER_OUT) && (state & LEDGER_ROUTE) != c->dlq)
 		return (state & LEDGER_ROUTE) == said_by;
-	return !journal_event_at(c->journal, seq, &ev) || custodian_route_of(c, &ev) == said_by;
+	return !journal_event_at(c->journal, seq, &ev) || (ev.tried && ev.last.dead) ||
+	       custodian_route_of(c, &ev) == said_by;
 }
 
 /* Drops verdicts of those whom the event is not owed to: they would end another's work undone. */

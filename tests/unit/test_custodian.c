@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "retrier/custodian.h"
 #include "scratch.h"
 
@@ -695,6 +697,38 @@ ParameterizedTest(
 	give(verdict, "handler-bounced", all[0]);
 	tick();
 	cr_expect_neq(state_of(all[0]), ACCEPTED, "its own handler, as it calls itself");
+}
+
+/* Does the log say that a verdict was refused? What it says from now on goes to a file. */
+static bool
+refusal_is_told(const char *verdict, const char *handler, uint64_t seq)
+{
+	static char text[4096];
+	FILE *file = tmpfile();
+	ssize_t n;
+
+	cr_assert_not_null(file);
+	cr_assert_geq(dup2(fileno(file), STDERR_FILENO), 0);
+	log_open("retrier", LEVEL_WARN);
+	give(verdict, handler, seq);
+	tick();
+	n = pread(fileno(file), text, sizeof text - 1, 0);
+	cr_assert_geq(n, 0);
+	text[n] = '\0';
+	fclose(file);
+	return strstr(text, "verdicts refused") != NULL;
+}
+
+Test(custodian, a_verdict_on_what_is_given_up_comes_late_and_is_not_called_another_s)
+{
+	const uint64_t dying = event_of("email_opened"), other = event_of("email_bounced");
+
+	look();
+	give("dead", "opened", dying);
+	tick();
+	cr_expect_not(refusal_is_told("done", "opened", dying));
+	cr_expect_eq(state_of(dying), DEAD);
+	cr_expect(refusal_is_told("done", "opened", other));
 }
 
 Test(custodian, more_verdicts_than_it_holds_are_settled_in_between)
