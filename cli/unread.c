@@ -198,7 +198,7 @@ check_drop(struct call *call)
 	return check(call);
 }
 
-#define REASON_LINE(name, word, news, meaning) "  " word ": " meaning "\n"
+#define REASON_LINE(name, word, news, stale, meaning) "  " word ": " meaning "\n"
 
 const struct verb verb_unread = {
 	.name = "unread",

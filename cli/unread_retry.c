@@ -166,8 +166,9 @@ mark_of(const struct unread_item *item)
 static bool
 is_stale(const struct unread_item *item)
 {
-	return slice_is(item->reason, unread_reasons[UNREAD_OLD].word) ||
-	       slice_is(item->reason, unread_reasons[UNREAD_FUTURE].word);
+	const struct unread_reason_row *row = unread_reason_find(item->reason);
+
+	return row && row->stale;
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* unread - see unread.h. */
 #include "unread.h"
 
-#define UNREAD_ROW(name, word, news, meaning) {word, news, meaning},
+#define UNREAD_ROW(name, word, news, stale, meaning) {word, news, stale, meaning},
 const struct unread_reason_row unread_reasons[UNREAD_REASON_COUNT] = {UNREAD_REASONS(UNREAD_ROW)};
 
 const struct unread_reason_row *

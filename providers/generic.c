@@ -141,6 +141,7 @@ normalise(
 	if (batch_events(in, out, &cause, read_event) && out->count)
 		return true;
 	out->bad = out->unread_count = 0;
+	out->unread_whole = false;
 	if (in->body.n)
 		normals_unread(out, in->zone, UNREAD_FOREIGN, UNREAD_WHOLE, slice_of(cause.text));
 	return true;

@@ -131,7 +131,7 @@ struct unread_part {
 	struct slice bytes;  /* as they came; set by normals_unread_bytes */
 	bool listed;         /* the bytes are one item of an array */
 };
-enum { UNREAD_DETAIL_MAX = 200 };
+enum { UNREAD_DETAIL_MAX = 200, UNREAD_PARTS_MAX = 1000 };
 #define UNREAD_WHOLE SIZE_MAX
 
 /* What has proved a request without covering its events (Mailgun's token): good for those that it
@@ -147,6 +147,7 @@ struct normals {
 	size_t bad; /* parts of the batch that are no events: counted, never sinking the others */
 	struct unread_part *unread; /* these, and what else was left out */
 	size_t unread_count, unread_room;
+	bool unread_whole; /* over UNREAD_PARTS_MAX of them: one stands for all, the body itself */
 	size_t item;       /* the one in hand, for what normals_add makes */
 	struct slice text; /* what holds the items: the body, or the JSON text in it */
 	bool listed;       /* it is an array of them */
@@ -208,7 +209,8 @@ void normals_expect(struct normals *out, size_t more, msgpack_zone *zone);
 /* Adds an empty event to the list, in the zone. NULL when memory is short. */
 struct normal *normals_add(struct normals *out, msgpack_zone *zone);
 
-/* Notes that an item was not taken, or not all of it. detail lives as long as the zone; one that is
+/* Notes that an item was not taken, or not all of it. A body of which more than UNREAD_PARTS_MAX items
+ * were not is noted as a whole instead, so that what it costs does not grow with their number. detail lives as long as the zone; one that is
  * longer than UNREAD_DETAIL_MAX is cut. */
 void normals_unread(struct normals *out, msgpack_zone *zone, enum unread_reason reason, size_t item,
 	struct slice detail);

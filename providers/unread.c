@@ -38,11 +38,37 @@ copy_detail(struct slice detail, msgpack_zone *zone)
 	return (struct slice){copy, cut.n};
 }
 
+static enum unread_reason
+staler(enum unread_reason one, enum unread_reason other)
+{
+	return unread_reasons[other].stale ? other : one;
+}
+
+/* It is as stale as any of what it stands for: a replay must not pass for something else. */
+static void
+gather_whole(struct normals *out, enum unread_reason reason)
+{
+	static const char detail[] = "over 1000 of its parts";
+	enum unread_reason all = staler(UNREAD_PART, reason);
+
+	_Static_assert(UNREAD_PARTS_MAX == 1000, "as the detail says");
+	for (size_t i = 0; i < out->unread_count; i++)
+		all = staler(all, out->unread[i].reason);
+	out->unread[0] = (struct unread_part){
+		.reason = all, .item = UNREAD_WHOLE, .detail = {detail, sizeof detail - 1}};
+	out->unread_count = 1;
+	out->unread_whole = true;
+}
+
 /* What would be lost without a note must not be answered 2xx. */
 void
 normals_unread(struct normals *out, msgpack_zone *zone, enum unread_reason reason, size_t item,
 	struct slice detail)
 {
+	if (out->unread_whole || out->unread_count == UNREAD_PARTS_MAX) {
+		gather_whole(out, reason);
+		return;
+	}
 	if (!make_room(out, zone)) {
 		out->incomplete = true;
 		return;
@@ -107,7 +133,8 @@ normals_unread_bytes(struct normals *out, struct json_reader *json, msgpack_zone
 	struct slice *items = NULL;
 	size_t n = 0;
 
-	if (out->unread_count && out->listed && !json_items(out->text, zone, &items, &n))
+	if (out->unread_count && out->listed && !out->unread_whole &&
+		!json_items(out->text, zone, &items, &n))
 		return false;
 	for (size_t i = 0; i < out->unread_count; i++) {
 		struct unread_part *part = &out->unread[i];

@@ -154,18 +154,20 @@ static enum store_rc
 prove(struct journal *journal, struct job *job)
 {
 	struct journal_proof proof = {
-		.proof = journal_hash(journal, job->rq.source, job->proof.token),
+		.proof = job->token,
+		.body = job->body,
 		.signed_ms = job->proof.signed_ms,
 	};
-	bool other;
+	enum journal_proved proved;
 	enum store_rc rc;
 
 	for (size_t i = 0; i < job->count; i++) {
 		proof.events.hi ^= job->events[i].hash.hi;
 		proof.events.lo ^= job->events[i].hash.lo;
 	}
-	rc = journal_prove(journal, &proof, &other, &job->why);
-	if (rc != STORE_OK || !other)
+	rc = journal_prove(journal, &proof, &proved, &job->why);
+	job->anew = proved == PROVED_ANEW;
+	if (rc != STORE_OK || proved != PROVED_OTHER)
 		return rc;
 	job->refusal = REFUSED_REPLAYED;
 	job->status = job->foreign->bad_signature;
@@ -271,6 +273,20 @@ commit_all(struct journal *journal, struct job *const *jobs, size_t n, msgpack_s
 	return rc;
 }
 
+/* Before the lock: a body may be long. */
+static void
+hash_proofs(struct journal *journal, struct job *const *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct job *job = jobs[i];
+
+		if (!job->enters || !job->proof.token.p)
+			continue;
+		job->token = journal_hash(journal, job->rq.source, job->proof.token);
+		job->body = journal_hash(journal, job->rq.source, job->rq.body);
+	}
+}
+
 static bool
 any_enters(struct job *const *jobs, size_t n)
 {
@@ -293,6 +309,7 @@ group_commit(struct journal *journal, struct claims *claims, struct job *const *
 		jobs[i]->enters = may_enter(jobs[i]);
 	if (!any_enters(jobs, n))
 		return 0;
+	hash_proofs(journal, jobs, n);
 	rc = claims_make(claims, journal, jobs, n, &why);
 	if (rc == STORE_OK && any_enters(jobs, n))
 		rc = commit_all(journal, jobs, n, frames, &why);

@@ -90,6 +90,7 @@ job_reset(struct job *job)
 	job->foreign = NULL;
 	job->status = 0;
 	job->proof = (struct proof){.token = {NULL, 0}};
+	job->anew = false;
 	job->confirm_url = (struct slice){NULL, 0};
 	job->normals = (struct normals){0};
 }

@@ -72,10 +72,12 @@ struct job {
 	const struct provider *foreign; /* NULL: the native format */
 	unsigned status;                /* what the check answers */
 	struct proof proof;             /* covers none of the events, or absent */
-	struct normals normals;         /* what the reading gave; unread parts are kept */
-	struct slice confirm_url;       /* to be fetched once the answer is out, or absent */
-	char batch[37];                 /* its id, once it has entered */
-	uint64_t again; /* asked again: where one of its events stands since, or 0 */
+	struct hash128 token, body;     /* of the proof's token and of what came with it */
+	bool anew;                /* the proof has come with the same events in another body */
+	struct normals normals;   /* what the reading gave; unread parts are kept */
+	struct slice confirm_url; /* to be fetched once the answer is out, or absent */
+	char batch[37];           /* its id, once it has entered */
+	uint64_t again;           /* asked again: where one of its events stands since, or 0 */
 };
 
 void job_init(struct job *job);

@@ -135,17 +135,37 @@ headers_of(struct job *job)
 	return list_object(&kept);
 }
 
+/* The first event that was read from that item, or from one behind it: they are in its order. */
+static size_t
+first_of(const struct normals *normals, size_t item)
+{
+	size_t low = 0, high = normals->count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (normals->list[middle].item < item)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* What makes the events unique that are taken from the same part all the same. */
 static msgpack_object
 taken_from(struct job *job, const struct unread_part *part)
 {
+	const bool whole = part->item == UNREAD_WHOLE;
 	struct list keys = list_in(&job->zone);
 
-	for (size_t i = 0; i < job->normals.count; i++) {
+	for (size_t i = whole ? 0 : first_of(&job->normals, part->item); i < job->normals.count;
+		i++) {
 		const struct normal *ev = &job->normals.list[i];
 
-		if (!ev->fault && !ev->skipped &&
-			(part->item == UNREAD_WHOLE || ev->item == part->item))
+		if (!whole && ev->item != part->item)
+			break;
+		if (!ev->fault && !ev->skipped)
 			list_add(&keys, object_of_text(ev->dedup_key));
 	}
 	return list_object(&keys);
@@ -179,7 +199,8 @@ has_remains(const struct job *job, enum remains_turn turn)
 {
 	const enum remains_turn its = job->proof.token.p ? REMAINS_ENTERED : REMAINS_PROVED;
 
-	return its == turn && job->refusal == REFUSED_NOT && job->normals.unread_count > 0;
+	return its == turn && job->refusal == REFUSED_NOT && !job->anew &&
+	       job->normals.unread_count > 0;
 }
 
 static enum store_rc

@@ -26,9 +26,10 @@ void remains_open(struct remains *r, const struct config *cfg, struct metrics *m
 	struct json_reader *json);
 void remains_close(struct remains *r);
 
-/* Which jobs. A proof that does not cover the events (Mailgun's) is good for one body alone, which the
- * journal's transaction finds out: so theirs are kept after it, for nobody else may fill the store.
- * A kill between the two costs nothing either: the request is asked again, and kept then. */
+/* Which jobs. A proof that does not cover the events (Mailgun's) fills the store with what is in the
+ * body that it came with first, and in no other: whoever has seen one may write any. The journal's
+ * transaction finds that out, so theirs are kept after it. A kill between the two costs nothing
+ * either: the request is asked again, and kept then. */
 enum remains_turn {
 	REMAINS_PROVED,  /* before the group's commit */
 	REMAINS_ENTERED, /* after it: those whose proof the commit has bound to their body */

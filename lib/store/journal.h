@@ -7,7 +7,7 @@
  * | due     | (time, seq) | nothing                             | waits for that time (scheduled) |
  * | seen    | seq         | hash, time, request                 | remembered for deduplication    |
  * | batches | number      | batch frame                         | what came in one request        |
- * | proofs  | (time, hash)| hash of events                      | what a one-time proof was for   |
+ * | proofs  | (time, hash)| hashes of events and body           | what a one-time proof was for   |
  * | meta    | name        |                                     | format, the journal's random id |
  *
  * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
@@ -81,14 +81,19 @@ enum journal_seen journal_seen(struct journal *j, const struct journal_key *key,
 /* A proof that covers no event (Mailgun signs a token and a time alone) is good for the events that
  * it came with first. */
 struct journal_proof {
-	struct hash128 proof, events;
+	struct hash128 proof, events, body;
 	uint64_t signed_ms; /* the same whenever the proof is: it is signed with it */
 };
 
-/* Inside journal_begin: remembers a proof with its events, until the windows are over. *other: it
- * stood for other ones already. */
-enum store_rc journal_prove(
-	struct journal *j, const struct journal_proof *proof, bool *other, struct error *why);
+enum journal_proved {
+	PROVED,       /* it is new, or has come with this very body before */
+	PROVED_ANEW,  /* it has come with the same events in another body */
+	PROVED_OTHER, /* it has come with other events */
+};
+
+/* Inside journal_begin: remembers a proof with its events and its body, until the windows are over. */
+enum store_rc journal_prove(struct journal *j, const struct journal_proof *proof,
+	enum journal_proved *proved, struct error *why);
 
 /* The number that the next append gets. */
 uint64_t journal_next(const struct journal *j);

@@ -14,17 +14,30 @@ struct proof_key {
 	struct hash128 proof;
 };
 
+/* What it was for. */
+struct proof_row {
+	struct hash128 events, body;
+};
+
+static enum journal_proved
+compare(const MDB_val *known, const struct proof_row *row)
+{
+	if (known->mv_size != sizeof *row ||
+		memcmp(known->mv_data, &row->events, sizeof row->events) != 0)
+		return PROVED_OTHER;
+	return memcmp(known->mv_data, row, sizeof *row) == 0 ? PROVED : PROVED_ANEW;
+}
+
 enum store_rc
-journal_prove(struct journal *j, const struct journal_proof *proof, bool *other, struct error *why)
+journal_prove(struct journal *j, const struct journal_proof *proof, enum journal_proved *proved,
+	struct error *why)
 {
 	const struct proof_key place = {htobe64(proof->signed_ms), proof->proof};
-	MDB_val key = lmdb_val(&place, sizeof place);
-	MDB_val value = lmdb_val(&proof->events, sizeof proof->events);
+	const struct proof_row row = {proof->events, proof->body};
+	MDB_val key = lmdb_val(&place, sizeof place), value = lmdb_val(&row, sizeof row);
 	const int rc = mdb_put(j->write, j->proofs, &key, &value, MDB_NOOVERWRITE);
 
-	*other = rc == MDB_KEYEXIST &&
-		 (value.mv_size != sizeof proof->events ||
-			 memcmp(value.mv_data, &proof->events, value.mv_size) != 0);
+	*proved = rc == MDB_KEYEXIST ? compare(&value, &row) : PROVED;
 	if (rc == 0)
 		j->used_bytes = journal_used(j, j->write);
 	return rc == 0 || rc == MDB_KEYEXIST

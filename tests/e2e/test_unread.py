@@ -117,8 +117,24 @@ def test_a_proof_that_was_used_before_fills_nothing(start, signer):
         for i in range(3):
             other = body.replace(b'"one"', b'"other-%d"' % i).replace(b"xxx", b"y%dy" % i)
             assert client.request("POST", "/webhooks/mailgun", other, headers).status == 406
+        for i in range(3):  # the same event, told in other words
+            anew = body.replace(b"xxx", b"y%dy" % i)
+            assert client.request("POST", "/webhooks/mailgun", anew, headers).status == 200
         assert client.request("POST", "/webhooks/mailgun", body, headers).status == 200
     assert len(listed(pipeline)) == 1
+
+
+def test_a_body_of_very_many_parts_costs_no_more_than_its_size(start, signer):
+    """It is kept as a whole, and nobody waits for it."""
+    pipeline = start(handlers=("opened",), settings=everybody(signer))
+    for name in ("brevo", "sparkpost"):
+        bad = b",".join(b'{"a":%d}' % i for i in range(100_000))
+        assert post(pipeline, signer, name, b"[%s]" % bad) == 200, name
+        assert post(pipeline, signer, name, b"[7]") == 200
+    kept = [row for row in exported(pipeline) if row["detail"]]
+    assert [(row["source"], row["reason"], row["listed"]) for row in kept] == [
+        ("brevo", "part", False), ("sparkpost", "part", False)]
+    assert all(row["body"] == f"[{bad.decode()}]" for row in kept)
 
 
 def test_a_body_that_is_none_of_our_events_is_kept_by_generic(start, signer):

@@ -199,18 +199,38 @@ Test(journal, an_id_is_a_duplicate_until_its_window_is_over)
 	cr_expect_eq(scratch_seen(&s, j, "a"), SEEN_DUPLICATE);
 }
 
-static bool
-proves(const char *proof, uint64_t signed_ms, const char *event)
+static enum journal_proved
+proved_with(const char *proof, uint64_t signed_ms, const char *event, const char *body)
 {
 	const struct journal_proof asked = {
 		.proof = journal_hash(j, slice_of("email"), slice_of(proof)),
 		.events = journal_hash(j, slice_of("email"), slice_of(event)),
+		.body = journal_hash(j, slice_of("email"), slice_of(body)),
 		.signed_ms = signed_ms,
 	};
-	bool other = true;
+	enum journal_proved proved;
 
-	cr_assert_eq(journal_prove(j, &asked, &other, &why), STORE_OK, "%s", why.text);
-	return !other;
+	cr_assert_eq(journal_prove(j, &asked, &proved, &why), STORE_OK, "%s", why.text);
+	return proved;
+}
+
+static bool
+proves(const char *proof, uint64_t signed_ms, const char *event)
+{
+	return proved_with(proof, signed_ms, event, event) == PROVED;
+}
+
+Test(journal, a_proof_that_comes_again_is_told_by_its_events_and_its_body)
+{
+	const uint64_t now_ms = clock_wall_ms();
+
+	cr_assert_eq(journal_begin(j, &why), STORE_OK);
+	cr_expect_eq(proved_with("t", now_ms, "a", "first"), PROVED);
+	cr_expect_eq(proved_with("t", now_ms, "a", "first"), PROVED);
+	cr_expect_eq(proved_with("t", now_ms, "a", "second"), PROVED_ANEW);
+	cr_expect_eq(proved_with("t", now_ms, "a", "first"), PROVED, "the first one stays");
+	cr_expect_eq(proved_with("t", now_ms, "b", "first"), PROVED_OTHER);
+	journal_abort(j);
 }
 
 Test(journal, a_proof_is_good_for_the_events_that_it_came_with_first)

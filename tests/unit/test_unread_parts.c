@@ -1,5 +1,7 @@
 /* What no provider could read is told for every one of them: which item, why, and its very bytes. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "providers/provider.h"
 
@@ -151,4 +153,44 @@ Test(unread_parts, each_reason_has_a_row_of_its_own)
 		cr_expect_eq(
 			unread_reason_find(slice_of(unread_reasons[i].word)), &unread_reasons[i]);
 	cr_expect_null(unread_reason_find(slice_of("other")));
+}
+
+/* A list of n numbers. */
+static char *
+numbers(size_t n)
+{
+	char *text = malloc(2 * n + 2), *to = text;
+
+	for (size_t i = 0; i < n; i++)
+		to = stpcpy(to, i ? ",7" : "[7");
+	strcpy(to, "]");
+	return text;
+}
+
+Test(unread_parts, a_body_of_more_than_so_many_is_told_as_a_whole_by_each_provider)
+{
+	for (size_t i = 0; i < sizeof listers / sizeof *listers; i++)
+		for (size_t more = 0; more < 3; more++) {
+			char *text = numbers(UNREAD_PARTS_MAX + more);
+
+			cr_expect_eq(read_body(listers[i], text, false), CHECK_ACCEPTED);
+			cr_expect_eq(out.bad, UNREAD_PARTS_MAX + more, "%s", listers[i]);
+			cr_expect_eq(out.unread_count, more ? 1 : UNREAD_PARTS_MAX);
+			expect_part(
+				0, more ? UNREAD_PART : UNREAD_NO_OBJECT, more ? text : "7", !more);
+			free(text);
+		}
+}
+
+Test(unread_parts, a_whole_is_as_stale_as_any_of_what_it_stands_for)
+{
+	for (size_t at = 0; at < UNREAD_PARTS_MAX + 3; at += 501) {
+		out = (struct normals){.text = slice_of("[...]"), .listed = true};
+		for (size_t i = 0; i < UNREAD_PARTS_MAX + 3; i++)
+			normals_unread(
+				&out, &zone, i == at ? UNREAD_OLD : UNREAD_FIELDS, i, slice_of(""));
+		cr_assert(normals_unread_bytes(&out, reader, &zone));
+		cr_expect_eq(out.unread_count, 1);
+		expect_part(0, UNREAD_OLD, "[...]", false);
+	}
 }
