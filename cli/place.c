@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,10 +65,10 @@ static bool
 wait_lock(int fd)
 {
 	const struct timespec step = {0, STOPPING_STEP_MS * 1000000L};
-	int left = STOPPING_MS / STOPPING_STEP_MS;
+	int left = STOPPING_MS / (STOPPING_STEP_MS + FILE_LOCK_MS);
 	bool taken;
 
-	while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK && left-- > 0 &&
+	while (!(taken = file_lock(fd)) && errno == EWOULDBLOCK && left-- > 0 &&
 		kill(lock_owner(fd), 0) != 0 && errno == ESRCH)
 		nanosleep(&step, NULL);
 	return taken;

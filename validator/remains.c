@@ -315,6 +315,7 @@ expire(struct remains *r)
 		unread_close(&r->store);
 	} else if (gone) {
 		log_warn("unread expired", LF_UINT("count", gone));
+		r->looked_ms = 0; /* there may be more: again with the next tick */
 	}
 }
 

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096, FIRST_ROOM = 1 << 16 };
+enum { LOCK_STEP_MS = 10 };
 
 bool
 file_make_folder(const char *path, struct error *why)
@@ -27,6 +30,17 @@ file_open(const char *path, struct error *why)
 	if (fd < 0)
 		error_set(why, "cannot open %s: %s", path, strerror(errno));
 	return fd;
+}
+
+bool
+file_lock(int fd)
+{
+	int left = FILE_LOCK_MS / LOCK_STEP_MS;
+	bool taken;
+
+	while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK && left-- > 0)
+		nanosleep(&(struct timespec){0, LOCK_STEP_MS * 1000000L}, NULL);
+	return taken;
 }
 
 int

@@ -17,6 +17,11 @@ bool file_make_folder(const char *path, struct error *why);
 /* Opens a file for reading and writing, made with mode 0600 when there is none. -1 with the cause. */
 int file_open(const char *path, struct error *why);
 
+/* Takes a file's lock (flock) for this process alone, within FILE_LOCK_MS: who only looks whether it
+ * is held holds it for an instant. False, errno EWOULDBLOCK: another process has it. */
+enum { FILE_LOCK_MS = 100 };
+bool file_lock(int fd);
+
 /* Makes a file of mode 0600 that was not there before (else EEXIST), open for writing; as a
  * descriptor, -1 when it fails, or as a stream, NULL then. */
 int file_make(const char *path, struct error *why);

@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -50,7 +49,6 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { LOCK_TRIES = 10, LOCK_STEP_MS = 10 };
 enum { STATS_MS = 500, LOG_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
@@ -154,18 +152,6 @@ load_config(const struct stage_options *o, const char *name, stage_load *load)
 	return cfg;
 }
 
-/* Who looks whether we live (cli/stages.c) holds a shared lock for an instant. */
-static bool
-lock_soon(int fd)
-{
-	int left = LOCK_TRIES;
-	bool taken;
-
-	while (!(taken = flock(fd, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK && left-- > 0)
-		nanosleep(&(struct timespec){0, LOCK_STEP_MS * 1000000L}, NULL);
-	return taken;
-}
-
 /* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
  * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
 static int
@@ -180,7 +166,7 @@ take_place(const struct stage *st, struct error *why)
 	snprintf(
 		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && lock_soon(fd)) {
+	if (fd >= 0 && file_lock(fd)) {
 		if (ftruncate(fd, 0) == 0)
 			dprintf(fd, "%d\n", (int)getpid());
 		return fd;

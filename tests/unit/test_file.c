@@ -186,3 +186,18 @@ Test(file, a_private_file_is_a_regular_one_of_bounded_size)
 	cr_expect_not_null(strstr(why.text, "is larger than 65536 bytes"));
 	wipe_free(NULL, 0);
 }
+
+Test(file, a_lock_is_taken_when_it_is_free_and_told_when_it_is_not)
+{
+	const int one = file_open(path, &why), other = file_open(path, &why);
+
+	cr_assert(one >= 0 && other >= 0, "%s", why.text);
+	cr_expect(file_lock(one));
+	cr_expect(file_lock(one), "by whom it has");
+	errno = 0;
+	cr_expect_not(file_lock(other));
+	cr_expect_eq(errno, EWOULDBLOCK);
+	close(one);
+	cr_expect(file_lock(other));
+	close(other);
+}
