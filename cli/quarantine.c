@@ -6,9 +6,7 @@
  * and is a duplicate at the next try. */
 #include "quarantine.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/base/field.h"
 #include "lib/base/object.h"
@@ -22,27 +20,11 @@ struct showing {
 	bool short_of_memory;
 };
 
-int
-quarantine_nothing(const struct call *call)
-{
-	const struct quarantine_ask *ask = call->options;
-	struct error why;
-
-	if (ask->meant.number) {
-		error_set(&why, "number %llu is not in quarantine",
-			(unsigned long long)ask->meant.number);
-		return cli_failed(call->verb, &why);
-	}
-	if (!ask->json)
-		puts("nothing is in quarantine");
-	return CLI_DONE;
-}
-
 /* Prints each by fn. named: the number that is given must be there. */
 static int
 print_each(struct call *call, quarantine_visit *fn, bool named)
 {
-	const struct quarantine_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 	struct showing p = {.call = call};
 	struct error why = {"out of memory"};
 	uint64_t shown = 0;
@@ -52,9 +34,9 @@ print_each(struct call *call, quarantine_visit *fn, bool named)
 			p.short_of_memory))
 		return cli_failed(call->verb, &why);
 	if (shown == 0 && (named || !call->quarantine))
-		return quarantine_nothing(call);
+		return items_nothing(call, QUARANTINE_WHERE);
 	if (shown == 0 && !ask->json)
-		puts("nothing is in quarantine");
+		puts("nothing is " QUARANTINE_WHERE);
 	return CLI_DONE;
 }
 
@@ -81,7 +63,7 @@ static bool
 list_one(void *arg, const struct quarantined *item)
 {
 	struct showing *p = arg;
-	const struct quarantine_ask *ask = p->call->options;
+	const struct items_ask *ask = p->call->options;
 	msgpack_object row;
 	msgpack_zone zone;
 
@@ -128,64 +110,18 @@ show(struct call *call)
 static int
 drop(struct call *call)
 {
-	const struct quarantine_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 	struct error why = {""};
 	uint64_t dropped = 0;
 
 	if (!call->quarantine)
-		return quarantine_nothing(call);
+		return items_nothing(call, QUARANTINE_WHERE);
 	if (!quarantine_drop(call->quarantine, &ask->meant, &dropped, &why))
 		return cli_failed(call->verb, &why);
-	if (ask->meant.number && dropped == 0)
-		return quarantine_nothing(call);
-	if (ask->json)
-		printf("{\"dropped\":%llu}\n", (unsigned long long)dropped);
-	else
-		printf("dropped %llu\n", (unsigned long long)dropped);
-	return CLI_DONE;
+	return items_dropped(call, dropped, QUARANTINE_WHERE);
 }
 
 /* ---- the verb ---- */
-
-static bool
-read_number(const char *text, uint64_t *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return *text >= '1' && *text <= '9' && !*end && errno == 0;
-}
-
-/* A number of `list`, or none. */
-static int
-check(struct call *call)
-{
-	struct quarantine_ask *ask = call->options;
-
-	if (call->rest.n && !read_number(call->rest.list[0], &ask->meant.number))
-		return cli_wrong_use(
-			call->verb, "\"%s\" is no number of `list`", call->rest.list[0]);
-	return -1;
-}
-
-static int
-check_show(struct call *call)
-{
-	if (call->rest.n == 0)
-		return cli_wrong_use(call->verb, "show takes a number of `list`");
-	return check(call);
-}
-
-static int
-check_drop(struct call *call)
-{
-	const struct quarantine_ask *ask = call->options;
-
-	if (call->rest.n == 0 && !ask->yes)
-		return cli_wrong_use(call->verb, "drop takes a number, or --yes for all");
-	return check(call);
-}
 
 const struct verb verb_quarantine = {
 	.name = "quarantine",
@@ -205,26 +141,26 @@ const struct verb verb_quarantine = {
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "of this source only",
-				FLAG_AT(quarantine_ask, meant.source)},
+				FLAG_AT(items_ask, meant.source)},
 			{"limit", 'n', FLAG_NUMBER, "N", "at most so many, oldest first",
-				FLAG_AT(quarantine_ask, meant.limit), .fallback = "1000"},
+				FLAG_AT(items_ask, meant.limit), .fallback = "1000"},
 			{"json", 0, FLAG_SWITCH, NULL, "one JSON object a line",
-				FLAG_AT(quarantine_ask, json)},
+				FLAG_AT(items_ask, json)},
 			{"yes", 'y', FLAG_SWITCH, NULL, "drop without a number: all that are meant",
-				FLAG_AT(quarantine_ask, yes)},
+				FLAG_AT(items_ask, yes)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct quarantine_ask),
+	.options = sizeof(struct items_ask),
 	.actions =
 		(const struct action[]){
-			{"list", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check,
+			{"list", PLAIN_CONFIG, .quarantine = STORE_READ, .check = items_check,
 				.run = list},
-			{"show", PLAIN_CONFIG, .quarantine = STORE_READ, .check = check_show,
+			{"show", PLAIN_CONFIG, .quarantine = STORE_READ, .check = items_check_show,
 				.run = show},
-			{"retry", SECRET_CONFIG, .quarantine = STORE_CHANGE, .check = check,
+			{"retry", SECRET_CONFIG, .quarantine = STORE_CHANGE, .check = items_check,
 				.run = quarantine_retry},
-			{"drop", PLAIN_CONFIG, .quarantine = STORE_CHANGE, .check = check_drop,
-				.run = drop},
+			{"drop", PLAIN_CONFIG, .quarantine = STORE_CHANGE,
+				.check = items_check_drop, .run = drop},
 			{.name = NULL},
 		},
 };

@@ -1,17 +1,11 @@
-/* quarantine - what the verb `quarantine` is asked, between its two files. */
+/* quarantine - between the two files of the verb `quarantine`. */
 #ifndef TROTLINE_CLI_QUARANTINE_H
 #define TROTLINE_CLI_QUARANTINE_H
 
-#include "cli.h"
+#include "items.h"
 #include "lib/ops/quarantine_look.h"
 
-struct quarantine_ask {
-	struct quarantine_query meant;
-	bool json, yes;
-};
-
-/* Says that nothing was meant; returns CLI_FAILED when a number was given, else CLI_DONE. */
-int quarantine_nothing(const struct call *call);
+#define QUARANTINE_WHERE "in quarantine"
 
 /* Checks each again with its source's present keys and posts what holds now to the front door.
  * Returns the exit code: CLI_DONE when none is left of those meant. */

@@ -170,7 +170,7 @@ result(const struct second_try *r, bool ok)
 	if (!ok)
 		return cli_failed(r->call->verb, &r->why);
 	if (r->tried == 0 && (!r->call->quarantine || r->named))
-		return quarantine_nothing(r->call);
+		return items_nothing(r->call, QUARANTINE_WHERE);
 	if (!r->json_lines)
 		printf("%llu accepted, %llu still refused\n", (unsigned long long)r->accepted,
 			(unsigned long long)(r->tried - r->accepted));
@@ -180,7 +180,7 @@ result(const struct second_try *r, bool ok)
 int
 quarantine_retry(struct call *call)
 {
-	const struct quarantine_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 	struct second_try r = {.call = call,
 		.json_lines = ask->json,
 		.named = ask->meant.number != 0,

@@ -6,9 +6,7 @@
  * next try. */
 #include "unread.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/base/field.h"
 #include "lib/base/object.h"
@@ -23,28 +21,12 @@ struct showing {
 	bool short_of_memory;
 };
 
-int
-unread_nothing(const struct call *call)
-{
-	const struct unread_ask *ask = call->options;
-	struct error why;
-
-	if (ask->meant.number) {
-		error_set(&why, "number %llu is not among what is unread",
-			(unsigned long long)ask->meant.number);
-		return cli_failed(call->verb, &why);
-	}
-	if (!ask->json)
-		puts("nothing is unread");
-	return CLI_DONE;
-}
-
 /* Prints each by fn. named: the number that is given must be there. quiet: nothing is said of
  * nothing. */
 static int
 print_each(struct call *call, unread_visit *fn, bool named, bool quiet)
 {
-	const struct unread_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 	struct showing p = {.call = call};
 	struct error why = {"out of memory"};
 	uint64_t shown = 0;
@@ -53,9 +35,9 @@ print_each(struct call *call, unread_visit *fn, bool named, bool quiet)
 				    p.short_of_memory))
 		return cli_failed(call->verb, &why);
 	if (shown == 0 && named)
-		return unread_nothing(call);
+		return items_nothing(call, UNREAD_WHERE);
 	if (shown == 0 && !ask->json && !quiet)
-		puts("nothing is unread");
+		puts("nothing is " UNREAD_WHERE);
 	return CLI_DONE;
 }
 
@@ -84,7 +66,7 @@ static bool
 list_one(void *arg, const struct unread_item *item)
 {
 	struct showing *p = arg;
-	const struct unread_ask *ask = p->call->options;
+	const struct items_ask *ask = p->call->options;
 	msgpack_object row;
 	msgpack_zone zone;
 
@@ -127,7 +109,7 @@ show(struct call *call)
 
 static int export(struct call *call)
 {
-	const struct unread_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 
 	return print_each(call, show_one, ask->meant.number != 0, true);
 }
@@ -137,66 +119,18 @@ static int export(struct call *call)
 static int
 drop(struct call *call)
 {
-	const struct unread_ask *ask = call->options;
+	const struct items_ask *ask = call->options;
 	struct error why = {""};
 	uint64_t dropped = 0;
 
 	if (!call->unread)
-		return unread_nothing(call);
+		return items_nothing(call, UNREAD_WHERE);
 	if (!unread_drop(call->unread, &ask->meant, &dropped, &why))
 		return cli_failed(call->verb, &why);
-	if (ask->meant.number && dropped == 0)
-		return unread_nothing(call);
-	if (ask->json)
-		printf("{\"dropped\":%llu}\n", (unsigned long long)dropped);
-	else
-		printf("dropped %llu\n", (unsigned long long)dropped);
-	return CLI_DONE;
+	return items_dropped(call, dropped, UNREAD_WHERE);
 }
 
 /* ---- the verb ---- */
-
-static bool
-read_number(const char *text, uint64_t *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return *text >= '1' && *text <= '9' && !*end && errno == 0;
-}
-
-/* A number of `list`, or none; a reason that there is, or none. */
-static int
-check(struct call *call)
-{
-	struct unread_ask *ask = call->options;
-
-	if (call->rest.n && !read_number(call->rest.list[0], &ask->meant.number))
-		return cli_wrong_use(
-			call->verb, "\"%s\" is no number of `list`", call->rest.list[0]);
-	if (ask->meant.reason && !unread_reason_find(slice_of(ask->meant.reason)))
-		return cli_wrong_use(call->verb, "\"%s\" is no reason", ask->meant.reason);
-	return -1;
-}
-
-static int
-check_show(struct call *call)
-{
-	if (call->rest.n == 0)
-		return cli_wrong_use(call->verb, "show takes a number of `list`");
-	return check(call);
-}
-
-static int
-check_drop(struct call *call)
-{
-	const struct unread_ask *ask = call->options;
-
-	if (call->rest.n == 0 && !ask->yes)
-		return cli_wrong_use(call->verb, "drop takes a number, or --yes for all");
-	return check(call);
-}
 
 #define REASON_LINE(name, word, news, stale, meaning) "  " word ": " meaning "\n"
 
@@ -221,33 +155,34 @@ const struct verb verb_unread = {
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "of this source only",
-				FLAG_AT(unread_ask, meant.source)},
+				FLAG_AT(items_ask, meant.source)},
 			{"reason", 'r', FLAG_TEXT, "WORD", "kept for this reason only",
-				FLAG_AT(unread_ask, meant.reason)},
+				FLAG_AT(items_ask, meant.reason)},
 			{"limit", 'n', FLAG_NUMBER, "N", "at most so many, oldest first",
-				FLAG_AT(unread_ask, meant.limit), .fallback = "1000000"},
+				FLAG_AT(items_ask, meant.limit), .fallback = "1000000"},
 			{"json", 0, FLAG_SWITCH, NULL, "one JSON object a line",
-				FLAG_AT(unread_ask, json)},
+				FLAG_AT(items_ask, json)},
 			{"dry-run", 0, FLAG_SWITCH, NULL, "retry: only say what could be read",
-				FLAG_AT(unread_ask, dry_run)},
+				FLAG_AT(items_ask, dry_run)},
 			{"stale", 0, FLAG_SWITCH, NULL,
 				"retry: also what was outside its source's time",
-				FLAG_AT(unread_ask, stale)},
+				FLAG_AT(items_ask, stale)},
 			{"yes", 'y', FLAG_SWITCH, NULL, "drop without a number: all that are meant",
-				FLAG_AT(unread_ask, yes)},
+				FLAG_AT(items_ask, yes)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct unread_ask),
+	.options = sizeof(struct items_ask),
 	.actions =
 		(const struct action[]){
-			{"list", PLAIN_CONFIG, .unread = STORE_READ, .check = check, .run = list},
-			{"show", PLAIN_CONFIG, .unread = STORE_READ, .check = check_show,
+			{"list", PLAIN_CONFIG, .unread = STORE_READ, .check = items_check,
+				.run = list},
+			{"show", PLAIN_CONFIG, .unread = STORE_READ, .check = items_check_show,
 				.run = show},
-			{"export", PLAIN_CONFIG, .unread = STORE_READ, .check = check,
+			{"export", PLAIN_CONFIG, .unread = STORE_READ, .check = items_check,
 				.run = export},
 			{"retry", PLAIN_CONFIG, .journal = STORE_ENTER, .unread = STORE_CHANGE,
-				.check = check, .run = unread_retry},
-			{"drop", PLAIN_CONFIG, .unread = STORE_CHANGE, .check = check_drop,
+				.check = items_check, .run = unread_retry},
+			{"drop", PLAIN_CONFIG, .unread = STORE_CHANGE, .check = items_check_drop,
 				.run = drop},
 			{.name = NULL},
 		},

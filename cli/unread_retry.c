@@ -174,7 +174,7 @@ is_stale(const struct unread_item *item)
 static bool
 let_enter(struct reading *r, const struct unread_item *item, struct outcome *got)
 {
-	const struct unread_ask *ask = r->call->options;
+	const struct items_ask *ask = r->call->options;
 	struct normals out = {.count = 0};
 	struct entering *events;
 
@@ -198,7 +198,7 @@ let_enter(struct reading *r, const struct unread_item *item, struct outcome *got
 static void
 print(struct reading *r, const struct unread_item *item, const struct outcome *got)
 {
-	const struct unread_ask *ask = r->call->options;
+	const struct items_ask *ask = r->call->options;
 	struct map m = map_in(&r->zone);
 	msgpack_object object;
 
@@ -243,12 +243,12 @@ retry_one(void *arg, const struct unread_item *item)
 static int
 finish(const struct reading *r, bool good)
 {
-	const struct unread_ask *ask = r->call->options;
+	const struct items_ask *ask = r->call->options;
 
 	if (!good)
 		return cli_failed(r->call->verb, &r->why);
 	if (r->tried == 0)
-		return unread_nothing(r->call);
+		return items_nothing(r->call, UNREAD_WHERE);
 	if (!ask->json)
 		printf("%llu read, %llu still unread\n", (unsigned long long)r->read,
 			(unsigned long long)(r->tried - r->read));
@@ -260,7 +260,7 @@ finish(const struct reading *r, bool good)
 static bool
 retry_all(struct reading *r)
 {
-	const struct unread_ask *ask = r->call->options;
+	const struct items_ask *ask = r->call->options;
 
 	if (!r->call->unread)
 		return true;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "timestamp.h"
 
 enum { FIRST_ROOM = 16 };
@@ -73,6 +74,17 @@ void
 map_nil(struct map *m, const char *key)
 {
 	map_put(m, key, (msgpack_object){.type = MSGPACK_OBJECT_NIL});
+}
+
+void
+map_body(struct map *m, struct slice body)
+{
+	if (json_is_text(body))
+		map_put(m, "body", object_of_text(body));
+	else
+		map_put(m, "body_b64",
+			(msgpack_object){
+				.type = MSGPACK_OBJECT_BIN, .via.bin = {(uint32_t)body.n, body.p}});
 }
 
 void

@@ -28,6 +28,8 @@ void map_text(struct map *m, const char *key, struct slice text); /* absent: nil
 void map_uint(struct map *m, const char *key, uint64_t number);
 void map_bool(struct map *m, const char *key, bool value);
 void map_nil(struct map *m, const char *key);
+/* `body`, or `body_b64` where it is no UTF-8; shares the bytes. */
+void map_body(struct map *m, struct slice body);
 void map_time(struct map *m, const char *key, uint64_t ms); /* RFC 3339; 0: nil */
 
 /* The map as it stands now, which is good until the next addition. */

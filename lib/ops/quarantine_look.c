@@ -14,7 +14,7 @@ static const char MASK[] = "(not shown)";
 /* ---- those that are meant ---- */
 
 struct quarantine_search {
-	const struct quarantine_query *q;
+	const struct item_query *q;
 	quarantine_visit *fn;
 	void *arg;
 	uint64_t next; /* number */
@@ -37,7 +37,7 @@ find_one(void *arg, const struct quarantined *item)
 }
 
 bool
-quarantine_each(struct quarantine *store, const struct quarantine_query *q, quarantine_visit *fn,
+quarantine_each(struct quarantine *store, const struct item_query *q, quarantine_visit *fn,
 	void *arg, uint64_t *shown, struct error *why)
 {
 	struct quarantine_search s = {
@@ -69,8 +69,8 @@ drop_one(void *arg, const struct quarantined *item)
 }
 
 bool
-quarantine_drop(struct quarantine *store, const struct quarantine_query *q, uint64_t *dropped,
-	struct error *why)
+quarantine_drop(
+	struct quarantine *store, const struct item_query *q, uint64_t *dropped, struct error *why)
 {
 	struct dropping d = {.store = store, .why = why};
 	const bool walked = quarantine_each(store, q, drop_one, &d, dropped, why);
@@ -120,19 +120,6 @@ shown_headers(const msgpack_object *headers, const struct config_source *source,
 	return list_object(&all);
 }
 
-static void
-put_body(struct map *m, struct slice body)
-{
-	const bool text = json_is_text(body);
-
-	if (text)
-		map_put(m, "body", object_of_text(body));
-	else
-		map_put(m, "body_b64",
-			(msgpack_object){
-				.type = MSGPACK_OBJECT_BIN, .via.bin = {(uint32_t)body.n, body.p}});
-}
-
 bool
 quarantine_whole(const struct quarantined *item, const struct config *cfg, msgpack_zone *zone,
 	msgpack_object *out)
@@ -143,7 +130,7 @@ quarantine_whole(const struct quarantined *item, const struct config *cfg, msgpa
 	put_head(&m, item);
 	map_text(&m, "target", item->request.target);
 	map_put(&m, "headers", shown_headers(&item->request.headers, source, zone));
-	put_body(&m, item->request.body);
+	map_body(&m, item->request.body);
 	*out = map_object(&m);
 	return !m.short_of_memory;
 }

@@ -8,7 +8,7 @@
 /* ---- those that are meant ---- */
 
 struct unread_search {
-	const struct unread_query *q;
+	const struct item_query *q;
 	unread_visit *fn;
 	void *arg;
 	uint64_t next; /* number */
@@ -16,7 +16,7 @@ struct unread_search {
 };
 
 static bool
-is_meant(const struct unread_query *q, const struct unread_item *item)
+is_meant(const struct item_query *q, const struct unread_item *item)
 {
 	return (!q->source || slice_is(item->source, q->source)) &&
 	       (!q->reason || slice_is(item->reason, q->reason));
@@ -38,7 +38,7 @@ find_one(void *arg, const struct unread_item *item)
 }
 
 bool
-unread_each(struct unread *store, const struct unread_query *q, unread_visit *fn, void *arg,
+unread_each(struct unread *store, const struct item_query *q, unread_visit *fn, void *arg,
 	uint64_t *shown, struct error *why)
 {
 	struct unread_search s = {.q = q, .fn = fn, .arg = arg, .next = q->number, .more = true};
@@ -77,8 +77,7 @@ drop_one(void *arg, const struct unread_item *item)
 }
 
 bool
-unread_drop(
-	struct unread *store, const struct unread_query *q, uint64_t *dropped, struct error *why)
+unread_drop(struct unread *store, const struct item_query *q, uint64_t *dropped, struct error *why)
 {
 	struct dropping d = {.store = store, .why = why};
 	const bool walked = unread_each(store, q, drop_one, &d, dropped, why);
@@ -110,17 +109,6 @@ unread_row(const struct unread_item *item, msgpack_zone *zone, msgpack_object *o
 	return !m.short_of_memory;
 }
 
-static void
-put_body(struct map *m, struct slice body)
-{
-	const bool text = json_is_text(body);
-
-	map_put(m, text ? "body" : "body_b64",
-		text ? object_of_text(body)
-		     : (msgpack_object){
-			       .type = MSGPACK_OBJECT_BIN, .via.bin = {(uint32_t)body.n, body.p}});
-}
-
 bool
 unread_whole(const struct unread_item *item, msgpack_zone *zone, msgpack_object *out)
 {
@@ -134,7 +122,7 @@ unread_whole(const struct unread_item *item, msgpack_zone *zone, msgpack_object 
 	map_put(&m, "headers", item->headers);
 	map_bool(&m, "listed", item->listed);
 	map_put(&m, "taken", item->taken);
-	put_body(&m, item->body);
+	map_body(&m, item->body);
 	*out = map_object(&m);
 	return !m.short_of_memory;
 }

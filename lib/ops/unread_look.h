@@ -3,19 +3,13 @@
 #ifndef TROTLINE_OPS_UNREAD_LOOK_H
 #define TROTLINE_OPS_UNREAD_LOOK_H
 
+#include "item_query.h"
 #include "lib/store/unread.h"
-
-struct unread_query {
-	uint64_t number;    /* this one only, or 0 */
-	const char *source; /* of this source only, or NULL */
-	const char *reason; /* kept for this reason only, or NULL */
-	uint64_t limit;     /* so many at most, oldest first */
-};
 
 /* Calls fn for each that is meant, until it returns false. Each is a walk of its own, so that no long
  * look keeps the store from using its pages again, and fn may remove what it is shown. False with
  * the cause; *shown: how many there were. */
-bool unread_each(struct unread *store, const struct unread_query *q, unread_visit *fn, void *arg,
+bool unread_each(struct unread *store, const struct item_query *q, unread_visit *fn, void *arg,
 	uint64_t *shown, struct error *why);
 
 /* Removes one, flushed. False with the cause. */
@@ -23,7 +17,7 @@ bool unread_take_out(struct unread *store, uint64_t number, struct error *why);
 
 /* Removes those that are meant. False with the cause; *dropped: how many are away. */
 bool unread_drop(
-	struct unread *store, const struct unread_query *q, uint64_t *dropped, struct error *why);
+	struct unread *store, const struct item_query *q, uint64_t *dropped, struct error *why);
 
 /* {number, source, received, reason, detail, bytes}; in the zone. False when memory is short. */
 bool unread_row(const struct unread_item *item, msgpack_zone *zone, msgpack_object *out);
