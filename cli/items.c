@@ -49,28 +49,28 @@ items_check_drop(struct call *call)
 }
 
 int
-items_nothing(const struct call *call, const char *where)
+items_nothing(const struct call *call, const struct items_place *place)
 {
 	const struct items_ask *ask = call->options;
 	struct error why;
 
 	if (ask->meant.number) {
 		error_set(&why, "number %llu is not %s", (unsigned long long)ask->meant.number,
-			where);
+			place->one);
 		return cli_failed(call->verb, &why);
 	}
 	if (!ask->json)
-		printf("nothing is %s\n", where);
+		printf("nothing is %s\n", place->all);
 	return CLI_DONE;
 }
 
 int
-items_dropped(const struct call *call, uint64_t dropped, const char *where)
+items_dropped(const struct call *call, uint64_t dropped, const struct items_place *place)
 {
 	const struct items_ask *ask = call->options;
 
 	if (ask->meant.number && dropped == 0)
-		return items_nothing(call, where);
+		return items_nothing(call, place);
 	printf(ask->json ? "{\"dropped\":%llu}\n" : "dropped %llu\n", (unsigned long long)dropped);
 	return CLI_DONE;
 }

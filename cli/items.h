@@ -19,11 +19,15 @@ int items_check(struct call *call);
 int items_check_show(struct call *call);
 int items_check_drop(struct call *call);
 
-/* Says that nothing was meant, in those words: "in quarantine". Returns CLI_FAILED when a number was
- * given, else CLI_DONE. */
-int items_nothing(const struct call *call, const char *where);
+/* Where such items are, in words. */
+struct items_place {
+	const char *one, *all; /* "number 7 is not <one>", "nothing is <all>" */
+};
+
+/* Says that nothing was meant. Returns CLI_FAILED when a number was given, else CLI_DONE. */
+int items_nothing(const struct call *call, const struct items_place *place);
 
 /* Says how many are away, or items_nothing when the number that was given is not there. */
-int items_dropped(const struct call *call, uint64_t dropped, const char *where);
+int items_dropped(const struct call *call, uint64_t dropped, const struct items_place *place);
 
 #endif

@@ -14,6 +14,8 @@
 
 enum { ZONE_BYTES = 65536, SOURCE_WIDTH = 16 };
 
+const struct items_place quarantine_place = {"in quarantine", "in quarantine"};
+
 struct showing {
 	const struct call *call;
 	uint64_t n;
@@ -34,9 +36,9 @@ print_each(struct call *call, quarantine_visit *fn, bool named)
 			p.short_of_memory))
 		return cli_failed(call->verb, &why);
 	if (shown == 0 && (named || !call->quarantine))
-		return items_nothing(call, QUARANTINE_WHERE);
+		return items_nothing(call, &quarantine_place);
 	if (shown == 0 && !ask->json)
-		puts("nothing is " QUARANTINE_WHERE);
+		printf("nothing is %s\n", quarantine_place.all);
 	return CLI_DONE;
 }
 
@@ -115,10 +117,10 @@ drop(struct call *call)
 	uint64_t dropped = 0;
 
 	if (!call->quarantine)
-		return items_nothing(call, QUARANTINE_WHERE);
+		return items_nothing(call, &quarantine_place);
 	if (!quarantine_drop(call->quarantine, &ask->meant, &dropped, &why))
 		return cli_failed(call->verb, &why);
-	return items_dropped(call, dropped, QUARANTINE_WHERE);
+	return items_dropped(call, dropped, &quarantine_place);
 }
 
 /* ---- the verb ---- */

@@ -5,7 +5,7 @@
 #include "items.h"
 #include "lib/ops/quarantine_look.h"
 
-#define QUARANTINE_WHERE "in quarantine"
+extern const struct items_place quarantine_place;
 
 /* Checks each again with its source's present keys and posts what holds now to the front door.
  * Returns the exit code: CLI_DONE when none is left of those meant. */

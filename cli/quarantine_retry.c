@@ -170,7 +170,7 @@ result(const struct second_try *r, bool ok)
 	if (!ok)
 		return cli_failed(r->call->verb, &r->why);
 	if (r->tried == 0 && (!r->call->quarantine || r->named))
-		return items_nothing(r->call, QUARANTINE_WHERE);
+		return items_nothing(r->call, &quarantine_place);
 	if (!r->json_lines)
 		printf("%llu accepted, %llu still refused\n", (unsigned long long)r->accepted,
 			(unsigned long long)(r->tried - r->accepted));

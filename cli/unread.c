@@ -15,6 +15,8 @@
 
 enum { ZONE_BYTES = 65536, SOURCE_WIDTH = 16, REASON_WIDTH = 10 };
 
+const struct items_place unread_place = {"among what is unread", "unread"};
+
 struct showing {
 	const struct call *call;
 	uint64_t n;
@@ -35,9 +37,9 @@ print_each(struct call *call, unread_visit *fn, bool named, bool quiet)
 				    p.short_of_memory))
 		return cli_failed(call->verb, &why);
 	if (shown == 0 && named)
-		return items_nothing(call, UNREAD_WHERE);
+		return items_nothing(call, &unread_place);
 	if (shown == 0 && !ask->json && !quiet)
-		puts("nothing is " UNREAD_WHERE);
+		printf("nothing is %s\n", unread_place.all);
 	return CLI_DONE;
 }
 
@@ -124,10 +126,10 @@ drop(struct call *call)
 	uint64_t dropped = 0;
 
 	if (!call->unread)
-		return items_nothing(call, UNREAD_WHERE);
+		return items_nothing(call, &unread_place);
 	if (!unread_drop(call->unread, &ask->meant, &dropped, &why))
 		return cli_failed(call->verb, &why);
-	return items_dropped(call, dropped, UNREAD_WHERE);
+	return items_dropped(call, dropped, &unread_place);
 }
 
 /* ---- the verb ---- */

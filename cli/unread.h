@@ -5,7 +5,7 @@
 #include "items.h"
 #include "lib/ops/unread_look.h"
 
-#define UNREAD_WHERE "unread"
+extern const struct items_place unread_place;
 
 /* Reads each again as this version does and lets what it holds enter. Returns the exit code: CLI_DONE
  * when all that was meant could be read. */

@@ -248,7 +248,7 @@ finish(const struct reading *r, bool good)
 	if (!good)
 		return cli_failed(r->call->verb, &r->why);
 	if (r->tried == 0)
-		return items_nothing(r->call, UNREAD_WHERE);
+		return items_nothing(r->call, &unread_place);
 	if (!ask->json)
 		printf("%llu read, %llu still unread\n", (unsigned long long)r->read,
 			(unsigned long long)(r->tried - r->read));
