@@ -154,21 +154,25 @@ const struct bounce_sign bounce_texts[] = {
 	{NULL, BOUNCE_NONE},
 };
 
-/* Names of hosts and people say nothing: <spam@example.com>, https://example.com/blocked. */
 static bool
-is_name(struct slice word)
+is_space(char c)
 {
-	return memchr(word.p, '@', word.n) || memmem(word.p, word.n, "://", 3);
+	return isspace((unsigned char)c);
 }
 
-static struct slice
-next_word(struct slice text, size_t at)
+/* Bytes of the word that begins there and names a host or somebody, which says nothing:
+ * <spam@example.com>, https://example.com/blocked. 0: none does. */
+static size_t
+name_at(struct slice text, size_t at)
 {
-	size_t end = at;
+	const char *word = text.p + at;
+	size_t n = 0;
 
-	while (end < text.n && !isspace((unsigned char)text.p[end]))
-		end++;
-	return (struct slice){text.p + at, end - at};
+	if (at > 0 && !is_space(word[-1]))
+		return 0;
+	while (at + n < text.n && !is_space(word[n]))
+		n++;
+	return memchr(word, '@', n) || memmem(word, n, "://", 3) ? n : 0;
 }
 
 /* Small letters and digits, one blank for all between them, one at both ends. */
@@ -177,18 +181,15 @@ plain(struct slice text, char out[TEXT_READ + 3])
 {
 	size_t n = 0;
 
-	text = slice_cut(text, TEXT_READ);
 	out[n++] = ' ';
 	for (size_t at = 0; at < text.n; at++) {
-		const struct slice word = next_word(text, at);
+		const unsigned char c = (unsigned char)text.p[at];
+		const size_t name = name_at(text, at);
 
-		if (word.n && (at == 0 || isspace((unsigned char)text.p[at - 1])) &&
-			is_name(word)) {
-			at += word.n - 1;
-			continue;
-		}
-		if (isalnum((unsigned char)text.p[at]))
-			out[n++] = (char)tolower((unsigned char)text.p[at]);
+		if (name)
+			at += name - 1;
+		else if (isalnum(c))
+			out[n++] = (char)tolower(c);
 		else if (out[n - 1] != ' ')
 			out[n++] = ' ';
 	}
@@ -272,14 +273,14 @@ is_final(enum bounce_cause word)
 enum bounce_cause
 bounce_judge(const struct bounce_facts *facts)
 {
-	const uint64_t code = facts->code ? facts->code : smtp_code(facts->text);
-	const struct slice enhanced =
-		facts->enhanced.n ? facts->enhanced : smtp_enhanced(facts->text);
+	const struct slice text = slice_cut(facts->text, TEXT_READ);
+	const uint64_t code = facts->code ? facts->code : smtp_code(text);
+	const struct slice enhanced = facts->enhanced.n ? facts->enhanced : smtp_enhanced(text);
 	enum bounce_cause said;
 
 	if (is_final(facts->word))
 		return facts->word;
-	said = answer(code, enhanced, facts->text);
+	said = answer(code, enhanced, text);
 	if (said)
 		return said;
 	if (is_hard(facts->word))

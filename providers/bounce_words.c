@@ -148,20 +148,27 @@ const size_t bounce_words_count = sizeof bounce_words / sizeof *bounce_words;
 
 typedef int compare(const char *, const char *, size_t);
 
+/* Between stars the first place that fits is as good as any later one: nothing is tried twice. */
 static bool
 fits(struct slice text, const char *pattern, compare *differ)
 {
-	const char *star = strchr(pattern, '*');
-	const size_t n = star ? (size_t)(star - pattern) : strlen(pattern);
+	size_t n = strcspn(pattern, "*");
 
 	if (text.n < n || differ(text.p, pattern, n) != 0)
 		return false;
-	if (!star)
+	if (!pattern[n])
 		return text.n == n;
-	for (size_t at = n; at <= text.n; at++)
-		if (fits((struct slice){text.p + at, text.n - at}, star + 1, differ))
-			return true;
-	return false;
+	for (;;) {
+		text = (struct slice){text.p + n, text.n - n};
+		pattern += n + 1;
+		n = strcspn(pattern, "*");
+		if (!pattern[n])
+			return text.n >= n && differ(text.p + text.n - n, pattern, n) == 0;
+		while (text.n >= n && differ(text.p, pattern, n) != 0)
+			text.p++, text.n--;
+		if (text.n < n)
+			return false;
+	}
 }
 
 enum bounce_cause

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/file.h"
 #include "proto/bounce.h"
@@ -155,6 +156,39 @@ Test(bounce, a_long_answer_is_read_as_far_as_it_goes)
 	memset(text, '-', sizeof text - 1);
 	cr_expect_eq(judge(BOUNCE_HARD, 0, NULL, text), BOUNCE_HARD);
 	cr_expect_eq(bounce_word("resend", "bounce.message", slice_of(text)), BOUNCE_NO_WORD);
+}
+
+static char *
+repeated(char *to, const char *part, size_t n)
+{
+	while (n--)
+		to = stpcpy(to, part);
+	return to;
+}
+
+/* Each "recipient" and each "domain" could begin what a row looks for: 20 ms a text, were all tried. */
+Test(bounce, a_text_that_nearly_fits_costs_no_more_than_others)
+{
+	const clock_t start = clock();
+	char text[1024];
+
+	repeated(repeated(text, "recipient", 50), "domain", 80);
+	for (size_t i = 0; i < 1000; i++)
+		cr_assert_eq(bounce_word("postal", "details", slice_of(text)), BOUNCE_NO_WORD);
+	strcpy(text + strlen(text) - 10, "not exist");
+	cr_expect_eq(bounce_word("postal", "details", slice_of(text)), BOUNCE_ADDRESS);
+	cr_expect_lt((double)(clock() - start) / CLOCKS_PER_SEC, 5);
+}
+
+Test(bounce, a_word_is_compared_from_its_front_to_its_end)
+{
+	cr_expect_eq(
+		bounce_word("postal", "details", slice_of("Scope a is not valid.")), BOUNCE_FAULT);
+	cr_expect_eq(bounce_word("postal", "details", slice_of("A scope a is not valid")),
+		BOUNCE_NO_WORD);
+	cr_expect_eq(bounce_word("postal", "details", slice_of("Scope is not")), BOUNCE_NO_WORD);
+	cr_expect_eq(bounce_word("mailgun", "reason", slice_of("suppress-")), BOUNCE_SUPPRESSED);
+	cr_expect_eq(bounce_word("mailgun", "reason", slice_of("older")), BOUNCE_NO_WORD);
 }
 
 /* ---- the native format ---- */
