@@ -271,16 +271,25 @@ static const char *const machine_names[] = {
 	"+http",
 };
 
+static bool
+holds(struct slice text, const char *name)
+{
+	const size_t n = strlen(name);
+	const char first = (char)(*name | ' '); /* most places differ there already */
+
+	for (size_t at = 0; at + n <= text.n; at++)
+		if ((text.p[at] | ' ') == first && strncasecmp(text.p + at, name, n) == 0)
+			return true;
+	return false;
+}
+
 bool
 fields_machine_agent(struct slice user_agent)
 {
-	const size_t n = sizeof machine_names / sizeof *machine_names;
-
 	if (slice_is(user_agent, "Mozilla/5.0"))
 		return true;
-	for (size_t i = 0; i < n; i++)
-		for (size_t at = 0, len = strlen(machine_names[i]); at + len <= user_agent.n; at++)
-			if (strncasecmp(user_agent.p + at, machine_names[i], len) == 0)
-				return true;
+	for (size_t i = 0; i < sizeof machine_names / sizeof *machine_names; i++)
+		if (holds(user_agent, machine_names[i]))
+			return true;
 	return false;
 }
