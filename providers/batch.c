@@ -2,6 +2,9 @@
 #include "batch.h"
 
 #include "fields.h"
+#include "lib/base/map.h"
+
+enum { SHARED_MAX = 64 << 20 };
 
 bool
 batch_body(struct inbound *in, struct error *why)
@@ -46,6 +49,21 @@ batch_events(struct inbound *in, struct normals *out, struct error *why, batch_e
 	default:
 		return error_set(why, "body: neither an event nor an array of events");
 	}
+}
+
+bool
+batch_shared(struct inbound *in, const msgpack_object *event, size_t n, struct normals *out)
+{
+	const size_t bytes = n > 1 ? object_bytes(event) : 0;
+
+	if (!bytes || n - 1 <= (SHARED_MAX - out->shared) / bytes) {
+		out->shared += bytes ? bytes * (n - 1) : 0;
+		return true;
+	}
+	out->bad++;
+	normals_unread(
+		out, in->zone, UNREAD_LARGE, out->item, slice_of("it is about too many at once"));
+	return false;
 }
 
 struct slice

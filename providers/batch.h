@@ -18,6 +18,11 @@ bool batch_body(struct inbound *in, struct error *why);
  * neither an object nor an array. */
 bool batch_events(struct inbound *in, struct normals *out, struct error *why, batch_event *each);
 
+/* May an object be n events, one for each whom it is about? Each carries it as its raw and reads anew
+ * what they share, so the bytes that stand more than once are bounded, 64 MiB for all of a request.
+ * False: counted in out->bad and noted as unread, whole. */
+bool batch_shared(struct inbound *in, const msgpack_object *event, size_t n, struct normals *out);
+
 /* `id` where there is one, else the hex SHA-256 of the whole object: the part of a key that keeps
  * two events apart of which neither says which it is. */
 struct slice batch_id(struct slice id, const msgpack_object *event, msgpack_zone *zone);

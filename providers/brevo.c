@@ -209,6 +209,8 @@ read_event(struct inbound *in, const msgpack_object *event, struct normals *out)
 		who = field_get(event, "content");
 	if (!first(who))
 		return add(in, event, who, out);
+	if (!batch_shared(in, event, who->via.array.size, out))
+		return true;
 	for (uint32_t i = 0; i < who->via.array.size; i++) {
 		const msgpack_object *one = &who->via.array.ptr[i];
 

@@ -149,6 +149,7 @@ struct normals {
 	size_t unread_count, unread_room;
 	bool unread_whole; /* over UNREAD_PARTS_MAX of them: one stands for all, the body itself */
 	size_t item;       /* the one in hand, for what normals_add makes */
+	size_t shared;     /* bytes of objects that more than one event carries */
 	struct slice text; /* what holds the items: the body, or the JSON text in it */
 	bool listed;       /* it is an array of them */
 	struct slice

@@ -21,6 +21,8 @@
 #include "scheme.h"
 #include "sns.h"
 
+enum { TOPICS_MAX = 100 };
+
 struct ses_event {
 	const char *name, *type;
 	const char *object;     /* key of the event's own object */
@@ -80,7 +82,8 @@ complaint(struct normal *ev, const msgpack_object *object, msgpack_zone *zone)
 	return sub ? BOUNCE_NO_REPORT : BOUNCE_COMPLAINT;
 }
 
-/* The status of a topic by its name, in preferences; absent when it is not there. */
+/* The status of a topic by its name, in preferences; absent when it is not there, or stands behind
+ * more topics than a list of Amazon's has. */
 static struct slice
 topic_status(const msgpack_object *preferences, struct slice topic)
 {
@@ -88,7 +91,7 @@ topic_status(const msgpack_object *preferences, struct slice topic)
 
 	if (!list || list->type != MSGPACK_OBJECT_ARRAY)
 		return (struct slice){NULL, 0};
-	for (uint32_t i = 0; i < list->via.array.size; i++)
+	for (uint32_t i = 0; i < list->via.array.size && i < TOPICS_MAX; i++)
 		if (slice_eq(field_str(&list->via.array.ptr[i], "topicName"), topic))
 			return field_str(&list->via.array.ptr[i], "subscriptionStatus");
 	return (struct slice){NULL, 0};
@@ -266,8 +269,11 @@ static void
 add_all(const struct ses_message *msg, struct normals *out)
 {
 	const msgpack_object *list = recipients(msg);
-	size_t lost = !list && !add(msg, NULL, out);
+	size_t lost;
 
+	if (!batch_shared(msg->in, msg->root, length(list), out))
+		return;
+	lost = !list && !add(msg, NULL, out);
 	for (uint32_t i = 0; list && i < list->via.array.size; i++) {
 		const msgpack_object *recipient = &list->via.array.ptr[i];
 

@@ -5,6 +5,7 @@
 #include "job.h"
 
 #include "lib/base/field.h"
+#include "lib/base/map.h"
 
 enum {
 	HEAD_BYTES = 256,  /* of an event's frame: keys, numbers, ids of journal and batch */
@@ -38,25 +39,6 @@ weight(const msgpack_object *value)
 	}
 }
 
-static int
-count_bytes(void *sum, const char *bytes, size_t n)
-{
-	(void)bytes;
-	*(size_t *)sum += n;
-	return 0;
-}
-
-static size_t
-packed_size(msgpack_object value)
-{
-	msgpack_packer packer;
-	size_t n = 0;
-
-	msgpack_packer_init(&packer, &n, count_bytes);
-	msgpack_pack_object(&packer, value);
-	return n;
-}
-
 /* The largest value becomes nil. False when there is none any more. */
 static bool
 leave_out_largest(const msgpack_object_map *data)
@@ -65,7 +47,7 @@ leave_out_largest(const msgpack_object_map *data)
 	size_t most = 0;
 
 	for (uint32_t i = 0; i < data->size; i++) {
-		const size_t n = packed_size(data->ptr[i].val);
+		const size_t n = object_bytes(&data->ptr[i].val);
 
 		if (n <= most)
 			continue;
@@ -106,7 +88,7 @@ fit_size(struct job *job, struct candidate *c, size_t most)
 
 	if (weight(&c->data) <= most)
 		return;
-	while (packed_size(c->data) > most) {
+	while (object_bytes(&c->data) > most) {
 		if (!job->foreign) {
 			refuse_native(job, c);
 			return;

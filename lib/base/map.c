@@ -130,3 +130,22 @@ list_object(const struct list *l)
 {
 	return (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {l->n, l->items}};
 }
+
+static int
+count_bytes(void *sum, const char *bytes, size_t n)
+{
+	(void)bytes;
+	*(size_t *)sum += n;
+	return 0;
+}
+
+size_t
+object_bytes(const msgpack_object *object)
+{
+	msgpack_packer packer;
+	size_t n = 0;
+
+	msgpack_packer_init(&packer, &n, count_bytes);
+	msgpack_pack_object(&packer, *object);
+	return n;
+}

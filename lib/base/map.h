@@ -68,4 +68,7 @@ object_of_bool(bool value)
 	return (msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = value};
 }
 
+/* Bytes that it takes when it is packed. */
+size_t object_bytes(const msgpack_object *object);
+
 #endif

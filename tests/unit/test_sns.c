@@ -2,6 +2,8 @@
  * delivery, and trouble of our own that is never the sender's fault. */
 #include "test_sns.h"
 
+#include <time.h>
+
 #include "providers/fields.h"
 #include "providers/scheme.h"
 #include "providers/sns.h"
@@ -497,6 +499,62 @@ key_of_raw(struct provider_source *source, const char *body)
 		check(source, raw_headers, slice_of(body), &out), CHECK_ACCEPTED, "%s", why.text);
 	cr_assert_eq(out.count, 1);
 	return out.list[0].dedup_key;
+}
+
+static char *
+many(char *to, const char *part, size_t n)
+{
+	while (n--)
+		to = stpcpy(to, part);
+	return to;
+}
+
+/* Each of them would carry all of them. */
+Test(sns, a_message_to_too_many_is_kept_once)
+{
+	struct provider_source *source = source_with((struct provider_options){.allow_raw = true});
+	enum { RECIPIENTS = 20000 };
+	static char body[RECIPIENTS * 16 + 256];
+	struct normals out;
+	char *to = stpcpy(
+		body, "{\"eventType\":\"Delivery\",\"mail\":{},\"delivery\":{\"recipients\":[");
+
+	to = many(to, "\"a@example.com\",", RECIPIENTS);
+	strcpy(to - 1, "]}}");
+	cr_assert_eq(
+		check(source, raw_headers, slice_of(body), &out), CHECK_ACCEPTED, "%s", why.text);
+	cr_expect_eq(out.count, 0);
+	cr_expect_eq(out.bad, 1);
+	cr_assert_eq(out.unread_count, 1);
+	cr_expect_eq(out.unread->reason, UNREAD_LARGE);
+	provider_source_destroy(&source);
+}
+
+/* Of each topic its status before is looked for: minutes, if among all of them. */
+Test(sns, a_change_of_countless_topics_is_an_opt_out_of_all_and_costs_no_more)
+{
+	struct provider_source *source = source_with((struct provider_options){.allow_raw = true});
+	static const char topic[] = "{\"topicName\":\"t\",\"subscriptionStatus\":\"OptOut\"},";
+	static const char other[] = "{\"topicName\":\"u\",\"subscriptionStatus\":\"OptIn\"},";
+	enum { TOPICS = 20000 };
+	static char body[2 * TOPICS * sizeof topic + 512];
+	const clock_t start = clock();
+	struct normals out;
+	char *to = stpcpy(body,
+		"{\"eventType\":\"Subscription\",\"mail\":{\"destination\":[\"a@example.com\"]},"
+		"\"subscription\":{\"newTopicPreferences\":{\"topicSubscriptionStatus\":[");
+
+	to = many(to, topic, TOPICS);
+	to = stpcpy(to - 1, "]},\"oldTopicPreferences\":{\"topicSubscriptionStatus\":[");
+	to = many(to, other, TOPICS);
+	strcpy(to - 1, "]}}}");
+	cr_assert_eq(
+		check(source, raw_headers, slice_of(body), &out), CHECK_ACCEPTED, "%s", why.text);
+	cr_assert_eq(out.count, 1);
+	cr_expect(slice_is(out.list->type, "email_unsubscribed"));
+	cr_expect_null(out.list->list.p);
+	cr_expect_lt((double)(clock() - start) / CLOCKS_PER_SEC, 5);
+	provider_source_destroy(&source);
 }
 
 #define BOUNCE(name)                                                                               \

@@ -1,5 +1,6 @@
 /* What no provider could read is told for every one of them: which item, why, and its very bytes. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,39 @@ Test(unread_parts, an_event_for_some_of_its_addresses_is_kept_beside_them)
 	cr_expect_eq(read_body("brevo", body, false), CHECK_ACCEPTED);
 	cr_expect_eq(out.count, 1);
 	expect_part(0, UNREAD_PART, body, false);
+}
+
+/* Made in the zone: {"event": ..., "email": [n addresses]} of Brevo. */
+static char *
+of_many(size_t n)
+{
+	char *text = msgpack_zone_malloc_no_align(&zone, 64 + n * 32), *to = text;
+
+	to += sprintf(to,
+		"{\"event\":\"delivered\",\"message-id\":\"m\",\"email\":[\"first@example.com\"");
+	for (size_t i = 1; i < n; i++)
+		to += sprintf(to, ",\"%07zu@example.com\"", i);
+	strcpy(to, "]}");
+	return text;
+}
+
+Test(unread_parts, an_object_that_would_stand_in_too_many_events_is_kept_once)
+{
+	char *few = of_many(1000), *many = of_many(20000), *list;
+
+	cr_expect_eq(read_body("brevo", few, false), CHECK_ACCEPTED);
+	cr_expect_eq(out.count, 1000);
+	cr_expect_eq(out.unread_count, 0);
+	cr_expect_eq(read_body("brevo", many, false), CHECK_ACCEPTED);
+	cr_expect_eq(out.count, 0);
+	cr_expect_eq(out.bad, 1);
+	expect_part(0, UNREAD_LARGE, many, false);
+	list = msgpack_zone_malloc_no_align(&zone, 5 * strlen(few) + 8);
+	sprintf(list, "[%s,%s,%s,%s,%s]", few, few, few, few, few);
+	cr_expect_eq(read_body("brevo", list, false), CHECK_ACCEPTED);
+	cr_expect_eq(out.count, 3000, "%zu", out.count);
+	cr_expect_eq(out.unread_count, 2);
+	expect_part(0, UNREAD_LARGE, few, true);
 }
 
 Test(unread_parts, what_is_left_out_is_told)
