@@ -1,6 +1,7 @@
 /* json_mend - see json_mend.h. */
 #include "json_mend.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -134,15 +135,16 @@ is_beyond_64_bits(struct slice text)
 	return digits.n > most.n || (digits.n == most.n && memcmp(digits.p, most.p, most.n) > 0);
 }
 
+/* spare: room for the text and a NUL. No number of so few bytes is, without an exponent. */
 static bool
-is_beyond_double(struct slice text, bool *starved)
+is_beyond_double(struct slice text, char *spare)
 {
-	char *terminated = strndup(text.p, text.n);
-	const bool beyond = terminated && isinf(strtod(terminated, NULL));
-
-	*starved |= !terminated;
-	free(terminated);
-	return beyond;
+	if (text.n <= DBL_MAX_10_EXP && !memchr(text.p, 'e', text.n) &&
+		!memchr(text.p, 'E', text.n))
+		return false;
+	memcpy(spare, text.p, text.n);
+	spare[text.n] = '\0';
+	return isinf(strtod(spare, NULL));
 }
 
 static bool
@@ -152,7 +154,7 @@ in_number(char c)
 }
 
 static void
-mend_number(struct mend *m, bool *starved)
+mend_number(struct mend *m)
 {
 	struct slice text = {m->p, 0};
 	bool whole = false;
@@ -160,7 +162,7 @@ mend_number(struct mend *m, bool *starved)
 	while (text.p + text.n < m->end && in_number(text.p[text.n]))
 		text.n++;
 	if (!is_number(text, &whole) ||
-		!(whole ? is_beyond_64_bits(text) : is_beyond_double(text, starved))) {
+		!(whole ? is_beyond_64_bits(text) : is_beyond_double(text, m->to))) {
 		copy(m, text.n);
 		return;
 	}
@@ -181,11 +183,11 @@ json_mend(struct slice text, bool *starved)
 		if (*m.p == '"')
 			mend_text(&m);
 		else if (*m.p == '-' || (*m.p >= '0' && *m.p <= '9'))
-			mend_number(&m, starved);
+			mend_number(&m);
 		else
 			copy(&m, 1);
 	}
-	if (m.mended && !*starved)
+	if (m.mended)
 		return (struct slice){out, (size_t)(m.to - out)};
 	free(out);
 	return (struct slice){NULL, 0};
