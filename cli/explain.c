@@ -1,5 +1,5 @@
-/* explain - see explain.h. The decision's words are those of proto/bounce.h; what each type does stands
- * in docs/events.md. */
+/* explain - see explain.h. The decision's words are those of proto/bounce.h; what each type does
+ * stands in docs/events.md. */
 #include "explain.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* fsck - verifies the journal, its index, the dead letters, what is unread and what is applied, and mends on
- * demand.
+/* fsck - verifies the journal, its index, the dead letters, what is unread and what is applied, and
+ * mends on demand.
  *
  * In: the stores on disk. Out: each finding with what it means; a summary. A kill while mending
  * leaves whole groups mended. */

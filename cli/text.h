@@ -9,8 +9,9 @@
 
 #include "lib/base/slice.h"
 
-/* Prints the text with `?` for each character that steers (lib/base/steering.h), cut at most columns (bytes that begin a
- * character; 0: whole) with "..." at the end of what is cut. Returns how many columns it took. */
+/* Prints the text with `?` for each character that steers (lib/base/steering.h), cut at most columns
+ * (bytes that begin a character; 0: whole) with "..." at the end of what is cut. Returns how many
+ * columns it took. */
 size_t text_print(struct slice text, size_t most);
 size_t text_print_to(FILE *to, struct slice text, size_t most);
 

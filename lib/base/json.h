@@ -32,8 +32,8 @@ bool json_read(struct json_reader *reader, struct slice text, msgpack_zone *zone
 
 /* The same for a batch, so that one bad event sinks none of the others: of an array that is refused
  * only for what stands in some of its objects (repeated keys, bytes that are no UTF-8), these become
- * nil. Then its other items that are no
- * objects do too. False when none of its objects can be read. */
+ * nil. Then its other items that are no objects do too. False when none of its objects can be
+ * read. */
 bool json_read_batch(struct json_reader *reader, struct slice text, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 

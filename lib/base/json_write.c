@@ -1,8 +1,8 @@
 /* json_write - msgpack objects to JSON text, through json-c.
  *
  * In: objects from frames, whose texts may hold any byte. Out: always valid JSON: what is no UTF-8
- * becomes U+FFFD, what JSON has no word for (not a number, infinity) becomes null, and what would steer
- * a terminal (steering.h) stands as \uXXXX. No state. */
+ * becomes U+FFFD, what JSON has no word for (not a number, infinity) becomes null, and what would
+ * steer a terminal (steering.h) stands as \uXXXX. No state. */
 #include "json.h"
 
 #include <json-c/json.h>

@@ -37,10 +37,9 @@ static void
 run_json(const struct fuzz_target *target, struct slice bytes)
 {
 	msgpack_object first, again;
+	struct slice *items;
 	msgpack_zone zone;
 	char *text;
-
-	struct slice *items;
 	size_t n;
 
 	(void)target;
