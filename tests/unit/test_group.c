@@ -412,6 +412,36 @@ Test(group, the_marks_of_a_large_batch_and_of_many_requests_are_all_different)
 	}
 }
 
+/* Proven by what covers no event, as Mailgun does. */
+static void
+ask_by_token(size_t i, const char *id, const char *token, uint64_t signed_ms)
+{
+	static uint64_t number = 1;
+
+	ask(i, number++, false, event(id));
+	jobs[i].foreign = provider_find("mailgun");
+	jobs[i].proof = (struct proof){.token = slice_of(token), .signed_ms = signed_ms};
+}
+
+Test(group, a_proof_that_covers_no_event_is_good_for_the_one_it_came_with_first)
+{
+	const uint64_t now_ms = clock_wall_ms();
+
+	ask_by_token(0, "a", "t", now_ms);
+	ask_by_token(1, "b", "t", now_ms);
+	ask_by_token(2, "b", "u", now_ms);
+	cr_expect_eq(commit(3), 2);
+	cr_expect_eq(status_of(&jobs[0]), 200);
+	cr_expect_eq(status_of(&jobs[1]), 406);
+	cr_expect_eq(status_of(&jobs[2]), 200);
+	ask_by_token(0, "c", "t", now_ms);
+	ask_by_token(1, "a", "t", now_ms);
+	cr_expect_eq(commit(2), 0);
+	cr_expect_eq(status_of(&jobs[0]), 406);
+	cr_expect_eq(status_of(&jobs[1]), 200);
+	cr_expect_eq(scratch_seen(&s, j, "c"), SEEN_NEW);
+}
+
 /* From here on another node is asked as well. */
 static void
 join_the_model(void)
