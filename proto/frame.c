@@ -463,6 +463,37 @@ frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n, msg
 }
 
 static bool
+next_text(struct bytes *in, struct slice *text)
+{
+	struct head h = {NONE, 0};
+
+	if (!read_head(in, &h) || h.type != STR)
+		return false;
+	*text = (struct slice){(const char *)in->p, h.n};
+	in->p += h.n;
+	return true;
+}
+
+bool
+frame_text(const void *bytes, size_t n, const char *name, struct slice *text)
+{
+	const uint8_t *start = bytes;
+	struct bytes in = {start, start + n};
+	struct head map = {NONE, 0};
+	struct slice key;
+
+	if (n == 0 || !read_head(&in, &map) || map.type != MAP)
+		return false;
+	for (uint64_t i = 0; i < map.n && next_text(&in, &key); i++) {
+		if (slice_is(key, name))
+			return next_text(&in, text);
+		if (walk_value(&in, DEPTH_MAX) != WALK_OK)
+			return false;
+	}
+	return false;
+}
+
+static bool
 seqs_object(const struct seqs *seqs, msgpack_zone *zone, msgpack_object *out)
 {
 	msgpack_object *list = msgpack_zone_malloc(zone, (seqs->n + 1) * sizeof *list);

@@ -189,6 +189,10 @@ bool frame_pack(const struct frame_schema *schema, const void *frame, msgpack_sb
 bool frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n,
 	msgpack_zone *zone, void *frame, struct error *why);
 
+/* One text of a frame that has been read whole before, by whoever stored it: what stands behind it is
+ * not looked at. False when it has no such text up to there. */
+bool frame_text(const void *bytes, size_t n, const char *name, struct slice *text);
+
 /* The frame as a msgpack map in the zone, for printing as JSON. */
 bool frame_object(const struct frame_schema *schema, const void *frame, msgpack_zone *zone,
 	msgpack_object *out);

@@ -323,13 +323,15 @@ is_owed(struct custodian *c, uint64_t seq, uint8_t said_by)
 {
 	const uint8_t state = ledger_get(c->ledger, seq);
 	struct journal_event ev;
+	struct slice type;
 
 	if (said_by == ANYBODY)
 		return true;
 	if ((state & LEDGER_OUT) && (state & LEDGER_ROUTE) != c->dlq)
 		return (state & LEDGER_ROUTE) == said_by;
 	return !journal_event_at(c->journal, seq, &ev) || (ev.tried && ev.last.dead) ||
-	       custodian_route_of(c, &ev) == said_by;
+	       (frame_text(ev.frame.p, ev.frame.n, "type", &type) &&
+		       config_route(c->cfg, type) == said_by);
 }
 
 /* Drops verdicts of those whom the event is not owed to: they would end another's work undone. */

@@ -413,6 +413,27 @@ Test(frame, every_frame_that_is_cut_is_refused)
 	}
 }
 
+Test(frame, one_text_is_read_by_itself_and_never_behind_the_end)
+{
+	const struct event in = sample_event();
+	struct slice text = {NULL, 0};
+	size_t from = 0;
+
+	frame_pack(&event_schema, &in, &bytes);
+	cr_assert(frame_text(bytes.data, bytes.size, "type", &text));
+	cr_expect(slice_is(text, "email_clicked"));
+	from = (size_t)(text.p - bytes.data) + text.n;
+	cr_expect_not(frame_text(bytes.data, bytes.size, "seq", &text), "a number");
+	cr_expect_not(frame_text(bytes.data, bytes.size, "url", &text), "within data");
+	for (size_t n = 0; n < bytes.size; n++) {
+		char *copy = malloc(n + 1);
+
+		memcpy(copy, bytes.data, n);
+		cr_expect_eq(frame_text(copy, n, "type", &text), n >= from);
+		free(copy);
+	}
+}
+
 /* Everything of an event frame but the value of `data`. */
 static void
 event_up_to_data(void)
