@@ -9,7 +9,8 @@
 /* X(name, busy, age, future): providers/<name>.c gives provider_<name>; trotline's is in generic.c.
  * busy: the HTTP status that says "the trouble is ours, come again" to this sender.
  * age, future: by default the signed time may lie so many s behind, which is the sender's own retry
- * horizon at least, and ahead; 0: the sender signs no time, or by its scheme. */
+ * horizon at least (SendGrid's and ten minutes for its last attempt to arrive), and ahead; 0: the
+ * sender signs no time, or by its scheme. */
 #define PROVIDERS(X)                                                                               \
 	X(trotline, 503, 600, 300)                                                                 \
 	X(generic, 503, 0, 0)                                                                      \

@@ -2,8 +2,11 @@
 #include "entry.h"
 
 #include "lib/base/map.h"
+#include "proto/limits.h"
 
-enum { DATA_KEYS = 24, ID_MAX = 512, EMAIL_MAX = 320 };
+enum { DATA_KEYS = 24 };
+
+_Static_assert((int)ADDRESS_MAX <= (int)WIDTH_EMAIL, "each address that is one can travel");
 
 struct data {
 	msgpack_object_kv *kv;
@@ -63,22 +66,16 @@ data_of(const struct normal *ev, msgpack_zone *zone, msgpack_object *out)
 	return true;
 }
 
-static struct slice
-at_most(struct slice s, size_t most)
-{
-	return s.p && s.n > 0 && s.n <= most ? s : (struct slice){NULL, 0};
-}
-
 /* The event's id is the provider's; where it gives none, or a boundless one, the dedup key's start.
  */
 static struct slice
 id_of(const struct normal *ev)
 {
-	const struct slice id = at_most(ev->event_id, ID_MAX);
+	const struct slice key = ev->dedup_key;
 
-	if (id.p)
-		return id;
-	return (struct slice){ev->dedup_key.p, ev->dedup_key.n < ID_MAX ? ev->dedup_key.n : ID_MAX};
+	if (ev->event_id.n && ev->event_id.n <= WIDTH_ID)
+		return ev->event_id;
+	return (struct slice){key.p, key.n < WIDTH_ID ? key.n : WIDTH_ID};
 }
 
 bool
@@ -87,18 +84,9 @@ entry_of(const struct normal *ev, uint64_t now_ms, msgpack_zone *zone, struct en
 	*out = (struct entry){
 		.type = ev->type,
 		.id = id_of(ev),
-		.email = at_most(ev->email, EMAIL_MAX),
+		.email = ev->email,
 		.key = ev->dedup_key,
 		.ts_ms = ev->ts_ms > 0 ? ev->ts_ms : (int64_t)now_ms,
 	};
 	return ev->fault || data_of(ev, zone, &out->data);
-}
-
-const char *
-entry_too_long(const struct normal *ev, size_t *n)
-{
-	*n = ev->event_id.n > ID_MAX ? ev->event_id.n : ev->email.n;
-	if (ev->event_id.n > ID_MAX)
-		return "event_id";
-	return ev->email.n > EMAIL_MAX ? "email" : NULL;
 }

@@ -7,7 +7,7 @@
 #include "provider.h"
 
 struct entry {
-	struct slice type, id, email; /* absent where there is none that fits */
+	struct slice type, id, email; /* absent where there is none */
 	struct slice key;             /* what makes it the same event again */
 	int64_t ts_ms;
 	/* Of a native event as it came; of others the fields that handlers read, under the names that
@@ -18,8 +18,5 @@ struct entry {
 
 /* now_ms: the time of an event that has none. False when memory is short. */
 bool entry_of(const struct normal *ev, uint64_t now_ms, msgpack_zone *zone, struct entry *out);
-
-/* Names the first text of the event that is too long to travel, and its length; NULL: none. */
-const char *entry_too_long(const struct normal *ev, size_t *n);
 
 #endif

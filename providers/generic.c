@@ -11,10 +11,11 @@
  * its `data` (unless `data` has such a key of its own). */
 #include "batch.h"
 #include "fields.h"
+#include "proto/limits.h"
 #include "scheme_check.h"
 #include "source.h"
 
-enum { TYPE_MAX = 128, ID_MAX = 512, TAKEN = 202 };
+enum { TAKEN = 202 };
 
 static const struct slice NONE = {NULL, 0};
 static const char ENVELOPE[] = "envelope";
@@ -48,8 +49,8 @@ static bool
 read_required(const msgpack_object *event, struct normal *ev, const msgpack_object **data)
 {
 	*data = field_get(event, native_names[NATIVE_DATA]);
-	ev->type = ev->provider_event = short_text(event, native_names[NATIVE_TYPE], TYPE_MAX);
-	ev->event_id = ev->dedup_key = short_text(event, native_names[NATIVE_ID], ID_MAX);
+	ev->type = ev->provider_event = short_text(event, native_names[NATIVE_TYPE], WIDTH_TYPE);
+	ev->event_id = ev->dedup_key = short_text(event, native_names[NATIVE_ID], WIDTH_ID);
 	ev->ts_ms = fields_time(event, native_names[NATIVE_TIMESTAMP]);
 	ev->raw = *event;
 	ev->missing = (unsigned)!ev->type.p << NATIVE_TYPE |

@@ -194,7 +194,6 @@ normalise(
 	return batch_events(in, out, why, read_event);
 }
 
-/* The age is that of the last attempt, and ten minutes for it to arrive. */
 const struct provider provider_sendgrid = {
 	.name = "sendgrid",
 	.title = "Twilio SendGrid",

@@ -141,8 +141,6 @@ take_event(struct job *job, size_t from, struct candidate *c, const struct confi
 {
 	const struct normal *ev = &job->normals.list[from];
 	struct entry entry;
-	const char *field;
-	size_t n;
 
 	if (!entry_of(ev, now_ms, &job->zone, &entry))
 		return false;
@@ -161,9 +159,8 @@ take_event(struct job *job, size_t from, struct candidate *c, const struct confi
 	};
 	if (ev->fault)
 		return true;
-	field = entry_too_long(ev, &n);
-	if (field)
-		job_note_long(job, c, field, n);
+	if (ev->event_id.n > WIDTH_ID)
+		job_note_long(job, c, "event_id", ev->event_id.n);
 	job_fit(job, c, cfg);
 	return !job->normals.incomplete;
 }

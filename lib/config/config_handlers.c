@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 #include "config_private.h"
+#include "proto/limits.h"
 #include "proto/types.h"
-
-enum { TYPE_MAX = 128 };
 
 /* Index of the handler among the first n rows; n when it is not there. */
 static size_t
@@ -47,8 +46,8 @@ check_types(const struct config_load *ld, const struct config_handler *rows, siz
 	for (size_t t = 0; t < rows[row].types_count; t++) {
 		struct config_key key = config_key("handlers[%zu].types[%zu]", row, t);
 
-		if (strlen(rows[row].types[t]) > TYPE_MAX)
-			return config_fault(ld, key.text, "is longer than %d bytes", TYPE_MAX);
+		if (strlen(rows[row].types[t]) > WIDTH_TYPE)
+			return config_fault(ld, key.text, "is longer than %d bytes", WIDTH_TYPE);
 		if (is_taken(rows, row, t))
 			return config_fault(ld, key.text, "\"%.64s\" stands there twice",
 				config_entry_find(ld, key.text)->text);
