@@ -278,24 +278,32 @@ total(const struct slice *parts, size_t n)
 	return sum;
 }
 
+/* One after the other, or NULL when memory is short; the caller frees it. */
+static unsigned char *
+joined(const struct slice *parts, size_t n, size_t size)
+{
+	unsigned char *whole = malloc(size + 1), *to = whole;
+
+	for (size_t i = 0; whole && i < n; i++)
+		if (parts[i].n)
+			to = mempcpy(to, parts[i].p, parts[i].n);
+	return whole;
+}
+
 /* Ed25519 reads the message twice, so it must have it in one piece. */
 static bool
 verify_whole(struct key *key, const struct slice *parts, size_t n, struct slice signature)
 {
 	const size_t size = total(parts, n);
-	unsigned char *whole = malloc(size + 1), *to = whole;
-	bool good;
+	unsigned char *copy = n == 1 ? NULL : joined(parts, n, size);
+	const unsigned char *whole = n == 1 ? (const unsigned char *)parts->p : copy;
+	const bool good =
+		whole && EVP_MD_CTX_reset(key->work) &&
+		EVP_DigestVerifyInit_ex(key->work, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
+		EVP_DigestVerify(key->work, (const unsigned char *)signature.p, signature.n, whole,
+			size) == 1;
 
-	if (!whole)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (parts[i].n)
-			to = mempcpy(to, parts[i].p, parts[i].n);
-	good = EVP_MD_CTX_reset(key->work) &&
-	       EVP_DigestVerifyInit_ex(key->work, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
-	       EVP_DigestVerify(key->work, (const unsigned char *)signature.p, signature.n, whole,
-		       size) == 1;
-	free(whole);
+	free(copy);
 	return good;
 }
 
@@ -323,6 +331,12 @@ key_verifies(struct key *key, enum digest digest, const struct slice *parts, siz
 			     : verify_digest(key, digest, parts, n, signature);
 	ERR_clear_error();
 	return good;
+}
+
+bool
+key_is_public(const struct key *key)
+{
+	return key->pkey != NULL;
 }
 
 bool

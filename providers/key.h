@@ -50,6 +50,9 @@ bool key_mac_is(struct key *key, const struct slice *parts, size_t n, const stru
 bool key_verifies(struct key *key, enum digest digest, const struct slice *parts, size_t n,
 	struct slice signature);
 
+/* Is it a public key, for key_verifies? */
+bool key_is_public(const struct key *key);
+
 /* Is `given` the very text of a KEY_TEXT or KEY_PASSWORD key? */
 bool key_text_is(const struct key *key, struct slice given);
 

@@ -20,7 +20,7 @@
 #include "lib/base/address.h"
 #include "scheme.h"
 
-enum { MAC_LEN = 32, TIMESTAMP_DIGITS = 10, MS_PER_S = 1000, OWN_CODES = 600 };
+enum { MAC_LEN = 32, TOKEN_MAX = 1024, TIMESTAMP_DIGITS = 10, MS_PER_S = 1000, OWN_CODES = 600 };
 
 static const struct event_name names[] = {
 	{"accepted", "email_accepted", NULL},
@@ -85,16 +85,6 @@ signed_block(const struct inbound *in)
 	return block && block->type == MSGPACK_OBJECT_STR ? &in->root : block;
 }
 
-static bool
-signature_is(struct provider_source *source, const msgpack_object *block, const char *key,
-	const struct slice parts[2])
-{
-	unsigned char mac[MAC_LEN];
-
-	return decode_hex(field_str(block, key), mac, sizeof mac) &&
-	       scheme_mac_is(source, parts, 2, (struct slice){(char *)mac, sizeof mac});
-}
-
 /* Ten digits reach from 2001 to 2286. */
 static bool
 read_timestamp(struct slice text, int64_t *seconds, struct error *why)
@@ -108,14 +98,20 @@ static bool
 is_signed(struct provider_source *source, const msgpack_object *block, struct slice timestamp,
 	struct error *why)
 {
+	static const char *const keys[] = {"signature", "parent-signature"};
 	const struct slice parts[] = {timestamp, FIELDS_TEXT(block, "token")};
-	bool good;
+	unsigned char macs[2][MAC_LEN];
+	struct slice given[2];
+	size_t n = 0;
 
-	if (!parts[1].n)
-		return error_set(why, "signature.token is missing");
-	good = signature_is(source, block, "signature", parts);
-	good |= signature_is(source, block, "parent-signature", parts);
-	return good ||
+	if (!parts[1].n || parts[1].n > TOKEN_MAX)
+		return error_set(why, "signature.token is %s", parts[1].n ? "too long" : "missing");
+	for (size_t i = 0; i < 2; i++)
+		if (decode_hex(field_str(block, keys[i]), macs[n], MAC_LEN)) {
+			given[n] = (struct slice){(char *)macs[n], MAC_LEN};
+			n++;
+		}
+	return scheme_mac_is(source, parts, 2, given, n) ||
 	       error_set(why,
 		       "signature.signature is not the hex HMAC-SHA256 of timestamp and token with any live signing key");
 }

@@ -189,7 +189,7 @@ is_signed(struct provider_source *source, const struct form *form, const struct 
 {
 	const size_t n = 2 * form->count + 1;
 
-	return scheme_mac_is(source, parts, n, given) ||
+	return scheme_mac_is(source, parts, n, &given, 1) ||
 	       (slice_is(form_get(form, EVENTS), "[]") &&
 		       known_key_signed(source, KEY_HMAC_SHA1, parts, n, given));
 }

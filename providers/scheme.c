@@ -7,13 +7,13 @@
 enum { SHA256_LEN = 32, MS_PER_S = 1000 };
 
 bool
-scheme_mac_is(
-	struct provider_source *source, const struct slice *parts, size_t n, struct slice given)
+scheme_mac_is(struct provider_source *source, const struct slice *parts, size_t n,
+	const struct slice *given, size_t given_count)
 {
 	bool is = false;
 
 	for (size_t i = 0; i < source->keys_count; i++)
-		is |= key_mac_is(source->keys[i], parts, n, &given, 1);
+		is |= key_mac_is(source->keys[i], parts, n, given, given_count);
 	return is;
 }
 
@@ -45,7 +45,7 @@ scheme_hmac_hex(struct provider_source *source, struct inbound *in, const char *
 			*prefix ? " and " : "", 2 * SHA256_LEN);
 		return CHECK_SIGNATURE;
 	}
-	if (scheme_mac_is(source, &in->body, 1, (struct slice){(char *)given, sizeof given}))
+	if (scheme_mac_is(source, &in->body, 1, &(struct slice){(char *)given, sizeof given}, 1))
 		return CHECK_ACCEPTED;
 	error_set(why,
 		"header %s is not the HMAC-SHA256 of the body (%zu bytes) with any live secret",

@@ -21,10 +21,10 @@
 #include "provider.h"
 #include "scheme_table.h"
 
-/* key_mac_is with one given MAC, and key_verifies, over all live keys of a source: true when one of
- * them says so. */
-bool scheme_mac_is(
-	struct provider_source *source, const struct slice *parts, size_t n, struct slice given);
+/* key_mac_is and key_verifies over all live keys of a source: true when one of them says so. Each key
+ * makes one digest of the parts for all the MACs that are given, and one for each signature. */
+bool scheme_mac_is(struct provider_source *source, const struct slice *parts, size_t n,
+	const struct slice *given, size_t given_count);
 bool scheme_verifies(struct provider_source *source, enum digest digest, const struct slice *parts,
 	size_t n, struct slice signature);
 

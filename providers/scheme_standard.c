@@ -4,12 +4,15 @@
  * timestamp '.' body; signatures are a list separated by single spaces, unknown versions are
  * skipped; the secret is base64. What is not in the libraries: an id with a '.' is refused, for
  * with it the border between the three signed parts could be shifted without the signature
- * noticing; and of each version the first 16 signatures are tried, for each costs work before
- * anyone has proved anything. */
+ * noticing; and the first 16 v1 are tried, which cost a key one digest of the body between them, and
+ * the first 4 v1a, which cost it one each, of bodies up to 1 MiB: nobody has proved anything yet. */
+#include <stdlib.h>
+
 #include "scheme.h"
 #include "source.h"
 
-enum { MAC_LEN = 32, ED25519_LEN = 64, SIGNATURES_MAX = 16, MS_PER_S = 1000 };
+enum { MAC_LEN = 32, ED25519_LEN = 64, V1_MAX = 16, V1A_MAX = 4, MS_PER_S = 1000 };
+enum { V1A_BODY_MAX = 1 << 20 };
 
 /* The three headers' names; a request is read by the first set of which it has all. */
 static const struct names {
@@ -25,8 +28,8 @@ struct standard {
 };
 
 struct signatures {
-	struct slice v1[SIGNATURES_MAX], v1a[SIGNATURES_MAX]; /* decoded */
-	size_t v1_count, v1a_count, untried;
+	struct slice v1[V1_MAX], v1a[V1A_MAX]; /* decoded */
+	size_t v1_count, v1a_count, v1_untried, v1a_untried;
 };
 
 static bool
@@ -74,16 +77,28 @@ read_headers(const msgpack_object *headers, struct standard *s, struct error *wh
 /* Adds the decoded rest of an item to its list; what is no signature of that length is skipped.
  * False when the list is full. */
 static bool
-take(struct slice text, size_t length, struct slice *list, size_t *count, msgpack_zone *zone)
+take(struct slice text, size_t length, struct slice *list, size_t *count, size_t max,
+	msgpack_zone *zone)
 {
 	const struct slice bytes = decode_base64(text, BASE64_STRICT, zone);
 
 	if (bytes.n != length)
 		return true;
-	if (*count == SIGNATURES_MAX)
+	if (*count == max)
 		return false;
 	list[(*count)++] = bytes;
 	return true;
+}
+
+static void
+take_item(struct slice item, struct signatures *list, msgpack_zone *zone)
+{
+	if (slice_starts(item, "v1,"))
+		list->v1_untried += !take((struct slice){item.p + 3, item.n - 3}, MAC_LEN, list->v1,
+			&list->v1_count, V1_MAX, zone);
+	else if (slice_starts(item, "v1a,"))
+		list->v1a_untried += !take((struct slice){item.p + 4, item.n - 4}, ED25519_LEN,
+			list->v1a, &list->v1a_count, V1A_MAX, zone);
 }
 
 static void
@@ -92,50 +107,78 @@ read_signatures(struct slice text, struct signatures *list, msgpack_zone *zone)
 	while (text.n) {
 		const char *space = memchr(text.p, ' ', text.n);
 		const size_t n = space ? (size_t)(space - text.p) : text.n;
-		const struct slice item = {text.p, n};
 
-		if (slice_starts(item, "v1,"))
-			list->untried += !take((struct slice){text.p + 3, n - 3}, MAC_LEN, list->v1,
-				&list->v1_count, zone);
-		else if (slice_starts(item, "v1a,"))
-			list->untried += !take((struct slice){text.p + 4, n - 4}, ED25519_LEN,
-				list->v1a, &list->v1a_count, zone);
+		take_item((struct slice){text.p, n}, list, zone);
 		text.p += n + (space != NULL);
 		text.n -= n + (space != NULL);
 	}
 }
 
-/* A key answers only for signatures of its own kind. */
 static bool
-key_matches(struct key *key, const struct slice parts[5], const struct signatures *list)
+has_public_key(const struct provider_source *source)
 {
-	bool good = key_mac_is(key, parts, 5, list->v1, list->v1_count);
+	bool has = false;
 
-	for (size_t i = 0; i < list->v1a_count; i++)
-		good |= key_verifies(key, DIGEST_SHA256, parts, 5, list->v1a[i]);
+	for (size_t i = 0; i < source->keys_count; i++)
+		has |= key_is_public(source->keys[i]);
+	return has;
+}
+
+/* Ed25519 takes the message whole: it is put together once, for all keys and signatures. */
+static bool
+any_verifies(
+	struct provider_source *source, const struct slice parts[5], const struct signatures *list)
+{
+	struct slice whole = {NULL, 0};
+	char *copy;
+	bool good = false;
+
+	for (size_t i = 0; i < 5; i++)
+		whole.n += parts[i].n;
+	whole.p = copy = malloc(whole.n);
+	for (size_t i = 0; copy && i < 5; i++)
+		if (parts[i].n)
+			copy = mempcpy(copy, parts[i].p, parts[i].n);
+	for (size_t i = 0; copy && i < list->v1a_count; i++)
+		good |= scheme_verifies(source, DIGEST_SHA256, &whole, 1, list->v1a[i]);
+	free((void *)(uintptr_t)whole.p);
 	return good;
 }
 
+static bool
+say_untried(const struct signatures *list, struct error *why)
+{
+	if (list->v1_untried)
+		error_wrap(why, "of each version the first %d are tried, %zu were not", V1_MAX,
+			list->v1_untried);
+	if (list->v1a_untried)
+		error_wrap(why, "of v1a the first %d are tried, %zu were not", V1A_MAX,
+			list->v1a_untried);
+	return false;
+}
+
+/* A key answers only for signatures of its own kind. */
 static bool
 matches(struct provider_source *source, const struct standard *s, struct slice body,
 	const struct signatures *list, struct error *why)
 {
 	const struct slice parts[] = {s->id, {".", 1}, s->timestamp, {".", 1}, body};
-	bool good = false;
+	const bool public = list->v1a_count && has_public_key(source);
+	const bool large = public && body.n > V1A_BODY_MAX;
 
 	if (!list->v1_count && !list->v1a_count)
 		return error_set(
 			why, "the signature header has no v1,<base64> and no v1a,<base64>");
-	for (size_t i = 0; i < source->keys_count; i++)
-		good |= key_matches(source->keys[i], parts, list);
-	if (good)
+	if (list->v1_count && scheme_mac_is(source, parts, 5, list->v1, list->v1_count))
+		return true;
+	if (public && !large && any_verifies(source, parts, list))
 		return true;
 	error_set(why,
 		"none of the signatures (%zu v1, %zu v1a) over id, timestamp and body (%zu bytes) is by a live key of its kind",
 		list->v1_count, list->v1a_count, body.n);
-	return list->untried &&
-	       error_wrap(why, "of each version the first %d are tried, %zu were not",
-		       SIGNATURES_MAX, list->untried);
+	if (large)
+		error_wrap(why, "v1a is tried over bodies of up to %d bytes", V1A_BODY_MAX);
+	return say_untried(list, why);
 }
 
 enum check_step

@@ -60,11 +60,8 @@ static bool
 matches(struct provider_source *source, const struct stripe *s, struct slice body)
 {
 	const struct slice parts[] = {s->t, {".", 1}, body};
-	bool is = false;
 
-	for (size_t i = 0; i < source->keys_count; i++)
-		is |= key_mac_is(source->keys[i], parts, 3, s->given, s->count);
-	return is;
+	return scheme_mac_is(source, parts, 3, s->given, s->count);
 }
 
 static bool
