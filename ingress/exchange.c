@@ -4,13 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 1024 };
+enum { FIRST_ROOM = 1024, SMALL_MAX = 64 << 10, SMALL_PART = 64, RESERVE_PART = 8, PACE_MS = 1024 };
+
+/* Bytes of bodies: of all, and of those that are not small. */
+struct held {
+	size_t all, large;
+};
 
 struct exchanges {
 	size_t most, used, live; /* places; places ever used; exchanges now */
-	size_t memory, memory_used;
+	size_t memory, small;    /* for bodies; up to this one is small */
+	struct held held;
 	struct {
-		size_t live, memory;
+		size_t live;
+		struct held held;
 	} shares[CONFIG_SOURCES_MAX + 1];
 	bool shared;      /* more than one source */
 	uint32_t *unused; /* stack of free places below `used` */
@@ -27,6 +34,7 @@ exchanges_new(size_t most, size_t memory)
 		return NULL;
 	t->most = most;
 	t->memory = memory;
+	t->small = memory / SMALL_PART < SMALL_MAX ? memory / SMALL_PART : SMALL_MAX;
 	t->unused = calloc(most, sizeof *t->unused);
 	if (!t->unused)
 		exchanges_destroy(&t);
@@ -64,6 +72,7 @@ exchange_open(struct exchanges *t, void *connection, uint64_t now_ms)
 		.generation = x->generation + 1,
 		.connection = connection,
 		.since_ms = now_ms,
+		.pace_ms = now_ms,
 	};
 	t->live++;
 	return x;
@@ -80,14 +89,33 @@ exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t so
 	return true;
 }
 
+/* What is held once a body has got room instead of what it has. */
+static struct held
+held_with(const struct exchanges *t, const struct exchange *x, struct held held, size_t room)
+{
+	held.all = held.all - x->room + room;
+	held.large -= x->room > t->small ? x->room : 0;
+	held.large += room > t->small ? room : 0;
+	return held;
+}
+
+static void
+set_room(struct exchanges *t, struct exchange *x, size_t room)
+{
+	struct held *share = &t->shares[x->share].held;
+
+	t->held = held_with(t, x, t->held, room);
+	*share = held_with(t, x, *share, room);
+	x->room = room;
+}
+
 void
 exchange_drop_body(struct exchanges *t, struct exchange *x)
 {
-	t->memory_used -= x->room;
-	t->shares[x->share].memory -= x->room;
+	set_room(t, x, 0);
 	free(x->body);
 	x->body = NULL;
-	x->n = x->room = 0;
+	x->n = 0;
 }
 
 void
@@ -101,52 +129,119 @@ exchange_close(struct exchanges *t, struct exchange *x)
 	t->live--;
 }
 
-/* A source's only body may be of any size that is allowed at all. */
+/* May the source of a body hold so much, of what it shares with others? As much as it leaves free: half
+ * when it is alone in that, a third of two. Its only body may be of any size that is allowed at all. */
 static bool
-has_memory(const struct exchanges *t, const struct exchange *x, size_t more)
+is_fair(const struct exchanges *t, size_t mine, size_t all, size_t memory, size_t room)
 {
-	const size_t held = t->shares[x->share].memory;
+	return !t->shared || mine == room || (all <= memory && mine <= memory - all);
+}
 
-	return t->memory_used + more <= t->memory &&
-	       (!t->shared || held == x->room || held + more <= t->memory / 2);
+/* Large bodies leave a reserve that only small ones may use. */
+static bool
+has_memory(const struct exchanges *t, const struct exchange *x, size_t room)
+{
+	const struct held all = held_with(t, x, t->held, room),
+			  mine = held_with(t, x, t->shares[x->share].held, room);
+	const size_t large = t->memory - t->memory / RESERVE_PART;
+
+	if (all.all > t->memory)
+		return false;
+	if (room <= t->small)
+		return is_fair(t, mine.all - mine.large, all.all, t->memory, room);
+	return (all.large <= large || all.large == room) &&
+	       is_fair(t, mine.large, all.large, large, room);
+}
+
+/* For need bytes, and some that are likely to follow. */
+static size_t
+room_for(const struct exchanges *t, const struct exchange *x, size_t need)
+{
+	const size_t most = x->expected >= need && x->expected < x->limit ? x->expected : x->limit;
+	size_t room = x->room < t->small ? 2 * x->room : x->room + x->room / 4;
+
+	if (room < FIRST_ROOM)
+		room = FIRST_ROOM;
+	if (room < need)
+		room = need;
+	return room < most ? room : most;
 }
 
 static bool
 grow(struct exchanges *t, struct exchange *x, size_t need)
 {
-	size_t room = x->room ? x->room : FIRST_ROOM;
+	size_t room = room_for(t, x, need);
 	char *body;
 
-	while (room < need)
-		room *= 2;
-	if (room > x->limit)
-		room = x->limit;
-	if (!has_memory(t, x, room - x->room))
+	if (!has_memory(t, x, room))
+		room = need;
+	if (!has_memory(t, x, room))
 		return false;
 	body = realloc(x->body, room);
 	if (!body)
 		return false;
-	t->memory_used += room - x->room;
-	t->shares[x->share].memory += room - x->room;
 	x->body = body;
-	x->room = room;
+	set_room(t, x, room);
 	return true;
 }
 
-enum exchange_body
-exchange_add(struct exchanges *t, struct exchange *x, const char *bytes, size_t n, size_t expected)
+/* What came of late: each PACE_MS the half of it is forgotten. */
+static uint64_t
+pace_at(const struct exchange *x, uint64_t now_ms)
 {
-	size_t need = x->n + n;
+	const uint64_t halves = (now_ms - x->pace_ms) / PACE_MS;
+
+	return halves < 64 ? x->pace >> halves : 0;
+}
+
+static void
+keep_pace(struct exchange *x, size_t n, uint64_t now_ms)
+{
+	x->pace = pace_at(x, now_ms) + n;
+	x->pace_ms = now_ms - (now_ms - x->pace_ms) % PACE_MS;
+}
+
+enum exchange_body
+exchange_add(struct exchanges *t, struct exchange *x, struct slice bytes, uint64_t now_ms)
+{
+	const size_t need = x->n + bytes.n;
 
 	if (need > x->limit)
 		return EXCHANGE_BODY_LARGE;
-	if (x->room == 0 && expected > need && expected <= x->limit)
-		need = expected;
 	if (need > x->room && !grow(t, x, need))
 		return EXCHANGE_BODY_MEMORY;
-	memcpy(x->body + x->n, bytes, n);
-	x->n += n;
+	memcpy(x->body + x->n, bytes.p, bytes.n);
+	x->n = need;
+	keep_pace(x, bytes.n, now_ms);
 	return EXCHANGE_BODY_OK;
+}
+
+/* For how many seconds it holds what it holds, at its pace (or at 1 KiB/s, if that is more). */
+static uint64_t
+burden(size_t room, uint64_t pace)
+{
+	return room / (pace + FIRST_ROOM);
+}
+
+struct exchange *
+exchange_slowest(struct exchanges *t, struct exchange *x, size_t n, uint64_t now_ms)
+{
+	const size_t room = x->n + n, mine = t->shares[x->share].held.all;
+	uint64_t most = burden(room, pace_at(x, now_ms) + n);
+	struct exchange *slowest = x;
+
+	for (size_t i = 0; room <= t->memory && i < t->used; i++) {
+		struct exchange *y = &t->places[i];
+		const bool helps = y->state == EXCHANGE_READING && y->room > 0 &&
+				   (room <= t->small || y->room > t->small) &&
+				   t->shares[y->share].held.all >= mine;
+
+		if (helps && burden(y->room, pace_at(y, now_ms)) > most) {
+			most = burden(y->room, pace_at(y, now_ms));
+			slowest = y;
+		}
+	}
+	return slowest;
 }
 
 uint64_t

@@ -28,10 +28,14 @@ struct exchange {
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;
+	bool keeps;                 /* its body is wanted */
 	struct slice asks;          /* the id of a batch that it asks for; absent: none */
 	enum refusal_cause refused; /* once the body has come in */
 	char *body;
 	size_t n, room, limit;
+	uint64_t expected; /* its announced length, or 0 */
+	uint64_t pace,
+		pace_ms;     /* bytes that came of late, and when they were counted (monotonic) */
 	uint64_t since_ms;   /* monotonic: when it began */
 	uint64_t give_up_ms; /* monotonic: answered 503 without a verdict; set when complete */
 };
@@ -44,19 +48,29 @@ void exchanges_destroy(struct exchanges **t);
 
 /* A new one in EXCHANGE_READING, or NULL when the table is full. */
 struct exchange *exchange_open(struct exchanges *t, void *connection, uint64_t now_ms);
-/* Counts it against a source. No source may hold more than half of the places, or of the memory but
- * for a single body, when there are others, so that a flood from one leaves room for them. False:
- * it has its half. */
+/* Counts it against a source. No source may hold more than half of the places when there are others,
+ * so that a flood from one leaves room for them. False: it has its half. */
 bool exchange_claim(struct exchanges *t, struct exchange *x, size_t source, size_t sources);
 
 /* Frees what it holds and its place. */
 void exchange_close(struct exchanges *t, struct exchange *x);
 
-/* Adds bytes of the body. EXCHANGE_BODY_LARGE: over x->limit; EXCHANGE_BODY_MEMORY: over the
- * table's memory, or memory is short. `expected` is the announced length, or 0. */
+/* Adds bytes of the body. Memory is taken for what has come, never for what is announced.
+ * EXCHANGE_BODY_LARGE: over x->limit; EXCHANGE_BODY_MEMORY: there
+ * is none left for it (or memory is short).
+ *
+ * An eighth of the memory is for small bodies (64 KiB, and a 64th of the memory at most) alone. When
+ * there are other sources, one holds at most as much as it leaves free, of either kind, but for a single
+ * body. */
 enum exchange_body { EXCHANGE_BODY_OK, EXCHANGE_BODY_LARGE, EXCHANGE_BODY_MEMORY };
 enum exchange_body exchange_add(
-	struct exchanges *t, struct exchange *x, const char *bytes, size_t n, size_t expected);
+	struct exchanges *t, struct exchange *x, struct slice bytes, uint64_t now_ms);
+
+/* Whose body should give way when x has no memory for n bytes more: the one that is still coming in
+ * and holds what it holds for longest, by its pace; none of a source that holds less than x's; x itself
+ * where that is no other. */
+struct exchange *exchange_slowest(
+	struct exchanges *t, struct exchange *x, size_t n, uint64_t now_ms);
 
 /* Gives the body back: it is not needed any more. */
 void exchange_drop_body(struct exchanges *t, struct exchange *x);

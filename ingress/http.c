@@ -133,6 +133,7 @@ find_place(struct http *h, struct listener_request *rq, const struct target *t)
 	rq->owner = x;
 	x->source = t->source;
 	x->batch = t->batch;
+	x->keeps = t->kind == TARGET_POST;
 	x->limit = limit_of(h->cfg, t);
 	if (t->source && !exchange_claim(h->table, x, (size_t)(t->source - h->cfg->sources),
 				 h->cfg->sources_count))
@@ -148,6 +149,7 @@ check_head(struct http *h, struct exchange *x)
 	const struct listener_request *rq = x->connection;
 	const uint64_t length = announced(rq);
 
+	x->expected = length;
 	x->refused = rq->fault           ? refusal_of_head(rq->fault)
 		     : length > x->limit ? REFUSAL_BODY
 					 : REFUSAL_NONE;
@@ -169,20 +171,40 @@ on_begin(void *arg, struct listener_request *rq)
 	return true;
 }
 
+/* It will be answered once its body has come, of which nothing is kept from here on. */
+static void
+refuse_body(struct http *h, struct exchange *x, enum refusal_cause cause)
+{
+	x->refused = cause;
+	exchange_drop_body(h->table, x);
+}
+
+/* Where memory is short the slowest body goes, be it this one. */
+static void
+take_body(struct http *h, struct exchange *x, struct slice bytes)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	enum exchange_body rc;
+
+	while ((rc = exchange_add(h->table, x, bytes, now_ms)) == EXCHANGE_BODY_MEMORY &&
+		!x->refused)
+		refuse_body(h, exchange_slowest(h->table, x, bytes.n, now_ms), REFUSAL_MEMORY);
+	if (rc == EXCHANGE_BODY_LARGE)
+		refuse_body(h, x, REFUSAL_BODY);
+}
+
 static bool
 on_body(void *arg, struct listener_request *rq, struct slice bytes)
 {
 	struct http *h = arg;
 	struct exchange *x = rq->owner;
-	enum exchange_body rc;
 
 	if (x->refused)
 		return true;
-	rc = exchange_add(h->table, x, bytes.p, bytes.n, x->room == 0 ? (size_t)announced(rq) : 0);
-	if (rc == EXCHANGE_BODY_OK)
-		return true;
-	x->refused = rc == EXCHANGE_BODY_LARGE ? REFUSAL_BODY : REFUSAL_MEMORY;
-	exchange_drop_body(h->table, x);
+	if (x->keeps)
+		take_body(h, x, bytes);
+	else if (rq->body > x->limit)
+		x->refused = REFUSAL_BODY;
 	return true;
 }
 

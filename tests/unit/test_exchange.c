@@ -8,6 +8,7 @@
 enum { MOST = 8, MEMORY = 63 * 1024 + 500 };
 
 static struct exchanges *t;
+static uint64_t now_ms = 5;
 
 static void
 setup(void)
@@ -42,7 +43,8 @@ add(struct exchange *x, size_t n, size_t expected)
 	enum exchange_body rc;
 
 	memset(bytes, 'x', n);
-	rc = exchange_add(t, x, bytes, n, expected);
+	x->expected = expected;
+	rc = exchange_add(t, x, (struct slice){bytes, n}, now_ms);
 	free(bytes);
 	return rc;
 }
@@ -119,7 +121,7 @@ Test(exchange, a_body_comes_in_pieces_and_is_whole)
 	struct exchange *x = open_one();
 
 	for (int i = 0; i < 300; i++)
-		cr_assert_eq(exchange_add(t, x, "0123456789", 10, 0), EXCHANGE_BODY_OK);
+		cr_assert_eq(exchange_add(t, x, slice_of("0123456789"), 5), EXCHANGE_BODY_OK);
 	cr_assert_eq(x->n, 3000);
 	for (size_t i = 0; i < x->n; i++)
 		cr_assert_eq(x->body[i], (char)('0' + i % 10));
@@ -221,8 +223,74 @@ Test(exchange, no_source_holds_more_than_half_of_the_memory_but_for_one_body)
 	cr_expect(exchange_claim(t, one, 0, 2) && exchange_claim(t, two, 0, 2) &&
 		  exchange_claim(t, three, 1, 2));
 	cr_expect_eq(add(one, 40 * 1024, 0), EXCHANGE_BODY_OK, "one body of the size allowed");
-	cr_expect_eq(add(two, 10, 0), EXCHANGE_BODY_MEMORY);
+	cr_expect_eq(add(two, 2000, 0), EXCHANGE_BODY_MEMORY);
 	cr_expect_eq(add(three, 8 * 1024, 0), EXCHANGE_BODY_OK);
 	exchange_close(t, one);
-	cr_expect_eq(add(two, 10, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(two, 2000, 0), EXCHANGE_BODY_OK);
+}
+
+Test(exchange, memory_is_taken_for_what_has_come_not_for_what_is_announced)
+{
+	for (size_t i = 0; i < MOST; i++)
+		cr_assert_eq(add(open_one(), 1, 32 * 1024), EXCHANGE_BODY_OK);
+	for (size_t i = 0; i < MOST; i++)
+		cr_expect_leq(exchange_place(t, i)->room, 1024);
+}
+
+Test(exchange, large_bodies_leave_a_reserve_for_small_ones)
+{
+	struct exchange *one = open_one(), *two = open_one(), *three = open_one();
+
+	cr_expect(exchange_claim(t, one, 0, 1) && exchange_claim(t, two, 0, 1) &&
+		  exchange_claim(t, three, 0, 1));
+	cr_expect_eq(add(one, 32 * 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(two, 23 * 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(two, 2 * 1024, 0), EXCHANGE_BODY_MEMORY);
+	cr_expect_eq(add(three, 900, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(three, 900, 0), EXCHANGE_BODY_MEMORY, "it is none any more");
+}
+
+/* Whose body gives way for n bytes of x. */
+static struct exchange *
+slowest(struct exchange *x, size_t n)
+{
+	return exchange_slowest(t, x, n, now_ms);
+}
+
+Test(exchange, the_slowest_body_gives_way_and_not_the_newcomer)
+{
+	struct exchange *slow = open_one(), *stalled = open_one(), *quick = open_one(), *fresh;
+
+	now_ms = 10000;
+	cr_expect_eq(add(slow, 16 * 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(stalled, 16 * 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(quick, 8 * 1024, 0), EXCHANGE_BODY_OK);
+	now_ms = 40000;
+	cr_expect_eq(add(slow, 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(quick, 8 * 1024, 0), EXCHANGE_BODY_OK);
+	fresh = open_one();
+	cr_expect_eq(add(fresh, 16 * 1024, 0), EXCHANGE_BODY_MEMORY);
+	cr_expect_eq(slowest(fresh, 16 * 1024), stalled);
+	exchange_drop_body(t, stalled);
+	cr_expect_eq(slowest(fresh, 16 * 1024), slow);
+	slow->state = quick->state = EXCHANGE_SENT;
+	cr_expect_eq(slowest(fresh, 16 * 1024), fresh, "whole ones stay");
+	now_ms = 5;
+}
+
+Test(exchange, a_source_that_holds_less_gives_way_to_none)
+{
+	struct exchange *little = open_one(), *much = open_one(), *more = open_one();
+
+	cr_expect(exchange_claim(t, little, 0, 2) && exchange_claim(t, much, 1, 2) &&
+		  exchange_claim(t, more, 1, 2));
+	now_ms = 10000;
+	cr_expect_eq(add(little, 8 * 1024, 0), EXCHANGE_BODY_OK);
+	now_ms = 40000;
+	cr_expect_eq(add(much, 20 * 1024, 0), EXCHANGE_BODY_OK);
+	cr_expect_eq(add(more, 20 * 1024, 0), EXCHANGE_BODY_MEMORY);
+	cr_expect_eq(slowest(more, 20 * 1024), more);
+	now_ms = 70000;
+	cr_expect_eq(slowest(more, 20 * 1024), much);
+	now_ms = 5;
 }

@@ -1,0 +1,111 @@
+"""What strangers without a secret may cost: memory and time of the front, and nobody else's POSTs."""
+
+import contextlib
+import json
+
+import pytest
+
+from pipeline import event, read_answer, request_bytes
+
+MIB = 1 << 20
+TWO = [{"name": name, "provider": "trotline", "secrets": ["${TROTLINE_SECRET}"]} for name in ("email", "other")]
+
+
+def rss(stage):
+    """Bytes that the process holds."""
+    for line in open(f"/proc/{stage.pid()}/status", encoding="ascii"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no VmRSS")
+
+
+@contextlib.contextmanager
+def connections(pipeline, count):
+    socks = [pipeline.connect() for _ in range(count)]
+    try:
+        yield socks
+    finally:
+        for sock in socks:
+            sock.close()
+
+
+def head(path="/webhooks/email/batch", length=None, method="POST"):
+    """Of a request that nobody signed; without a length its body is chunked."""
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Signature: sha256=00\r\n{framing}\r\n\r\n".encode()
+
+
+def batch(size):
+    """A signed batch of one event, of about so many bytes."""
+    return request_bytes(json.dumps([event(pad="x" * size)]).encode(), "/webhooks/email/batch")
+
+
+def send_all(pipeline, requests):
+    """The statuses of requests that come at once, each on a connection of its own."""
+    with connections(pipeline, len(requests)) as socks:
+        for sock, request in zip(socks, requests):
+            sock.sendall(request)
+        return [read_answer(sock).status for sock in socks]
+
+
+# ---- G1: memory is for what has come in
+
+
+@pytest.mark.parametrize("sources", [TWO[:1], TWO], ids=["one source", "two"])
+def test_announced_bodies_take_no_memory(start, sources):
+    pipeline = start(settings={"sources": sources})
+    with connections(pipeline, 31 * len(sources)) as socks:
+        for i, sock in enumerate(socks):
+            large = i % 31 < 25
+            sock.sendall(head(f"/webhooks/{sources[i // 31]['name']}" + "/batch" * large,
+                              10 * MIB if large else MIB) + b"[")
+        assert pipeline.post(event()).status == 202
+        assert send_all(pipeline, [batch(2 * MIB)] * 3) == [202] * 3
+
+
+def test_the_slowest_bodies_give_way_and_not_the_newcomers(start):
+    """Bodies that stand still hold all memory, with and without a length."""
+    pipeline = start(settings={"limits": {"memory": "16MiB", "batch_size": "4MiB", "request_timeout": "60s"}})
+    part = b"x" * (MIB + MIB // 2)
+    with connections(pipeline, 20) as socks:
+        for i, sock in enumerate(socks):
+            sock.sendall(head(length=4 * MIB) + part if i % 2 else
+                         head() + b"%x\r\n" % (2 * len(part)) + part)
+        assert pipeline.post(event()).status == 202
+        for _ in range(3):
+            assert send_all(pipeline, [batch(2 * MIB)] * 3) == [202] * 3
+
+
+def test_small_bodies_that_drip_leave_room_for_others(start):
+    pipeline = start(settings={"limits": {"memory": "1MiB", "batch_size": "1MiB", "request_timeout": "60s"}})
+    with connections(pipeline, 200) as socks:
+        for sock in socks:
+            sock.sendall(head(length=16000) + b"x" * 12000)
+        for _ in range(3):
+            for sock in socks:
+                sock.sendall(b"x")
+            assert {pipeline.post(event(pad="x" * 8000)).status for _ in range(10)} == {202}
+
+
+def test_large_bodies_leave_small_ones_a_reserve(start):
+    """All large ones are whole but for one byte, and quicker than what comes."""
+    pipeline = start(settings={"limits": {"memory": "8MiB", "batch_size": "2MiB", "request_timeout": "60s"}})
+    with connections(pipeline, 8) as socks:
+        for sock in socks:
+            sock.sendall(head(length=2 * MIB) + b"x" * (2 * MIB - 1))
+        assert {pipeline.post(event()).status for _ in range(50)} == {202}
+
+
+@pytest.mark.parametrize("path, method, status", [
+    ("/webhooks/nobody", "POST", 404), ("/webhooks/email", "PUT", 405), ("/webhooks/email", "GET", 200),
+    ("/nowhere", "POST", 404), ("/metrics", "POST", 405)])
+def test_a_body_that_nobody_wants_is_not_kept(shared, path, method, status):
+    before = rss(shared["ingress"])
+    with connections(shared, 40) as socks:
+        for sock in socks:
+            sock.sendall(head(path, MIB, method) + b"x" * (MIB - 1))
+        assert shared.post(event()).status == 202
+        assert rss(shared["ingress"]) - before < 16 * MIB
+        for sock in socks:
+            sock.sendall(b"x")
+        assert {read_answer(sock).status for sock in socks} == {status}
