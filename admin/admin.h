@@ -7,6 +7,8 @@
 #include "lib/stage/board.h"
 #include "lib/stage/listener.h"
 #include "lib/stage/stage.h"
+#include "trace.h"
+#include "tries.h"
 
 /* A replay of many, a group a tick, while its request waits. */
 struct admin_replay {
@@ -25,6 +27,8 @@ struct admin {
 	struct tap_feed *feed;
 	struct listener *listener; /* NULL, as board and feed, where admin.listen is off */
 	struct guard guard;
+	struct tries tries; /* of wrong tokens */
+	struct trace trace; /* of refused requests */
 	struct questions *questions;
 };
 

@@ -4,12 +4,16 @@
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/base/file.h"
+#include "lib/base/secret.h"
 
-enum { TOKEN_LEAST = 16, TOKEN_MOST = 1024 };
+enum { TOKEN_LEAST = 16, TOKEN_MOST = 1024, PATH_BYTES = 4096 };
+
+/* ---- the token ---- */
 
 /* Equal lengths for the comparison, whatever was given. */
 static bool
@@ -18,24 +22,38 @@ digest(const char *text, size_t n, unsigned char out[32])
 	return EVP_Digest(text, n, out, NULL, EVP_sha256(), NULL) == 1;
 }
 
-bool
-guard_load(struct guard *guard, const char *path, struct error *why)
+/* Ours is made where there is none; of the operator's, the name may be a link. */
+static char *
+read_token(const char *file, const char *own, size_t *size, struct error *why)
 {
-	size_t size, n;
-	char *text;
+	bool made;
 
-	*guard = (struct guard){.set = false};
-	if (!path)
-		return true;
-	text = file_read_private(path, &size, why);
+	if (file)
+		return file_read_private(file, size, why);
+	return secret_make(own, &made, why) ? file_read_own(own, size, why) : NULL;
+}
+
+bool
+guard_load(struct guard *guard, const char *file, const char *data_dir, bool loopback,
+	struct error *why)
+{
+	struct guard next = {.loopback = loopback, .named = file != NULL};
+	char own[PATH_BYTES], *text;
+	size_t size, n;
+	bool good;
+
+	snprintf(own, sizeof own, "%s/admin.token", data_dir);
+	text = read_token(file, own, &size, why);
 	if (!text)
 		return false;
 	n = strcspn(text, "\r\n");
 	n = n < TOKEN_MOST ? n : TOKEN_MOST;
-	guard->set = n >= TOKEN_LEAST && digest(text, n, guard->digest);
+	good = n >= TOKEN_LEAST && digest(text, n, next.digest);
 	wipe_free(text, size);
-	return guard->set ||
-	       error_set(why, "%s: the token has fewer than %d characters", path, TOKEN_LEAST);
+	if (good)
+		*guard = next;
+	return good || error_set(why, "%s: the token has fewer than %d characters",
+			       file ? file : own, TOKEN_LEAST);
 }
 
 static bool
@@ -49,6 +67,8 @@ has_token(const struct guard *guard, const char *authorization)
 	return digest(authorization, strlen(authorization), given) &&
 	       CRYPTO_memcmp(given, guard->digest, sizeof given) == 0;
 }
+
+/* ---- a request ---- */
 
 /* An address or localhost, with or without a port: no name that DNS could give to this machine. */
 static bool
@@ -67,13 +87,45 @@ is_plain_host(const char *host)
 	       inet_pton(AF_INET, name, address) == 1;
 }
 
-unsigned
-guard_check(
-	const struct guard *guard, const char *authorization, const char *origin, const char *host)
+/* Browsers say where a request comes from: nowhere (a person typed it), from here, or from elsewhere.
+ */
+static bool
+is_from_elsewhere(const struct guard_request *rq)
 {
-	if (guard->set && !has_token(guard, authorization))
-		return 401;
-	if (origin || (!guard->set && host && !is_plain_host(host)))
-		return 403;
-	return 0;
+	return rq->origin || (rq->fetch_site && strcasecmp(rq->fetch_site, "none") != 0 &&
+				     strcasecmp(rq->fetch_site, "same-origin") != 0);
+}
+
+enum guard_refusal
+guard_check(const struct guard *guard, const struct guard_request *rq)
+{
+	const bool token = has_token(guard, rq->authorization);
+
+	if (!rq->host)
+		return GUARD_HOST_MISSING;
+	if (is_from_elsewhere(rq))
+		return GUARD_BROWSER;
+	if (guard->loopback && !(guard->named && token) && !is_plain_host(rq->host))
+		return GUARD_HOST;
+	if (token || (rq->shown && guard->loopback))
+		return GUARD_GOOD;
+	return rq->authorization ? GUARD_WRONG_TOKEN : GUARD_NO_TOKEN;
+}
+
+#define ROW(name, status, text) [GUARD_##name] = {status, text},
+static const struct {
+	unsigned status;
+	const char *text;
+} refusals[] = {GUARD_REFUSALS(ROW)};
+
+unsigned
+guard_status(enum guard_refusal refusal)
+{
+	return refusals[refusal].status;
+}
+
+const char *
+guard_text(enum guard_refusal refusal)
+{
+	return refusals[refusal].text;
 }

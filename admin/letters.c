@@ -152,7 +152,7 @@ page_done(const char *key)
 }
 
 struct answer_page
-letters_drop_one(struct admin *a, const char *id)
+letters_drop_one(struct admin *a, const struct listener_request *rq, const char *id)
 {
 	struct letter_place place;
 	struct moving m;
@@ -167,6 +167,7 @@ letters_drop_one(struct admin *a, const char *id)
 		return page_error(404, NO_LETTER);
 	log_warn("dead letter dropped", LF_UINT("seq", place.seq),
 		LF_SLICE("journal", letter_place_journal(&place)));
+	trace_changed(rq, "drop", 1);
 	return page_done("dropped");
 }
 
@@ -184,7 +185,7 @@ put_back(struct moving *m, struct error *why)
 }
 
 static struct answer_page
-replay_located(struct admin *a, struct moving *m)
+replay_located(struct admin *a, const struct listener_request *rq, struct moving *m)
 {
 	struct error why = {""};
 
@@ -195,11 +196,14 @@ replay_located(struct admin *a, struct moving *m)
 		return page_error(503, why.text);
 	if (m->unreadable)
 		return page_error(409, "The event cannot be read by any handler");
-	return m->done ? page_done("replayed") : page_error(404, NO_LETTER);
+	if (!m->done)
+		return page_error(404, NO_LETTER);
+	trace_changed(rq, "replay", 1);
+	return page_done("replayed");
 }
 
 struct answer_page
-letters_replay_one(struct admin *a, const char *path)
+letters_replay_one(struct admin *a, const struct listener_request *rq, const char *path)
 {
 	char *id = strndup(path, strlen(path) - strlen("/replay"));
 	struct letter_place place;
@@ -210,7 +214,7 @@ letters_replay_one(struct admin *a, const char *path)
 		return page_error(503, "Out of memory");
 	page = locate(a, id, &m, &place);
 	free(id);
-	return page.status == 200 ? replay_located(a, &m) : page;
+	return page.status == 200 ? replay_located(a, rq, &m) : page;
 }
 
 static struct answer_page
@@ -265,6 +269,7 @@ letters_replay(struct admin *a, struct listener_request *rq)
 		page = page_error(503, why.text);
 	} else if (!w.dry_run && r->moving.n > 0) {
 		r->rq = rq;
+		trace_changed(rq, "replay of so many begins", r->moving.n);
 		return (struct answer_page){.status = PAGE_LATER};
 	} else {
 		page = page_counts(r, NULL);
@@ -276,6 +281,7 @@ letters_replay(struct admin *a, struct listener_request *rq)
 static void
 finish(struct admin *a, const char *error)
 {
+	trace_changed(a->replay.rq, "replay of many", a->replay.moving.done);
 	page_send(a->replay.rq, page_counts(&a->replay, error));
 	replay_clear(&a->replay);
 }

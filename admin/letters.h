@@ -9,9 +9,11 @@
 
 struct answer_page letters_answer_list(struct admin *a, struct listener_request *rq);
 struct answer_page letters_answer_one(struct admin *a, const char *id);
-struct answer_page letters_drop_one(struct admin *a, const char *id);
+struct answer_page letters_drop_one(
+	struct admin *a, const struct listener_request *rq, const char *id);
 /* path: the letter's id, then "/replay". */
-struct answer_page letters_replay_one(struct admin *a, const char *path);
+struct answer_page letters_replay_one(
+	struct admin *a, const struct listener_request *rq, const char *path);
 /* All that are meant, a group a tick; the answer comes when all are through. */
 struct answer_page letters_replay(struct admin *a, struct listener_request *rq);
 

@@ -49,28 +49,26 @@ on_second(void *arg)
 		board_sample(a->board, all, clock_mono_ms());
 	metrics_destroy(&all);
 	listener_sweep(a->listener, clock_mono_ms(), IDLE_MS, REQUEST_MS);
+	trace_rest(&a->trace, clock_mono_ms());
 }
 
 /* ---- HTTP ---- */
 
+/* What nobody is shown, and the log tells. */
 static struct answer_page
-refused(unsigned status, const char *allow)
+refused(struct admin *a, const struct listener_request *rq, unsigned status, const char *text)
 {
-	static const struct {
-		unsigned status;
-		const char *text;
-	} texts[] = {
-		{401, "Bearer token missing or wrong"},
-		{403, "Not for browsers"},
-		{404, "Not found"},
-		{405, "Method not allowed"},
-	};
-	struct answer_page page = {.status = status};
+	trace_refused(&a->trace, rq, status, text, clock_mono_ms());
+	return page_error(status, text);
+}
 
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		if (texts[i].status == status)
-			page = page_error(status, texts[i].text);
-	page.allow = allow;
+static struct answer_page
+not_there(const struct admin_route *route)
+{
+	struct answer_page page = page_error(
+		route->status, route->status == 405 ? "Method not allowed" : "Not found");
+
+	page.allow = route->allow;
 	return page;
 }
 
@@ -119,18 +117,41 @@ on_body(void *arg, struct listener_request *rq, struct slice bytes)
 	return rq->body <= BODY_READ;
 }
 
+static enum guard_refusal
+check(struct admin *a, const struct listener_request *rq, enum route_kind kind, unsigned *wait_s)
+{
+	char address[LISTENER_ADDRESS_MAX];
+	const enum guard_refusal refusal = guard_check(
+		&a->guard, &(struct guard_request){
+				   .authorization = listener_header(rq, "Authorization"),
+				   .host = listener_header(rq, "Host"),
+				   .origin = listener_header(rq, "Origin"),
+				   .fetch_site = listener_header(rq, "Sec-Fetch-Site"),
+				   .shown = route_is_shown(kind),
+			   });
+
+	if (refusal != GUARD_WRONG_TOKEN)
+		return refusal;
+	listener_address(rq, address);
+	return tries_wrong(&a->tries, address, clock_mono_ms(), wait_s) ? GUARD_TRIES : refusal;
+}
+
 static struct answer_page
 page_for(struct admin *a, struct listener_request *rq)
 {
 	const struct admin_route route = route_of(rq->method, rq->path);
-	const unsigned status = guard_check(&a->guard, listener_header(rq, "Authorization"),
-		listener_header(rq, "Origin"), listener_header(rq, "Host"));
+	unsigned wait_s = 0;
+	const enum guard_refusal refusal = check(a, rq, route.kind, &wait_s);
+	struct answer_page page;
 
-	if (status)
-		return refused(status, NULL);
-	if (route.kind == ROUTE_NONE)
-		return refused(route.status, route.allow);
-	return admin_answer(a, rq, &route);
+	if (refusal) {
+		page = refused(a, rq, guard_status(refusal), guard_text(refusal));
+		page.wait_s = wait_s;
+		return page;
+	}
+	if (rq->body > BODY_MAX)
+		return page_error(413, "Body too large");
+	return route.kind == ROUTE_NONE ? not_there(&route) : admin_answer(a, rq, &route);
 }
 
 static void
@@ -139,15 +160,8 @@ on_complete(void *arg, struct listener_request *rq)
 	struct admin *a = arg;
 	struct answer_page page;
 
-	if (rq->fault) {
-		send_page(a, rq, page_error(head_status(rq->fault), head_text(rq->fault)));
-		return;
-	}
-	if (rq->body > BODY_MAX) {
-		send_page(a, rq, page_error(413, "Body too large"));
-		return;
-	}
-	page = page_for(a, rq);
+	page = rq->fault ? refused(a, rq, head_status(rq->fault), head_text(rq->fault))
+			 : page_for(a, rq);
 	if (page.status == PAGE_LATER) {
 		listener_wait(rq);
 		return;
@@ -192,16 +206,25 @@ listen_for(struct admin *a)
 		stage_fail("cannot listen", &why);
 }
 
+/* data_dir and the address stay as they are while it runs. */
+static bool
+load_guard(struct admin *a, const char *file, struct error *why)
+{
+	const struct config *cfg = a->st->cfg;
+
+	return guard_load(
+		&a->guard, file, cfg->data_dir, config_is_loopback(cfg->admin.address), why);
+}
+
 /* A new token counts from the next request on. */
 static bool
 on_reload(void *arg, const struct config *next, struct error *why)
 {
 	struct admin *a = arg;
-	struct guard guard;
 
-	if (!guard_load(&guard, next->admin.token_file, why))
+	if (!load_guard(a, next->admin.token_file, why))
 		return false;
-	a->guard = guard;
+	a->tries = (struct tries){.rows = {{.until_ms = 0}}};
 	return true;
 }
 
@@ -217,7 +240,7 @@ serve_operators(struct admin *a)
 	a->feed = tap_feed_new(st->cfg, "stats", &why);
 	if (!a->feed)
 		stage_fail("cannot open sockets", &why);
-	if (!guard_load(&a->guard, st->cfg->admin.token_file, &why))
+	if (!load_guard(a, st->cfg->admin.token_file, &why))
 		stage_fail("cannot read the token", &why);
 	listen_for(a);
 	stage_on_read(st, tap_feed_sock(a->feed), on_feed, a);

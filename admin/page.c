@@ -18,8 +18,9 @@ page_send(struct listener_request *rq, struct answer_page page)
 		snprintf(more + n, sizeof more - n, "Allow: %s\n", page.allow);
 	else if (page.status == 401)
 		snprintf(more + n, sizeof more - n, "WWW-Authenticate: Bearer\n");
-	else if (page.status == 503)
-		snprintf(more + n, sizeof more - n, "Retry-After: %d\n", RETRY_AFTER_S);
+	else if (page.status == 503 || page.wait_s)
+		snprintf(more + n, sizeof more - n, "Retry-After: %u\n",
+			page.wait_s ? page.wait_s : RETRY_AFTER_S);
 	listener_answer(rq, &(struct listener_answer){
 				    .status = page.status,
 				    .body = page.text,
@@ -48,7 +49,7 @@ page_object(unsigned status, const msgpack_object *object)
 {
 	char *text = json_write(object, false);
 
-	return text ? (struct answer_page){status, text, NULL, NULL}
+	return text ? (struct answer_page){status, text, NULL, NULL, 0}
 		    : page_error(503, "Out of memory");
 }
 

@@ -14,6 +14,7 @@ struct answer_page {
 	char *text;        /* malloc'd; NULL: an empty body */
 	const char *type;  /* NULL: application/json */
 	const char *allow; /* 405: the methods; texts live for ever */
+	unsigned wait_s;   /* 429: when to come again */
 };
 
 enum { PAGE_LATER = 1 }; /* as a status: the answer comes by page_send */

@@ -11,7 +11,7 @@
 static struct answer_page
 live(void)
 {
-	return (struct answer_page){200, strdup("{\"status\":\"live\"}"), NULL, NULL};
+	return (struct answer_page){200, strdup("{\"status\":\"live\"}"), NULL, NULL, 0};
 }
 
 static struct answer_page
@@ -21,14 +21,14 @@ ready(struct admin *a, const struct metrics *all)
 
 	if (!board_open(a->board, all, clock_mono_ms(), &why))
 		return page_error(503, why.text);
-	return (struct answer_page){200, strdup("{\"status\":\"ready\"}"), NULL, NULL};
+	return (struct answer_page){200, strdup("{\"status\":\"ready\"}"), NULL, NULL, 0};
 }
 
 static struct answer_page
 metrics(const struct metrics *all)
 {
 	return (struct answer_page){
-		200, metrics_text(all), "text/plain; version=0.0.4; charset=utf-8", NULL};
+		200, metrics_text(all), "text/plain; version=0.0.4; charset=utf-8", NULL, 0};
 }
 
 static struct answer_page
@@ -68,6 +68,7 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 	case ROUTE_READY:
 	case ROUTE_METRICS:
 	case ROUTE_HEALTH:
+	case ROUTE_HEALTH_TOO:
 		return about_all(a, route->kind);
 	case ROUTE_EVENT:
 		return lookup_event(a, rq, route->argument);
@@ -82,9 +83,9 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 	case ROUTE_LETTER:
 		return letters_answer_one(a, route->argument);
 	case ROUTE_LETTER_REPLAY:
-		return letters_replay_one(a, route->argument);
+		return letters_replay_one(a, rq, route->argument);
 	case ROUTE_LETTER_DROP:
-		return letters_drop_one(a, route->argument);
+		return letters_drop_one(a, rq, route->argument);
 	case ROUTE_NONE:
 		break;
 	}

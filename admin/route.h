@@ -2,12 +2,15 @@
 #ifndef TROTLINE_ADMIN_ROUTE_H
 #define TROTLINE_ADMIN_ROUTE_H
 
-/* X(name, method, path; one that ends in / takes an argument) */
+#include <stdbool.h>
+
+/* X(name, method, path; one that ends in / takes an argument). First those that are shown to all. */
 #define ADMIN_ROUTES(X)                                                                            \
 	X(LIVE, "GET", "/healthz")                                                                 \
 	X(READY, "GET", "/readyz")                                                                 \
 	X(METRICS, "GET", "/metrics")                                                              \
 	X(HEALTH, "GET", "/health")                                                                \
+	X(HEALTH_TOO, "GET", "/webhooks/health")                                                   \
 	X(EVENT, "GET", "/events/")                                                                \
 	X(BATCH, "GET", "/batches/")                                                               \
 	X(LETTERS, "GET", "/dlq")                                                                  \
@@ -30,5 +33,12 @@ struct admin_route {
 /* path: decoded, without the query. HEAD goes where GET does. POST /dlq/ID/replay is LETTER_REPLAY,
  * whose argument still ends in "/replay". */
 struct admin_route route_of(const char *method, const char *path);
+
+/* Pages that tell no more than what the public listener shows to everybody. */
+static inline bool
+route_is_shown(enum route_kind kind)
+{
+	return kind <= ROUTE_HEALTH_TOO;
+}
 
 #endif

@@ -12,6 +12,20 @@
 #include "lib/config/config_processes.h"
 #include "providers/source_keys.h"
 
+enum { TOKEN_PATH_BYTES = 4096 };
+
+/* Where the bearer token for admin stands, or will: the stage makes it. NULL: nobody asks for one. */
+static const char *
+token_file(const struct config *cfg, char out[TOKEN_PATH_BYTES])
+{
+	if (!cfg->admin.listen)
+		return NULL;
+	if (cfg->admin.token_file)
+		return cfg->admin.token_file;
+	snprintf(out, TOKEN_PATH_BYTES, "%s/admin.token", cfg->data_dir);
+	return out;
+}
+
 /* A source whose secrets_file is not there yet; `trotline up` makes it. */
 static bool
 lacks_secret(const struct config_source *src)
@@ -72,6 +86,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 {
 	struct list sources = list_in(zone);
 	struct map m = map_in(zone);
+	char token[TOKEN_PATH_BYTES];
 
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		list_add(&sources,
@@ -80,6 +95,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	map_bool(&m, "good", true);
 	map_text(&m, "listen", slice_of(cfg->listen));
 	map_text(&m, "admin", slice_of(cfg->admin.listen));
+	map_text(&m, "admin_token_file", slice_of(token_file(cfg, token)));
 	map_text(&m, "data_dir", slice_of(cfg->data_dir));
 	map_put(&m, "sources", list_object(&sources));
 	map_put(&m, "stages", processes_object(cfg, zone));
@@ -146,8 +162,12 @@ print_processes(const struct config *cfg)
 static void
 print_text(const struct config *cfg, const struct config *whole)
 {
-	printf("%s: good\n\nlisten    %s\nadmin     %s\ndata_dir  %s\n\nsources\n", cfg->path,
-		cfg->listen, cfg->admin.listen ? cfg->admin.listen : "off", cfg->data_dir);
+	char path[TOKEN_PATH_BYTES];
+	const char *token = token_file(cfg, path);
+
+	printf("%s: good\n\nlisten    %s\nadmin     %s%s%s\ndata_dir  %s\n\nsources\n", cfg->path,
+		cfg->listen, token ? cfg->admin.listen : "off", token ? "; token in " : "",
+		token ? token : "", cfg->data_dir);
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		print_source(&cfg->sources[i], whole ? &whole->sources[i] : NULL);
 	puts("\nstages");

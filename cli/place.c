@@ -3,8 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/codec.h"
 #include "lib/base/file.h"
+#include "lib/base/secret.h"
 #include "providers/source_keys.h"
 
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
@@ -96,38 +94,15 @@ place_lock(const struct config *cfg, struct error *why)
 }
 
 static bool
-write_secret(int fd)
-{
-	unsigned char bytes[32];
-	char text[2 * sizeof bytes + 2];
-	bool ok = RAND_bytes(bytes, sizeof bytes) == 1;
-
-	encode_hex_to(bytes, sizeof bytes, text);
-	text[sizeof text - 2] = '\n';
-	ok = ok && file_write_all(fd, (struct slice){text, sizeof text - 1}) && fsync(fd) == 0;
-	OPENSSL_cleanse(bytes, sizeof bytes);
-	OPENSSL_cleanse(text, sizeof text);
-	return ok;
-}
-
-static bool
 make_secret(const struct config_source *src, struct error *why)
 {
-	int fd;
-	bool ok;
+	bool made;
 
-	if (!make_way(src->secrets_file, why))
+	if (!make_way(src->secrets_file, why) || !secret_make(src->secrets_file, &made, why))
 		return false;
-	fd = file_make(src->secrets_file, why);
-	if (fd < 0)
-		return errno == EEXIST;
-	ok = write_secret(fd);
-	close(fd);
-	if (!ok) {
-		unlink(src->secrets_file);
-		return error_set(why, "cannot write %s", src->secrets_file);
-	}
-	fprintf(stderr, "Made a random secret for source %s: %s\n", src->name, src->secrets_file);
+	if (made)
+		fprintf(stderr, "Made a random secret for source %s: %s\n", src->name,
+			src->secrets_file);
 	return true;
 }
 

@@ -94,9 +94,8 @@ write_parts(const char *path, const struct slice *parts, size_t n, bool flush)
 	return ok;
 }
 
-/* The folder that a path's last part stands in. */
-static bool
-flush_around(const char *path)
+bool
+file_flush_around(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_BYTES];
@@ -116,7 +115,7 @@ file_replace(const char *path, const struct slice *parts, size_t n, bool flush, 
 		(int)sizeof beside)
 		return error_set(why, "%s: its path is too long", path);
 	if (write_parts(beside, parts, n, flush) && rename(beside, path) == 0 &&
-		(!flush || flush_around(path)))
+		(!flush || file_flush_around(path)))
 		return true;
 	error_set(why, "cannot write %s: %s", path, strerror(errno));
 	unlink(beside);
@@ -205,10 +204,10 @@ check_private(const struct stat *st, const char *path, struct error *why)
 	       error_set(why, "%s is larger than %d bytes", path, FILE_PRIVATE_MAX);
 }
 
-char *
-file_read_private(const char *path, size_t *size, struct error *why)
+static char *
+read_private(const char *path, int flags, size_t *size, struct error *why)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	struct stat st;
 	char *text = NULL;
 
@@ -225,6 +224,18 @@ file_read_private(const char *path, size_t *size, struct error *why)
 	if (fd >= 0)
 		close(fd);
 	return text;
+}
+
+char *
+file_read_private(const char *path, size_t *size, struct error *why)
+{
+	return read_private(path, 0, size, why);
+}
+
+char *
+file_read_own(const char *path, size_t *size, struct error *why)
+{
+	return read_private(path, O_NOFOLLOW, size, why);
 }
 
 void

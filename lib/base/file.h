@@ -38,6 +38,9 @@ bool file_replace(
 /* Makes names that were given, taken or moved in a folder outlast a power cut. */
 bool file_flush_folder(const char *path);
 
+/* The same for the folder that a path's last part stands in. */
+bool file_flush_around(const char *path);
+
 /* A whole file ("-": standard input) of at most so many bytes and a NUL behind them, which the
  * caller frees. NULL with the cause. */
 char *file_read(const char *path, size_t most, size_t *n, struct error *why);
@@ -52,6 +55,9 @@ size_t file_peek(const char *path, char *out, size_t size);
  * cause. */
 enum { FILE_PRIVATE_MAX = 64 * 1024 };
 char *file_read_private(const char *path, size_t *size, struct error *why);
+
+/* The same of a file that we have made: a symbolic link does not stand for it. */
+char *file_read_own(const char *path, size_t *size, struct error *why);
 
 /* Frees, with nothing of it left in memory. text may be NULL. */
 void wipe_free(char *text, size_t size);

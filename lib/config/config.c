@@ -23,8 +23,8 @@ config_path(const char *given)
 	return path && *path ? path : "./trotline.yaml";
 }
 
-static bool
-is_loopback(const char *address)
+bool
+config_is_loopback(const char *address)
 {
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
@@ -44,7 +44,7 @@ check_admin(const struct config_load *ld)
 	config_option_find("admin.listen", &option);
 	if (!written && !config_take_text(ld, option, "admin.listen", fallback, cfg))
 		return false;
-	if (!cfg->admin.listen || cfg->admin.token_file || is_loopback(cfg->admin.address))
+	if (!cfg->admin.listen || cfg->admin.token_file || config_is_loopback(cfg->admin.address))
 		return true;
 	return config_fault(ld, "admin.listen",
 		"\"%.64s\" is not loopback, so admin.token_file is needed",

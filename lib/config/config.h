@@ -116,7 +116,7 @@ struct config {
 	struct {
 		char *listen, *address; /* NULL: no admin listener */
 		uint64_t port;
-		char *token_file; /* bearer token; needed when not loopback */
+		char *token_file; /* bearer token; NULL, on loopback only: data_dir/admin.token */
 	} admin;
 
 	struct {
@@ -169,6 +169,9 @@ void config_replace(struct config *live, struct config *next, struct error *kept
 
 /* -c's argument if not NULL, else $TROTLINE_CONFIG, else ./trotline.yaml. */
 const char *config_path(const char *given);
+
+/* Can only this machine reach a numeric address? */
+bool config_is_loopback(const char *address);
 
 /* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
  */

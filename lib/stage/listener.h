@@ -87,6 +87,12 @@ struct listener_answer {
 
 void listener_answer(struct listener_request *rq, const struct listener_answer *answer);
 
+/* Who asks: the address, and with its port (192.0.2.7:4711, [2001:db8::1]:4711); "" when it cannot be
+ * told. */
+enum { LISTENER_ADDRESS_MAX = 46, LISTENER_PEER_MAX = LISTENER_ADDRESS_MAX + 8 };
+void listener_address(const struct listener_request *rq, char out[LISTENER_ADDRESS_MAX]);
+void listener_peer(const struct listener_request *rq, char out[LISTENER_PEER_MAX]);
+
 /* Within complete: the answer comes later. */
 void listener_wait(struct listener_request *rq);
 

@@ -1,4 +1,5 @@
 /* listener_request - a request from its headers to its answer; see listener.h. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,50 @@ listener_query(const struct listener_request *rq, const char *name)
 	const struct connection *c = (const struct connection *)rq;
 
 	return MHD_lookup_connection_value(c->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* The port; 0: the address cannot be told. */
+static unsigned
+peer_of(const struct listener_request *rq, char address[LISTENER_ADDRESS_MAX])
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		((const struct connection *)rq)->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *from = info ? info->client_addr : NULL;
+	const void *in = from;
+
+	address[0] = '\0';
+	if (from && from->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *six = in;
+
+		inet_ntop(AF_INET6, &six->sin6_addr, address, LISTENER_ADDRESS_MAX);
+		return ntohs(six->sin6_port);
+	}
+	if (from && from->sa_family == AF_INET) {
+		const struct sockaddr_in *four = in;
+
+		inet_ntop(AF_INET, &four->sin_addr, address, LISTENER_ADDRESS_MAX);
+		return ntohs(four->sin_port);
+	}
+	return 0;
+}
+
+void
+listener_address(const struct listener_request *rq, char out[LISTENER_ADDRESS_MAX])
+{
+	peer_of(rq, out);
+}
+
+void
+listener_peer(const struct listener_request *rq, char out[LISTENER_PEER_MAX])
+{
+	char address[LISTENER_ADDRESS_MAX];
+	const unsigned port = peer_of(rq, address);
+	const bool six = strchr(address, ':') != NULL;
+
+	out[0] = '\0';
+	if (address[0])
+		snprintf(out, LISTENER_PEER_MAX, "%s%s%s:%u", six ? "[" : "", address,
+			six ? "]" : "", port);
 }
 
 struct search {

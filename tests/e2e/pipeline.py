@@ -119,8 +119,9 @@ class Answer:
 class Client:
     """One keep-alive connection. A cut connection is the caller's to see: ConnectionError."""
 
-    def __init__(self, port, secret=SECRET, timeout_s=DEADLINE_S):
+    def __init__(self, port, secret=SECRET, timeout_s=DEADLINE_S, token=None):
         self.port, self.secret, self.timeout_s = port, secret, timeout_s
+        self.always = {"Authorization": f"Bearer {token}"} if token else {}
         self.connection = None
 
     def __enter__(self):
@@ -139,7 +140,7 @@ class Client:
             self.connection = http.client.HTTPConnection(
                 "127.0.0.1", self.port, timeout=self.timeout_s)
         try:
-            self.connection.request(method, path, body, headers or {})
+            self.connection.request(method, path, body, self.always | (headers or {}))
             return Answer(self.connection.getresponse())
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -323,6 +324,14 @@ class Pipeline:
 
     def client(self, **options):
         return Client(self.port, **options)
+
+    def admin_token(self):
+        """The one that the admin listener made."""
+        return (self.data / "admin.token").read_text().strip()
+
+    def admin(self, **options):
+        """A connection to the admin listener, with its token."""
+        return Client(self.admin_port, **{"token": self.admin_token()} | options)
 
     def connect(self):
         sock = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import re
 import socket
+import stat
 import time
 
 import pytest
-from pipeline import Client, Pipeline, event, free_port, new_id, wait_for
+from pipeline import Client, Pipeline, event, free_port, new_id, read_answer, wait_for
 
 TOKEN = "a-token-of-thirty-two-characters"
 
@@ -23,7 +25,7 @@ def pipeline():
 
 @pytest.fixture
 def admin(pipeline):
-    with Client(pipeline.admin_port) as client:
+    with pipeline.admin() as client:
         yield client
 
 
@@ -62,7 +64,7 @@ def test_health_and_metrics_are_those_of_the_public_listener(pipeline, admin):
 
 def test_not_ready_without_a_validator(start):
     one = start(admin=True)
-    with Client(one.admin_port) as admin:
+    with one.admin() as admin:
         wait_for("ready", lambda: admin.get("/readyz").status == 200)
         one["validator"].kill()
         wait_for("not ready", lambda: admin.get("/readyz").status == 503)
@@ -141,7 +143,7 @@ def test_a_replayed_letter_is_handled_again(start):
         return "done" if ev["id"] in mended else ("dead", "not yet")
 
     one.hook("clicked", decide)
-    with Client(one.admin_port) as admin:
+    with one.admin() as admin:
         ids = [letter(one, admin) for _ in range(3)]
         assert admin.request("POST", f"/dlq/{ids[0]}/replay").json() == {"replayed": 1}
         wait_for("dead again", lambda: admin.get(f"/dlq/{ids[0]}").status == 200)
@@ -162,12 +164,12 @@ def test_many_letters_are_replayed_at_a_bounded_rate_while_other_pages_go_on(sta
     one = start(admin=True, settings={"limits": {"batch_events": 2000}})
     mended = []
     one.hook("clicked", lambda ev: "done" if mended else ("dead", "not yet"))
-    with Client(one.admin_port) as admin, Client(one.admin_port) as other, one.client() as client:
+    with one.admin() as admin, one.admin() as other, one.client() as client:
         many = [event(kind="email_clicked", email="ann@example.com") for _ in range(600)]
         assert client.post_batch(many).status == 202
         wait_for("600 letters", lambda: admin.get("/dlq?limit=1").json()["matching"] == 600, 60)
         mended.append(True)
-        admin.connection.request("POST", "/dlq/replay", None, {})
+        admin.connection.request("POST", "/dlq/replay", None, admin.always)
         started = time.monotonic()
         assert other.get("/healthz").status == 200
         assert other.request("POST", "/dlq/replay").status == 409
@@ -223,12 +225,29 @@ def test_a_large_body_is_refused(admin):
     assert admin.request("POST", "/dlq/replay", b"x" * 100_000).status == 413
 
 
-def test_no_web_page_can_ask_behind_the_operators_back(admin):
-    page = {"Origin": "https://www.example.com"}
-    assert admin.request("POST", "/dlq/replay", None, page).status == 403
-    assert admin.request("GET", "/health", None, {"Host": "rebound.example.com"}).status == 403
-    assert admin.request("GET", "/healthz", None, {"Host": "localhost:1"}).status == 200
-    assert admin.request("GET", "/healthz", None, {"Host": "[::1]:1"}).status == 200
+@pytest.mark.parametrize("headers, status", [
+    ({"Origin": "https://www.example.com"}, 403), ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Host": "rebound.example.com"}, 403), ({"Host": "rebound.example.com:80"}, 403),
+    ({"Sec-Fetch-Site": "none"}, 200), ({"Host": "localhost:1"}, 200), ({"Host": "[::1]:1"}, 200)])
+def test_no_web_page_can_ask_behind_the_operators_back(admin, headers, status):
+    """The token does not help it, and neither does a page that is open."""
+    for path in ("/health", "/dlq"):
+        answer = admin.request("GET", path, None, headers)
+        assert (answer.status, "error" in answer.json()) == (status, status == 403)
+    if status == 403:
+        assert admin.request("POST", "/dlq/replay", None, headers).status == 403
+
+
+@pytest.mark.parametrize("lines", [
+    "GET /health HTTP/1.1", "GET /health HTTP/1.0",
+    "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost",
+    "GET /health HTTP/1.0\r\nHost: localhost\r\nHost: other"])
+def test_one_host_must_be_named(pipeline, lines):
+    with socket.create_connection(("127.0.0.1", pipeline.admin_port), timeout=10) as sock:
+        sock.sendall(f"{lines}\r\n\r\n".encode())
+        answer = read_answer(sock)
+    assert (answer.status, answer.json()) == (400, {"error": "Bad Host"})
 
 
 def test_a_request_that_drips_in_is_cut(pipeline):
@@ -297,6 +316,123 @@ def test_a_reload_takes_a_new_token(guarded, tmp_path):
         guarded["admin"].signal(1)
         wait_for("refused", lambda: guarded["admin"].has_logged("configuration refused", "token"))
         assert status(new) == 200
+
+
+NOT_SHOWN = ["/events/x", "/batches/x", "/dlq", "/dlq/x", "/suppressions/jo@example.com", "/nothing"]
+SHOWN = ["/healthz", "/readyz", "/metrics", "/health", "/webhooks/health"]
+
+
+def status_of(pipeline, path, token=None, method="GET"):
+    with pipeline.admin(token=token) as client:
+        return client.request(method, path).status
+
+
+def test_on_loopback_too_a_token_is_needed_but_for_what_is_public(pipeline):
+    wait_for("ready", lambda: status_of(pipeline, "/readyz") == 200)
+    assert [status_of(pipeline, path) for path in SHOWN] == [200] * len(SHOWN)
+    assert [status_of(pipeline, path) for path in NOT_SHOWN] == [401] * len(NOT_SHOWN)
+    assert [status_of(pipeline, path, method=method) for method, path in (
+        ("POST", "/dlq/replay"), ("POST", "/dlq/x/replay"), ("DELETE", "/dlq/x"))] == [401] * 3
+    assert 401 not in [status_of(pipeline, path, pipeline.admin_token()) for path in NOT_SHOWN]
+
+
+def test_the_token_is_made_private_and_kept(start):
+    one = start(handlers=(), admin=True)
+    path = one.data / "admin.token"
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o600
+    assert re.fullmatch(r"[0-9a-f]{64}\n", path.read_text())
+    before = one.admin_token()
+    one["admin"].restart()
+    assert one.admin_token() == before and status_of(one, "/dlq", before) == 200
+    assert [file.name for file in one.data.iterdir() if "token" in file.name] == ["admin.token"]
+    assert before not in one["admin"].log()
+
+
+def test_a_reload_takes_the_token_that_stands_in_its_file_now(start):
+    one = start(handlers=(), admin=True)
+    before, path = one.admin_token(), one.data / "admin.token"
+    path.write_text(TOKEN)
+    one["admin"].signal(1)
+    wait_for("the new one", lambda: status_of(one, "/dlq", TOKEN) == 200)
+    assert status_of(one, "/dlq", before) == 401
+    path.unlink()
+    one["admin"].signal(1)
+    wait_for("a fresh one", path.exists)
+    wait_for("it counts", lambda: status_of(one, "/dlq", one.admin_token()) == 200)
+    assert status_of(one, "/dlq", TOKEN) == 401
+    kept = one.admin_token()
+    path.rename(one.folder / "elsewhere")
+    path.symlink_to(one.folder / "elsewhere")
+    one["admin"].signal(1)
+    wait_for("a link is refused", lambda: one["admin"].has_logged("configuration refused"))
+    assert status_of(one, "/dlq", kept) == 200
+    path.unlink()
+
+
+def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not(start):
+    one = start(handlers=(), admin=True)
+    statuses = [status_of(one, "/dlq", "wrong" * 8) for _ in range(40)]
+    assert statuses.count(401) >= 5 and statuses.count(429) >= 25 and len(set(statuses)) == 2
+    with one.admin(token="wrong" * 8) as client:
+        answer = client.get("/dlq")
+    assert answer.status == 429 and 0 < int(answer.headers["retry-after"]) <= 60
+    assert "error" in answer.json()
+    assert status_of(one, "/dlq", one.admin_token()) == 200
+    assert status_of(one, "/metrics") == 200
+
+
+def refusals(stage):
+    """How many refused requests the log tells of, and in how many lines."""
+    lines = [line for line in stage.log().splitlines() if "refused" in line and "more=" in line]
+    told = sum(int(re.search(r"more=(\d+)", line)[1]) + ("msg=\"request refused\"" in line)
+               for line in lines)
+    return told, len(lines)
+
+
+def test_the_log_tells_who_was_refused_at_a_bounded_rate(start):
+    one = start(handlers=(), admin=True)
+    began = time.monotonic()
+    with one.admin(token="wrong" * 8) as client:
+        client.get("/dlq/first")
+        for _ in range(300):
+            client.get("/dlq")
+        assert client.request("GET", "/health", None, {"Host": "rebound.example.com"}).status == 403
+    wait_for("all are told", lambda: refusals(one["admin"])[0] == 302)
+    assert refusals(one["admin"])[1] <= time.monotonic() - began + 2
+    assert one["admin"].has_logged("level=warn", "request refused", "status=401", "peer=127.0.0.1:",
+                                   "target=/dlq/first")
+
+
+@pytest.mark.parametrize("request_line, status", [
+    ("GET /dlq HTTP/1.1\r\nHost: localhost", 401),
+    ("GET /dlq HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer no", 401),
+    ("GET /health HTTP/1.1\r\nHost: rebound.example.com", 403),
+    ("GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site", 403),
+    ("GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost", 400),
+    ("GET /health HTTP/1.1", 400), ("GET /health HTTP/1.0", 400)])
+def test_each_kind_of_refusal_leaves_a_line(start, request_line, status):
+    one = start(handlers=(), without=("router", "validator", "ingress", "retrier", "dlq"), admin=True)
+    with socket.create_connection(("127.0.0.1", one.admin_port), timeout=10) as sock:
+        sock.sendall(f"{request_line}\r\n\r\n".encode())
+        assert read_answer(sock).status == status
+    wait_for("it is told", lambda: one["admin"].has_logged(
+        "request refused", f"status={status}", "peer=127.0.0.1:"))
+
+
+def test_every_change_is_told_with_who_asked_and_for_what(start):
+    one = start(admin=True)
+    one.hook("clicked", lambda ev: ("dead", "never"))
+    with one.admin() as admin:
+        ids = [letter(one, admin) for _ in range(3)]
+        assert admin.request("POST", "/dlq/replay?type=email_clicked&dry_run=1").status == 200
+        assert "changed by an operator" not in one["admin"].log()
+        assert admin.request("DELETE", f"/dlq/{ids[0]}").status == 200
+        assert admin.request("POST", f"/dlq/{ids[1]}/replay").status == 200
+        assert admin.request("POST", "/dlq/replay?type=email_clicked&limit=7").status == 200
+        peer = "peer=127.0.0.1:%d " % admin.connection.sock.getsockname()[1]
+    for action, target in (("drop", f"target=/dlq/{ids[0]}"), ("replay", f"target=/dlq/{ids[1]}/replay"),
+                           ('"replay of many"', 'target="/dlq/replay?type=email_clicked&limit=7"')):
+        assert one["admin"].has_logged("changed by an operator", f"action={action} ", peer, target, "letters=")
 
 
 @pytest.mark.parametrize("mode, text, cause", [

@@ -73,7 +73,15 @@ def test_check_says_what_would_run_and_no_secret(down):
     assert told["good"] is True and told["listen"] == f"127.0.0.1:{down.port}"
     assert {"stage": "validator", "processes": 1} in told["stages"]
     assert told["sources"][0]["secrets"] == 1
+    assert (told["admin"], told["admin_token_file"]) == (None, None)
     assert not down.data.exists()
+
+
+def test_check_says_where_the_token_for_admin_stands(short_folder):
+    path = short_folder / "trotline.yaml"
+    path.write_text("sources:\n  - {name: email, secrets: [sixteen-characters]}\n")
+    assert f"admin     127.0.0.1:8081; token in {short_folder}/var/admin.token\n" in subprocess.run(
+        [TROTLINE, "check", "-c", path], capture_output=True, text=True, timeout=30).stdout
 
 
 def test_check_names_line_and_key_of_what_is_wrong(tmp_path):
