@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/stage/listener.h"
+#include "proto/providers.h"
 #include "refusals.h"
 
 /* A sender that writes its body before it reads would see a cut connection instead of its 413. So a
@@ -101,13 +102,16 @@ announced(const struct listener_request *rq)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
-/* A provider posts batches to the one path it was given. */
+/* A provider posts batches to the one path it was given, and none larger than it says. */
 static uint64_t
 limit_of(const struct config *cfg, const struct target *t)
 {
-	const bool batch = t->batch || (t->source && strcmp(t->source->provider, "trotline") != 0);
+	const char *provider = t->source ? t->source->provider : "trotline";
+	const bool batch = t->batch || strcmp(provider, "trotline") != 0;
+	const uint64_t limit = batch ? cfg->limits.batch_bytes : cfg->limits.event_bytes,
+		       most = provider_body(provider);
 
-	return batch ? cfg->limits.batch_bytes : cfg->limits.event_bytes;
+	return most > 0 && most < limit ? most : limit;
 }
 
 static const char *

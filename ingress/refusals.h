@@ -12,7 +12,8 @@
 	HEAD_FAULTS(X)                                                                             \
 	X(PATH, 404, "Not found", "nothing has that path")                                         \
 	X(METHOD, 405, "Method not allowed", "its path has others")                                \
-	X(BODY, 413, "Body too large", "over limits.event_size or batch_size")                     \
+	X(BODY, 413, "Body too large",                                                             \
+		"over limits.event_size or batch_size, or what its provider sends")                \
 	X(STOPPING, 503, "Service unavailable", "this process drains")                             \
 	X(PLACES, 503, "Service unavailable", "limits.connections requests are under way")         \
 	X(SHARE, 503, "Service unavailable", "its source has half of them")                        \

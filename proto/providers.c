@@ -12,11 +12,14 @@ const size_t provider_names_count = sizeof provider_names / sizeof *provider_nam
 #define PROVIDER_BUSY(name, busy, ...) busy,
 static const unsigned busy_statuses[] = {PROVIDERS(PROVIDER_BUSY)};
 
+#define PROVIDER_BODY(name, busy, age, future, body) (body) * UINT64_C(1024),
+static const uint64_t bodies[] = {PROVIDERS(PROVIDER_BODY)};
+
 #define WINDOW(age, future)                                                                        \
 	{                                                                                          \
 		(age) * (uint64_t)MS_PER_S, (future) * (uint64_t)MS_PER_S                          \
 	}
-#define PROVIDER_WINDOW(name, busy, age, future) WINDOW(age, future),
+#define PROVIDER_WINDOW(name, busy, age, future, ...) WINDOW(age, future),
 static const struct provider_window windows[] = {PROVIDERS(PROVIDER_WINDOW)};
 
 #define SCHEME_WINDOW(name, age, future) {name, WINDOW(age, future)},
@@ -48,6 +51,14 @@ provider_busy(const char *name)
 	const size_t row = row_of(name);
 
 	return row < provider_names_count ? busy_statuses[row] : 503;
+}
+
+uint64_t
+provider_body(const char *name)
+{
+	const size_t row = row_of(name);
+
+	return row < provider_names_count ? bodies[row] : 0;
 }
 
 struct provider_window

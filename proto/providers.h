@@ -6,25 +6,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(name, busy, age, future): providers/<name>.c gives provider_<name>; trotline's is in generic.c.
+/* X(name, busy, age, future, body): providers/<name>.c gives provider_<name>; trotline's is in generic.c.
  * busy: the HTTP status that says "the trouble is ours, come again" to this sender.
  * age, future: by default the signed time may lie so many s behind, which is the sender's own retry
  * horizon at least (SendGrid's and ten minutes for its last attempt to arrive), and ahead; 0: the
- * sender signs no time, or by its scheme. */
+ * sender signs no time, or by its scheme.
+ * body: the largest body that it sends, KiB; 0: nothing bounds it but limits.batch_size (or event_size).
+ * SendGrid documents batches of 768 kB; SNS messages of 256 KiB, which its envelope quotes; Mailgun sends
+ * one event, whose texts are read to prove it. */
 #define PROVIDERS(X)                                                                               \
-	X(trotline, 503, 600, 300)                                                                 \
-	X(generic, 503, 0, 0)                                                                      \
-	X(sendgrid, 503, 87000, 600)                                                               \
-	X(mailgun, 503, 30000, 600)                                                                \
-	X(postmark, 503, 0, 0)                                                                     \
-	X(ses, 503, 28800, 900)                                                                    \
-	X(sparkpost, 503, 0, 0)                                                                    \
-	X(mandrill, 503, 0, 0)                                                                     \
-	X(mailjet, 503, 0, 0)                                                                      \
-	X(brevo, 429, 0, 0)                                                                        \
-	X(resend, 503, 300, 300)                                                                   \
-	X(mailersend, 503, 0, 0)                                                                   \
-	X(postal, 503, 0, 0)
+	X(trotline, 503, 600, 300, 0)                                                              \
+	X(generic, 503, 0, 0, 0)                                                                   \
+	X(sendgrid, 503, 87000, 600, 2048)                                                         \
+	X(mailgun, 503, 30000, 600, 1024)                                                          \
+	X(postmark, 503, 0, 0, 0)                                                                  \
+	X(ses, 503, 28800, 900, 512)                                                               \
+	X(sparkpost, 503, 0, 0, 0)                                                                 \
+	X(mandrill, 503, 0, 0, 0)                                                                  \
+	X(mailjet, 503, 0, 0, 0)                                                                   \
+	X(brevo, 429, 0, 0, 0)                                                                     \
+	X(resend, 503, 300, 300, 0)                                                                \
+	X(mailersend, 503, 0, 0, 0)                                                                \
+	X(postal, 503, 0, 0, 0)
 
 /* X(name in trotline.yaml, age, future): likewise of schemes that sign a time and may be chosen.
  * Standard Webhooks demands 300 s either way; Stripe's libraries differ, and one side alone would
@@ -54,5 +57,8 @@ struct provider_window provider_window(
 
 /* The status for trouble of ours; 503 for a name that is none, and for NULL. */
 unsigned provider_busy(const char *name);
+
+/* The largest body that this provider sends, bytes; 0: nothing is known of one. */
+uint64_t provider_body(const char *name);
 
 #endif

@@ -2,21 +2,27 @@
 
 import contextlib
 import json
+import pathlib
+import re
 
 import pytest
 
-from pipeline import event, read_answer, request_bytes
+from pipeline import Pipeline, close_all, event, read_answer, request_bytes
+from senders import TOPIC
 
 MIB = 1 << 20
 TWO = [{"name": name, "provider": "trotline", "secrets": ["${TROTLINE_SECRET}"]} for name in ("email", "other")]
 
 
-def rss(stage):
+def rss(stage, figure="VmRSS"):
     """Bytes that the process holds."""
-    for line in open(f"/proc/{stage.pid()}/status", encoding="ascii"):
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError("no VmRSS")
+    text = pathlib.Path(f"/proc/{stage.pid()}/status").read_text(encoding="ascii")
+    return int(re.search(rf"{figure}:\s+(\d+)", text)[1]) << 10
+
+
+def peak(stage):
+    """The most that it has held."""
+    return rss(stage, "VmHWM")
 
 
 @contextlib.contextmanager
@@ -109,3 +115,46 @@ def test_a_body_that_nobody_wants_is_not_kept(shared, path, method, status):
         for sock in socks:
             sock.sendall(b"x")
         assert {read_answer(sock).status for sock in socks} == {status}
+
+
+# ---- a body that its provider never sends
+
+
+SENDERS = [
+    {"name": "mailgun", "provider": "mailgun", "secrets": ["${TROTLINE_SECRET}"]},
+    {"name": "ses", "provider": "ses", "topics": [TOPIC]},
+    {"name": "postmark", "provider": "postmark", "secrets": ["trotline:a-password-for-trying-out"]},
+]
+BODIES = {"mailgun": MIB, "ses": MIB // 2, "postmark": 10 * MIB}
+
+
+@pytest.fixture(scope="module")
+def senders():
+    pipeline = Pipeline(settings={"sources": TWO[:1] + SENDERS})
+    yield pipeline.start()
+    close_all([pipeline])
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_is_as_large_as_its_provider_sends_it_and_no_larger(senders, name):
+    largest = b" " * BODIES[name]
+    with senders.client() as client:
+        assert client.request("POST", f"/webhooks/{name}", largest).status in (400, 401, 406)
+        assert client.request("POST", f"/webhooks/{name}", largest + b" ").status == 413
+    with connections(senders, 2) as (eager, chunked):
+        eager.sendall(head(f"/webhooks/{name}", BODIES[name] + 1).replace(b"Host:", b"Expect: 100-continue\r\nHost:"))
+        assert read_answer(eager).status == 413, "before its body"
+        chunked.sendall(head(f"/webhooks/{name}") + b"%x\r\n" % (BODIES[name] + 1) + largest + b" \r\n0\r\n\r\n")
+        assert read_answer(chunked).status == 413
+
+
+@pytest.mark.parametrize("name", ["mailgun", "ses"])
+def test_what_must_be_read_to_be_proved_costs_little_memory(senders, name):
+    """Small values, as many as there is room for."""
+    stage, before = senders["validator"], rss(senders["validator"])
+    body = b"[" + b"{}," * ((BODIES[name] - 4) // 3) + b"1]"
+    with senders.client() as client:
+        for _ in range(5):
+            assert client.request("POST", f"/webhooks/{name}", body).status in (400, 401, 406)
+    assert rss(stage) - before < 96 * MIB
+    assert peak(stage) - before < 96 * MIB
