@@ -73,6 +73,7 @@ holds(struct second_try *r, const struct request *rq)
 		.zone = &r->zone,
 		.json = r->json,
 		.certificate = certificate,
+		.known_certificate = certificate,
 		.certificate_arg = r,
 	};
 	struct normals events = {.count = 0};

@@ -211,6 +211,7 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 		.zone = &q->zone,
 		.json = json,
 		.certificate = certificate,
+		.known_certificate = certificate,
 		.certificate_arg = q,
 	};
 	struct error why = {""};

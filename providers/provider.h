@@ -50,13 +50,15 @@ struct inbound {
 	uint64_t now_ms;
 	msgpack_zone *zone;
 	struct json_reader *json;
-	provider_certificate *certificate; /* may be NULL */
+	provider_certificate *certificate;       /* may be NULL */
+	provider_certificate *known_certificate; /* the same, but fetches none; may be NULL */
 	void *certificate_arg;
 	bool batch;            /* the native format: a batch is due, not one event */
 	uint64_t batch_events; /* and so many at most; 0: without limit */
-	bool lean;  /* the native format: fill of struct normal only what a judge needs; the rest
+	bool lean;   /* the native format: fill of struct normal only what a judge needs; the rest
 		    * stands in the event's data */
-	bool timed; /* out: a signed time was judged, or each event's own is */
+	bool untold; /* out: why is not for the sender, who has proved nothing */
+	bool timed;  /* out: a signed time was judged, or each event's own is */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
 	struct slice text;   /* the JSON text that it was read from; absent: none was */

@@ -190,29 +190,6 @@ check_with(struct key *key, const struct sns_envelope *envelope, enum digest dig
 	return step;
 }
 
-static enum check_step
-check_signature(struct provider_source *source, struct inbound *in,
-	const struct sns_envelope *envelope, enum digest digest, struct error *why)
-{
-	const struct slice signature = decode_base64(envelope->signature, BASE64_STRICT, in->zone);
-	struct slice pem = {NULL, 0};
-	struct key *key;
-
-	if (!signature.n) {
-		error_set(why, "Signature: not base64");
-		return CHECK_SIGNATURE;
-	}
-	if (in->certificate)
-		pem = in->certificate(in->certificate_arg, envelope->cert_url);
-	if (!pem.p) {
-		error_set(why, "the certificate at %.*s is not to be had now",
-			SLICE_ARG(envelope->cert_url));
-		return CHECK_UNAVAILABLE;
-	}
-	key = sns_key(source, pem, why);
-	return key ? check_with(key, envelope, digest, signature, why) : CHECK_UNAVAILABLE;
-}
-
 static bool
 topic_allowed(const struct provider_options *options, struct slice topic, struct error *why)
 {
@@ -220,6 +197,51 @@ topic_allowed(const struct provider_options *options, struct slice topic, struct
 		if (slice_is(topic, options->topics[i]))
 			return true;
 	return error_set(why, "TopicArn %.*s is not on the allow-list", SLICE_ARG(topic));
+}
+
+/* Before the proof nobody is told whether a topic is on the list: for one that is not, nothing is
+ * fetched, and else all is as for one that is. Amazon's certificates stand where the topic is: those
+ * of other regions are not fetched either. */
+static enum check_step
+find_certificate(const struct provider_source *source, struct inbound *in,
+	const struct sns_envelope *envelope, struct slice *pem, struct error *why)
+{
+	struct error foreign = {""};
+	const bool ours = topic_allowed(&source->options, envelope->topic, &foreign);
+	const bool near = sns_cert_url_of_topic(envelope->cert_url, envelope->topic, why);
+	provider_certificate *ask = ours && near ? in->certificate : in->known_certificate;
+
+	*pem = ask ? ask(in->certificate_arg, envelope->cert_url) : (struct slice){NULL, 0};
+	if (pem->p)
+		return CHECK_ACCEPTED;
+	if (!near)
+		return CHECK_SIGNATURE;
+	in->untold = true;
+	error_set(
+		why, "the certificate at %.*s is not to be had now", SLICE_ARG(envelope->cert_url));
+	if (!ours)
+		*why = foreign;
+	return CHECK_UNAVAILABLE;
+}
+
+static enum check_step
+check_signature(struct provider_source *source, struct inbound *in,
+	const struct sns_envelope *envelope, enum digest digest, struct error *why)
+{
+	const struct slice signature = decode_base64(envelope->signature, BASE64_STRICT, in->zone);
+	enum check_step step;
+	struct slice pem;
+	struct key *key;
+
+	if (!signature.n) {
+		error_set(why, "Signature: not base64");
+		return CHECK_SIGNATURE;
+	}
+	step = find_certificate(source, in, envelope, &pem, why);
+	if (step != CHECK_ACCEPTED)
+		return step;
+	key = sns_key(source, pem, why);
+	return key ? check_with(key, envelope, digest, signature, why) : CHECK_UNAVAILABLE;
 }
 
 /* The header is not signed, the body is: one that says otherwise is no work of SNS. */
@@ -235,19 +257,17 @@ headers_agree(const msgpack_object *headers, const struct sns_envelope *envelope
 	return true;
 }
 
-/* What can be told without a certificate. The topic stands here although it is proved only later,
- * so that a stranger cannot make us fetch certificates. */
+/* What can be told without a certificate. */
 static enum check_step
-check_plain(const struct provider_source *source, const struct inbound *in,
-	const struct sns_envelope *envelope, enum digest *digest, struct error *why)
+check_plain(const struct inbound *in, const struct sns_envelope *envelope, enum digest *digest,
+	struct error *why)
 {
 	if (!headers_agree(in->headers, envelope, why))
 		return CHECK_POLICY;
-	if (!digest_of(envelope->signature_version, digest, why) ||
-		!sns_cert_url_allowed(envelope->cert_url, why))
-		return CHECK_SIGNATURE;
-	return topic_allowed(&source->options, envelope->topic, why) ? CHECK_ACCEPTED
-								     : CHECK_POLICY;
+	return digest_of(envelope->signature_version, digest, why) &&
+			       sns_cert_url_allowed(envelope->cert_url, why)
+		       ? CHECK_ACCEPTED
+		       : CHECK_SIGNATURE;
 }
 
 static enum check_step
@@ -259,9 +279,11 @@ check_envelope(struct provider_source *source, struct inbound *in, struct error 
 
 	envelope.cert_url = sns_cert_url(envelope.cert_url, in->zone);
 	if (step == CHECK_ACCEPTED)
-		step = check_plain(source, in, &envelope, &digest, why);
+		step = check_plain(in, &envelope, &digest, why);
 	if (step == CHECK_ACCEPTED)
 		step = check_signature(source, in, &envelope, digest, why);
+	if (step == CHECK_ACCEPTED && !topic_allowed(&source->options, envelope.topic, why))
+		step = CHECK_POLICY;
 	if (step == CHECK_ACCEPTED)
 		step = scheme_fresh(source, in, envelope.ts_ms, why);
 	if (step == CHECK_ACCEPTED && envelope.type == SNS_SUBSCRIBE &&
@@ -282,8 +304,9 @@ sns_is_raw(const msgpack_object *headers)
 /* Nothing proves raw delivery but the credentials of the source, if it has any; the topic in the
  * header keeps apart what was mixed up by mistake. */
 static enum check_step
-check_raw(struct provider_source *source, const struct inbound *in, struct error *why)
+check_raw(struct provider_source *source, struct inbound *in, struct error *why)
 {
+	in->untold = source->scheme == SCHEME_SNS;
 	if (!source->options.allow_raw) {
 		error_set(why, "raw delivery is not signed, and this source does not allow it");
 		return CHECK_SIGNATURE;

@@ -53,6 +53,9 @@ struct slice sns_cert_url(struct slice url, msgpack_zone *zone);
  */
 bool sns_cert_url_allowed(struct slice url, struct error *why);
 
+/* Does it stand with SNS in the region of the topic (arn:<partition>:sns:<region>:...)? */
+bool sns_cert_url_of_topic(struct slice url, struct slice topic, struct error *why);
+
 /* Is the PEM a certificate that SNS may sign with for messages that name this URL? Gives the time
  * of its validity. */
 bool sns_certificate_read(

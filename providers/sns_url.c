@@ -1,10 +1,11 @@
 /* sns_url - which URLs of an SNS envelope lead to SNS itself. See sns.h. Pure. */
 #include <ctype.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "sns.h"
 
-enum { SUBSCRIBE_URL_MAX = 2048 };
+enum { SUBSCRIBE_URL_MAX = 2048, REGION_MAX = 64 };
 
 static struct slice
 slice_from(struct slice s, size_t n)
@@ -129,6 +130,31 @@ sns_cert_url_allowed(struct slice url, struct error *why)
 	if (!is_plain_path(path))
 		return error_set(why, "SigningCertURL: path is not a plain one");
 	return true;
+}
+
+/* The n-th part of an ARN, from 0. */
+static struct slice
+arn_part(struct slice arn, size_t n)
+{
+	const char *colon;
+
+	while ((colon = memchr(arn.p, ':', arn.n)) && n-- > 0)
+		arn = slice_from(arn, (size_t)(colon - arn.p) + 1);
+	return (struct slice){arn.p, colon ? (size_t)(colon - arn.p) : 0};
+}
+
+bool
+sns_cert_url_of_topic(struct slice url, struct slice topic, struct error *why)
+{
+	const struct slice region = arn_part(topic, 3);
+	const bool china = slice_is(arn_part(topic, 1), "aws-cn");
+	char start[SNS_CERT_URL_MAX];
+	const int n = snprintf(start, sizeof start, "https://sns.%.*s.amazonaws.com%s/",
+		(int)(region.n < REGION_MAX ? region.n : 0), region.p, china ? ".cn" : "");
+
+	return (n > 0 && url.n > (size_t)n && strncasecmp(url.p, start, (size_t)n) == 0) ||
+	       error_set(
+		       why, "SigningCertURL: not in the region of TopicArn %.*s", SLICE_ARG(topic));
 }
 
 static bool

@@ -221,7 +221,7 @@ job_answer_headers(const struct job *job, unsigned status, char *out, size_t siz
 		n = snprintf(out, size, "Retry-After: %d\n", RETRY_AFTER_S);
 	if (status == 401 && job->foreign && asks_for_password(job))
 		n = snprintf(out, size, "WWW-Authenticate: Basic realm=\"trotline\"\n");
-	if (job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE &&
+	if (!job->untold && job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE &&
 		job->refusal != REFUSED_QUARANTINED && job->why.text[0])
 		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", job->why.text);
 }

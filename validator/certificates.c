@@ -15,7 +15,9 @@ static const char KIND[] = "certificate";
 struct entry {
 	char url[URL_MAX];
 	size_t url_n;
-	char *pem; /* NULL: not known yet */
+	size_t source; /* who asked first */
+	uint64_t turn; /* in which order they did */
+	char *pem;     /* NULL: not known yet */
 	size_t pem_n;
 	int64_t from_ms, until_ms;
 	bool fetching;
@@ -27,6 +29,7 @@ struct certificates {
 	char *folder;
 	struct fetcher *fetcher;
 	uint64_t (*now_ms)(void);
+	uint64_t turns;
 	struct entry list[CERTIFICATES_MAX];
 };
 
@@ -99,19 +102,53 @@ goes_before(const struct entry *a, const struct entry *b)
 	return worth(a) != worth(b) ? worth(a) < worth(b) : a->asked_ms < b->asked_ms;
 }
 
-static struct entry *
-place_for(struct certificates *c, struct slice url)
+/* A source's own that have not proved to be certificates; *tried: the one of them that was asked for
+ * longest ago and has had its fetch, or NULL. */
+static size_t
+unproved(struct certificates *c, size_t source, struct entry **tried)
 {
-	struct entry *place = NULL;
+	size_t n = 0;
 
+	*tried = NULL;
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
+		struct entry *e = &c->list[i];
+
+		if (!e->url_n || e->pem || e->source != source)
+			continue;
+		n++;
+		if (e->failures && !e->fetching && (!*tried || e->asked_ms < (*tried)->asked_ms))
+			*tried = e;
+	}
+	return n;
+}
+
+/* What waits for its first fetch keeps its place: a flood of inventions takes turns, too. */
+static struct entry *
+free_place(struct certificates *c, size_t source)
+{
+	struct entry *place;
+
+	if (unproved(c, source, &place) >= CERTIFICATES_UNPROVED)
+		return place;
+	place = NULL;
 	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
 		if (!c->list[i].fetching && (!place || goes_before(&c->list[i], place)))
 			place = &c->list[i];
+	return place;
+}
+
+static struct entry *
+place_for(struct certificates *c, struct slice url, size_t source)
+{
+	struct entry *place = free_place(c, source);
+
 	if (!place)
 		return NULL;
 	clear(place);
 	memcpy(place->url, url.p, url.n);
 	place->url_n = url.n;
+	place->source = source;
+	place->turn = ++c->turns;
 	return place;
 }
 
@@ -167,6 +204,56 @@ take_fetched(struct certificates *c, struct entry *e, const struct fetched *got,
 	return true;
 }
 
+/* A clock that was set back makes nobody wait longer than the longest gap. */
+static bool
+is_due(const struct entry *e, uint64_t now_ms)
+{
+	return e->url_n && e->source != CERTIFICATES_NOBODY && !e->fetching && !valid(e, now_ms) &&
+	       now_ms - e->asked_ms < CERTIFICATE_ASKED_MS &&
+	       (now_ms >= e->due_ms || e->due_ms - now_ms > CERTIFICATE_RETRY_MAX_MS);
+}
+
+static bool
+is_before(const struct entry *a, const struct entry *b)
+{
+	return a->failures != b->failures ? a->failures < b->failures : a->turn < b->turn;
+}
+
+/* The source's next one, or NULL where none is due or as many as it may have are under way. */
+static struct entry *
+next_due(struct certificates *c, size_t source, uint64_t now_ms)
+{
+	struct entry *next = NULL;
+	size_t under_way = 0;
+
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
+		struct entry *e = &c->list[i];
+
+		if (!e->url_n || e->source != source)
+			continue;
+		under_way += e->fetching;
+		if (is_due(e, now_ms) && (!next || is_before(e, next)))
+			next = e;
+	}
+	return under_way < CERTIFICATE_FETCHES ? next : NULL;
+}
+
+static void on_fetched(
+	void *arg, struct slice url, const struct fetched *got, const struct error *failure);
+
+static void
+fetch_due(struct certificates *c, size_t source)
+{
+	const uint64_t now_ms = c->now_ms();
+	struct entry *e;
+
+	while ((e = next_due(c, source, now_ms))) {
+		e->fetching = fetcher_send(c->fetcher, url_of(e), on_fetched, c);
+		if (!e->fetching)
+			return;
+	}
+}
+
 static void
 on_fetched(void *arg, struct slice url, const struct fetched *got, const struct error *failure)
 {
@@ -180,17 +267,12 @@ on_fetched(void *arg, struct slice url, const struct fetched *got, const struct 
 	if (got && take_fetched(c, e, got, &why)) {
 		e->failures = 0;
 		log_info("certificate fetched", LF_SLICE("url", url));
-		return;
+	} else {
+		e->due_ms = c->now_ms() + back_off(e->failures++);
+		log_warn("certificate not to be had", LF_SLICE("url", url),
+			LF_TEXT("cause", why.text));
 	}
-	e->due_ms = c->now_ms() + back_off(e->failures++);
-	log_warn("certificate not to be had", LF_SLICE("url", url), LF_TEXT("cause", why.text));
-}
-
-static void
-fetch_when_due(struct certificates *c, struct entry *e, uint64_t now_ms)
-{
-	if (!e->fetching && now_ms >= e->due_ms)
-		e->fetching = fetcher_send(c->fetcher, url_of(e), on_fetched, c);
+	fetch_due(c, e->source);
 }
 
 static void
@@ -205,26 +287,52 @@ look_on_disk(struct certificates *c, struct entry *e)
 			LF_TEXT("cause", why.text));
 }
 
-struct slice
-certificates_get(void *certificates, struct slice url)
+/* The certificate, where it is in memory or on disk; *e: its place, or NULL. */
+static struct slice
+look(struct certificates *c, struct slice url, size_t source, struct entry **e)
 {
-	struct certificates *c = certificates;
 	const uint64_t now_ms = c->now_ms();
+
+	*e = NULL;
+	fetcher_poll(c->fetcher);
+	if (url.n > URL_MAX || !sns_cert_url_allowed(url, NULL))
+		return (struct slice){NULL, 0};
+	*e = find(c, url);
+	if (!*e && (*e = place_for(c, url, source)))
+		look_on_disk(c, *e);
+	if (!*e)
+		return (struct slice){NULL, 0};
+	(*e)->asked_ms = now_ms;
+	return valid(*e, now_ms) ? (struct slice){(*e)->pem, (*e)->pem_n} : (struct slice){NULL, 0};
+}
+
+struct slice
+certificates_get(struct certificates *c, struct slice url, size_t source)
+{
+	struct entry *e;
+	const struct slice pem = look(c, url, source, &e);
+
+	if (e && e->source == CERTIFICATES_NOBODY)
+		e->source = source;
+	if (e && !pem.p)
+		fetch_due(c, e->source);
+	return pem;
+}
+
+struct slice
+certificates_known(struct certificates *c, struct slice url)
+{
+	struct kept_text text;
 	struct entry *e;
 
 	fetcher_poll(c->fetcher);
 	if (url.n > URL_MAX || !sns_cert_url_allowed(url, NULL))
 		return (struct slice){NULL, 0};
 	e = find(c, url);
-	if (!e && (e = place_for(c, url)))
-		look_on_disk(c, e);
-	if (!e)
-		return (struct slice){NULL, 0};
-	e->asked_ms = now_ms;
-	if (valid(e, now_ms))
-		return (struct slice){e->pem, e->pem_n};
-	fetch_when_due(c, e, now_ms);
-	return (struct slice){NULL, 0};
+	if (!e && kept_read(c->folder, KIND, url, &text))
+		return look(c, url, CERTIFICATES_NOBODY, &e);
+	return e && valid(e, c->now_ms()) ? (struct slice){e->pem, e->pem_n}
+					  : (struct slice){NULL, 0};
 }
 
 void
@@ -233,10 +341,7 @@ certificates_tick(struct certificates *c)
 	const uint64_t now_ms = c->now_ms();
 
 	fetcher_poll(c->fetcher);
-	for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
-		struct entry *e = &c->list[i];
-
-		if (e->url_n && !valid(e, now_ms) && now_ms - e->asked_ms < CERTIFICATE_ASKED_MS)
-			fetch_when_due(c, e, now_ms);
-	}
+	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
+		if (is_due(&c->list[i], now_ms))
+			fetch_due(c, c->list[i].source);
 }

@@ -13,7 +13,7 @@
 
 struct errands {
 	char folder[KEPT_PATH_MAX];
-	size_t instance;
+	size_t instance, source;
 	struct fetcher *fetcher;
 	struct certificates *certificates;
 	struct confirmations *confirmations;
@@ -86,12 +86,27 @@ errands_destroy(struct errands **errands)
 	*errands = NULL;
 }
 
+void
+errands_of(struct errands *e, size_t source)
+{
+	e->source = source;
+}
+
 struct slice
 errands_certificate(void *arg, struct slice url)
 {
 	struct errands *e = arg;
 
-	return take_up_or_log(e) ? certificates_get(e->certificates, url) : (struct slice){NULL, 0};
+	return take_up_or_log(e) ? certificates_get(e->certificates, url, e->source)
+				 : (struct slice){NULL, 0};
+}
+
+struct slice
+errands_certificate_known(void *arg, struct slice url)
+{
+	struct errands *e = arg;
+
+	return e->certificates ? certificates_known(e->certificates, url) : (struct slice){NULL, 0};
 }
 
 bool

@@ -18,8 +18,11 @@ struct errands;
 struct errands *errands_new(const struct config *cfg, size_t instance);
 void errands_destroy(struct errands **errands);
 
-/* The certificate of a URL, or nothing for now; arg: the errands. */
-provider_certificate errands_certificate;
+/* Whose requests ask from here on: any number of the source's own. */
+void errands_of(struct errands *errands, size_t source);
+
+/* The certificate of a URL, or nothing for now; arg: the errands. The second fetches none. */
+provider_certificate errands_certificate, errands_certificate_known;
 
 /* Before the answer leaves: from here on the URL will be fetched. False when that cannot be
  * promised. */

@@ -9,7 +9,8 @@
 #include "lib/base/fetch.h"
 #include "lib/base/slice.h"
 
-enum { FETCHES_MAX = 16 };
+/* What certificates and confirmations may have under way together, so that none is ever too many. */
+enum { FETCHES_MAX = 160 };
 
 struct fetcher;
 

@@ -85,6 +85,7 @@ job_reset(struct job *job)
 	job->refusal = REFUSED_NOT;
 	job->enters = false;
 	job->why.text[0] = 0;
+	job->untold = false;
 	job->batch[0] = 0;
 	job->source = NULL;
 	job->foreign = NULL;
@@ -222,6 +223,7 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 		.zone = &job->zone,
 		.json = judge->json,
 		.certificate = judge->certificate,
+		.known_certificate = judge->known,
 		.certificate_arg = judge->certificate_arg,
 		.lean = true,
 	};
@@ -230,6 +232,7 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	request_inbound(&job->rq, judge->cfg, &in);
 	step = provider_check(keys, &in, &job->normals, &job->why);
 	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
+	job->untold = in.untold;
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);
 	if (job->refusal == REFUSED_NOT)

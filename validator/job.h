@@ -66,7 +66,8 @@ struct job {
 	const struct config_source *source;
 	enum refusal refusal;
 	bool enters;      /* takes part in the group's transaction */
-	struct error why; /* for the log, and in a 503's body */
+	struct error why; /* for the log, and in X-Error-Detail */
+	bool untold;      /* for the log alone */
 	struct candidate *events;
 	size_t count, room;
 	const struct provider *foreign; /* NULL: the native format */
@@ -96,7 +97,7 @@ bool job_room(struct job *job, size_t count);
 struct judge {
 	const struct config *cfg;
 	struct json_reader *json;
-	provider_certificate *certificate; /* may be NULL */
+	provider_certificate *certificate, *known; /* may be NULL */
 	void *certificate_arg;
 };
 

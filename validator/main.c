@@ -151,7 +151,9 @@ shrink(msgpack_sbuffer *buffer)
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
-	const struct judge judge = {v->st->cfg, v->json, errands_certificate, v->errands};
+	const struct judge judge = {
+		v->st->cfg, v->json, errands_certificate, errands_certificate_known, v->errands};
+	size_t row;
 
 	job->source = config_source_find(judge.cfg, job->rq.source);
 	if (!job->source) {
@@ -159,7 +161,9 @@ judge(struct validator *v, struct job *job, uint64_t now_ms)
 		job->refusal = REFUSED_SOURCE;
 		return;
 	}
-	job_judge(job, v->keys[job->source - judge.cfg->sources], &judge, now_ms);
+	row = (size_t)(job->source - judge.cfg->sources);
+	errands_of(v->errands, row);
+	job_judge(job, v->keys[row], &judge, now_ms);
 }
 
 /* The place behind those that are taken. */

@@ -125,6 +125,30 @@ def test_what_is_not_ours_is_refused(start, sns, tmp_path):
     pipeline.wait_settled(0)
 
 
+def told(answer):
+    return answer.status, answer.body, answer.headers.get("x-error-detail")
+
+
+def test_nobody_is_told_without_a_proof_whether_a_topic_is_on_the_list(start, sns):
+    """With the certificate that is known and with an invented one the answers are the same, and what
+    is not on the list or of another region is not fetched."""
+    pipeline = start(handlers=("bounced",), settings=SETTINGS, prepare=prepare_with(sns))
+    good = sns.envelope(bounce("ann@example.com")) | {"Signature": "c2ln"}
+    other = {"TopicArn": TOPIC + "2"}
+    invented = {"SigningCertURL": HOST + "/SimpleNotificationService-2.pem"}
+    assert told(post(pipeline, good)) == told(post(pipeline, good | other))
+    assert post(pipeline, good | other).status == 401
+    assert told(post(pipeline, good | other | invented)) == told(post(pipeline, good | invented))
+    assert told(post(pipeline, good | invented))[::2] == (503, None)
+    far = {"SigningCertURL": "https://sns.test-nowhere-2.amazonaws.com/x.pem"}
+    assert told(post(pipeline, good | far)) == told(post(pipeline, good | other | far))
+    assert post(pipeline, good | far).status == 401
+    wait_for("the failed fetch of the one", lambda: pipeline["validator"].has_logged(
+        "certificate not to be had", invented["SigningCertURL"]))
+    pipeline.wait_settled(0)
+    assert not pipeline["validator"].has_logged("certificate not to be had", "nowhere-2")
+
+
 def test_a_confirmation_outlives_a_kill(start, sns):
     pipeline = start(handlers=("system",), settings=SETTINGS, prepare=prepare_with(sns))
     assert post(pipeline, sns.confirmation()).status == 200

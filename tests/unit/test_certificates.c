@@ -152,7 +152,7 @@ TestSuite(confirmations, .init = setup, .fini = teardown, .timeout = 60);
 static bool
 has(const char *url)
 {
-	return certificates_get(certificates, slice_of(url)).p != NULL;
+	return certificates_get(certificates, slice_of(url), 0).p != NULL;
 }
 
 /* Ticks until the network was called so often and nothing is under way. */
@@ -176,7 +176,7 @@ Test(certificates, the_first_to_ask_gets_nothing_and_the_next_one_all)
 
 	cr_expect_not(has(CERT_URL));
 	settle(1);
-	got = certificates_get(certificates, slice_of(CERT_URL));
+	got = certificates_get(certificates, slice_of(CERT_URL), 0);
 	cr_expect(slice_is(got, pem));
 	cr_expect(has(CERT_URL));
 	cr_expect_eq(calls(), 1);
@@ -366,6 +366,61 @@ Test(certificates, all_inventions_at_once_are_bounded)
 	for (size_t i = 0; i < FETCHES_MAX; i++)
 		sem_post(&network.go);
 	cr_expect(calls() <= FETCHES_MAX);
+}
+
+Test(certificates, inventions_of_one_source_leave_the_others_their_fetches)
+{
+	char url[128];
+
+	network.held = true;
+	for (size_t i = 0; i < 1000; i++) {
+		snprintf(url, sizeof url, CERT_HOST "/invention-%zu.pem", i);
+		cr_assert_not(certificates_get(certificates, slice_of(url), 0).p);
+	}
+	cr_assert_not(certificates_get(certificates, slice_of(CERT_URL), 1).p);
+	for (size_t i = 0; i < CERTIFICATE_FETCHES + 1; i++)
+		sem_post(&network.go);
+	for (const uint64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end;)
+		if (certificates_get(certificates, slice_of(CERT_URL), 1).p)
+			break;
+	cr_expect(certificates_get(certificates, slice_of(CERT_URL), 1).p);
+	cr_expect(calls() <= 2 * CERTIFICATE_FETCHES + 1, "%zu", calls());
+}
+
+Test(certificates, what_waits_for_its_first_fetch_has_its_turn)
+{
+	char url[128];
+
+	network.held = true;
+	has(CERT_HOST "/invention-a.pem");
+	has(CERT_HOST "/invention-b.pem");
+	has(CERT_URL);
+	for (size_t i = 0; i < 1000; i++) {
+		snprintf(url, sizeof url, CERT_HOST "/invention-%zu.pem", i);
+		has(url);
+	}
+	for (size_t i = 0; i < CERTIFICATE_FETCHES + 1; i++)
+		sem_post(&network.go);
+	for (const uint64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end;) {
+		certificates_tick(certificates);
+		if (certificates_known(certificates, slice_of(CERT_URL)).p)
+			break;
+	}
+	cr_expect(certificates_known(certificates, slice_of(CERT_URL)).p);
+}
+
+Test(certificates, what_is_known_is_told_and_nothing_else_is_fetched)
+{
+	cr_expect_not(certificates_known(certificates, slice_of(CERT_URL)).p);
+	settle(0);
+	has(CERT_URL);
+	settle(1);
+	cr_expect(certificates_known(certificates, slice_of(CERT_URL)).p);
+	restart();
+	cr_expect(certificates_known(certificates, slice_of(CERT_URL)).p);
+	now += 2 * (uint64_t)DAY_MS;
+	cr_expect_not(certificates_known(certificates, slice_of(CERT_URL)).p);
+	settle(1);
 }
 
 Test(certificates, regions_with_names_of_their_own_are_known)

@@ -285,6 +285,16 @@ hand_out(void *arg, struct slice url)
 	return slice_is(url, CERT_URL) ? pem : (struct slice){NULL, 0};
 }
 
+static struct slice known_pem;
+static bool untold;
+
+static struct slice
+known(void *arg, struct slice url)
+{
+	(void)arg;
+	return slice_is(url, CERT_URL) ? known_pem : (struct slice){NULL, 0};
+}
+
 static struct provider_source *
 source_with(struct provider_options options)
 {
@@ -319,10 +329,15 @@ check(struct provider_source *source, const char *headers, struct slice body, st
 		.zone = &zone,
 		.json = json,
 		.certificate = hand_out,
+		.known_certificate = known,
 	};
 
+	enum check_step step;
+
 	*out = (struct normals){.count = 0};
-	return provider_check(source, &in, out, &why);
+	step = provider_check(source, &in, out, &why);
+	untold = in.untold;
+	return step;
 }
 
 static struct slice
@@ -401,10 +416,57 @@ Test(sns, a_foreign_topic_makes_nobody_fetch_a_certificate)
 	struct normals out;
 
 	shape.topic = TOPIC "x";
+	cr_expect_eq(check(source, "[]", signed_body(key, &shape), &out), CHECK_UNAVAILABLE);
+	known_pem = pem;
 	cr_expect_eq(check(source, "[]", signed_body(key, &shape), &out), CHECK_POLICY);
 	cr_expect_eq(asked, 0);
 	provider_source_destroy(&source);
 	EVP_PKEY_free(key);
+}
+
+/* With and without the certificate: the same step, and where it is not known no words. */
+Test(sns, nobody_is_told_without_a_proof_whether_a_topic_is_on_the_list)
+{
+	static const char *const topics[] = {TOPIC, TOPIC "x"};
+	EVP_PKEY *key = open_certificate();
+	struct provider_source *source = source_with((struct provider_options){.provider = NULL});
+	struct shape shape = {SHAPE};
+	struct normals out;
+
+	for (size_t i = 0; i < 2; i++) {
+		shape.topic = topics[i];
+		known_pem = pem = (struct slice){NULL, 0};
+		cr_expect_eq(check(source, "[]", body_of(&shape, "c2ln"), &out), CHECK_UNAVAILABLE);
+		cr_expect(untold);
+		known_pem = pem = slice_of(pem_text);
+		cr_expect_eq(check(source, "[]", body_of(&shape, "c2ln"), &out), CHECK_SIGNATURE);
+	}
+	provider_source_destroy(&source);
+	EVP_PKEY_free(key);
+}
+
+Test(sns, a_certificate_stands_in_the_region_of_its_topic)
+{
+	static const struct {
+		const char *url, *topic;
+		bool good;
+	} rows[] = {
+		{CERT_URL, TOPIC, true},
+		{"https://sns.us-east-1.amazonaws.com/x.pem", TOPIC, false},
+		{"https://sns.eu-central-1.amazonaws.com.cn/x.pem", TOPIC, false},
+		{"https://sns.cn-north-1.amazonaws.com.cn/x.pem", "arn:aws-cn:sns:cn-north-1:1:t",
+			true},
+		{"https://sns.cn-north-1.amazonaws.com/x.pem", "arn:aws-cn:sns:cn-north-1:1:t",
+			false},
+		{"https://sns.us-east-1.amazonaws.com/x.pem", "arn:aws:sns:us-east-1", false},
+		{"https://sns.us-east-1.amazonaws.com/x.pem", "us-east-1", false},
+		{"https://sns.us-east-1.amazonaws.com/x.pem", "", false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(
+			sns_cert_url_of_topic(slice_of(rows[i].url), slice_of(rows[i].topic), &why),
+			rows[i].good, "%s of %s", rows[i].url, rows[i].topic);
 }
 
 Test(sns, a_key_stays_known_while_certificates_come_and_go)
