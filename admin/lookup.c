@@ -37,8 +37,7 @@ lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 
 	if (listener_stranger(rq, event_parameters))
 		return page_error(400, "Unknown parameter; known: source");
-	return page_ask(a, ask_event, &asked,
-		"Never accepted, or older than its source's dedup_window and not a dead letter");
+	return page_ask(a, ask_event, &asked, NULL);
 }
 
 static enum ops_found

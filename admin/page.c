@@ -56,7 +56,9 @@ page_object(unsigned status, const msgpack_object *object)
 struct answer_page
 page_unfound(enum ops_found found, const char *missing, const struct error *why)
 {
-	return found == OPS_NOT_FOUND ? page_error(404, missing) : page_error(503, why->text);
+	if (found == OPS_NOT_FOUND)
+		return page_error(404, missing ? missing : why->text);
+	return page_error(503, why->text);
 }
 
 struct answer_page

@@ -138,11 +138,11 @@ open_state(struct call *call, struct error *why)
 	const enum cli_store use = call->action.state;
 	bool exists = true;
 
-	if (use == STORE_READ)
+	if (use == STORE_READ || use == STORE_HINT)
 		call->state = state_watch(call->cfg->data_dir, &exists, why);
 	else if (use != STORE_UNUSED)
 		call->state = state_open(call->cfg->data_dir, why);
-	return use == STORE_UNUSED || call->state || !exists;
+	return use == STORE_UNUSED || use == STORE_HINT || call->state || !exists;
 }
 
 static int

@@ -52,6 +52,7 @@ enum cli_config {
 enum cli_store {
 	STORE_UNUSED,
 	STORE_READ,
+	STORE_HINT,   /* the state alone: read, where it can be */
 	STORE_CHANGE, /* made by no verb */
 	STORE_MAKE,   /* the state alone */
 	STORE_ENTER,  /* the journal alone: as the validator does, new events enter */

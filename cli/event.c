@@ -1,8 +1,7 @@
-/* event - says what became of an event, from the journal and the dead letters themselves, without
- * asking any process.
+/* event - says what became of an event, from what is stored, without asking any process.
  *
- * In: the sender's event id. Out: its state on stdout. Only reads, so it also works while the
- * pipeline is down. */
+ * In: an id that it is known by. Out: all that is known of it on stdout. Only reads, so it also works
+ * while the pipeline is down. */
 #include <stdio.h>
 
 #include "cli.h"
@@ -25,6 +24,40 @@ print_row(const char *label, const msgpack_object *answer, const char *key)
 		printf("  %-11s %llu\n", label, (unsigned long long)value->via.u64);
 }
 
+/* A list in a line each, of which only the first has the label. */
+static void
+print_rows(const char *label, const msgpack_object *list, void (*print)(const msgpack_object *item))
+{
+	for (uint32_t i = 0; list && i < list->via.array.size; i++) {
+		printf("  %-11s ", i ? "" : label);
+		print(&list->via.array.ptr[i]);
+		putchar('\n');
+	}
+}
+
+/* "messages: delivered, jo@example.com, m-1". */
+static void
+print_effect(const msgpack_object *effect)
+{
+	static const char *const keys[] = {"what", "email", "message_id"};
+
+	printf("%.*s:", SLICE_ARG(field_str(effect, "table")));
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const struct slice text = field_str(effect, keys[i]);
+
+		if (!text.n)
+			continue;
+		printf(i ? ", " : " ");
+		text_print(text, 0);
+	}
+}
+
+static void
+print_other(const msgpack_object *name)
+{
+	text_print(object_str(name), 0);
+}
+
 static void
 print_text(const msgpack_object *answer)
 {
@@ -34,13 +67,17 @@ print_text(const msgpack_object *answer)
 		{"source", "source"},
 		{"type", "event_type"},
 		{"email", "email"},
+		{"happened", "event_time"},
 		{"received", "received_at"},
 		{"number", "seq"},
+		{"name", "name"},
+		{"batch", "batch_id"},
+		{"handler", "handler"},
 		{"retries", "retry_count"},
 		{"lost", "handlers_lost"},
 		{"error", "error"},
-		{"handler", "handler"},
 		{"last tried", "last_tried_at"},
+		{"applied", "applied_at"},
 		{"failed", "failed_at"},
 		{"next try", "next_retry_at"},
 		{"letter", "letter"},
@@ -50,6 +87,8 @@ print_text(const msgpack_object *answer)
 	printf(": %.*s\n", SLICE_ARG(field_str(answer, "status")));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		print_row(rows[i].label, answer, rows[i].key);
+	print_rows("effect", field_get(answer, "effects"), print_effect);
+	print_rows("the same id", field_get(answer, "others"), print_other);
 }
 
 static bool
@@ -62,9 +101,7 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 	msgpack_zone_init(&zone, 4096);
 	found = event_status(q, slice_of(id), &zone, &answer, why);
 	if (found == OPS_NOT_FOUND)
-		error_set(why,
-			"%s: not found; it was never accepted, or is older than its source's dedup_window",
-			id);
+		error_wrap(why, "%.200s: not found", id);
 	else if (found == OPS_FOUND && json)
 		object_print(&answer);
 	else if (found == OPS_FOUND)
@@ -85,6 +122,7 @@ run(struct call *call)
 	const struct event_query q = {.cfg = call->cfg,
 		.journal = call->journal,
 		.letters = call->letters,
+		.state = call->state,
 		.source = a->source,
 		.thorough = true};
 	struct error why = {""};
@@ -104,7 +142,10 @@ const struct verb verb_event = {
 		"processing  being tried again, not yet answered\n"
 		"failed      given up; `trotline dlq show LETTER` tells all, `dlq replay LETTER` tries again\n"
 		"success     applied\n\n"
-		"Works while the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
+		"ID is any that the event is known by: the sender's, as log, tap and state.db have it; what\n"
+		"makes it unique (`dedup_key` of `trotline verify`); its number in the journal; its name,\n"
+		"JOURNAL-NUMBER. What has ended is known for as long as anything of it is remembered. Works while\n"
+		"the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "look in this source only",
@@ -119,6 +160,7 @@ const struct verb verb_event = {
 			{.config = PLAIN_CONFIG,
 				.journal = STORE_READ,
 				.letters = STORE_READ,
+				.state = STORE_HINT,
 				.run = run},
 		},
 };

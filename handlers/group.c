@@ -79,21 +79,6 @@ group_add(struct event_group *g, struct slice frame, struct error *why)
 	return true;
 }
 
-/* FNV-1a, which needs no key: it tells events apart that share a number, not attackers. */
-static uint64_t
-hash_on(uint64_t hash, struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		hash = (hash ^ (unsigned char)s.p[i]) * 0x100000001b3U;
-	return (hash ^ 0xff) * 0x100000001b3U;
-}
-
-static int64_t
-mark_of(const struct event *ev)
-{
-	return (int64_t)hash_on(hash_on(0xcbf29ce484222325U, ev->source), ev->id);
-}
-
 /* Whether the event is to be handled; else *kind is its outcome. */
 static bool
 is_new(enum state_event entered, enum verdict_kind *kind)
@@ -107,7 +92,7 @@ static enum verdict_kind
 apply_together(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
 	struct error *why)
 {
-	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
+	const struct state_event_key key = {ev->journal, ev->seq, state_mark(ev->source, ev->id)};
 	enum verdict_kind kind;
 
 	if (!is_new(state_event_enter(db, &key, clock_wall_ms(), why), &kind))
@@ -120,7 +105,7 @@ static enum verdict_kind
 apply_apart(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
 	struct error *why)
 {
-	const struct state_event_key key = {ev->journal, ev->seq, mark_of(ev)};
+	const struct state_event_key key = {ev->journal, ev->seq, state_mark(ev->source, ev->id)};
 	enum verdict_kind kind;
 
 	if (!is_new(state_event_begin(db, &key, clock_wall_ms(), why), &kind))

@@ -474,23 +474,42 @@ next_text(struct bytes *in, struct slice *text)
 	return true;
 }
 
-bool
-frame_text(const void *bytes, size_t n, const char *name, struct slice *text)
+/* Up to the value of that name. */
+static bool
+find_value(struct bytes *in, const char *name)
 {
-	const uint8_t *start = bytes;
-	struct bytes in = {start, start + n};
 	struct head map = {NONE, 0};
 	struct slice key;
 
-	if (n == 0 || !read_head(&in, &map) || map.type != MAP)
+	if (in->p == in->end || !read_head(in, &map) || map.type != MAP)
 		return false;
-	for (uint64_t i = 0; i < map.n && next_text(&in, &key); i++) {
+	for (uint64_t i = 0; i < map.n && next_text(in, &key); i++) {
 		if (slice_is(key, name))
-			return next_text(&in, text);
-		if (walk_value(&in, DEPTH_MAX) != WALK_OK)
+			return true;
+		if (walk_value(in, DEPTH_MAX) != WALK_OK)
 			return false;
 	}
 	return false;
+}
+
+bool
+frame_text(const void *bytes, size_t n, const char *name, struct slice *text)
+{
+	struct bytes in = {bytes, (const uint8_t *)bytes + n};
+
+	return find_value(&in, name) && next_text(&in, text);
+}
+
+bool
+frame_uint(const void *bytes, size_t n, const char *name, uint64_t *number)
+{
+	struct bytes in = {bytes, (const uint8_t *)bytes + n};
+	struct head h = {NONE, 0};
+
+	if (!find_value(&in, name) || !read_head(&in, &h) || h.type != UINT)
+		return false;
+	*number = h.n;
+	return true;
 }
 
 static bool

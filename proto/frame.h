@@ -193,6 +193,9 @@ bool frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n
  * not looked at. False when it has no such text up to there. */
 bool frame_text(const void *bytes, size_t n, const char *name, struct slice *text);
 
+/* The same of a number. */
+bool frame_uint(const void *bytes, size_t n, const char *name, uint64_t *number);
+
 /* The frame as a msgpack map in the zone, for printing as JSON. */
 bool frame_object(const struct frame_schema *schema, const void *frame, msgpack_zone *zone,
 	msgpack_object *out);

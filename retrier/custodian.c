@@ -407,7 +407,7 @@ custodian_log(const struct journal_change *change)
 
 	if (change->applied)
 		log_info(names[change->applied_as], LF_UINT("seq", change->seq),
-			LF_UINT("attempts", change->attempts),
+			LF_SLICE("id", change->id), LF_UINT("attempts", change->attempts),
 			LF_SLICE("reason",
 				lost ? slice_of("its handler went away") : change->reason),
 			LF_SLICE("handler", change->handler));

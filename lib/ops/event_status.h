@@ -1,5 +1,5 @@
-/* event_status - what became of an event: from the journal and the dead letters themselves, without
- * asking any process, so it also holds while the pipeline is down.
+/* event_status - what became of an event: from what is stored, without asking any process, so it also
+ * holds while the pipeline is down. Only reads.
  *
  * | status     | the event ...                                                |
  * |------------|--------------------------------------------------------------|
@@ -9,7 +9,9 @@
  * | failed     | is given up: a dead letter, about to be one, or one that was dropped |
  * | success    | has ended otherwise: it is applied                           |
  *
- * Only reads. */
+ * It is found by any id that somebody may have of it (event_places.h). What is told of it comes from
+ * each store that knows something, the surest first: journal, letters, the events done last, the state
+ * database. One more store is one more function in event_status.c and in event_places.c. */
 #ifndef TROTLINE_EVENT_STATUS_H
 #define TROTLINE_EVENT_STATUS_H
 
@@ -17,18 +19,20 @@
 #include "lib/config/config.h"
 #include "lib/store/journal.h"
 #include "lib/store/letters.h"
+#include "lib/store/state.h"
 
 struct event_query {
 	const struct config *cfg;
 	struct journal *journal;
 	struct letters *letters; /* or NULL: all that has ended counts as success */
 	const char *source;      /* look in this one only, or NULL */
-	bool thorough; /* also look for letters of events older than the dedup window, and of
-			* other journals, which reads all letters */
+	bool thorough;           /* look through whole stores, which takes some seconds at most */
+	struct state *state;     /* or NULL: what it knows is not told */
 };
 
-/* The answer about a sender's event id as a map in the zone, which holds all of it. Takes and gives
- * back its own snapshots. OPS_TROUBLE: with the cause. */
+/* The answer about an event as a map in the zone, which holds all of it. Of several with that id it is
+ * about the newest, and names the others in `others`. Takes and gives back its own snapshots.
+ * OPS_TROUBLE: with the cause. OPS_NOT_FOUND: why says how sure that is. */
 enum ops_found event_status(const struct event_query *q, struct slice id, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 

@@ -12,7 +12,7 @@
 #include "journal_private.h"
 #include "lib/base/clock.h"
 
-enum { TABLES = 7, READERS = 256, FORMAT = 1, REOPEN_MS = 1000 };
+enum { TABLES = 7, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -166,6 +166,8 @@ prepare(struct journal *j, const struct config *cfg, struct error *why)
 	if ((size_t)snprintf(j->dir, sizeof j->dir, "%s/journal", cfg->data_dir) >= sizeof j->dir)
 		return error_set(why, "data_dir is too long");
 	snprintf(j->dedup_path, sizeof j->dedup_path, "%s/dedup.idx", j->dir);
+	if (j->use == JOURNAL_SETTLE)
+		j->ended = ended_new(j->dir, j->max_bytes / ENDED_SHARE);
 	return true;
 }
 
@@ -181,6 +183,7 @@ journal_open(const struct config *cfg, enum journal_use use, struct error *why)
 	j->use = use;
 	msgpack_zone_init(&j->zone, 1024);
 	msgpack_sbuffer_init(&j->out);
+	msgpack_sbuffer_init(&j->ids);
 	if (!prepare(j, cfg, why) || !open_all(j, why))
 		journal_close(&j);
 	return j;
@@ -196,6 +199,8 @@ journal_close(struct journal **j_p)
 	close_env(j);
 	msgpack_zone_destroy(&j->zone);
 	msgpack_sbuffer_destroy(&j->out);
+	msgpack_sbuffer_destroy(&j->ids);
+	ended_destroy(&j->ended);
 	EVP_MD_CTX_free(j->digest);
 	EVP_MD_free(j->sha256);
 	free(j);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "dedup.h"
+#include "ended.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "lib/config/config.h"
@@ -159,6 +160,7 @@ struct journal_change {
 	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
 	uint64_t received_ms;         /* when the event was accepted; 0: it has an end already */
 	uint64_t attempts;            /* RETRY answers so far, this one included */
+	struct slice id; /* the sender's, of one that was applied: until the next settling */
 };
 
 /* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now
@@ -230,6 +232,12 @@ bool journal_stat(struct journal *j, struct journal_stat *st);
 
 /* The batch of that id; it lives until journal_read_end or the next look-up. */
 bool journal_find_batch(struct journal *j, struct slice id, struct journal_batch *batch);
+
+/* Is the number remembered, and when was it accepted? */
+bool journal_remembers(struct journal *j, uint64_t seq, uint64_t *at_ms);
+
+/* Calls fn with each event that was done lately, as ended_each does. Outside of all snapshots. */
+void journal_each_ended(const struct journal *j, ended_visit *fn, void *arg);
 
 /* What became of a source's event id. */
 struct journal_found {

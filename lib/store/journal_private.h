@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "ended.h"
 #include "journal.h"
 #include "lmdb_env.h"
 
@@ -38,6 +39,8 @@ struct journal {
 	EVP_MD *sha256;
 	msgpack_zone zone; /* of the try last read */
 	msgpack_sbuffer out;
+	msgpack_sbuffer ids; /* of the events last settled */
+	struct ended *ended; /* NULL: nobody settles here */
 	char id_text[17];
 	char dir[4096], dedup_path[4200];
 	uint64_t max_bytes;

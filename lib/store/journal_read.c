@@ -150,6 +150,25 @@ search_seen(struct journal *j, struct hash128 hash)
 }
 
 bool
+journal_remembers(struct journal *j, uint64_t seq, uint64_t *at_ms)
+{
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
+	struct seen_row row;
+
+	if (mdb_get(j->read, j->seen, &key, &value) != 0)
+		return false;
+	memcpy(&row, value.mv_data, sizeof row);
+	*at_ms = row.at_ms;
+	return true;
+}
+
+void
+journal_each_ended(const struct journal *j, ended_visit *fn, void *arg)
+{
+	ended_each(j->dir, fn, arg);
+}
+
+bool
 journal_find(struct journal *j, struct slice source, struct slice id, struct journal_found *found)
 {
 	const struct hash128 hash = journal_hash(j, source, id);

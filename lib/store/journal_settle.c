@@ -170,10 +170,38 @@ death_by(const struct journal_change *c, const struct journal_try *last)
 	return DEATH_NOT;
 }
 
+/* For whoever asks after it, before the frame goes. */
+static void
+note_end(struct journal *j, const struct journal_change *c, struct slice frame,
+	const struct journal_try *last)
+{
+	const struct ended_row row = {
+		.received_ms = c->received_ms,
+		.ended_ms = clock_wall_ms(),
+		.attempts = last->attempts,
+		.lost = last->lost,
+		.handler = c->handler,
+		.head = frame,
+	};
+
+	if (c->applied_as == MOVE_DONE)
+		ended_note(j->ended, &row);
+}
+
+/* Its place in j->ids, until all are there. */
+static void
+keep_id(struct journal *j, struct journal_change *c, struct slice frame)
+{
+	if (!frame_text(frame.p, frame.n, "id", &c->id))
+		c->id = (struct slice){"", 0};
+	msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n);
+}
+
 static int
 apply(struct journal *j, struct journal_change *c)
 {
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
+	struct slice frame;
 	MDB_val key = lmdb_val(&c->seq, sizeof c->seq), value;
 	int rc = mdb_get(j->write, j->events, &key, &value);
 	enum death death;
@@ -181,9 +209,12 @@ apply(struct journal *j, struct journal_change *c)
 
 	c->applied = false;
 	c->received_ms = 0;
+	c->id = (struct slice){"", 0};
 	if (rc != 0)
 		return lmdb_unless_missing(rc);
 	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
+	frame = (struct slice){(char *)value.mv_data + sizeof c->received_ms,
+		value.mv_size - sizeof c->received_ms};
 	tried = journal_try_at(j, j->write, c->seq, &last);
 	if (!allowed(c->move, tried, &last) || is_of_another_death(c, &last))
 		return 0;
@@ -191,6 +222,8 @@ apply(struct journal *j, struct journal_change *c)
 	death = death_by(c, &last);
 	c->applied_as = death != DEATH_NOT ? MOVE_DEAD : c->move;
 	c->attempts = last.attempts + (c->applied_as == MOVE_RETRY && !c->free);
+	keep_id(j, c, frame);
+	note_end(j, c, frame, &last);
 	switch (c->applied_as) {
 	case MOVE_RETRY:
 		return schedule(j, c, last, tried);
@@ -321,6 +354,20 @@ flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, 
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot flush the journal", why);
 }
 
+/* Now that no more come, they stay where they are. */
+static void
+point_to_ids(struct journal *j, struct journal_change *changes, size_t n)
+{
+	const char *at = j->ids.data;
+
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].id.n == 0)
+			continue;
+		changes[i].id.p = at;
+		at += changes[i].id.n;
+	}
+}
+
 enum store_rc
 journal_settle(struct journal *j, struct journal_change *changes, size_t n, struct error *why)
 {
@@ -329,8 +376,15 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 
 	if (status != STORE_OK)
 		return status;
+	msgpack_sbuffer_clear(&j->ids);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
 	status = end(j, rc, "cannot settle verdicts", why);
-	return status == STORE_OK ? flush_deaths(j, changes, n, why) : status;
+	if (status != STORE_OK) {
+		ended_forget(j->ended);
+		return status;
+	}
+	ended_write(j->ended);
+	point_to_ids(j, changes, n);
+	return flush_deaths(j, changes, n, why);
 }

@@ -139,7 +139,17 @@ typedef bool state_visit(void *arg, const struct state_value *row);
 bool state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
 	size_t columns, state_visit *fn, void *arg, struct error *why);
 
+/* The mark of an event. */
+int64_t state_mark(struct slice source, struct slice id);
+
 /* ---- for whoever looks at it as a whole ---- */
+
+/* From now on what takes longer than until then fails: state_each after the rows that it has found, in
+ * words that end in "interrupted". end_ms: as clock_mono_ms counts. */
+void state_look_until(struct state *db, uint64_t end_ms);
+
+/* When was the event entered? False when it is not in, and also when that cannot be told. */
+bool state_applied_at(struct state *db, struct slice journal, uint64_t seq, uint64_t *at_ms);
 
 /* Is the event in, whatever its mark? False also when that cannot be told. */
 bool state_applied(struct state *db, struct slice journal, uint64_t seq);
@@ -148,6 +158,11 @@ bool state_applied(struct state *db, struct slice journal, uint64_t seq);
  * until it returns false: row->number. False with the cause; fn may have been called before. */
 bool state_each_applied(
 	struct state *db, struct slice journal, state_visit *fn, void *arg, struct error *why);
+
+/* Calls fn with each event that was entered with the mark, the newest journal's first: row[0].text is the
+ * journal, row[1].number the number in it, row[2].number when it was entered. Reads all that there are. */
+bool state_each_marked(
+	struct state *db, int64_t mark, state_visit *fn, void *arg, struct error *why);
 
 /* Reads all of it and calls fn with each fault that is found, in words; at most ten. True when it
  * is sound. */

@@ -21,6 +21,7 @@ enum {
 	OWN_APPLIED_FORGET,
 	OWN_APPLIED_ONE,
 	OWN_APPLIED_ALL,
+	OWN_APPLIED_MARKED,
 	OWN_CHECK,
 	OWN_COUNT
 };
@@ -38,8 +39,9 @@ struct state {
 	sqlite3_stmt *prepared[OWN_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
 	bool began;
-	bool unflushed; /* a flush has failed: see write_again */
-	int wal_pages;  /* since the last checkpoint here */
+	bool unflushed;  /* a flush has failed: see write_again */
+	int wal_pages;   /* since the last checkpoint here */
+	uint64_t end_ms; /* of all looking */
 	struct {
 		char name[JOURNAL_ID_MAX];
 		size_t n;

@@ -1,9 +1,10 @@
 /* state_sqlite_run - statements prepared, given their values, and run; what else is asked of them. */
 #include <stdio.h>
 
+#include "lib/base/clock.h"
 #include "state_sqlite_private.h"
 
-enum { COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 16, LOOK_STEPS = 10000 };
 
 bool
 state_fail(const struct state *db, const char *what, struct error *why)
@@ -161,12 +162,43 @@ state_each(struct state *db, enum statement which, const struct state_value *val
 }
 
 bool
+state_applied_at(struct state *db, struct slice journal, uint64_t seq, uint64_t *at_ms)
+{
+	struct state_cell at = {.number = 0};
+	const bool in = state_get(db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)),
+				&at, 1, NULL) == STATE_ROW;
+
+	*at_ms = (uint64_t)at.number;
+	return in;
+}
+
+bool
 state_applied(struct state *db, struct slice journal, uint64_t seq)
 {
-	struct state_cell one;
+	uint64_t at_ms;
 
-	return state_get(db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)), &one, 1,
-		       NULL) == STATE_ROW;
+	return state_applied_at(db, journal, seq, &at_ms);
+}
+
+bool
+state_each_marked(struct state *db, int64_t mark, state_visit *fn, void *arg, struct error *why)
+{
+	return state_each(db, OWN(APPLIED_MARKED), STATE_VALUES(SV_INT(mark)), 3, fn, arg, why);
+}
+
+static int
+is_over(void *arg)
+{
+	const struct state *db = arg;
+
+	return clock_mono_ms() >= db->end_ms;
+}
+
+void
+state_look_until(struct state *db, uint64_t end_ms)
+{
+	db->end_ms = end_ms;
+	sqlite3_progress_handler(db->sqlite, LOOK_STEPS, is_over, db);
 }
 
 bool

@@ -35,11 +35,14 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"DELETE FROM applied WHERE at < ?1"
 		" AND (journal, seq) < (SELECT journal, seq FROM applied ORDER BY journal, seq LIMIT 1 OFFSET ?2)"),
 	TEXT(OWN_, APPLIED_ONE,
-		"SELECT 1 FROM applied"
+		"SELECT at FROM applied"
 		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1) AND seq = ?2"),
 	TEXT(OWN_, APPLIED_ALL,
 		"SELECT seq FROM applied"
 		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1) ORDER BY seq"),
+	TEXT(OWN_, APPLIED_MARKED,
+		"SELECT journals.journal, seq, at FROM journals JOIN applied ON applied.journal = journals.id"
+		" WHERE mark = ?1 ORDER BY journals.id DESC"),
 	TEXT(OWN_, CHECK, "PRAGMA quick_check(10)"),
 	TEXT(SQL_, MESSAGE_GET,
 		"SELECT status, status_at FROM messages WHERE message_id = ?1 AND email = ?2"),
@@ -128,4 +131,26 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"INSERT INTO received_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
 	TEXT(SQL_, UNKNOWN_ADD,
 		"INSERT INTO unknown_events(type, at, source, event_id, data) VALUES(?1, ?2, ?3, ?4, ?5)"),
+	TEXT(SQL_, EFFECTS,
+		"SELECT 'engagements', kind, email, message_id, at, source FROM engagements WHERE event_id = ?1"
+		" UNION ALL SELECT 'conversions', name, email, message_id, at, source FROM conversions"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'compliance_log', what, email, NULL, at, source FROM compliance_log"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'suppressions', reason, email, NULL, since, NULL FROM suppressions"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'soft_bounces', 'soft_bounce', email, NULL, at, NULL FROM soft_bounces"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'consents', iif(wanted, 'wanted', 'unwanted'), email, NULL, at, source"
+		" FROM consents WHERE event_id = ?1"
+		" UNION ALL SELECT 'messages', status, email, message_id, status_at, NULL FROM messages"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'verifications', type, email, NULL, at, source FROM verifications"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'system_events', type, NULL, NULL, at, source FROM system_events"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'received_events', type, NULL, NULL, at, source FROM received_events"
+		" WHERE event_id = ?1"
+		" UNION ALL SELECT 'unknown_events', type, NULL, NULL, at, source FROM unknown_events"
+		" WHERE event_id = ?1"),
 	RECIPIENT_COUNTERS(RECIPIENT)};

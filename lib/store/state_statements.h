@@ -85,6 +85,9 @@ enum statement {
 	SQL_SYSTEM_ADD,
 	SQL_RECEIVED_ADD,
 	SQL_UNKNOWN_ADD,
+	/* event id -> table, what it says there (a kind, status, type or reason), email or NULL, message or
+	 * NULL, at, source or NULL: the rows that come from the event. Reads all of these tables. */
+	SQL_EFFECTS,
 	/* email (lower case, the key), address (as it was written), at, score to add: one more in the
 	 * column, the later time in last_<column>_at. */
 	RECIPIENT_COUNTERS(STATEMENT_ENUM) SQL_COUNT

@@ -6,6 +6,7 @@
 
 #include "lib/base/field.h"
 #include "lib/base/json.h"
+#include "lib/base/object.h"
 #include "lib/ops/batch_status.h"
 #include "lib/ops/event_status.h"
 #include "lib/store/letters.h"
@@ -14,6 +15,7 @@
 static struct scratch s;
 static struct journal *journal;
 static struct letters *letters;
+static struct state *state;
 static struct error why;
 static msgpack_zone zone;
 static msgpack_object answer;
@@ -31,6 +33,7 @@ setup(void)
 static void
 teardown(void)
 {
+	state_close(&state);
 	letters_close(&letters);
 	journal_close(&journal);
 	msgpack_zone_destroy(&zone);
@@ -87,7 +90,7 @@ drop(uint64_t seq)
 static enum ops_found
 ask(const char *id, const char *source, bool thorough)
 {
-	const struct event_query q = {s.cfg, journal, letters, source, thorough};
+	const struct event_query q = {s.cfg, journal, letters, source, thorough, state};
 
 	return event_status(&q, slice_of(id), &zone, &answer, &why);
 }
@@ -224,13 +227,160 @@ Test(status, letters_of_other_journals_are_found_by_a_thorough_look)
 
 Test(status, without_letters_all_that_has_ended_is_a_success)
 {
-	struct event_query q = {s.cfg, journal, NULL, NULL, true};
+	struct event_query q = {s.cfg, journal, NULL, NULL, true, NULL};
 	uint64_t seq;
 
 	take_in(&seq, "a");
 	bury(seq, "a");
 	cr_assert_eq(event_status(&q, slice_of("a"), &zone, &answer, &why), OPS_FOUND);
 	text_is("status", "success");
+}
+
+/* The journal's journal_hash is over the key alone: as for a provider whose events are told apart by
+ * more than their id. */
+static uint64_t
+accept_foreign(const char *key, const char *id)
+{
+	const struct journal_key k = scratch_key(&s, journal, key, 5);
+	uint64_t seq;
+
+	cr_assert_eq(journal_begin(journal, &why), STORE_OK);
+	seq = journal_next(journal);
+	cr_assert_eq(journal_append(journal, &k,
+			     scratch_frame(journal_id(journal), seq, "email_opened", id), k.now_ms,
+			     &why),
+		STORE_OK);
+	cr_assert_eq(journal_commit(journal, &why), STORE_OK);
+	return seq;
+}
+
+static void
+found_as(const char *id, uint64_t seq, const char *status)
+{
+	cr_assert_eq(ask(id, NULL, true), OPS_FOUND, "%s: %s", id, why.text);
+	cr_expect_eq(number("seq"), seq, "%s", id);
+	text_is("status", status);
+}
+
+static void
+found_by_all(uint64_t seq, const char *status)
+{
+	char name[64], digits[24];
+
+	found_as("open|their-id", seq, status);
+	found_as("their-id", seq, status);
+	snprintf(name, sizeof name, "%.*s-%lu", SLICE_ARG(journal_id(journal)), (unsigned long)seq);
+	found_as(name, seq, status);
+	snprintf(name, sizeof name, "evt_%.*s_%lu", SLICE_ARG(journal_id(journal)),
+		(unsigned long)seq);
+	found_as(name, seq, status);
+	snprintf(digits, sizeof digits, "%lu", (unsigned long)seq);
+	found_as(digits, seq, status);
+	text_is("event_id", "their-id");
+	text_is("event_type", "email_opened");
+	text_is("source", "email");
+}
+
+static void
+settle_as(uint64_t seq, enum journal_move move)
+{
+	journal_close(&journal);
+	journal = journal_open(s.cfg, JOURNAL_SETTLE, &why);
+	cr_assert_not_null(journal, "%s", why.text);
+	scratch_settle(journal, seq, move);
+}
+
+Test(status, an_event_is_found_by_any_id_that_it_is_known_by_before_and_after_its_end)
+{
+	const uint64_t seq = accept_foreign("open|their-id", "their-id");
+
+	found_by_all(seq, "pending");
+	settle_as(seq, MOVE_RETRY);
+	found_by_all(seq, "retry");
+	scratch_settle(journal, seq, MOVE_FIRE);
+	scratch_settle(journal, seq, MOVE_DONE);
+	found_by_all(seq, "success");
+	cr_expect_eq(number("retry_count"), 1);
+	text_is("handler", "test");
+	cr_expect_not(is_nil("applied_at") || is_nil("received_at"));
+}
+
+Test(status, of_events_with_one_id_the_newest_is_told_and_the_others_named)
+{
+	const uint64_t first = accept_foreign("a|shared", "shared");
+	const uint64_t second = accept_foreign("b|shared", "shared");
+	const msgpack_object *others;
+	char name[64];
+
+	settle_as(first, MOVE_DONE);
+	scratch_settle(journal, second, MOVE_DONE);
+	found_as("shared", second, "success");
+	others = field_get(&answer, "others");
+	cr_assert(others && others->type == MSGPACK_OBJECT_ARRAY && others->via.array.size == 1);
+	snprintf(name, sizeof name, "%.*s-%lu", SLICE_ARG(journal_id(journal)),
+		(unsigned long)first);
+	cr_expect(slice_is(object_str(&others->via.array.ptr[0]), name));
+}
+
+/* As a handler has it, which is all that is left of an event long ago. */
+static void
+apply_it(uint64_t seq, const char *id)
+{
+	const struct state_event_key key = {
+		journal_id(journal), seq, state_mark(slice_of("email"), slice_of(id))};
+
+	state = state_open(s.cfg->data_dir, &why);
+	cr_assert_not_null(state, "%s", why.text);
+	cr_assert(state_begin(state, &why));
+	cr_assert_eq(state_event_enter(state, &key, 1700000009000, &why), STATE_NEW);
+	cr_assert(state_run(state, SQL_COMPLIANCE_ADD,
+		STATE_VALUES(SV_TEXT(slice_of("ann@example.com")), SV_TEXT(slice_of("complaint")),
+			SV_INT(1700000001000), SV_TEXT(slice_of("email")), SV_TEXT(slice_of(id)),
+			SV_TEXT(slice_of("{}"))),
+		&why));
+	cr_assert(state_commit(state, &why));
+}
+
+Test(status, what_only_the_state_database_knows_is_told)
+{
+	const uint64_t seq = accept_foreign("open|their-id", "their-id");
+	const msgpack_object *effects;
+
+	scratch_settle(journal, seq, MOVE_DONE);
+	apply_it(seq, "their-id");
+	found_as("their-id", seq, "success");
+	text_is("event_type", "email_complained");
+	text_is("email", "ann@example.com");
+	text_is("handler", "complained");
+	text_is("applied_at", "2023-11-14T22:13:29.000Z");
+	effects = field_get(&answer, "effects");
+	cr_assert(effects && effects->type == MSGPACK_OBJECT_ARRAY && effects->via.array.size == 1);
+	cr_expect(slice_is(field_str(&effects->via.array.ptr[0], "table"), "compliance_log"));
+	cr_expect_eq(ask("operator", NULL, true), OPS_NOT_FOUND);
+}
+
+Test(status, never_is_said_only_where_that_is_sure)
+{
+	uint64_t seq;
+
+	cr_expect_eq(ask("x", NULL, true), OPS_NOT_FOUND);
+	cr_expect_not_null(
+		strstr(why.text, "it was never accepted by any source of"), "%s", why.text);
+	seq = accept_foreign("open|their-id", "their-id");
+	scratch_settle(journal, seq, MOVE_DONE);
+	apply_it(seq, "their-id");
+	cr_expect_eq(ask("x", NULL, true), OPS_NOT_FOUND);
+	cr_expect_not_null(
+		strstr(why.text, "it was never accepted by any source of"), "%s", why.text);
+	cr_expect_eq(ask("x", "email", true), OPS_NOT_FOUND);
+	cr_expect_str_eq(why.text, "it was never accepted by source email");
+
+	take_in(&seq, "b"); /* which no handler has entered */
+	scratch_settle(journal, seq, MOVE_DONE);
+	cr_expect_eq(ask("x", NULL, true), OPS_NOT_FOUND);
+	cr_expect_str_eq(why.text,
+		"not known here: an id is remembered for 1d (dedup_window), what was applied for 30d, "
+		"a dead letter until it is replayed or dropped");
 }
 
 /* ---- a batch */
