@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/ops/batch_status.h"
 #include "lib/ops/event_status.h"
@@ -76,15 +77,21 @@ lookup_suppression(struct admin *a, const char *email)
 {
 	struct roster_entry entry = {.row = {.email = {NULL, 0}}};
 	struct error why = {""};
+	char lower[ADDRESS_MAX];
+	struct slice address;
 	bool exists = true, active = false;
-	struct state *db = state_watch(a->st->cfg->data_dir, &exists, &why);
-	enum ops_found found = exists ? OPS_TROUBLE : OPS_NOT_FOUND;
+	enum ops_found found;
+	struct state *db;
 
+	if (!address_read(slice_of(email), lower, &address, &why))
+		return page_error(400, why.text);
+	db = state_watch(a->st->cfg->data_dir, &exists, &why);
+	found = exists ? OPS_TROUBLE : OPS_NOT_FOUND;
 	if (db)
 		found = roster_find(
 			db, slice_of(email), (int64_t)clock_wall_ms(), &entry, &active, &why);
 	state_close(&db);
 	if (found == OPS_TROUBLE)
-		return page_error(strchr(email, '@') ? 503 : 400, why.text);
+		return page_error(503, why.text);
 	return page_address(email, &entry.row, active);
 }

@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import time
+import urllib.parse
 
 import pytest
 from pipeline import Client, Pipeline, event, free_port, new_id, read_answer, wait_for
@@ -198,7 +199,37 @@ def test_a_suppressed_address_says_why(pipeline, admin):
     assert (told["email"], told["reason"], told["until"]) == ("jo@example.com", "complaint", None)
 
 
+@pytest.mark.parametrize("address", [
+    "' OR 1=1--@x", "x", "@", "a@", "@b", "a@b,c@d", "a" * 400 + "@example.com", "jo@exa mple.com", "\n"])
+def test_what_is_no_address_is_the_askers_fault(pipeline, admin, address):
+    answer = admin.get("/suppressions/" + urllib.parse.quote(address, safe=""))
+    assert answer.status == 400 and "error" in answer.json()
+
+
 # ---- what is wrong is said
+
+
+ODD = ["x", "a" * 600, "a" * 5000, "%00", "%ff%fe", "..%2f..%2fetc%2fpasswd", "0123456789abcdef-1",
+       "0123456789abcdef-18446744073709551616", "18446744073709551616", "-1", "%22", "{}", "%zz", "%0a"]
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/events/{}"), ("GET", "/events/x?source={}"), ("GET", "/batches/{}"), ("GET", "/dlq/{}"),
+    ("DELETE", "/dlq/{}"), ("POST", "/dlq/{}/replay"), ("GET", "/suppressions/{}"), ("GET", "/dlq?type={}"),
+    ("GET", "/dlq?source={}"), ("GET", "/dlq?reason={}"), ("GET", "/dlq?since={}"), ("GET", "/dlq?limit={}"),
+    ("GET", "/dlq?{}"), ("POST", "/dlq/replay?dry_run=1&type={}"), ("POST", "/dlq/replay?dry_run=1&until={}")])
+def test_no_question_is_our_fault(admin, method, path):
+    for odd in ODD:
+        assert admin.request(method, path.format(odd)).status < 500, path.format(odd)
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/webhooks/email/batch/{}"), ("GET", "/webhooks/{}"), ("POST", "/webhooks/{}/batch"),
+    ("POST", "/webhooks/email?{}"), ("GET", "/webhooks/health?{}"), ("GET", "/{}")])
+def test_no_strangers_question_is_our_fault(pipeline, method, path):
+    with pipeline.client() as client:
+        for odd in ODD:
+            assert client.request(method, path.format(odd)).status < 500, path.format(odd)
 
 
 @pytest.mark.parametrize("method, path, status, allow", [
