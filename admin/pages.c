@@ -14,49 +14,14 @@ live(void)
 	return (struct answer_page){200, strdup("{\"status\":\"live\"}"), NULL, NULL, 0};
 }
 
-static struct answer_page
-ready(struct admin *a, const struct metrics *all)
-{
-	struct error why = {""};
-
-	if (!board_open(a->board, all, clock_mono_ms(), &why))
-		return page_error(503, why.text);
-	return (struct answer_page){200, strdup("{\"status\":\"ready\"}"), NULL, NULL, 0};
-}
-
-static struct answer_page
-metrics(const struct metrics *all)
-{
-	return (struct answer_page){
-		200, metrics_text(all), "text/plain; version=0.0.4; charset=utf-8", NULL, 0};
-}
-
-static struct answer_page
-health(struct admin *a, const struct metrics *all)
-{
-	struct answer_page page = {.status = 200};
-
-	page.text = board_health(a->board, all, clock_mono_ms(), &page.status);
-	return page;
-}
-
 /* What needs all stages' figures. */
 static struct answer_page
-about_all(struct admin *a, enum route_kind kind)
+about_all(struct admin *a, enum board_page which)
 {
-	struct metrics *all = board_join(a->board, a->st->metrics, clock_mono_ms());
-	struct answer_page page = {.status = 503};
+	struct answer_page page = {.type = board_page_type(which)};
 
-	if (!all)
-		return page_error(503, "Out of memory");
-	if (kind == ROUTE_READY)
-		page = ready(a, all);
-	else if (kind == ROUTE_METRICS)
-		page = metrics(all);
-	else
-		page = health(a, all);
-	metrics_destroy(&all);
-	return page;
+	page.text = board_page(a->board, which, a->st->metrics, clock_mono_ms(), &page.status);
+	return page.text ? page : page_error(503, "Out of memory");
 }
 
 struct answer_page
@@ -66,10 +31,12 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 	case ROUTE_LIVE:
 		return live();
 	case ROUTE_READY:
+		return about_all(a, BOARD_READY);
 	case ROUTE_METRICS:
+		return about_all(a, BOARD_METRICS);
 	case ROUTE_HEALTH:
 	case ROUTE_HEALTH_TOO:
-		return about_all(a, route->kind);
+		return about_all(a, BOARD_HEALTH);
 	case ROUTE_EVENT:
 		return lookup_event(a, rq, route->argument);
 	case ROUTE_BATCH:

@@ -26,7 +26,7 @@ struct questions {
 struct told {
 	struct answer answer;
 	struct error why;
-	char headers[sizeof(struct error) + 64];
+	char headers[32];
 	char *text; /* malloc'd */
 };
 
@@ -46,13 +46,13 @@ ask(struct admin *a, const struct question *asked, msgpack_zone *zone, struct to
 	return t->text ? OPS_FOUND : OPS_TROUBLE;
 }
 
+/* Whoever asks has proved nothing: the cause, which may name a path, is for the log. */
 static void
 tell_trouble(struct told *t)
 {
 	t->answer.status = 503;
 	t->answer.body = slice_of("{\"error\":\"Service unavailable\"}");
-	snprintf(t->headers, sizeof t->headers, "Retry-After: %d\n%s%s%s", RETRY_AFTER_S,
-		t->why.text[0] ? "X-Error-Detail: " : "", t->why.text, t->why.text[0] ? "\n" : "");
+	snprintf(t->headers, sizeof t->headers, "Retry-After: %d\n", RETRY_AFTER_S);
 	log_warn("no answer about a batch", LF_TEXT("cause", t->why.text));
 }
 

@@ -395,7 +395,7 @@ make_health(
 	struct figures *f, const struct metrics *all, msgpack_zone *zone, msgpack_object *health)
 {
 	unsigned status;
-	char *text = board_health(f->board, all, clock_mono_ms(), &status);
+	char *text = board_health(f->board, all, clock_mono_ms(), BOARD_OPERATOR, &status);
 	const bool good = text && read_health(slice_of(text), zone, health);
 
 	free(text);

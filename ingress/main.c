@@ -349,17 +349,9 @@ static char *
 page(void *arg, enum target_kind kind, unsigned *status)
 {
 	struct ingress *in = arg;
-	struct metrics *all = board_join(in->board, in->st->metrics, clock_mono_ms());
-	char *text;
 
-	if (!all)
-		return NULL;
-	if (kind == TARGET_METRICS)
-		text = metrics_text(all);
-	else
-		text = board_health(in->board, all, clock_mono_ms(), status);
-	metrics_destroy(&all);
-	return text;
+	return board_page(in->board, kind == TARGET_METRICS ? BOARD_METRICS : BOARD_HEALTH_SHOWN,
+		in->st->metrics, clock_mono_ms(), status);
 }
 
 /* ---- life ---- */

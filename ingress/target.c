@@ -78,9 +78,9 @@ target_of(const struct config *cfg, const char *method, const char *path)
 
 	if (s.n > 1 && s.p[s.n - 1] == '/')
 		s.n--;
-	if (slice_is(s, "/metrics"))
+	if (cfg->public_pages && slice_is(s, "/metrics"))
 		return read_only(TARGET_METRICS, method);
-	if (slice_is(s, "/webhooks/health"))
+	if (cfg->public_pages && slice_is(s, "/webhooks/health"))
 		return read_only(TARGET_HEALTH, method);
 	if (slice_is(s, "*")) /* all of the server */
 		return refused(REFUSAL_METHOD, "GET, HEAD, POST");

@@ -63,8 +63,9 @@ struct config {
 	char *listen;  /* address:port as written */
 	char *address; /* its parts */
 	uint64_t port;
-	char *data_dir;     /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
-	uint64_t log_level; /* enum log_level */
+	char *data_dir;        /* absolute: journal/, dlq/, state.db, run/ (sockets), log/ */
+	uint64_t public_pages; /* /webhooks/health and /metrics are shown on `listen`, too */
+	uint64_t log_level;    /* enum log_level */
 
 	struct config_source *sources;
 	size_t sources_count;

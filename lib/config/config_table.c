@@ -42,6 +42,7 @@
 const struct config_option config_options[] = {
 	TOP("listen", listen, ADDRESS, "127.0.0.1:8080", "", "", RESTART),
 	TOP("data_dir", data_dir, PATH, "./var", "", "", RESTART),
+	TOP("public_pages", public_pages, FLAG, "true", "", "", LIVE),
 	TOP("log_level", log_level, CHOICE, "info", "debug info warn error", "", LIVE),
 
 	LIST_OF(config, "sources", sources, LIST, "64", REQUIRED),

@@ -26,6 +26,8 @@ board_destroy(struct board **b)
 		return;
 	for (size_t i = 0; i < (*b)->count; i++)
 		free((*b)->processes[i].frame);
+	for (size_t i = 0; i < BOARD_PAGES; i++)
+		free((*b)->pages[i].text);
 	free(*b);
 	*b = NULL;
 }

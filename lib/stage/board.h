@@ -30,13 +30,27 @@ struct metrics *board_join(const struct board *b, const struct metrics *own, uin
  * or so. */
 void board_sample(struct board *b, const struct metrics *joined, uint64_t now_ms);
 
-/* The health answer as JSON, which the caller frees; *status is 200, or 503 when critical. */
-char *board_health(
-	struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status);
+/* The health answer as JSON, which the caller frees; *status is 200, or 503 when critical. Strangers
+ * are told no path of this machine: data_dir is called by that name. */
+enum board_viewer { BOARD_OPERATOR, BOARD_STRANGER };
+char *board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
+	enum board_viewer viewer, unsigned *status);
 
 /* Can POSTs be taken now? False with what is missing. */
 bool board_open(
 	const struct board *b, const struct metrics *joined, uint64_t now_ms, struct error *why);
+
+/* What is shown over HTTP, made anew when it is older than BOARD_PAGE_MS: whoever asks as often as he
+ * can gets one page many times. */
+enum board_page { BOARD_METRICS, BOARD_HEALTH, BOARD_HEALTH_SHOWN, BOARD_READY, BOARD_PAGES };
+enum { BOARD_PAGE_MS = 250 };
+
+/* A page and its status, which the caller frees. own: as in board_join. NULL: memory is short. */
+char *board_page(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms,
+	unsigned *status);
+
+/* The type of its text. */
+const char *board_page_type(enum board_page page);
 
 /* Puts how full the disk under data_dir is into this process's own figures. Once a second or so. */
 void board_look(const struct board *b, struct metrics *own);

@@ -13,7 +13,7 @@
 enum {
 	CRITICAL_TIMES = 5,
 	ALERTS_MAX = 192,
-	ALERT_TEXT = 256,
+	ALERT_TEXT = 512,      /* none is cut, so that no path is */
 	UNANSWERED_MS = 10000, /* a handler that is not heard on the tap may still answer */
 	NAMELESS_S = 600,      /* an event without an address is an alert for so long */
 };
@@ -342,8 +342,26 @@ died(const struct board *b, const struct totals *now)
 	return 0;
 }
 
+/* Puts a name in place of a path, wherever it stands in the alerts. */
+static void
+hide(struct report *r, const char *path, const char *name)
+{
+	char rest[ALERT_TEXT];
+
+	for (size_t i = 0; i < r->count; i++) {
+		char *at = r->alerts[i], *const end = at + ALERT_TEXT;
+
+		while ((at = strstr(at, path))) {
+			snprintf(rest, sizeof rest, "%s", at + strlen(path));
+			snprintf(at, (size_t)(end - at), "%s%s", name, rest);
+			at += strlen(name) < strlen(at) ? strlen(name) : strlen(at);
+		}
+	}
+}
+
 char *
-board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, unsigned *status)
+board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
+	enum board_viewer viewer, unsigned *status)
 {
 	const struct totals now = board_totals(b, joined, now_ms);
 	const struct totals then = b->held ? b->samples[b->first] : (struct totals){.dead = -1};
@@ -365,6 +383,10 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms, uns
 	check_unread(b, r, joined);
 	check_disk(b, r, joined);
 	check_rates(b, r, &v);
+	if (viewer == BOARD_STRANGER) {
+		hide(r, b->cfg->path, "trotline.yaml");
+		hide(r, b->cfg->data_dir, "data_dir");
+	}
 	*status = r->critical ? 503 : 200;
 	text = render(r, &v);
 	free(r);

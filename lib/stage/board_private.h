@@ -29,6 +29,11 @@ struct board {
 	size_t count;
 	struct totals samples[BOARD_SAMPLES]; /* ring */
 	size_t first, held;
+	struct {
+		char *text; /* NULL: not made yet */
+		unsigned status;
+		uint64_t made_ms;
+	} pages[BOARD_PAGES];
 };
 
 /* Processes of a stage that have spoken lately; this very one is among them. */

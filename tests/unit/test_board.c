@@ -123,7 +123,7 @@ health(unsigned *status)
 {
 	static char text[16384];
 	struct metrics *all = board_join(b, own, now_ms);
-	char *answer = board_health(b, all, now_ms, status);
+	char *answer = board_health(b, all, now_ms, BOARD_OPERATOR, status);
 
 	metrics_destroy(&all);
 	cr_assert_not_null(answer);
@@ -444,4 +444,51 @@ Test(board, an_ingress_that_drains_is_not_open_to_those_who_ask_elsewhere)
 	cr_expect_not(is_open("stage ingress is draining"));
 	says("ingress", 1, NULL);
 	cr_expect(is_open(""));
+}
+
+/* ---- pages ---- */
+
+static const char *
+page(enum board_page which, unsigned expected)
+{
+	static char text[65536];
+	unsigned status = 0;
+	char *made = board_page(b, which, own, now_ms, &status);
+
+	cr_assert_not_null(made);
+	cr_expect_eq(status, expected);
+	snprintf(text, sizeof text, "%s", made);
+	free(made);
+	return text;
+}
+
+Test(board, a_page_is_made_four_times_a_second_at_most)
+{
+	*metric(own, METRIC_FAMILY_RESENT, "") = 1;
+	cr_expect(strstr(page(BOARD_METRICS, 200), "webhook_resent_total 1\n"));
+	++*metric(own, METRIC_FAMILY_RESENT, "");
+	now_ms += BOARD_PAGE_MS - 1;
+	cr_expect(strstr(page(BOARD_METRICS, 200), "webhook_resent_total 1\n"));
+	now_ms++;
+	cr_expect(strstr(page(BOARD_METRICS, 200), "webhook_resent_total 2\n"));
+	cr_expect_str_eq(
+		page(BOARD_READY, 503), "{\"error\":\"stage validator has no live process\"}");
+	says("validator", 0, NULL);
+	cr_expect(strstr(page(BOARD_READY, 503), "no live process"));
+	now_ms += BOARD_PAGE_MS;
+	cr_expect_str_eq(page(BOARD_READY, 200), "{\"status\":\"ready\"}");
+}
+
+Test(board, strangers_are_told_no_path)
+{
+	all_but("retrier");
+	*metric(own, METRIC_FAMILY_DISK, "") = 0.99;
+	*metric(own, METRIC_FAMILY_FAILING, "way=\"url\"") = 1;
+	cr_expect(strstr(page(BOARD_HEALTH, 200), s.cfg->data_dir));
+	cr_expect(strstr(page(BOARD_HEALTH, 200), "alerts"));
+	cr_expect_not(strstr(page(BOARD_HEALTH_SHOWN, 200), s.cfg->data_dir));
+	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200),
+		"stage retrier has no live process: see its log in data_dir/log"));
+	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200), "% of data_dir is free"));
+	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200), "data_dir/log/dlq.0.log tells why"));
 }

@@ -10,7 +10,7 @@ enum { NONE = -1, EMAIL, BATCH, MY_APP };
 /* The names are as tricky as the configuration allows. */
 static struct config_source sources[] = {
 	{.name = (char[]){"email"}}, {.name = (char[]){"batch"}}, {.name = (char[]){"my-app_2"}}};
-static struct config cfg = {.sources = sources, .sources_count = 3};
+static struct config cfg = {.sources = sources, .sources_count = 3, .public_pages = 1};
 
 struct target_row {
 	char method[10], path[60];
@@ -95,6 +95,20 @@ Test(target, a_batch_that_is_asked_for_is_named)
 
 	cr_expect_eq(t.kind, TARGET_ASK);
 	cr_expect(slice_is(t.id, "0a-1/batch/2"));
+}
+
+Test(target, pages_that_are_not_public_are_nothing)
+{
+	static const char *const paths[] = {"/metrics", "/metrics/", "/webhooks/health"};
+	struct config hidden = cfg;
+
+	hidden.public_pages = 0;
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		const struct target t = target_of(&hidden, "GET", paths[i]);
+
+		cr_expect(t.kind == TARGET_REFUSED && t.refused == REFUSAL_PATH, "%s", paths[i]);
+	}
+	cr_expect_eq(target_of(&hidden, "POST", "/webhooks/email").kind, TARGET_POST);
 }
 
 Test(target, a_slash_is_hidden_where_a_path_has_it_packed_and_nowhere_else)

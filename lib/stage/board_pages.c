@@ -1,0 +1,74 @@
+/* board_pages - the pages about the whole pipeline, as they go out over HTTP; see board.h.
+ *
+ * State: of each page the last text, for a quarter of a second. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "board_private.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+
+/* {status: "ready"}, or {error: what is missing}. */
+static char *
+ready(const struct board *b, const struct metrics *all, uint64_t now_ms, unsigned *status)
+{
+	struct error why = {""};
+	const bool open = board_open(b, all, now_ms, &why);
+	msgpack_object object;
+	msgpack_zone zone;
+	struct map m;
+	char *text;
+
+	*status = open ? 200 : 503;
+	msgpack_zone_init(&zone, 1024);
+	m = map_in(&zone);
+	map_text(&m, open ? "status" : "error", slice_of(open ? "ready" : why.text));
+	object = map_object(&m);
+	text = json_write(&object, false);
+	msgpack_zone_destroy(&zone);
+	return text;
+}
+
+static char *
+make(struct board *b, enum board_page page, const struct metrics *all, uint64_t now_ms,
+	unsigned *status)
+{
+	*status = 200;
+	switch (page) {
+	case BOARD_METRICS:
+		return metrics_text(all);
+	case BOARD_READY:
+		return ready(b, all, now_ms, status);
+	default:
+		return board_health(b, all, now_ms,
+			page == BOARD_HEALTH ? BOARD_OPERATOR : BOARD_STRANGER, status);
+	}
+}
+
+static void
+refresh(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms)
+{
+	struct metrics *all = board_join(b, own, now_ms);
+
+	free(b->pages[page].text);
+	b->pages[page].text = all ? make(b, page, all, now_ms, &b->pages[page].status) : NULL;
+	b->pages[page].made_ms = now_ms;
+	metrics_destroy(&all);
+}
+
+char *
+board_page(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms,
+	unsigned *status)
+{
+	if (!b->pages[page].text || now_ms - b->pages[page].made_ms >= BOARD_PAGE_MS)
+		refresh(b, page, own, now_ms);
+	*status = b->pages[page].status;
+	return b->pages[page].text ? strdup(b->pages[page].text) : NULL;
+}
+
+const char *
+board_page_type(enum board_page page)
+{
+	return page == BOARD_METRICS ? "text/plain; version=0.0.4; charset=utf-8"
+				     : "application/json";
+}
