@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules
 
 BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev libssl-dev \
 	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
-	libyaml-dev libcurl4-openssl-dev supervisor
+	libyaml-dev libcurl4-openssl-dev libzstd-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
 	python3-zmq python3-msgpack python3-lmdb curl strace prometheus
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
@@ -31,7 +31,7 @@ endif
 
 VERSION := $(shell cat VERSION)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c yaml-0.1 libcurl
+LIBS = libzmq libczmq libcrypto libmicrohttpd sqlite3 json-c yaml-0.1 libcurl libzstd
 WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wvla -Wundef -Wwrite-strings
 CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 # Addresses that are chosen anew at each start, tables that are read-only once it has started, and

@@ -1,0 +1,326 @@
+/* history - the one who writes: opening, recovery, appending; see history.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "history_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+
+bool
+history_waits(const struct history *h, size_t i)
+{
+	return !h->list[i].name.last && !h->list[i].damaged && !(h->open && i + 1 == h->n);
+}
+
+static bool
+add_segment(struct history *h, const struct segment_name *name, const struct facts *facts)
+{
+	struct known_segment *grown;
+
+	if (h->n == h->room) {
+		h->room = h->room ? h->room * 2 : 64;
+		grown = realloc(h->list, h->room * sizeof *grown);
+		if (!grown)
+			return false;
+		h->list = grown;
+	}
+	h->list[h->n++] = (struct known_segment){
+		.name = *name, .facts = *facts, .file_bytes = name_bytes(h->folder, name)};
+	return true;
+}
+
+bool
+history_replace(struct history *h, const struct segment_name *from, size_t n,
+	const struct segment_name *name, const struct facts *facts)
+{
+	size_t i = 0;
+
+	while (i < h->n && h->list[i].name.first != from->first)
+		i++;
+	if (i == h->n)
+		return false;
+	for (size_t k = 0; k < n; k++)
+		name_unlink(h->folder, &from[k]);
+	if (!name) {
+		memmove(&h->list[i], &h->list[i + n], (h->n - i - n) * sizeof *h->list);
+		h->n -= n;
+		return true;
+	}
+	h->list[i] = (struct known_segment){
+		.name = *name, .facts = *facts, .file_bytes = name_bytes(h->folder, name)};
+	memmove(&h->list[i + 1], &h->list[i + n], (h->n - i - n) * sizeof *h->list);
+	h->n -= n - 1;
+	return true;
+}
+
+/* ---- a new open segment ---- */
+
+/* Whole, or not at all: so a reader never meets one without its tables. */
+static bool
+make_file(struct history *h, const struct segment_name *name, struct error *why)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char path[PATH_ROOM], tmp[PATH_ROOM + 8], stray[PATH_ROOM + 16];
+	sqlite3 *db;
+	bool made;
+
+	snprintf(tmp, sizeof tmp, "%s.tmp", name_path(h->folder, name, path));
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		snprintf(stray, sizeof stray, "%s%s", tmp, ends[i]);
+		unlink(stray);
+	}
+	db = sql_open(tmp, SQL_WRITE, why);
+	made = db && segment_make_tables(db, hasher_mark(h->hasher), why);
+	h->made = db ? sql_result(db) : errno == ENOSPC ? STORE_FULL : STORE_FAILED;
+	made &= sqlite3_close(db) == SQLITE_OK;
+	if (made && (rename(tmp, path) != 0 || !file_flush_folder(h->folder)))
+		made = error_set(why, "cannot make %s: %s", path, strerror(errno));
+	return made;
+}
+
+static bool
+start_segment(struct history *h, uint64_t first, struct error *why)
+{
+	const struct segment_name name = {.first = first};
+	const struct facts none = {.first = first, .last = first - 1};
+
+	if (!make_file(h, &name, why) ||
+		!(h->open = segment_open(h->folder, &name, SQL_WRITE, why)))
+		return false;
+	h->open->facts = none;
+	if (add_segment(h, &name, &none))
+		return true;
+	segment_close(&h->open);
+	return error_set(why, "out of memory");
+}
+
+/* What is in its log stays there: who seals it writes it back. */
+static void
+leave_open_one(struct history *h)
+{
+	h->list[h->n - 1].facts = h->open->facts;
+	sqlite3_db_config(h->open->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	segment_close(&h->open);
+}
+
+static uint64_t
+segment_most(const struct history *h)
+{
+	const uint64_t most = h->limits.segment_events;
+
+	return most && most < HISTORY_SEGMENT_EVENTS ? most : HISTORY_SEGMENT_EVENTS;
+}
+
+enum store_rc
+history_make_place(struct history *h, size_t n, uint64_t now_ms, struct error *why)
+{
+	const uint32_t day = (uint32_t)(now_ms / DAY_MS);
+	uint64_t first = h->list[h->n - 1].facts.last + 1;
+
+	if (h->open) {
+		const struct facts *f = &h->open->facts;
+
+		if (!f->events)
+			h->open_day = day;
+		if (!f->events || (f->events + n <= segment_most(h) && f->bytes < SEGMENT_BYTES &&
+					  h->open_day >= day))
+			return STORE_OK;
+		first = f->last + 1;
+		leave_open_one(h);
+	}
+	h->open_day = day;
+	return start_segment(h, first, why) ? STORE_OK : h->made;
+}
+
+/* ---- opening ---- */
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	const size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* What a kill has left. A -wal whose segment is there stays. */
+static void
+sweep(void *arg, const char *file)
+{
+	const struct history *h = arg;
+	char path[PATH_ROOM + 300];
+	const bool log =
+		ends_with(file, "-wal") || ends_with(file, "-shm") || ends_with(file, "-journal");
+
+	snprintf(path, sizeof path, "%s/%s", h->folder, file);
+	if (log) {
+		*strrchr(path, '-') = '\0';
+		if (strchr(file, '.') && access(path, F_OK) != 0) {
+			snprintf(path, sizeof path, "%s/%s", h->folder, file);
+			unlink(path);
+		}
+	} else if (ends_with(file, ".tmp") || strncmp(file, "open.", 5) == 0 ||
+		   (file[0] >= '0' && file[0] <= '9')) {
+		unlink(path);
+	}
+}
+
+static bool
+take_sealed(struct history *h, const struct segment_name *name)
+{
+	struct facts facts = {.first = name->first, .last = name->last};
+	struct error why;
+	struct segment *s = segment_open(h->folder, name, SQL_SEALED, &why);
+	const bool good = s != NULL;
+
+	if (s)
+		facts = s->facts;
+	segment_close(&s);
+	if (!add_segment(h, name, &facts))
+		return false;
+	h->list[h->n - 1].damaged = !good;
+	return true;
+}
+
+static bool
+set_aside(struct history *h, const struct segment_name *name, struct error *why)
+{
+	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+	struct facts facts = {
+		.first = name->first, .last = name->first + HISTORY_SEGMENT_EVENTS - 1};
+
+	name_path(h->folder, name, path);
+	snprintf(aside, sizeof aside, "%s/damaged.%s", h->folder, strrchr(path, '/') + 1);
+	if (rename(path, aside) != 0)
+		return error_set(why, "cannot set %s aside: %s", path, strerror(errno));
+	name_unlink(h->folder, name);
+	h->figures.damaged++;
+	h->least = facts.last + 1;
+	return true;
+}
+
+static bool
+take_open(struct history *h, const struct segment_name *name, struct error *why)
+{
+	struct segment *s = segment_open(h->folder, name, SQL_WRITE, why);
+
+	if (!s || !segment_measure(s, why)) {
+		segment_close(&s);
+		return set_aside(h, name, why);
+	}
+	segment_close(&h->open);
+	h->open = s;
+	h->open_day = (uint32_t)(s->facts.received_max / DAY_MS);
+	return add_segment(h, name, &s->facts) || error_set(why, "out of memory");
+}
+
+static uint64_t
+next_first(const struct history *h)
+{
+	const uint64_t last = h->n ? h->list[h->n - 1].facts.last + 1 : 1;
+
+	return last > h->least ? last : h->least;
+}
+
+static bool
+take_all(struct history *h, struct error *why)
+{
+	struct segment_names names = {0};
+	bool good = names_list(h->folder, &names, sweep, h, why);
+
+	for (size_t i = 0; good && i < names.n; i++)
+		good = names.list[i].last ? take_sealed(h, &names.list[i])
+					  : take_open(h, &names.list[i], why);
+	names_free(&names);
+	if (h->open && (h->list[h->n - 1].name.last || h->least > h->open->name.first ||
+			       h->open->mark != hasher_mark(h->hasher)))
+		segment_close(&h->open);
+	return good && (h->open || start_segment(h, next_first(h), why));
+}
+
+static bool
+take_lock(struct history *h, struct error *why)
+{
+	char path[PATH_ROOM + 8];
+
+	snprintf(path, sizeof path, "%s/lock", h->folder);
+	h->lock = file_open(path, why);
+	if (h->lock < 0)
+		return false;
+	return file_lock(h->lock) || error_set(why, "another process writes to %s", h->folder);
+}
+
+struct history *
+history_open(const char *folder, const struct history_limits *limits, struct error *why)
+{
+	struct history *h = calloc(1, sizeof *h);
+
+	if (!h) {
+		error_set(why, "out of memory");
+		return NULL;
+	}
+	snprintf(h->folder, sizeof h->folder, "%s", folder);
+	h->limits = *limits;
+	h->lock = -1;
+	if (!file_make_folder(folder, why) || !take_lock(h, why) ||
+		!(h->hasher = hasher_open(folder, true, why)) || !(h->known = known_new()) ||
+		!take_all(h, why))
+		history_close(&h);
+	return h;
+}
+
+void
+history_close(struct history **h_p)
+{
+	struct history *h = *h_p;
+
+	if (!h)
+		return;
+	pressing_drop(&h->pressing);
+	segment_close(&h->open);
+	hasher_close(&h->hasher);
+	known_free(&h->known);
+	if (h->lock >= 0)
+		close(h->lock);
+	free(h->list);
+	free(h);
+	*h_p = NULL;
+}
+
+void
+history_limit(struct history *h, const struct history_limits *limits)
+{
+	h->limits = *limits;
+}
+
+/* ---- figures ---- */
+
+void
+history_figures(const struct history *h, struct history_figures *out)
+{
+	*out = h->figures;
+	out->segments = h->n;
+	out->working = h->pressing != NULL;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct facts *f =
+			h->open && i + 1 == h->n ? &h->open->facts : &h->list[i].facts;
+
+		out->open += !h->list[i].name.last;
+		out->damaged += h->list[i].damaged;
+		out->bytes += h->list[i].name.last ? h->list[i].file_bytes
+						   : name_bytes(h->folder, &h->list[i].name);
+		if (!f->events)
+			continue;
+		if (!out->events || f->received_min < out->oldest_ms)
+			out->oldest_ms = f->received_min;
+		if (f->received_max > out->newest_ms)
+			out->newest_ms = f->received_max;
+		if (!out->first)
+			out->first = f->first;
+		out->last = f->last;
+		out->events += f->events;
+	}
+}
