@@ -11,6 +11,7 @@
 #include "letters.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "page.h"
 #include "pages.h"
 #include "questions.h"
@@ -26,13 +27,14 @@ on_feed(void *arg)
 {
 	struct admin *a = arg;
 	void *sock = zsock_resolve(tap_feed_sock(a->feed));
+	struct error why;
 	zmq_msg_t msg;
 
 	zmq_msg_init(&msg);
 	for (int n = 0; n < BURST && zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) >= 0; n++)
-		if (!zmq_msg_more(&msg))
-			board_hear(
-				a->board, zmq_msg_data(&msg), zmq_msg_size(&msg), clock_mono_ms());
+		if (!zmq_msg_more(&msg) && !board_hear(a->board, zmq_msg_data(&msg),
+						   zmq_msg_size(&msg), clock_mono_ms(), &why))
+			bad_frame(a->st->metrics, a->st->name, why.text);
 	zmq_msg_close(&msg);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "lib/ops/batch_status.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
 #include "proto/frame.h"
@@ -104,8 +105,7 @@ take(struct questions *q, struct slice frame)
 		tell(q->admin, &asked, &zone, &told);
 		send_answer(q, asked.ingress, &told.answer);
 	} else {
-		log_warn("bad frame", LF_TEXT("cause", told.why.text));
-		++*metric(q->admin->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"admin\"");
+		bad_frame(q->admin->st->metrics, "admin", told.why.text);
 	}
 	free(told.text);
 	msgpack_zone_destroy(&zone);

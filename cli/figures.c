@@ -30,7 +30,7 @@ struct rate {
 };
 
 struct heard_process {
-	char stage[64];
+	char stage[WIDTH_WHO + 1];
 	uint64_t instance, pid, loaded, heard_ms;
 	bool draining;
 	struct error kept;
@@ -161,7 +161,7 @@ hear(struct figures *f, const void *bytes, size_t n)
 	struct stats stats;
 	struct heard_process *p;
 
-	board_hear(f->board, bytes, n, now_ms);
+	board_hear(f->board, bytes, n, now_ms, NULL);
 	msgpack_zone_clear(&f->zone);
 	if (!frame_unpack(&stats_schema, bytes, n, &f->zone, &stats, NULL) ||
 		!(p = process_of(f, &stats)))

@@ -22,7 +22,8 @@ print_schema(const struct frame_schema *schema)
 		char max[32] = "";
 
 		if (f->max)
-			snprintf(max, sizeof max, ", at most %zu", f->max);
+			snprintf(max, sizeof max, ", at most %zu%s", f->max,
+				f->kind >= FIELD_OBJ ? " entries" : "");
 		printf("  %-10s %s (%s%s)\n", f->name, f->doc, kind_names[f->kind], max);
 	}
 }

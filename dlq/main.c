@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
@@ -128,8 +129,7 @@ gather(struct dlq *d)
 			d->count++;
 			continue;
 		}
-		log_warn("bad frame", LF_TEXT("cause", why.text));
-		++*metric(d->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"dlq\"");
+		bad_frame(d->st->metrics, d->st->name, why.text);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "group.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
@@ -37,13 +38,6 @@ struct kit {
 	char label[96];      /* of this stage's figures */
 };
 
-static void
-bad_frame(struct kit *k, const struct error *why)
-{
-	log_warn("bad frame dropped", LF_TEXT("cause", why->text));
-	*metric(k->stage->metrics, METRIC_FAMILY_BAD_FRAMES, k->label) += 1;
-}
-
 /* The next event frame: of the bundle in hand, or of the next message. What is no bundle is taken
  * for a frame by itself. False: none has come. */
 static bool
@@ -54,7 +48,7 @@ next_frame(struct kit *k, struct slice *frame)
 	if (k->rest.n == 0) {
 		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0)
 			return false;
-		k->rest = (struct slice){zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle)};
+		k->rest = bundle_of(zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle));
 		if (bundle_next(&k->rest, frame))
 			return true;
 	}
@@ -74,7 +68,7 @@ gather(struct kit *k)
 		taken < GROUP_EVENTS && group_open(k->group, k->limit) && next_frame(k, &frame);
 		taken++)
 		if (!group_add(k->group, frame, &why))
-			bad_frame(k, &why);
+			bad_frame(k->stage->metrics, k->stage->name, why.text);
 }
 
 static bool

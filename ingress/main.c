@@ -12,6 +12,7 @@
 #include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/board.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/wire.h"
@@ -202,13 +203,6 @@ on_monitor(void *arg)
 }
 
 static void
-count_bad_frame(struct ingress *in, const char *cause)
-{
-	log_warn("bad frame", LF_TEXT("cause", cause));
-	++*metric(in->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"ingress\"");
-}
-
-static void
 take_answer(struct ingress *in, struct slice frame)
 {
 	struct answer answer;
@@ -218,7 +212,7 @@ take_answer(struct ingress *in, struct slice frame)
 
 	msgpack_zone_clear(&in->zone);
 	if (!frame_unpack(&answer_schema, frame.p, frame.n, &in->zone, &answer, &why)) {
-		count_bad_frame(in, why.text);
+		bad_frame(in->st->metrics, in->st->name, why.text);
 		return;
 	}
 	x = answer.boot == in->boot ? exchange_waiting(in->table, answer.request) : NULL;
@@ -239,12 +233,12 @@ take_answers(struct ingress *in)
 
 	zmq_msg_init(&msg);
 	while (n < BURST && zmq_msg_recv(&msg, zsock_resolve(in->answers), ZMQ_DONTWAIT) >= 0) {
-		struct slice rest = {zmq_msg_data(&msg), zmq_msg_size(&msg)}, frame;
+		struct slice rest = bundle_of(zmq_msg_data(&msg), zmq_msg_size(&msg)), frame;
 
 		while (bundle_next(&rest, &frame))
 			take_answer(in, frame);
 		if (rest.n > 0)
-			count_bad_frame(in, "no bundle of answers");
+			bad_frame(in->st->metrics, in->st->name, "no bundle of answers");
 		n++;
 	}
 	zmq_msg_close(&msg);
@@ -312,13 +306,14 @@ on_feed(void *arg)
 {
 	struct ingress *in = arg;
 	void *sock = zsock_resolve(tap_feed_sock(in->feed));
+	struct error why;
 	zmq_msg_t msg;
 
 	zmq_msg_init(&msg);
 	for (int n = 0; n < BURST && zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) >= 0; n++)
-		if (!zmq_msg_more(&msg))
-			board_hear(
-				in->board, zmq_msg_data(&msg), zmq_msg_size(&msg), clock_mono_ms());
+		if (!zmq_msg_more(&msg) && !board_hear(in->board, zmq_msg_data(&msg),
+						   zmq_msg_size(&msg), clock_mono_ms(), &why))
+			bad_frame(in->st->metrics, in->st->name, why.text);
 	zmq_msg_close(&msg);
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "limits.h"
+
 enum { BIN32 = 0xc6, HEAD = 5 };
 
 size_t
@@ -58,4 +60,16 @@ bundle_next(struct slice *rest, struct slice *frame)
 	*frame = (struct slice){rest->p + HEAD, n};
 	*rest = (struct slice){rest->p + HEAD + n, rest->n - HEAD - n};
 	return true;
+}
+
+struct slice
+bundle_of(const void *bytes, size_t n)
+{
+	const struct slice all = {bytes, n};
+	struct slice rest = all, frame;
+	size_t frames = 0;
+
+	while (frames <= FRAMES_PER_BUNDLE && bundle_next(&rest, &frame))
+		frames++;
+	return frames <= FRAMES_PER_BUNDLE ? all : (struct slice){bytes, 1};
 }

@@ -20,6 +20,10 @@ void bundle_drop(msgpack_sbuffer *out, size_t mark);
 /* Adds a frame that is packed already. */
 void bundle_add(msgpack_sbuffer *out, struct slice frame);
 
+/* A message that came in, for bundle_next. One of more than FRAMES_PER_BUNDLE frames is no bundle: its
+ * first byte stands for it. */
+struct slice bundle_of(const void *bytes, size_t n);
+
 /* Takes the next frame from rest. False at the end, and where rest is no bundle (*rest is not empty
  * then). */
 bool bundle_next(struct slice *rest, struct slice *frame);

@@ -285,14 +285,25 @@ read_text(struct unpacker *u, const struct frame_field *f, enum type wanted, con
 	return true;
 }
 
+/* Is it a list, and no longer than its field allows? */
+static bool
+check_list(const struct unpacker *u, const struct frame_field *f, const struct head *h)
+{
+	if (h->type != ARRAY)
+		return refuse_type(u, f, ARRAY, h);
+	return h->n <= f->max ||
+	       error_set(u->why, "%s frame: %s: %" PRIu64 " entries, at most %zu allowed",
+		       u->schema->name, f->name, h->n, f->max);
+}
+
 static bool
 read_seqs(struct unpacker *u, const struct frame_field *f, const struct head *h)
 {
 	struct head item = {NONE, 0};
 	uint64_t *list;
 
-	if (h->type != ARRAY)
-		return refuse_type(u, f, ARRAY, h);
+	if (!check_list(u, f, h))
+		return false;
 	if (h->n > (uint64_t)(u->in.end - u->in.p))
 		return refuse(u, f->name, "the frame ends within it");
 	list = msgpack_zone_malloc(u->zone, (h->n + 1) * sizeof *list);
@@ -313,8 +324,12 @@ static bool
 read_object(struct unpacker *u, const struct frame_field *f)
 {
 	const char *const start = (const char *)u->in.p;
+	struct bytes peek = u->in;
+	struct head h = {NONE, 0};
 	size_t off = 0;
 
+	if (f->max && read_head(&peek, &h) && !check_list(u, f, &h))
+		return false;
 	switch (walk_value(&u->in, DEPTH_MAX - 1)) {
 	case WALK_CUT:
 		return refuse(u, f->name, "the frame ends within it, or it is no msgpack");

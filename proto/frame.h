@@ -43,7 +43,8 @@ enum field_kind {
 #define FIELD_C_OBJ msgpack_object
 #define FIELD_C_SEQS struct seqs
 
-/* Each row: F(kind, name on the wire and in the struct, most bytes or 0, what it is). */
+/* Each row: F(kind, name on the wire and in the struct, most bytes of a text or entries of a list, or 0,
+ * what it is). An OBJ with a bound is a list. */
 
 /* An accepted event: validator -> router -> handler. Keep `data` last. */
 #define EVENT_FIELDS(F)                                                                            \
@@ -62,7 +63,7 @@ enum field_kind {
 /* What became of events: handler -> retrier. */
 #define VERDICT_FIELDS(F)                                                                          \
 	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
-	F(SEQS, seqs, 0, "the events' places in the journal")                                      \
+	F(SEQS, seqs, EVENTS_PER_VERDICT, "the events' places in the journal")                     \
 	F(STR, verdict, WIDTH_WORD,                                                                \
 		"done, retry, dead; later: a retry that the event is not to blame for")            \
 	F(STR, reason, WIDTH_REASON, "why, for retry and dead")                                    \
@@ -71,7 +72,7 @@ enum field_kind {
 /* What stages tell the retrier: router, validator, dlq, and who replays letters. */
 #define ADVICE_FIELDS(F)                                                                           \
 	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
-	F(SEQS, seqs, 0, "the events' places in the journal; for gone none")                       \
+	F(SEQS, seqs, EVENTS_PER_VERDICT, "the events' places in the journal; for gone none")      \
 	F(STR, advice, WIDTH_WORD,                                                                 \
 		"returned: they must be sent (again); done: who took them says so to the router; " \
 		"gone: a process of who took some went away; buried: their letters are stored")    \
@@ -88,7 +89,7 @@ enum field_kind {
 	F(UINT, received, 0, "wall clock, ms since 1970")                                          \
 	F(STR, target, WIDTH_TARGET, "path and query as the request has them")                     \
 	F(UINT, deadline, 0, "CLOCK_MONOTONIC ms after which it must not be committed")            \
-	F(OBJ, headers, 0, "array of [name, value], as received, in order")                        \
+	F(OBJ, headers, HEADERS_PER_REQUEST, "array of [name, value], as received, in order")      \
 	F(BIN, body, 0, "the raw body")
 
 /* What became of a batch? ingress -> admin. */
@@ -97,7 +98,7 @@ enum field_kind {
 	F(UINT, ingress, 0, "its instance number: where the answer goes")                          \
 	F(UINT, request, 0, "number of the request within that process")                           \
 	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
-	F(BIN, id, 0, "the batch's id, as somebody wrote it")
+	F(BIN, id, WIDTH_TARGET, "the batch's id, as somebody wrote it")
 
 /* The answer to a request or a question: validator, admin -> ingress. */
 #define ANSWER_FIELDS(F)                                                                           \
@@ -126,9 +127,9 @@ enum field_kind {
 	F(UINT, pid, 0, "process id")                                                              \
 	F(UINT, at, 0, "ms since 1970")                                                            \
 	F(UINT, loaded, 0, "when its configuration was taken, ms since 1970")                      \
-	F(STR, kept, 0, "keys of that configuration that need a restart, and are as they were")    \
+	F(STR, kept, WIDTH_KEPT, "keys of it that need a restart, and are as they were")           \
 	F(UINT, draining, 0, "1: stopping")                                                        \
-	F(OBJ, metrics, 0,                                                                         \
+	F(OBJ, metrics, FIGURES_PER_FRAME,                                                         \
 		"array of [family, labels, value], of a histogram [family, labels, [count up to each bound, sum, count]]")
 
 /* All of them: X(name, its fields). */
@@ -160,7 +161,7 @@ struct frame_field {
 	size_t name_len;
 	enum field_kind kind;
 	size_t offset; /* in the struct */
-	size_t max;    /* bytes of text; 0: bounded by the socket only */
+	size_t max;    /* bytes of a text, entries of a list; 0: bounded by the socket only */
 	const char *doc;
 };
 

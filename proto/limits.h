@@ -15,7 +15,15 @@ enum {
 	WIDTH_REASON = 512,
 	WIDTH_WHO = 64, /* a stage or a handler */
 	WIDTH_ANSWER_HEADERS = 1024,
-	EVENTS_PER_VERDICT = 4096, /* of one journal */
+	WIDTH_KEPT = 511, /* names of options */
+};
+
+/* Entries of a list that travels at most. */
+enum {
+	EVENTS_PER_VERDICT = 4096, /* of one journal; an advice likewise */
+	HEADERS_PER_REQUEST = 256,
+	FIGURES_PER_FRAME = 2048,
+	FRAMES_PER_BUNDLE = 4096,
 };
 
 /* Texts of an event's data that only describe: what is put into tables is cut at so many bytes, and the

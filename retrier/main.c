@@ -10,6 +10,7 @@
 #include "custodian.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/wire.h"
@@ -223,8 +224,7 @@ take_all(struct retrier *r, zsock_t *sock, take_frame *take)
 		msgpack_zone_clear(&r->zone);
 		if (take(r, (struct slice){zmq_msg_data(&msg), zmq_msg_size(&msg)}, &why))
 			continue;
-		log_warn("bad frame", LF_TEXT("cause", why.text));
-		++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"retrier\"");
+		bad_frame(r->st->metrics, r->st->name, why.text);
 	}
 	zmq_msg_close(&msg);
 }

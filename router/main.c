@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
@@ -134,13 +135,6 @@ route_event(struct router *r, const struct event *ev, struct slice frame)
 /* ---- from validators and the retrier ---- */
 
 static void
-bad_frame(struct router *r, const char *cause)
-{
-	log_warn("bad frame", LF_TEXT("cause", cause));
-	++*metric(r->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"router\"");
-}
-
-static void
 take_bundle(struct router *r, struct slice rest)
 {
 	struct slice frame;
@@ -152,10 +146,10 @@ take_bundle(struct router *r, struct slice rest)
 		if (frame_unpack(&event_schema, frame.p, frame.n, &r->zone, &ev, &why))
 			route_event(r, &ev, frame);
 		else
-			bad_frame(r, why.text);
+			bad_frame(r->st->metrics, r->st->name, why.text);
 	}
 	if (rest.n > 0)
-		bad_frame(r, "no bundle of events");
+		bad_frame(r->st->metrics, r->st->name, "no bundle of events");
 }
 
 static void
@@ -168,7 +162,7 @@ on_events(void *arg)
 	for (int n = 0; n < BURST; n++) {
 		if (zmq_msg_recv(&msg, zsock_resolve(r->events), ZMQ_DONTWAIT) < 0)
 			break;
-		take_bundle(r, (struct slice){zmq_msg_data(&msg), zmq_msg_size(&msg)});
+		take_bundle(r, bundle_of(zmq_msg_data(&msg), zmq_msg_size(&msg)));
 	}
 	zmq_msg_close(&msg);
 	flush(r);

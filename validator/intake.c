@@ -37,7 +37,7 @@ intake_next(struct intake *in, struct slice *frame)
 		if (in->finishing ||
 			zmq_msg_recv(&in->bundle, zsock_resolve(in->requests), ZMQ_DONTWAIT) < 0)
 			return false;
-		in->rest = (struct slice){zmq_msg_data(&in->bundle), zmq_msg_size(&in->bundle)};
+		in->rest = bundle_of(zmq_msg_data(&in->bundle), zmq_msg_size(&in->bundle));
 	}
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "proto/types.h"
 
 /* All series stand from the start at 0, so that a rate can be told from the first event on. */
@@ -57,8 +58,7 @@ report_open(struct metrics *m, const struct config *cfg)
 void
 report_bad_frame(struct metrics *m, const struct error *why)
 {
-	log_warn("bad frame", LF_TEXT("cause", why->text));
-	++*metric(m, METRIC_FAMILY_BAD_FRAMES, "stage=\"validator\"");
+	bad_frame(m, "validator", why->text);
 }
 
 static void

@@ -32,8 +32,28 @@ board_destroy(struct board **b)
 	*b = NULL;
 }
 
+static bool
+lives(const struct process *p, uint64_t now_ms)
+{
+	return p->frame && now_ms - p->heard_ms < STALE_MS;
+}
+
+/* A new one, or that of a process that has gone for the longest; NULL: all live. */
 static struct process *
-process_of(struct board *b, struct slice stage, uint64_t instance)
+free_place(struct board *b, uint64_t now_ms)
+{
+	struct process *oldest = &b->processes[0];
+
+	if (b->count < BOARD_PROCESSES_MAX)
+		return &b->processes[b->count++];
+	for (size_t i = 1; i < b->count; i++)
+		if (b->processes[i].heard_ms < oldest->heard_ms)
+			oldest = &b->processes[i];
+	return lives(oldest, now_ms) ? NULL : oldest;
+}
+
+static struct process *
+process_of(struct board *b, struct slice stage, uint64_t instance, uint64_t now_ms)
 {
 	struct process *p;
 
@@ -42,41 +62,47 @@ process_of(struct board *b, struct slice stage, uint64_t instance)
 	for (size_t i = 0; i < b->count; i++)
 		if (b->processes[i].instance == instance && slice_is(stage, b->processes[i].stage))
 			return &b->processes[i];
-	if (b->count == BOARD_PROCESSES_MAX)
+	p = free_place(b, now_ms);
+	if (!p)
 		return NULL;
-	p = &b->processes[b->count++];
 	snprintf(p->stage, sizeof p->stage, "%.*s", SLICE_ARG(stage));
 	p->instance = instance;
 	return p;
 }
 
-void
-board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms)
+static void
+keep(struct process *p, const void *frame, size_t n, uint64_t now_ms)
 {
-	struct process *p = NULL;
-	struct stats stats;
-	msgpack_zone zone;
-	char *copy;
+	char *copy = realloc(p->frame, n);
 
-	if (!msgpack_zone_init(&zone, 4096))
-		return;
-	if (frame_unpack(&stats_schema, frame, n, &zone, &stats, NULL))
-		p = process_of(b, stats.stage, stats.instance);
-	msgpack_zone_destroy(&zone);
-	copy = p ? realloc(p->frame, n) : NULL;
 	if (!copy)
 		return;
 	memcpy(copy, frame, n);
 	p->frame = copy;
 	p->n = n;
 	p->heard_ms = now_ms;
-	p->draining = stats.draining;
 }
 
-static bool
-lives(const struct process *p, uint64_t now_ms)
+bool
+board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms, struct error *why)
 {
-	return p->frame && now_ms - p->heard_ms < STALE_MS;
+	struct process *p;
+	struct stats stats;
+	msgpack_zone zone;
+	bool good;
+
+	if (!msgpack_zone_init(&zone, 4096))
+		return true;
+	good = frame_unpack(&stats_schema, frame, n, &zone, &stats, why) &&
+	       (!memchr(stats.stage.p, '\0', stats.stage.n) ||
+		       error_set(why, "stats frame: stage: a NUL in it"));
+	p = good ? process_of(b, stats.stage, stats.instance, now_ms) : NULL;
+	msgpack_zone_destroy(&zone);
+	if (p) {
+		keep(p, frame, n, now_ms);
+		p->draining = stats.draining;
+	}
+	return good;
 }
 
 static void
@@ -110,7 +136,7 @@ struct metrics *
 board_join(const struct board *b, const struct metrics *own, uint64_t now_ms)
 {
 	struct metrics *all = metrics_new();
-	char labels[96];
+	char labels[2 * WIDTH_WHO + 16];
 
 	if (!all)
 		return NULL;
@@ -122,7 +148,8 @@ board_join(const struct board *b, const struct metrics *own, uint64_t now_ms)
 	}
 	for (size_t i = 0; i < b->count; i++) {
 		join_one(all, &b->processes[i]);
-		snprintf(labels, sizeof labels, "stage=\"%s\"", b->processes[i].stage);
+		labels[0] = '\0';
+		metric_label(labels, sizeof labels, "stage", slice_of(b->processes[i].stage));
 		*metric(all, METRIC_FAMILY_PROCESSES, labels) += lives(&b->processes[i], now_ms);
 	}
 	return all;

@@ -19,8 +19,9 @@ struct board;
 struct board *board_new(const struct config *cfg, const char *self, uint64_t instance);
 void board_destroy(struct board **b);
 
-/* Takes a stats frame's bytes (copied). */
-void board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms);
+/* Takes a stats frame's bytes (copied). False with the cause when they are none. Of more processes than
+ * there is room for those go that were not heard for the longest. */
+bool board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms, struct error *why);
 
 /* All processes' figures, joined; `own` are those of this process, which are not heard, or NULL.
  * The caller destroys it. */

@@ -7,7 +7,7 @@
 enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60 };
 
 struct process {
-	char stage[64];
+	char stage[WIDTH_WHO + 1];
 	uint64_t instance, heard_ms;
 	bool draining;
 	char *frame; /* the last stats frame */

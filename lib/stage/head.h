@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/base/slice.h"
+#include "proto/limits.h"
 
 /* X(name, status, text, when): why a request is refused for its form alone. */
 #define HEAD_FAULTS(X)                                                                             \
@@ -38,7 +39,7 @@ unsigned head_status(enum head_fault fault);
 const char *head_text(enum head_fault fault);
 
 enum {
-	HEAD_FIELDS_MAX = 256,
+	HEAD_FIELDS_MAX = HEADERS_PER_REQUEST,
 	HEAD_FIELD_COST = 64, /* bytes that the library takes for a field beside its text */
 	HEAD_MORE = 4096, /* bytes for the first line and such costs, beside the fields' limit */
 };

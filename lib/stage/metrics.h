@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/slice.h"
+#include "proto/limits.h"
 
 /* X(enum, family, prometheus type, join, help) */
 #define METRIC_FAMILIES(X)                                                                         \
@@ -103,7 +104,7 @@ void metrics_destroy(struct metrics **m);
 /* The value's place, made at first use and valid until metrics_destroy; add to it or set it.
  * Past METRICS_MAX values (each published number of a histogram is one) all further ones, and
  * labels that are too long, share one place that is not published. Not for histograms. */
-enum { METRICS_MAX = 2048 };
+enum { METRICS_MAX = FIGURES_PER_FRAME };
 double *metric(struct metrics *m, enum metric_family family, const char *labels);
 
 /* Counts a value into a histogram family; bounds are fixed per family in metrics.c. */

@@ -5,6 +5,11 @@
 #include "lib/base/map.h"
 #include "metrics_private.h"
 
+enum { LABELS_MAX = 8 };
+
+/* No figure of ours is near it, and any number of them may be added up and told as a whole number. */
+static const double NUMBER_MOST = 1e15;
+
 static msgpack_object
 array_object(msgpack_object *of, size_t n)
 {
@@ -44,34 +49,62 @@ metrics_object(const struct metrics *m, msgpack_zone *zone, msgpack_object *out)
 	return true;
 }
 
+/* How many bytes of s are a value up to its closing quote; s.n: it has none, or a character or an
+ * escape that no page has. */
+static size_t
+value_end(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"')
+			return i;
+		if (s.p[i] < ' ' || s.p[i] > '~')
+			return s.n;
+		if (s.p[i] == '\\' && (++i == s.n || !memchr("\\\"", s.p[i], 2)))
+			return s.n;
+	}
+	return s.n;
+}
+
 /* Moves behind `name="value"`; false when it does not begin with that. */
 static bool
-skip_label(struct slice *s)
+skip_label(struct slice *s, struct slice *name)
 {
 	size_t i = 0;
 
 	while (i < s->n && ((s->p[i] >= 'a' && s->p[i] <= 'z') || s->p[i] == '_'))
 		i++;
+	*name = (struct slice){s->p, i};
 	if (i == 0 || s->n < i + 3 || memcmp(s->p + i, "=\"", 2) != 0)
 		return false;
-	for (i += 2; i < s->n && s->p[i] != '"'; i++) {
-		if (s->p[i] < ' ' || s->p[i] > '~')
-			return false;
-		i += s->p[i] == '\\';
-	}
-	if (i >= s->n)
+	i += 2;
+	i += value_end((struct slice){s->p + i, s->n - i});
+	if (i == s->n)
 		return false;
 	*s = (struct slice){s->p + i + 1, s->n - i - 1};
 	return true;
+}
+
+/* A page on which a name stands twice in one line is refused whole; `le` is a histogram's own. */
+static bool
+is_taken(const struct slice *names, size_t newest)
+{
+	for (size_t i = 0; i < newest; i++)
+		if (slice_eq(names[i], names[newest]))
+			return true;
+	return slice_is(names[newest], "le");
 }
 
 /* What another process sends must not break the page. */
 static bool
 labels_ok(struct slice labels)
 {
+	struct slice names[LABELS_MAX];
+	size_t n = 0;
+
 	while (labels.n) {
-		if (!skip_label(&labels))
+		if (n == LABELS_MAX || !skip_label(&labels, &names[n]) || is_taken(names, n))
 			return false;
+		n++;
 		if (labels.n == 0)
 			return true;
 		if (labels.n == 1 || *labels.p != ',')
@@ -100,7 +133,7 @@ number(const msgpack_object *obj, double *value)
 		*value = obj->via.f64;
 	else
 		return false;
-	return isfinite(*value);
+	return fabs(*value) <= NUMBER_MOST;
 }
 
 /* The numbers of a row, as many as a series of the family has. */

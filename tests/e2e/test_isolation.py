@@ -1,5 +1,6 @@
 """One bad neighbour hurts nobody: missing, slow, failing and dead handlers, floods, bad frames."""
 
+import re
 import struct
 import threading
 import time
@@ -416,18 +417,162 @@ def test_a_flood_of_forged_requests_keeps_out_no_honest_one(start):
             thread.join(30)
 
 
-def test_a_verdict_ends_only_events_of_its_own_handler(start):
+@pytest.mark.parametrize("word", ["done", "retry", "later", "dead"])
+def test_a_verdict_moves_only_events_of_its_own_handler(start, word):
     """What another says of it is refused and told; the event comes again to whom it is owed."""
     pipeline = start(settings=mine())
     seen = []
 
     def decide(ev):
         seen.append(ev)
-        return verdict_on([ev], "unknown", "done") if len(seen) == 1 else "done"
+        return verdict_on([ev], "unknown", word, "so it says") if len(seen) == 1 else "done"
 
     hook = pipeline.hook("mine", decide)
     [event_id] = post_all(pipeline, [event("mine_a")])
     wait_for("it is said of another's", lambda: pipeline["retrier"].has_logged("verdicts refused"))
     wait_for("it comes again", lambda: len(seen) == 2)
-    assert ids_of(hook) == [event_id] * 2
+    assert ids_of(hook) == [event_id] * 2 and [ev["attempt"] for ev in seen] == [0, 0]
     wait_for("it has its end", lambda: pipeline.metric("webhook_queue_size") == 0)
+    assert pipeline.metric("webhook_dead_letters") == 0
+    assert pipeline.metric("webhook_scheduled_events") == 0
+
+
+# ---- lists that are longer than they may be
+
+
+def seqs_of(frame, n):
+    return msgpack.packb(frame | {"seqs": list(range(1, n + 1))})
+
+
+def bundle_of(frames):
+    return b"".join(b"\xc6" + struct.pack(">I", len(frame)) + frame for frame in frames)
+
+
+def verdict_list(n, journal):
+    return [seqs_of({"v": 1, "journal": journal, "verdict": "later", "reason": "", "handler": "unknown"}, n)]
+
+
+def advice_list(word):
+    return lambda n, journal: [seqs_of(
+        {"v": 1, "journal": journal, "advice": word, "failed_at": 0, "who": "unknown"}, n)]
+
+
+def header_list(n, journal):
+    frame = msgpack.unpackb(request_of(1)[5:])
+    return [bundle_of([msgpack.packb(frame | {"headers": [["X-A", "b"]] * n})])]
+
+
+def figure_list(n, journal):
+    return [b"stats.bogus", msgpack.packb({
+        "v": 1, "stage": "bogus", "instance": 0, "pid": 1, "at": 1, "loaded": 1, "kept": "", "draining": 0,
+        "metrics": [["webhook_errors_total", f'error_type="{i}"', 1.0] for i in range(n)]})]
+
+
+LISTS = [
+    ("retrier", zmq.PUSH, "verdicts", False, 4096, verdict_list),
+    *(("retrier", zmq.PUSH, "advice", False, 4096, advice_list(word))
+      for word in ("returned", "done", "buried", "gone")),
+    ("validator", zmq.PUSH, "requests.1", True, 256, header_list),
+    ("ingress", zmq.PUB, "tap-bogus.0", True, 2048, figure_list),
+    ("admin", zmq.PUB, "tap-bogus.0", True, 2048, figure_list)]
+BUNDLES = [
+    ("ingress", "answers.0", False), ("validator", "requests.1", True), ("router", "events.0", False),
+    ("handler-unknown", "route-unknown.1", True)]
+
+
+def send_parts(sock, parts):
+    if sock.type == zmq.PUB:
+        sock.send_multipart(parts)
+    else:
+        sock.send(parts[0])
+
+
+@pytest.mark.parametrize("stage, kind, file, bind, most, build", LISTS)
+def test_a_list_that_is_too_long_is_refused_and_counted_and_hurts_nobody(start, stage, kind, file, bind, most, build):
+    """Not the events that it names either. The instance 1 of ingress and router is this test."""
+    pipeline = start(settings={"processes": {"ingress": 2, "router": 2}}, admin=True)
+    quick_enough(pipeline)
+    intruder = Intruder(pipeline)
+    journal = msgpack.unpackb(next(iter(event_frames(pipeline))))["journal"]
+    page = pipeline.admin(token=None)
+
+    def bad():
+        return sum(float(line.rpartition(" ")[2]) for line in page.get("/metrics").body.decode().splitlines()
+                   if line.startswith(f'webhook_bad_frames_total{{stage="{stage}"}}'))
+    try:
+        sock = intruder.open(kind, file, bind)
+
+        def sends_too_many():
+            send_parts(sock, build(most + 1, journal))
+            return bad() > 0
+        wait_for("it is counted", sends_too_many)
+        assert pipeline[stage].has_logged("level=warn", "bad frame", f"{most + 1} entries, at most {most}")
+        time_of_last = bad()
+        send_parts(sock, build(most, journal))
+        quick_enough(pipeline)
+        wait_for("no more are counted", lambda: bad() <= time_of_last + 2)
+    finally:
+        page.close()
+        intruder.close()
+    quick_enough(pipeline)
+    wait_for("nothing is left", lambda: pipeline.metric("webhook_queue_size") == 0)
+
+
+def event_frames(pipeline):
+    """One event's frame, seen on the tap."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as sock:
+        sock.linger, sock.rcvtimeo = 0, 500
+        sock.connect(f"ipc://{pipeline.data}/run/tap-router.0")
+        sock.subscribe(b"event")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            pipeline.post(event())
+            try:
+                yield sock.recv_multipart()[1]
+                return
+            except zmq.Again:
+                continue
+        raise AssertionError("no event on the tap")
+
+
+@pytest.mark.parametrize("stage, file, bind", BUNDLES)
+def test_a_bundle_of_too_many_frames_is_one_bad_frame(start, stage, file, bind):
+    pipeline = start(settings={"processes": {"ingress": 2, "router": 2}})
+    intruder = Intruder(pipeline)
+    try:
+        sock = intruder.open(zmq.PUSH, file, bind)
+        sock.send(bundle_of([b""] * 100_000))
+        wait_for("it is counted", lambda: pipeline.metric("webhook_bad_frames_total", stage) == 1)
+        quick_enough(pipeline)
+        sock.send(bundle_of([b""] * 4096))
+        wait_for("each is counted", lambda: pipeline.metric("webhook_bad_frames_total", stage) == 4097)
+        assert pipeline[stage].log().count("bad frame") < 200, "which the log tells at a bounded rate"
+    finally:
+        intruder.close()
+    quick_enough(pipeline)
+
+
+def test_what_is_in_figures_cannot_break_the_page(start):
+    """Names, labels and values that no stage of ours would send."""
+    pipeline = start()
+    intruder = Intruder(pipeline)
+    hostile = 'x"} 1\nforged_total{a="'
+    rows = [["webhook_errors_total", f'error_type="{hostile}"', 1.0], ["webhook_errors_total", 'a="1",a="2"', 1.0],
+            ["webhook_errors_total", 'error_type="\\q"', 1.0], ["webhook_queue_size", "", 1e300],
+            ["webhook_group_size", 'le="1"', [1.0] * 15], ["webhook_resent_total", "", 77.0]]
+    try:
+        good = msgpack.packb(stats_of(intruder, "tap-router.0") | {"stage": hostile, "metrics": rows})
+        sock = intruder.open(zmq.PUB, "tap-bogus.0", True)
+
+        def is_heard():
+            sock.send_multipart([b"stats.bogus", good])
+            return pipeline.metric("webhook_resent_total") >= 77
+        wait_for("it is heard", is_heard)
+        text = pipeline.get("/metrics").body.decode()
+        assert 'stage="x\\"} 1?forged_total{a=\\""} 1\n' in text
+        for line in text.splitlines():
+            assert re.fullmatch(r'#.*|webhook_\w+(\{(\w+="(\\["\\]|[^"\\])*",?)+\})? [-+.e\d]+', line), line
+        assert pipeline.metric("webhook_queue_size") < 1e15
+    finally:
+        intruder.close()
+    quick_enough(pipeline)

@@ -48,7 +48,7 @@ hears(struct stats stats, struct metrics *m)
 	msgpack_zone_init(&zone, 4096);
 	cr_assert(metrics_object(m ? m : none, &zone, &stats.metrics));
 	cr_assert(frame_pack(&stats_schema, &stats, &out));
-	board_hear(b, out.data, out.size, now_ms);
+	board_hear(b, out.data, out.size, now_ms, NULL);
 	msgpack_zone_destroy(&zone);
 	msgpack_sbuffer_destroy(&out);
 	metrics_destroy(&none);
@@ -250,9 +250,47 @@ Test(board, what_this_process_says_on_the_tap_is_not_counted_twice)
 
 Test(board, frames_that_are_none_are_passed_over)
 {
-	board_hear(b, "rubbish", 7, now_ms);
-	board_hear(b, "", 0, now_ms);
+	struct error why = {""};
+
+	cr_expect_not(board_hear(b, "rubbish", 7, now_ms, &why));
+	cr_expect_not(board_hear(b, "", 0, now_ms, &why));
+	cr_expect(strstr(why.text, "stats frame"));
 	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, ""), 1);
+}
+
+Test(board, a_name_cannot_break_the_page)
+{
+	static const char name[] = "x\"} 1\nforged_total{a=\"\\";
+	static const char longest[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct metrics *all;
+	char *text;
+
+	for (int i = 0; i < 3; i++) {
+		says(name, 0, NULL);
+		says(longest, 0, NULL);
+	}
+	all = board_join(b, own, now_ms);
+	text = metrics_text(all);
+	cr_expect(
+		strstr(text,
+			"\nwebhook_stage_processes{stage=\"x\\\"} 1?forged_total{a=\\\"\\\\\"} 1\n"),
+		"%s", text);
+	cr_expect_not(strstr(text, "\nforged_total"));
+	cr_expect_eq(metrics_sum(all, METRIC_FAMILY_PROCESSES, longest), 1, "it is one process");
+	free(text);
+	metrics_destroy(&all);
+}
+
+Test(board, of_too_many_processes_those_go_that_are_gone)
+{
+	for (uint64_t i = 0; i < 600; i++)
+		says("forged", i, NULL);
+	says("validator", 0, NULL);
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, "validator"), 0, "all live");
+	now_ms += 6000;
+	says("validator", 0, NULL);
+	cr_expect_eq(joined(METRIC_FAMILY_PROCESSES, "validator"), 1);
 }
 
 Test(board, it_remembers_so_many_processes_and_no_more)

@@ -87,6 +87,8 @@ fill(const struct frame_schema *schema, union any_frame *frame)
 			break;
 		case FIELD_OBJ:
 			*(msgpack_object *)to = some_object();
+			if (schema->fields[i].max)
+				*(msgpack_object *)to = some_object().via.map.ptr[1].val;
 			break;
 		case FIELD_SEQS:
 			*(struct seqs *)to = (struct seqs){list, 5};
@@ -205,20 +207,20 @@ Test(frame, an_empty_text_is_not_nil)
 
 Test(frame, a_verdict_carries_no_sequence_number_or_very_many)
 {
-	static uint64_t list[10000];
+	static uint64_t list[EVENTS_PER_VERDICT];
 	struct verdict in = {.verdict = slice_of("done")};
 	union any_frame out;
 
 	frame_pack(&verdict_schema, &in, &bytes);
 	cr_assert(unpack(&verdict_schema, &out), "%s", why.text);
 	cr_assert_eq(out.verdict.seqs.n, 0);
-	for (size_t i = 0; i < 10000; i++)
+	for (size_t i = 0; i < EVENTS_PER_VERDICT; i++)
 		list[i] = i * i * i * i;
-	in.seqs = (struct seqs){list, 10000};
+	in.seqs = (struct seqs){list, EVENTS_PER_VERDICT};
 	msgpack_sbuffer_clear(&bytes);
 	frame_pack(&verdict_schema, &in, &bytes);
 	cr_assert(unpack(&verdict_schema, &out), "%s", why.text);
-	cr_assert_eq(out.verdict.seqs.n, 10000);
+	cr_assert_eq(out.verdict.seqs.n, EVENTS_PER_VERDICT);
 	cr_assert_arr_eq(out.verdict.seqs.list, list, sizeof list);
 }
 
@@ -503,7 +505,74 @@ Test(frame, a_list_that_promises_more_than_there_is_takes_no_memory)
 	head(6, FRAME_VERSION);
 	text("seqs");
 	msgpack_sbuffer_write(&bytes, "\xdd\xff\xff\xff\xff\1\2", 7);
+	refused_as("verdict frame: seqs: 4294967295 entries, at most 4096 allowed");
+	msgpack_sbuffer_clear(&bytes);
+	head(6, FRAME_VERSION);
+	text("seqs");
+	msgpack_sbuffer_write(&bytes, "\xdc\x10\x00\1\2", 5);
 	refused_as("verdict frame: seqs: the frame ends within it");
+}
+
+/* A frame whose list has n entries. */
+static bool
+takes_list(const struct frame_schema *schema, const struct frame_field *f, size_t n)
+{
+	union any_frame in = {0}, out = {0};
+	void *at = (char *)&in + f->offset;
+	msgpack_object *nils = calloc(n, sizeof *nils);
+	uint64_t *seqs = calloc(n, sizeof *seqs);
+	bool taken;
+
+	cr_assert(nils && seqs);
+	fill(schema, &in);
+	for (size_t i = 0; i < n; i++)
+		nils[i].type = MSGPACK_OBJECT_NIL;
+	if (f->kind == FIELD_SEQS)
+		*(struct seqs *)at = (struct seqs){seqs, n};
+	else
+		*(msgpack_object *)at = (msgpack_object){
+			.type = MSGPACK_OBJECT_ARRAY, .via.array = {(uint32_t)n, nils}};
+	msgpack_sbuffer_clear(&bytes);
+	cr_assert(frame_pack(schema, &in, &bytes));
+	taken = unpack(schema, &out);
+	free(nils);
+	free(seqs);
+	return taken;
+}
+
+Test(frame, every_list_has_a_bound_and_one_more_is_refused)
+{
+	char expected[160];
+	size_t lists = 0;
+
+	for (size_t i = 0; i < frame_schemas_count; i++)
+		for (size_t k = 0; k < frame_schemas[i]->count; k++) {
+			const struct frame_field *f = &frame_schemas[i]->fields[k];
+
+			cr_expect(f->kind != FIELD_SEQS || f->max > 0, "%s", f->name);
+			if (f->kind != FIELD_SEQS && (f->kind != FIELD_OBJ || f->max == 0))
+				continue;
+			lists++;
+			cr_expect(takes_list(frame_schemas[i], f, f->max), "%s", why.text);
+			cr_expect_not(takes_list(frame_schemas[i], f, f->max + 1), "%s.%s",
+				frame_schemas[i]->name, f->name);
+			snprintf(expected, sizeof expected,
+				"%s frame: %s: %zu entries, at most %zu allowed",
+				frame_schemas[i]->name, f->name, f->max + 1, f->max);
+			cr_expect_str_eq(why.text, expected);
+		}
+	cr_expect_eq(lists, 4, "verdict.seqs, advice.seqs, request.headers, stats.metrics");
+}
+
+Test(frame, what_must_be_a_list_is_one)
+{
+	union any_frame in = {0}, out = {0};
+
+	fill(&request_schema, &in);
+	in.request.headers = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+	cr_assert(frame_pack(&request_schema, &in, &bytes));
+	cr_expect_not(unpack(&request_schema, &out));
+	cr_expect_str_eq(why.text, "request frame: headers: an array expected, nil found");
 }
 
 static uint64_t

@@ -262,7 +262,11 @@ Test(metrics, what_is_malformed_or_unknown_is_passed_over)
 		"[[\"webhook_errors_total\",\"a=\\\"b\\n\\\"\",1]]",
 		"[[\"webhook_errors_total\",\"a=\\\"b\\\\\\\\\\\\\\\"\",1]]",
 		"[[\"webhook_errors_total\",\"=\\\"b\\\"\",1]]",
-		"[[\"webhook_errors_total\",\"a=\\\"\xC3\xBC\\\"\",1]]"};
+		"[[\"webhook_errors_total\",\"a=\\\"\xC3\xBC\\\"\",1]]",
+		"[[\"webhook_errors_total\",\"a=\\\"b\\\",a=\\\"c\\\"\",1]]",
+		"[[\"webhook_errors_total\",\"a=\\\"b\\\\q\\\"\",1]]",
+		"[[\"webhook_group_size\",\"le=\\\"1\\\"\",[1,1,1,1,1,1,1,1,1,1,1,1,2,7.5,3]]]",
+		"[[\"webhook_queue_size\",\"\",1e300]]", "[[\"webhook_queue_size\",\"\",-1e16]]"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		join_text(bad[i]);

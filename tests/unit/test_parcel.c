@@ -3,6 +3,7 @@
 
 #include "lib/stage/parcel.h"
 #include "proto/bundle.h"
+#include "proto/limits.h"
 
 static struct parcel p;
 static zsock_t *push, *pull;
@@ -119,4 +120,24 @@ Test(parcel, an_empty_one_sends_nothing)
 {
 	cr_expect_eq(parcel_go(&p, push, take_back, &p), 0);
 	cr_expect_eq(back_n, 0);
+}
+
+Test(parcel, a_message_of_too_many_frames_is_no_bundle)
+{
+	msgpack_sbuffer out;
+	struct slice rest, frame;
+	size_t n = 0;
+
+	msgpack_sbuffer_init(&out);
+	for (size_t i = 0; i < FRAMES_PER_BUNDLE; i++)
+		bundle_add(&out, slice_of(""));
+	rest = bundle_of(out.data, out.size);
+	while (bundle_next(&rest, &frame))
+		n++;
+	cr_expect(n == FRAMES_PER_BUNDLE && rest.n == 0);
+	bundle_add(&out, slice_of(""));
+	rest = bundle_of(out.data, out.size);
+	cr_expect_not(bundle_next(&rest, &frame));
+	cr_expect_eq(rest.n, 1);
+	msgpack_sbuffer_destroy(&out);
 }
