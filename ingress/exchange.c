@@ -199,6 +199,7 @@ keep_pace(struct exchange *x, size_t n, uint64_t now_ms)
 {
 	x->pace = pace_at(x, now_ms) + n;
 	x->pace_ms = now_ms - (now_ms - x->pace_ms) % PACE_MS;
+	x->came_ms = now_ms;
 }
 
 enum exchange_body
@@ -216,18 +217,19 @@ exchange_add(struct exchanges *t, struct exchange *x, struct slice bytes, uint64
 	return EXCHANGE_BODY_OK;
 }
 
-/* For how many seconds it holds what it holds, at its pace (or at 1 KiB/s, if that is more). */
+/* For how long it would hold so much, at its pace (or at 1 KiB/s, if that is more), and the more so the
+ * longer nothing has come. */
 static uint64_t
-burden(size_t room, uint64_t pace)
+burden(size_t room, uint64_t pace, uint64_t still_ms)
 {
-	return room / (pace + FIRST_ROOM);
+	return room * (1 + still_ms) / (pace + FIRST_ROOM);
 }
 
 struct exchange *
 exchange_slowest(struct exchanges *t, struct exchange *x, size_t n, uint64_t now_ms)
 {
 	const size_t room = x->n + n, mine = t->shares[x->share].held.all;
-	uint64_t most = burden(room, pace_at(x, now_ms) + n);
+	uint64_t most = burden(room, pace_at(x, now_ms) + n, 0);
 	struct exchange *slowest = x;
 
 	for (size_t i = 0; room <= t->memory && i < t->used; i++) {
@@ -236,8 +238,10 @@ exchange_slowest(struct exchanges *t, struct exchange *x, size_t n, uint64_t now
 				   (room <= t->small || y->room > t->small) &&
 				   t->shares[y->share].held.all >= mine;
 
-		if (helps && burden(y->room, pace_at(y, now_ms)) > most) {
-			most = burden(y->room, pace_at(y, now_ms));
+		const uint64_t load = burden(y->room, pace_at(y, now_ms), now_ms - y->came_ms);
+
+		if (helps && load > most) {
+			most = load;
 			slowest = y;
 		}
 	}

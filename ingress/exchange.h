@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lib/config/config.h"
 #include "refusals.h"
@@ -33,12 +34,17 @@ struct exchange {
 	enum refusal_cause refused; /* once the body has come in */
 	char *body;
 	size_t n, room, limit;
-	uint64_t expected; /* its announced length, or 0 */
-	uint64_t pace,
-		pace_ms;     /* bytes that came of late, and when they were counted (monotonic) */
-	uint64_t since_ms;   /* monotonic: when it began */
+	uint64_t expected;            /* its announced length, or 0 */
+	uint64_t pace;                /* bytes that came of late, at pace_ms */
+	uint64_t pace_ms;             /* monotonic */
+	uint64_t came_ms;             /* monotonic: its last bytes */
+	size_t peer;                  /* EXCHANGE_SENT: which validator has it */
+	TAILQ_ENTRY(exchange) unsent; /* EXCHANGE_UNSENT: those that wait with it */
+	uint64_t since_ms;            /* monotonic: when it began */
 	uint64_t give_up_ms; /* monotonic: answered 503 without a verdict; set when complete */
 };
+
+TAILQ_HEAD(exchange_list, exchange);
 
 struct exchanges;
 
@@ -66,9 +72,9 @@ enum exchange_body { EXCHANGE_BODY_OK, EXCHANGE_BODY_LARGE, EXCHANGE_BODY_MEMORY
 enum exchange_body exchange_add(
 	struct exchanges *t, struct exchange *x, struct slice bytes, uint64_t now_ms);
 
-/* Whose body should give way when x has no memory for n bytes more: the one that is still coming in
- * and holds what it holds for longest, by its pace; none of a source that holds less than x's; x itself
- * where that is no other. */
+/* Whose body should give way when x has no memory for n bytes more: the one, still coming in, that
+ * holds the most for its pace and for how long nothing of it has come; none of a source that holds
+ * less than x's; x itself where that is no other. */
 struct exchange *exchange_slowest(
 	struct exchanges *t, struct exchange *x, size_t n, uint64_t now_ms);
 

@@ -17,6 +17,7 @@
 #include "lib/stage/stage.h"
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
+#include "validators.h"
 
 enum {
 	TICK_MS = 50,
@@ -24,9 +25,6 @@ enum {
 	NEW_STAGES_MS = 200,
 	BURST = 512,
 	DRAIN_MORE_MS = 1000,
-	ASK_AGAIN_MS = 150,
-	BUNDLE_MAX = 256,
-	BUNDLE_BYTES = 1 << 20,
 };
 
 struct ingress {
@@ -35,100 +33,13 @@ struct ingress {
 	struct http *http;
 	struct board *board;
 	struct tap_feed *feed;
-	zsock_t *requests, *questions, *answers;
-	zactor_t *monitor;     /* tells when a validator goes away */
-	uint64_t ask_again_ms; /* monotonic; 0: not due */
+	struct validators *validators;
+	zsock_t *questions, *answers;
 	uint64_t boot;
-	uint64_t *unsent; /* ring of exchange numbers, in the order of their coming */
-	size_t unsent_first, unsent_count, unsent_room;
 	uint64_t drain_until_ms;
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 };
-
-/* ---- towards the validators ---- */
-
-static void
-remember_unsent(struct ingress *in, const struct exchange *x)
-{
-	if (in->unsent_count == in->unsent_room)
-		return; /* cannot be: there is room for each exchange twice, and for a bundle of
-			 * those that were given up, which go when all of a bundle are */
-	in->unsent[(in->unsent_first + in->unsent_count++) % in->unsent_room] = exchange_number(x);
-}
-
-/* Adds a request to the bundle. The clocks are those of the moment when it was complete. */
-static bool
-pack_request(struct ingress *in, struct exchange *x)
-{
-	const uint64_t timeout = in->st->cfg->limits.answer_timeout_ms, now_ms = clock_mono_ms();
-	struct request rq = {
-		.boot = in->boot,
-		.ingress = in->st->instance,
-		.request = exchange_number(x),
-		.source = slice_of(x->source->name),
-		.target = slice_of(http_target(x)),
-		.batch = x->batch,
-		.received = clock_wall_ms() - (now_ms + timeout - x->give_up_ms),
-		.deadline = x->give_up_ms - timeout / 3,
-		.body = {x->body ? x->body : "", x->n},
-	};
-	const size_t mark = bundle_open(&in->out);
-
-	if (http_headers(x, &in->zone, &rq.headers) && frame_pack(&request_schema, &rq, &in->out)) {
-		bundle_close(&in->out, mark);
-		return true;
-	}
-	bundle_drop(&in->out, mark);
-	return false;
-}
-
-static struct exchange *
-unsent_at(struct ingress *in, size_t i)
-{
-	const uint64_t number = in->unsent[(in->unsent_first + i) % in->unsent_room];
-	struct exchange *x = exchange_waiting(in->table, number);
-
-	return x && x->state == EXCHANGE_UNSENT ? x : NULL;
-}
-
-/* Packs the oldest that wait into one bundle; returns how many places of the ring it covers. */
-static size_t
-pack_unsent(struct ingress *in)
-{
-	size_t n = 0;
-
-	msgpack_sbuffer_clear(&in->out);
-	msgpack_zone_clear(&in->zone);
-	while (n < in->unsent_count && n < BUNDLE_MAX && in->out.size < BUNDLE_BYTES) {
-		struct exchange *x = unsent_at(in, n++);
-
-		if (x && !pack_request(in, x))
-			log_warn("out of memory", LF_TEXT("source", x->source->name));
-	}
-	return n;
-}
-
-/* Sends all that waits, oldest first, until no validator has room: one bundle for what has come in
- * since the last time. */
-static void
-send_unsent(struct ingress *in)
-{
-	while (in->unsent_count > 0) {
-		const size_t n = pack_unsent(in);
-
-		if (in->out.size > 0 && !wire_send(in->requests, in->out.data, in->out.size))
-			return;
-		for (size_t i = 0; i < n; i++) {
-			struct exchange *x = unsent_at(in, i);
-
-			if (x)
-				x->state = EXCHANGE_SENT;
-		}
-		in->unsent_first = (in->unsent_first + n) % in->unsent_room;
-		in->unsent_count -= n;
-	}
-}
 
 /* ---- towards admin ---- */
 
@@ -164,43 +75,15 @@ ask_questions_again(struct ingress *in)
 static void
 on_request(void *arg, struct exchange *x)
 {
-	if (x->asks.p)
-		send_question(arg, x);
-	else
-		remember_unsent(arg, x);
-}
-
-/* ---- when a validator goes ---- */
-
-/* All requests without an answer are sent once more. The validators know one that they have
- * committed by its number. */
-static void
-ask_again(struct ingress *in)
-{
-	for (size_t i = 0; i < exchanges_places(in->table); i++) {
-		struct exchange *x = exchange_place(in->table, i);
-
-		if (x->state != EXCHANGE_SENT || x->asks.p)
-			continue;
-		x->state = EXCHANGE_UNSENT;
-		remember_unsent(in, x);
-	}
-	send_unsent(in);
-}
-
-/* A validator is gone and, it may be, some requests or answers with it. The socket learns of it a
- * moment later than the monitor does, and loses what it is given in between: so it is asked again
- * at once, and once more when that moment is surely over. */
-static void
-on_monitor(void *arg)
-{
 	struct ingress *in = arg;
-	zmsg_t *msg = zmsg_recv(in->monitor);
 
-	zmsg_destroy(&msg);
-	ask_again(in);
-	in->ask_again_ms = clock_mono_ms() + ASK_AGAIN_MS;
+	if (x->asks.p)
+		send_question(in, x);
+	else
+		validators_ask(in->validators, x);
 }
+
+/* ---- answers ---- */
 
 static void
 take_answer(struct ingress *in, struct slice frame)
@@ -218,6 +101,8 @@ take_answer(struct ingress *in, struct slice frame)
 	x = answer.boot == in->boot ? exchange_waiting(in->table, answer.request) : NULL;
 	if (!x)
 		return;
+	if (!x->asks.p)
+		validators_let_go(in->validators, x, true);
 	body = malloc(answer.body.n + 1);
 	if (body)
 		memcpy(body, answer.body.p, answer.body.n);
@@ -253,7 +138,7 @@ pass_on(void *arg)
 {
 	struct ingress *in = arg;
 
-	send_unsent(in);
+	validators_send(in->validators);
 	return take_answers(in);
 }
 
@@ -277,6 +162,8 @@ give_up_late(struct ingress *in, uint64_t now_ms)
 			continue;
 		++*metric(in->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"no_verdict\"");
 		log_warn("no verdict in time", LF_TEXT("source", x->source->name));
+		if (!x->asks.p)
+			validators_let_go(in->validators, x, false);
 		http_refuse(in->http, x, REFUSAL_NO_VERDICT);
 	}
 }
@@ -287,11 +174,7 @@ on_tick(void *arg)
 	struct ingress *in = arg;
 	const uint64_t now_ms = clock_mono_ms();
 
-	if (in->ask_again_ms && now_ms >= in->ask_again_ms) {
-		in->ask_again_ms = 0;
-		ask_again(in);
-	}
-	send_unsent(in);
+	validators_tick(in->validators, now_ms);
 	give_up_late(in, now_ms);
 	http_sweep(in->http, now_ms);
 	http_run(in->http);
@@ -352,17 +235,6 @@ page(void *arg, enum target_kind kind, unsigned *status)
 /* ---- life ---- */
 
 static void
-open_monitor(struct ingress *in)
-{
-	in->monitor = zactor_new(zmonitor, in->requests);
-	if (!in->monitor)
-		stage_fail("cannot start", &(struct error){"cannot watch the validators"});
-	zstr_sendx(in->monitor, "LISTEN", "DISCONNECTED", NULL);
-	zstr_send(in->monitor, "START");
-	zsock_wait(in->monitor);
-}
-
-static void
 open_sockets(struct ingress *in)
 {
 	const struct config *cfg = in->st->cfg;
@@ -372,13 +244,12 @@ open_sockets(struct ingress *in)
 	if (i >= cfg->processes.ingress)
 		stage_fail("cannot start",
 			&(struct error){"instance number beyond processes.ingress"});
-	in->requests = wire_bind(cfg, WIRE_REQUESTS, ZMQ_PUSH, NULL, i, &why);
+	in->validators = validators_new(in->st, in->table, in->boot, &why);
 	in->questions = wire_bind(cfg, WIRE_QUESTIONS, ZMQ_PUSH, NULL, i, &why);
 	in->answers = wire_bind(cfg, WIRE_ANSWERS, ZMQ_PULL, NULL, i, &why);
 	in->feed = tap_feed_new(cfg, "stats", &why);
-	if (!in->requests || !in->questions || !in->answers || !in->feed)
+	if (!in->validators || !in->questions || !in->answers || !in->feed)
 		stage_fail("cannot open sockets", &why);
-	open_monitor(in);
 }
 
 static struct ingress *
@@ -392,13 +263,11 @@ ingress_new(struct stage *st)
 	if (!in || RAND_bytes((unsigned char *)&in->boot, sizeof in->boot) != 1)
 		stage_fail("cannot start", &why);
 	in->st = st;
-	in->unsent_room = 2 * cfg->limits.connections + BUNDLE_MAX;
-	in->unsent = calloc(in->unsent_room, sizeof *in->unsent);
 	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);
 	in->board = board_new(cfg, "ingress", st->instance);
 	msgpack_zone_init(&in->zone, 16384);
 	msgpack_sbuffer_init(&in->out);
-	if (!in->unsent || !in->table || !in->board)
+	if (!in->table || !in->board)
 		stage_fail("cannot start", &why);
 	open_sockets(in);
 	in->http = http_new(st, in->table, &calls, &why);
@@ -411,8 +280,7 @@ static void
 ingress_destroy(struct ingress *in)
 {
 	http_destroy(&in->http);
-	zactor_destroy(&in->monitor);
-	zsock_destroy(&in->requests);
+	validators_destroy(&in->validators);
 	zsock_destroy(&in->questions);
 	zsock_destroy(&in->answers);
 	tap_feed_destroy(&in->feed);
@@ -420,7 +288,6 @@ ingress_destroy(struct ingress *in)
 	exchanges_destroy(&in->table);
 	msgpack_zone_destroy(&in->zone);
 	msgpack_sbuffer_destroy(&in->out);
-	free(in->unsent);
 	free(in);
 }
 
@@ -442,7 +309,6 @@ main(int argc, char **argv)
 	struct ingress *in = ingress_new(st);
 
 	stage_on_read(st, in->answers, on_answers, in);
-	stage_on_read(st, zactor_sock(in->monitor), on_monitor, in);
 	stage_on_read(st, tap_feed_sock(in->feed), on_feed, in);
 	stage_every(st, TICK_MS, on_tick, in);
 	stage_every(st, SECOND_MS, on_second, in);

@@ -6,17 +6,22 @@
 #include "report.h"
 
 bool
-intake_open(struct intake *in, const struct config *cfg, struct metrics *m, struct error *why)
+intake_open(struct intake *in, const struct stage *st, struct error *why)
 {
+	const struct config *cfg = st->cfg;
 	bool good = true;
+	char name[24];
 
-	in->metrics = m;
+	if (st->instance >= cfg->processes.validator)
+		return error_set(why, "instance number beyond processes.validator");
+	snprintf(name, sizeof name, "%zu", st->instance);
+	in->metrics = st->metrics;
 	zmq_msg_init(&in->bundle);
-	in->requests = wire_connect(cfg, WIRE_REQUESTS, ZMQ_PULL, NULL, 0, why);
+	in->requests = wire_connect(cfg, WIRE_REQUESTS, ZMQ_PULL, name, 0, why);
 	if (!in->requests)
 		return false;
 	for (size_t i = 1; i < cfg->processes.ingress; i++)
-		good &= wire_connect_more(in->requests, cfg, WIRE_REQUESTS, NULL, i, why);
+		good &= wire_connect_more(in->requests, cfg, WIRE_REQUESTS, name, i, why);
 	return good;
 }
 

@@ -7,8 +7,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
-#include "lib/config/config.h"
-#include "lib/stage/metrics.h"
+#include "lib/stage/stage.h"
 
 struct intake {
 	zsock_t *requests;
@@ -19,7 +18,7 @@ struct intake {
 };
 
 /* Connects to every ingress; in is zeroed. Either way intake_close ends it. */
-bool intake_open(struct intake *in, const struct config *cfg, struct metrics *m, struct error *why);
+bool intake_open(struct intake *in, const struct stage *st, struct error *why);
 void intake_close(struct intake *in);
 
 /* The next request's frame: from the bundle in hand, or from the next message; it lives until the

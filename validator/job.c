@@ -229,9 +229,14 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	};
 	enum check_step step;
 
+	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
+	if (judge->mono_ms > job->rq.deadline) {
+		job->refusal = REFUSED_LATE;
+		error_set(&job->why, "no verdict in time");
+		return;
+	}
 	request_inbound(&job->rq, judge->cfg, &in);
 	step = provider_check(keys, &in, &job->normals, &job->why);
-	job->foreign = is_native(provider_of(keys)) ? NULL : provider_of(keys);
 	job->untold = in.untold;
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);

@@ -99,6 +99,7 @@ struct judge {
 	struct json_reader *json;
 	provider_certificate *certificate, *known; /* may be NULL */
 	void *certificate_arg;
+	uint64_t mono_ms; /* a request whose deadline is over by then is not looked at */
 };
 
 /* Runs the source's own check (providers/): sets refusal and status, or the candidates with

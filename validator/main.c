@@ -111,8 +111,7 @@ validator_new(struct stage *st)
 	v->notices = notices_new(st->metrics);
 	if (!v->errands || !v->notices)
 		stage_fail("cannot start", &(struct error){"out of memory"});
-	if (!intake_open(&v->in, st->cfg, st->metrics, &why) ||
-		!replies_open(&v->replies, st->cfg, &why) ||
+	if (!intake_open(&v->in, st, &why) || !replies_open(&v->replies, st->cfg, &why) ||
 		!onward_open(&v->onward, st, v->journal, &why))
 		stage_fail("cannot connect", &why);
 	return v;
@@ -151,8 +150,8 @@ shrink(msgpack_sbuffer *buffer)
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
-	const struct judge judge = {
-		v->st->cfg, v->json, errands_certificate, errands_certificate_known, v->errands};
+	const struct judge judge = {v->st->cfg, v->json, errands_certificate,
+		errands_certificate_known, v->errands, clock_mono_ms()};
 	size_t row;
 
 	job->source = config_source_find(judge.cfg, job->rq.source);

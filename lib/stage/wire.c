@@ -11,13 +11,20 @@ const struct wire_row wire_table[WIRE_COUNT] = {WIRES(WIRE_ROW)};
 
 enum { LINGER_MS = 1000, ENDPOINT_MAX = 512 };
 
+static bool
+is_first(const char *number)
+{
+	return !number || strcmp(number, "0") == 0;
+}
+
 /* The table's file patterns take a name, a number, both or neither, in that order. */
 static void
 file_name(char *out, size_t size, enum wire wire, const char *name, size_t instance)
 {
 	switch (wire) {
 	case WIRE_REQUESTS:
-		snprintf(out, size, "requests.%zu", instance);
+		snprintf(out, size, "requests.%zu%s%s", instance, is_first(name) ? "" : "-",
+			is_first(name) ? "" : name);
 		break;
 	case WIRE_QUESTIONS:
 		snprintf(out, size, "questions.%zu", instance);

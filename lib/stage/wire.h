@@ -13,9 +13,10 @@
 #include "lib/config/config.h"
 
 /* X(name, file name of the socket in run/, binds, connects, frames, high-water mark)
- * %s is a handler's or stage's name, %zu an instance number. */
+ * %s is a handler's or stage's name, %zu an instance number. Each validator but the first has sockets
+ * of its own, requests.%zu-%zu: what is for one waits for no other. */
 #define WIRES(X)                                                                                   \
-	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request bundles", 1024)     \
+	X(REQUESTS, "requests.%zu", "ingress PUSH", "validator PULL", "request bundles", 4)        \
 	X(QUESTIONS, "questions.%zu", "ingress PUSH", "admin PULL", "question", 64)                \
 	X(ANSWERS, "answers.%zu", "ingress PULL", "validator, admin PUSH", "answer bundles", 4096) \
 	X(EVENTS, "events.%zu", "router PULL", "validator, retrier PUSH", "event bundles", 256)    \
@@ -38,7 +39,8 @@ struct wire_row {
 
 extern const struct wire_row wire_table[WIRE_COUNT];
 
-/* Opens one end of a wire. name: the handler or stage for the routes and TAP, else NULL;
+/* Opens one end of a wire. name: the handler or stage for the routes and TAP, the validator's number
+ * for REQUESTS, else NULL;
  * instance: which one, ignored where the table has no number. NULL with the cause on failure. The
  * caller destroys the socket with zsock_destroy. */
 zsock_t *wire_bind(const struct config *cfg, enum wire wire, int type, const char *name,
