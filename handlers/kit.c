@@ -16,11 +16,12 @@
 #include "lib/base/log.h"
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
 
-enum { REPORT_MS = 100, DRAIN_MS = 1000 };
+enum { REPORT_MS = 100, DRAIN_MS = 1000, LOOK_MS = 1000, TELL_MS = 1000 };
 
 struct kit {
 	struct stage *stage;
@@ -36,6 +37,8 @@ struct kit {
 	struct hook *go_on;  /* with what is left */
 	uint64_t started_ms; /* monotonic */
 	char label[96];      /* of this stage's figures */
+	struct trouble trouble;
+	uint64_t told_ms; /* when that was last logged, monotonic */
 };
 
 /* The next event frame: of the bundle in hand, or of the next message. What is no bundle is taken
@@ -160,6 +163,31 @@ log_outcomes(const struct event_group *g)
 	}
 }
 
+/* Once a second: what is tried again and again must not fill the log. */
+static void
+say_trouble(struct kit *k, const struct error *why)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	trouble_is(&k->trouble, state_cause(k->db), why);
+	if (k->told_ms && now_ms - k->told_ms < TELL_MS)
+		return;
+	k->told_ms = now_ms;
+	log_error("group not applied", LF_TEXT("store", "state.db"),
+		LF_TEXT("it_is", cause_table[k->trouble.cause].word), LF_TEXT("cause", why->text),
+		LF_UINT("events", k->group->n));
+}
+
+static void
+say_news(struct kit *k)
+{
+	bool lost;
+	const enum store_cause news = state_news(k->db, &lost);
+
+	if (news != CAUSE_NONE)
+		trouble_was(&k->trouble, news, lost);
+}
+
 /* False when nothing has come. */
 static bool
 handle_group(struct kit *k)
@@ -171,11 +199,13 @@ handle_group(struct kit *k)
 		group_clear(k->group); /* of bad frames */
 		return false;
 	}
-	if (!apply(k, &why)) {
-		log_error("group not applied", LF_TEXT("cause", why.text),
-			LF_UINT("events", k->group->n));
+	if (apply(k, &why)) {
+		trouble_is(&k->trouble, CAUSE_NONE, &why);
+	} else {
+		say_trouble(k, &why);
 		group_retry(k->group, &why);
 	}
+	say_news(k);
 	report(k);
 	log_outcomes(k->group);
 	group_clear(k->group);
@@ -192,6 +222,20 @@ on_events(void *arg)
 	handle_group(k);
 	if (k->rest.n > 0)
 		stage_call_after(k->go_on, 0);
+}
+
+/* Also where nothing comes in. */
+static void
+on_look(void *arg)
+{
+	struct kit *k = arg;
+	struct error why = {""};
+
+	if (!state_look(k->db, &why))
+		trouble_is(&k->trouble, state_cause(k->db), &why);
+	else if (k->trouble.cause >= CAUSE_REMOVED)
+		trouble_is(&k->trouble, CAUSE_NONE, &why);
+	say_news(k);
 }
 
 /* What has come already is handled, for a while; the rest comes back to another process, late. */
@@ -253,9 +297,11 @@ open_state(struct kit *k)
 	k->hand = hand_open(path, &why);
 	if (!k->hand)
 		stage_fail("cannot start", &why);
-	k->db = state_open(k->stage->cfg->data_dir, &why);
+	k->db = state_start(k->stage->cfg->data_dir, &why);
 	if (!k->db)
 		stage_fail("cannot open the state database", &why);
+	if (!state_is_open(k->db))
+		trouble_is(&k->trouble, state_cause(k->db), &why);
 	k->group = group_new();
 	if (!k->group)
 		stage_fail("cannot start", &(struct error){"out of memory"});
@@ -270,6 +316,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	snprintf(stage_name, sizeof stage_name, "handler-%s", name);
 	snprintf(k.label, sizeof k.label, "stage=\"%s\"", stage_name);
 	k.stage = stage_new(stage_name, NULL, argc, argv);
+	k.trouble = (struct trouble){.st = k.stage, .store = "state.db"};
 	open_state(&k);
 	connect_all(&k);
 	zmq_msg_init(&k.bundle);
@@ -277,6 +324,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	stage_on_read(k.stage, k.events, on_events, &k);
 	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
 		stage_every(k.stage, REPORT_MS, report_left, &k);
+	stage_every(k.stage, LOOK_MS, on_look, &k);
 	stage_on_drain(k.stage, on_drain, &k);
 	stage_yield();
 	stage_run(k.stage);

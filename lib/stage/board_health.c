@@ -12,8 +12,6 @@
 
 enum {
 	CRITICAL_TIMES = 5,
-	ALERTS_MAX = 192,
-	ALERT_TEXT = 512,      /* none is cut, so that no path is */
 	UNANSWERED_MS = 10000, /* a handler that is not heard on the tap may still answer */
 	NAMELESS_S = 600,      /* an event without an address is an alert for so long */
 };
@@ -24,14 +22,7 @@ struct vitals {
 	double died; /* letters more in the last minute */
 };
 
-/* What the figures say. */
-struct report {
-	char alerts[ALERTS_MAX][ALERT_TEXT];
-	size_t count;
-	bool degraded, critical;
-};
-
-__attribute__((format(printf, 3, 4))) static void
+void
 alert(struct report *r, bool critical, const char *fmt, ...)
 {
 	va_list args;
@@ -381,6 +372,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_queue(b, r, joined);
 	check_letters(b, r, joined, &v);
 	check_unread(b, r, joined);
+	board_check_stores(b, r, joined, now_ms);
 	check_disk(b, r, joined);
 	check_rates(b, r, &v);
 	if (viewer == BOARD_STRANGER) {

@@ -36,6 +36,22 @@ struct board {
 	} pages[BOARD_PAGES];
 };
 
+enum { ALERTS_MAX = 192, ALERT_TEXT = 512 /* none is cut, so that no path is */ };
+
+/* What the figures say. */
+struct report {
+	char alerts[ALERTS_MAX][ALERT_TEXT];
+	size_t count;
+	bool degraded, critical;
+};
+
+__attribute__((format(printf, 3, 4))) void alert(
+	struct report *r, bool critical, const char *fmt, ...);
+
+/* What stages have met at their stores; see trouble.h. */
+void board_check_stores(
+	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);
+
 /* Processes of a stage that have spoken lately; this very one is among them. */
 size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
 

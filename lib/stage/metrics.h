@@ -12,64 +12,70 @@
 #include "proto/limits.h"
 
 /* X(enum, family, prometheus type, join, help) */
-#define METRIC_FAMILIES(X)                                                                         \
-	X(EVENTS, "webhook_events_total", COUNTER, SUM,                                            \
-		"Events by type and by what became of them")                                       \
-	X(DURATION, "webhook_processing_duration_seconds", HISTOGRAM, SUM,                         \
-		"From acceptance to the handler's verdict done")                                   \
-	X(QUEUE, "webhook_queue_size", GAUGE, MAX, "Events in the journal without an end")         \
-	X(ERRORS, "webhook_errors_total", COUNTER, SUM, "Refused requests and failures by kind")   \
-	X(REQUESTS, "webhook_http_requests_total", COUNTER, SUM, "HTTP requests by status")        \
-	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                     \
-		"Requests to the admin listener by status")                                        \
-	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")            \
-	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                \
-		"Age of the oldest event without an end")                                          \
-	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")       \
-	X(DEAD, "webhook_dead_letters", GAUGE, MAX, "Dead letters in the store")                   \
-	X(GROUP, "webhook_group_size", HISTOGRAM, SUM, "Events in one commit, by stage")           \
-	X(COMMIT, "webhook_commit_seconds", HISTOGRAM, SUM,                                        \
-		"One commit with its flush to disk, by stage")                                     \
-	X(JOURNAL_BYTES, "webhook_journal_used_bytes", GAUGE, MAX, "Bytes used in the journal")    \
-	X(JOURNAL_LIMIT, "webhook_journal_limit_bytes", GAUGE, MAX,                                \
-		"Bytes in the journal at which new events are refused")                            \
-	X(REMEMBERED, "webhook_remembered_events", GAUGE, MAX, "Event ids kept for deduplication") \
-	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")        \
-	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler") \
-	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")        \
-	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")      \
-	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                  \
-		"When a source's last event was accepted; at first when the validator started")    \
-	X(UNKNOWN_KINDS, "webhook_unknown_kinds_total", COUNTER, SUM,                              \
-		"Events with a name, class or type that stands in no table, by provider and kind") \
-	X(NO_ADDRESS, "webhook_no_address_total", COUNTER, SUM,                                    \
-		"Events about mail to somebody that name no address, by source")                   \
-	X(NO_ADDRESS_AT, "webhook_no_address_last_timestamp_seconds", GAUGE, MAX,                  \
-		"When a source's last event without an address came")                              \
-	X(WAITING, "webhook_waiting_events", GAUGE, MAX,                                           \
-		"Events that a handler has not answered and that are not scheduled, by handler")   \
-	X(ANSWERED, "webhook_handler_last_answer_timestamp_seconds", GAUGE, MAX,                   \
-		"When a handler last answered, by handler")                                        \
-	X(DEAD_BYTES, "webhook_dead_letters_used_bytes", GAUGE, MAX,                               \
-		"Bytes used in the store of dead letters")                                         \
-	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                              \
-		"Bytes that the store of dead letters may use")                                    \
-	X(UNREAD, "webhook_unread_total", COUNTER, SUM,                                            \
-		"Parts of requests answered 2xx that were not read, or not whole, by reason")      \
-	X(UNREAD_AT, "webhook_unread_last_timestamp_seconds", GAUGE, MAX,                          \
-		"When one was last kept for a reason that nobody expects, by source")              \
-	X(UNREAD_ITEMS, "webhook_unread_items", GAUGE, MAX, "Of these, how many are kept")         \
-	X(UNREAD_BYTES, "webhook_unread_used_bytes", GAUGE, MAX, "Bytes used by what is unread")   \
-	X(UNREAD_LIMIT, "webhook_unread_limit_bytes", GAUGE, MAX,                                  \
-		"Bytes that what is unread may use; then such requests are answered 503")          \
-	X(UNREAD_FULL, "webhook_unread_full", GAUGE, MAX,                                          \
-		"1 while the last one that was to be kept found no room")                          \
-	X(UNREAD_EXPIRED, "webhook_unread_expired_total", COUNTER, SUM,                            \
-		"What was unread for longer than unread.max_age, and is gone")                     \
-	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                             \
-		"How full the disk under data_dir is, 0 to 1")                                     \
-	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                          \
-		"Notices about dead letters, by way and status")                                   \
+#define METRIC_FAMILIES(X)                                                                          \
+	X(EVENTS, "webhook_events_total", COUNTER, SUM,                                             \
+		"Events by type and by what became of them")                                        \
+	X(DURATION, "webhook_processing_duration_seconds", HISTOGRAM, SUM,                          \
+		"From acceptance to the handler's verdict done")                                    \
+	X(QUEUE, "webhook_queue_size", GAUGE, MAX, "Events in the journal without an end")          \
+	X(ERRORS, "webhook_errors_total", COUNTER, SUM, "Refused requests and failures by kind")    \
+	X(REQUESTS, "webhook_http_requests_total", COUNTER, SUM, "HTTP requests by status")         \
+	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                      \
+		"Requests to the admin listener by status")                                         \
+	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")             \
+	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                 \
+		"Age of the oldest event without an end")                                           \
+	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")        \
+	X(DEAD, "webhook_dead_letters", GAUGE, MAX, "Dead letters in the store")                    \
+	X(GROUP, "webhook_group_size", HISTOGRAM, SUM, "Events in one commit, by stage")            \
+	X(COMMIT, "webhook_commit_seconds", HISTOGRAM, SUM,                                         \
+		"One commit with its flush to disk, by stage")                                      \
+	X(JOURNAL_BYTES, "webhook_journal_used_bytes", GAUGE, MAX, "Bytes used in the journal")     \
+	X(JOURNAL_LIMIT, "webhook_journal_limit_bytes", GAUGE, MAX,                                 \
+		"Bytes in the journal at which new events are refused")                             \
+	X(REMEMBERED, "webhook_remembered_events", GAUGE, MAX, "Event ids kept for deduplication")  \
+	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")         \
+	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler")  \
+	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")         \
+	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")       \
+	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                   \
+		"When a source's last event was accepted; at first when the validator started")     \
+	X(UNKNOWN_KINDS, "webhook_unknown_kinds_total", COUNTER, SUM,                               \
+		"Events with a name, class or type that stands in no table, by provider and kind")  \
+	X(NO_ADDRESS, "webhook_no_address_total", COUNTER, SUM,                                     \
+		"Events about mail to somebody that name no address, by source")                    \
+	X(NO_ADDRESS_AT, "webhook_no_address_last_timestamp_seconds", GAUGE, MAX,                   \
+		"When a source's last event without an address came")                               \
+	X(WAITING, "webhook_waiting_events", GAUGE, MAX,                                            \
+		"Events that a handler has not answered and that are not scheduled, by handler")    \
+	X(ANSWERED, "webhook_handler_last_answer_timestamp_seconds", GAUGE, MAX,                    \
+		"When a handler last answered, by handler")                                         \
+	X(DEAD_BYTES, "webhook_dead_letters_used_bytes", GAUGE, MAX,                                \
+		"Bytes used in the store of dead letters")                                          \
+	X(DEAD_LIMIT, "webhook_dead_letters_limit_bytes", GAUGE, MAX,                               \
+		"Bytes that the store of dead letters may use")                                     \
+	X(UNREAD, "webhook_unread_total", COUNTER, SUM,                                             \
+		"Parts of requests answered 2xx that were not read, or not whole, by reason")       \
+	X(UNREAD_AT, "webhook_unread_last_timestamp_seconds", GAUGE, MAX,                           \
+		"When one was last kept for a reason that nobody expects, by source")               \
+	X(UNREAD_ITEMS, "webhook_unread_items", GAUGE, MAX, "Of these, how many are kept")          \
+	X(UNREAD_BYTES, "webhook_unread_used_bytes", GAUGE, MAX, "Bytes used by what is unread")    \
+	X(UNREAD_LIMIT, "webhook_unread_limit_bytes", GAUGE, MAX,                                   \
+		"Bytes that what is unread may use; then such requests are answered 503")           \
+	X(UNREAD_FULL, "webhook_unread_full", GAUGE, MAX,                                           \
+		"1 while the last one that was to be kept found no room")                           \
+	X(UNREAD_EXPIRED, "webhook_unread_expired_total", COUNTER, SUM,                             \
+		"What was unread for longer than unread.max_age, and is gone")                      \
+	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                              \
+		"How full the disk under data_dir is, 0 to 1")                                      \
+	X(TROUBLE, "webhook_store_trouble", GAUGE, MAX,                                             \
+		"1 while a stage cannot use a store, by stage, store and cause")                    \
+	X(REPLACED_AT, "webhook_store_replaced_timestamp_seconds", GAUGE, MAX,                      \
+		"When a store was last removed or replaced under a stage, and what was in it lost") \
+	X(SAVED_AT, "webhook_store_saved_timestamp_seconds", GAUGE, MAX,                            \
+		"When files of a store last went from under a stage that could write them again")   \
+	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                           \
+		"Notices about dead letters, by way and status")                                    \
 	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };

@@ -62,7 +62,8 @@ fsck_progress(const struct fsck *f, const char *store, uint64_t done, uint64_t t
 static bool
 is_suspect(enum fsck_kind kind)
 {
-	return kind == FSCK_INDEX_MISSES || kind == FSCK_LETTER_LIVE || kind == FSCK_UNAPPLIED;
+	return kind == FSCK_INDEX_MISSES || kind == FSCK_LETTER_LIVE || kind == FSCK_LOST ||
+	       kind == FSCK_UNAPPLIED;
 }
 
 /* What one store says against another may have been on its way between the two looks. */

@@ -268,6 +268,7 @@ fsck_still(struct fsck *f, const struct fsck_suspect *s)
 	case FSCK_LETTER_LIVE:
 		return journal_event_at(f->journal, s->seq, &ev) && !(ev.tried && ev.last.dead) &&
 		       letters_find(f->letters, id, s->seq, &letter);
+	case FSCK_LOST:
 	case FSCK_UNAPPLIED:
 		return !journal_event_at(f->journal, s->seq, &ev) &&
 		       !letters_find(f->letters, id, s->seq, &letter) &&

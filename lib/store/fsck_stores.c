@@ -106,6 +106,7 @@ struct merge {
 	uint64_t seq, at_ms; /* the row it stands on */
 	uint64_t last;       /* the newest number, once all rows are behind */
 	uint64_t walked;
+	uint64_t lost_ms; /* when what was applied was lost; 0: never */
 };
 
 static void
@@ -144,7 +145,8 @@ check_below(struct merge *m, uint64_t applied)
 	while (m->seen && m->seq < applied) {
 		if (m->at_ms + APPLIED_MS > clock_wall_ms() &&
 			!journal_event_at(m->f->journal, m->seq, &ev))
-			fsck_suspect(m->f, FSCK_UNAPPLIED, m->seq);
+			fsck_suspect(
+				m->f, m->at_ms < m->lost_ms ? FSCK_LOST : FSCK_UNAPPLIED, m->seq);
 		advance(m);
 	}
 }
@@ -185,7 +187,7 @@ check_applied(void *arg, const struct state_value *row)
 static bool
 merge(struct fsck *f, struct state *db, struct error *why)
 {
-	struct merge m = {.f = f};
+	struct merge m = {.f = f, .lost_ms = state_lost_ms(db)};
 	struct error fault = {""};
 
 	if (mdb_cursor_open(f->journal->read, f->journal->seen, &m.seen) != 0)

@@ -33,6 +33,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
+#include "proto/causes.h"
 #include "state_statements.h"
 
 struct state;
@@ -40,6 +41,11 @@ struct state;
 /* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
  * the cause. The caller closes it. */
 struct state *state_open(const char *data_dir, struct error *why);
+
+/* The same for who goes on without it for a while: opened or not, with the cause then, and each
+ * state_begin tries again. NULL only where nothing would ever go. */
+struct state *state_start(const char *data_dir, struct error *why);
+bool state_is_open(const struct state *db);
 
 /* Opens it for looking only: never waits for a turn, makes and upgrades nothing, and no statement
  * changes anything. NULL with the cause; *exists is false when there is no database yet. */
@@ -55,6 +61,19 @@ bool state_begin(struct state *db, struct error *why);
  * told of it: it is not applied, or others see it but a power cut may take it back, until the next
  * state_begin has written it again (or has failed). */
 bool state_commit(struct state *db, struct error *why);
+
+/* What the last false was for. */
+enum store_cause state_cause(const struct state *db);
+
+/* Outside of a transaction, now and then: is the database that is open still what stands in data_dir? If
+ * not it is opened anew, which state_begin and state_commit see to as well: nothing that state_commit
+ * has said true of is in a file that had been removed or replaced before. False with the cause. */
+bool state_look(struct state *db, struct error *why);
+
+/* What has happened to the files since it was last asked: CAUSE_NONE, or REMOVED or REPLACED; *lost: with
+ * all that was in them. */
+enum store_cause state_news(struct state *db, bool *lost);
+
 void state_rollback(struct state *db);
 
 /* Takes back all that was done since state_begin and begins again, within the same turn. At false
@@ -163,6 +182,10 @@ bool state_each_applied(
  * journal, row[1].number the number in it, row[2].number when it was entered. Reads all that there are. */
 bool state_each_marked(
 	struct state *db, int64_t mark, state_visit *fn, void *arg, struct error *why);
+
+/* When (wall clock) the database was last found to be removed or replaced, with all that was in it; 0:
+ * never. */
+uint64_t state_lost_ms(const struct state *db);
 
 /* Reads all of it and calls fn with each fault that is found, in words; at most ten. True when it
  * is sound. */

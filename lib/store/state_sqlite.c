@@ -31,15 +31,54 @@
  * written back once instead of with each thousand. */
 enum { CHECKPOINT_PAGES = 8000 };
 
-enum { BUSY_MS = 5000, PATH_BYTES = 4096 };
+enum { BUSY_MS = 5000 };
+
+static int
+open_private(const char *data_dir, const char *name, struct error *why)
+{
+	char path[STATE_PATH_BYTES];
+
+	snprintf(path, sizeof path, "%s/%s", data_dir, name);
+	return file_open(path, why);
+}
+
+/* Is the lock that is held the one that others come to? */
+static bool
+is_theirs(const struct state *db)
+{
+	char path[STATE_PATH_BYTES];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/state.lock", db->dir);
+	return fstat(db->turn, &st) == 0 &&
+	       guard_look(guard_of(&st), guard_at(path, NULL)) == CAUSE_NONE;
+}
+
+static bool
+open_turn(struct state *db, struct error *why)
+{
+	if (db->turn >= 0)
+		close(db->turn);
+	db->turn = open_private(db->dir, "state.lock", why);
+	if (db->turn < 0)
+		return false;
+	state_guard_enter(db);
+	return true;
+}
 
 static bool
 take_turn(struct state *db, struct error *why)
 {
-	while (flock(db->turn, LOCK_EX) != 0)
-		if (errno != EINTR)
-			return error_set(why, "cannot lock state.lock: %s", strerror(errno));
-	return true;
+	for (;;) {
+		while (flock(db->turn, LOCK_EX) != 0)
+			if (errno != EINTR)
+				return error_set(
+					why, "cannot lock state.lock: %s", strerror(errno));
+		if (is_theirs(db))
+			return true;
+		if (!open_turn(db, why))
+			return false;
+	}
 }
 
 static void
@@ -48,13 +87,14 @@ give_turn(struct state *db)
 	flock(db->turn, LOCK_UN);
 }
 
-/* Writes what stands in the WAL into state.db, and flushes that. How: FULL, or PASSIVE, which
- * leaves what an outsider still reads for another time. */
-static bool
-checkpoint(struct state *db, int how, struct error *why)
+bool
+state_checkpoint(struct state *db, int how, struct error *why)
 {
-	const int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
+	int rc;
 
+	state_guard_writing(db);
+	rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
+	state_guard_mark(db);
 	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how == SQLITE_CHECKPOINT_PASSIVE))
 		return state_fail(db, "writing back its log", why);
 	db->wal_pages = 0;
@@ -67,7 +107,7 @@ checkpoint(struct state *db, int how, struct error *why)
 static bool
 write_again(struct state *db, struct error *why)
 {
-	db->unflushed = !checkpoint(db, SQLITE_CHECKPOINT_FULL, why);
+	db->unflushed = !state_checkpoint(db, SQLITE_CHECKPOINT_FULL, why);
 	return !db->unflushed;
 }
 
@@ -77,7 +117,8 @@ write_back(struct state *db, struct error *why)
 {
 	if (db->unflushed)
 		return write_again(db, why);
-	return db->wal_pages < CHECKPOINT_PAGES || checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
+	return db->wal_pages < CHECKPOINT_PAGES ||
+	       state_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
 }
 
 static int
@@ -101,16 +142,73 @@ flush(struct state *db, struct error *why)
 	if (rc == SQLITE_OK && wal->pMethods)
 		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 	db->unflushed = rc != SQLITE_OK;
-	return rc == SQLITE_OK ||
-	       error_set(why, "state database: cannot flush it: %s", sqlite3_errstr(rc));
+	if (rc == SQLITE_OK)
+		return true;
+	db->cause = state_cause_of(rc);
+	return error_set(why, "state database: cannot flush it: %s", sqlite3_errstr(rc));
+}
+
+/* With the turn given on: is what was flushed where a restart would find it? In doubt nothing is told of
+ * it: what comes again and is there is found to be applied. */
+static bool
+is_in_place(struct state *db, struct error *why)
+{
+	const uint64_t generation = db->mark.generation;
+	bool good;
+
+	if (state_guard_holds(db))
+		return true;
+	if (!take_turn(db, why))
+		return false;
+	good = state_guard_look(db, why);
+	give_turn(db);
+	if (!good)
+		return false;
+	if (generation == db->mark.generation)
+		return true;
+	db->cause = db->news;
+	return error_set(
+		why, "state.db was %s before its commit was told of", cause_table[db->cause].word);
+}
+
+bool
+state_look(struct state *db, struct error *why)
+{
+	bool good;
+
+	if (db->turn < 0 || db->began || state_guard_holds(db))
+		return true;
+	if (!take_turn(db, why))
+		return false;
+	good = state_guard_look(db, why);
+	give_turn(db);
+	return good;
+}
+
+enum store_cause
+state_news(struct state *db, bool *lost)
+{
+	const enum store_cause news = db->news;
+
+	*lost = db->news_lost;
+	db->news = CAUSE_NONE;
+	return news;
+}
+
+enum store_cause
+state_cause(const struct state *db)
+{
+	return db->cause == CAUSE_NONE ? CAUSE_TROUBLE : db->cause;
 }
 
 bool
 state_begin(struct state *db, struct error *why)
 {
+	db->cause = CAUSE_NONE;
 	if (!take_turn(db, why))
 		return false;
-	db->began = write_back(db, why) && state_run(db, OWN(BEGIN), NULL, 0, why);
+	db->began = state_guard_look(db, why) && write_back(db, why) &&
+		    state_run(db, OWN(BEGIN), NULL, 0, why);
 	if (!db->began)
 		give_turn(db);
 	return db->began;
@@ -124,6 +222,7 @@ state_rollback(struct state *db)
 	if (!state_lost(db))
 		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
 	db->journal.id = 0; /* its row may have gone too */
+	db->last.seq = 0;
 	db->began = false;
 	give_turn(db);
 }
@@ -136,14 +235,16 @@ state_commit(struct state *db, struct error *why)
 		return false;
 	}
 	db->began = false;
+	state_guard_mark(db);
 	give_turn(db);
-	return flush(db, why);
+	return flush(db, why) && is_in_place(db, why);
 }
 
 bool
 state_restart(struct state *db, struct error *why)
 {
 	db->journal.id = 0;
+	db->last.seq = 0;
 	if (state_lost(db))
 		return error_set(why, "the transaction was ended early");
 	return state_run(db, OWN(ROLLBACK), NULL, 0, why) &&
@@ -205,7 +306,13 @@ state_event_enter(
 				SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
 			why))
 		return STATE_FAILED;
-	return sqlite3_changes(db->sqlite) > 0 ? STATE_NEW : STATE_APPLIED;
+	if (sqlite3_changes(db->sqlite) == 0)
+		return STATE_APPLIED;
+	if (key->journal.n == sizeof db->last.journal) {
+		memcpy(db->last.journal, key->journal.p, sizeof db->last.journal);
+		db->last.seq = key->seq;
+	}
+	return STATE_NEW;
 }
 
 /* FNV-1a, which needs no key: it tells events apart that share a number, not attackers. */
@@ -250,6 +357,7 @@ state_event_undo(struct state *db)
 {
 	if (state_lost(db))
 		return;
+	db->last.seq = 0;
 	state_run(db, OWN(EVENT_UNDO), NULL, 0, NULL);
 	state_run(db, OWN(EVENT_KEEP), NULL, 0, NULL);
 }
@@ -266,15 +374,6 @@ state_forget(struct state *db, uint64_t before_ms, size_t limit, struct error *w
 		db, OWN(APPLIED_FORGET), STATE_VALUES(SV_INT(before_ms), SV_INT(limit)), why);
 }
 
-static int
-open_private(const char *data_dir, const char *name, struct error *why)
-{
-	char path[PATH_BYTES];
-
-	snprintf(path, sizeof path, "%s/%s", data_dir, name);
-	return file_open(path, why);
-}
-
 /* Makes the file with its mode before SQLite would make it with another; -wal and -shm follow it.
  * An existing one is never opened here: closing it would drop the locks of other connections. */
 static bool
@@ -289,44 +388,88 @@ make_file(const char *path, struct error *why)
 }
 
 static bool
-open_file(struct state *db, const char *data_dir, struct error *why)
+open_file(struct state *db, struct error *why)
 {
-	char path[PATH_BYTES];
+	char path[STATE_PATH_BYTES];
+	int rc;
 
-	snprintf(path, sizeof path, "%s/state.db", data_dir);
+	snprintf(path, sizeof path, "%s/state.db", db->dir);
 	if (!make_file(path, why))
 		return false;
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* count no bytes: a lock each malloc */
-	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK)
+	rc = sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK) {
+		db->cause = state_cause_of(rc);
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
+	}
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-	if (!schema_prepare(db->sqlite, why))
+	if (!schema_prepare(db->sqlite, why)) {
+		db->cause = state_cause_of(sqlite3_extended_errcode(db->sqlite));
 		return false;
+	}
 	sqlite3_wal_hook(db->sqlite, on_commit, db);
-	return checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
+	return state_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
+}
+
+bool
+state_reopen(struct state *db, struct error *why)
+{
+	bool good;
+
+	state_guard_writing(db);
+	good = open_file(db, why);
+	if (!good)
+		state_shut(db);
+	state_guard_opened(db, good);
+	return good;
+}
+
+static struct state *
+new_state(const char *data_dir, struct error *why)
+{
+	struct state *db = calloc(1, sizeof *db);
+
+	if (!db || (size_t)snprintf(db->dir, sizeof db->dir, "%s", data_dir) >= sizeof db->dir) {
+		free(db);
+		error_set(why, "out of memory, or data_dir is too long");
+		return NULL;
+	}
+	db->turn = -1;
+	return db;
 }
 
 /* The file is opened with the turn taken: several handlers start at once on a fresh database. What
  * a process that has ended could not flush is written again. */
 struct state *
-state_open(const char *data_dir, struct error *why)
+state_start(const char *data_dir, struct error *why)
 {
-	struct state *db = calloc(1, sizeof *db);
-	bool good;
+	struct state *db = new_state(data_dir, why);
 
-	if (!db) {
-		error_set(why, "out of memory");
+	if (!db)
+		return NULL;
+	if (!open_turn(db, why) || !take_turn(db, why)) {
+		state_close(&db);
 		return NULL;
 	}
-	db->turn = open_private(data_dir, "state.lock", why);
-	good = db->turn >= 0 && take_turn(db, why);
-	if (good) {
-		good = open_file(db, data_dir, why);
-		give_turn(db);
-	}
-	if (!good)
+	if (state_guard_start(db, why))
+		state_reopen(db, why);
+	give_turn(db);
+	return db;
+}
+
+bool
+state_is_open(const struct state *db)
+{
+	return db->sqlite != NULL;
+}
+
+struct state *
+state_open(const char *data_dir, struct error *why)
+{
+	struct state *db = state_start(data_dir, why);
+
+	if (db && !db->sqlite)
 		state_close(&db);
 	return db;
 }
@@ -346,20 +489,60 @@ watch_file(struct state *db, const char *path, bool *exists, struct error *why)
 struct state *
 state_watch(const char *data_dir, bool *exists, struct error *why)
 {
-	struct state *db = calloc(1, sizeof *db);
-	char path[PATH_BYTES];
+	struct state *db = new_state(data_dir, why);
+	char path[STATE_PATH_BYTES];
 
 	snprintf(path, sizeof path, "%s/state.db", data_dir);
 	*exists = access(path, F_OK) == 0;
 	if (!db || !*exists) {
-		error_set(why, db ? "there is no %s yet" : "out of memory", path);
+		if (db)
+			error_set(why, "there is no %s yet", path);
 		free(db);
 		return NULL;
 	}
-	db->turn = -1;
 	if (!watch_file(db, path, exists, why))
 		state_close(&db);
 	return db;
+}
+
+static void
+finalize_all(struct state *db)
+{
+	for (size_t i = 0; i < OWN_COUNT; i++) {
+		sqlite3_finalize(db->prepared[i]);
+		db->prepared[i] = NULL;
+	}
+}
+
+/* SQLite would write its log into whatever stands there now, and remove that one's log. */
+void
+state_shut(struct state *db)
+{
+	if (!db->sqlite)
+		return;
+	finalize_all(db);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+	db->journal.id = 0;
+	db->unflushed = false;
+}
+
+/* The last one writes the log back, and removes it. */
+static void
+close_file(struct state *db)
+{
+	if (db->turn >= 0 && (!take_turn(db, NULL) || !state_guard_look(db, NULL))) {
+		state_shut(db);
+		return;
+	}
+	finalize_all(db);
+	if (db->turn >= 0)
+		state_guard_writing(db);
+	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+	if (db->turn >= 0)
+		state_guard_mark(db);
 }
 
 void
@@ -370,9 +553,8 @@ state_close(struct state **db_p)
 	if (!db)
 		return;
 	state_rollback(db);
-	for (size_t i = 0; i < OWN_COUNT; i++)
-		sqlite3_finalize(db->prepared[i]);
-	sqlite3_close(db->sqlite);
+	if (db->sqlite)
+		close_file(db);
 	if (db->turn >= 0)
 		close(db->turn);
 	free(db);

@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "guard.h"
 #include "state.h"
 
 /* Statements that only the engine itself runs, behind those that others may name. */
@@ -32,10 +33,35 @@ struct state_sql {
 };
 extern const struct state_sql state_sql[OWN_COUNT];
 
-enum { JOURNAL_ID_MAX = 16 };
+enum { JOURNAL_ID_MAX = 16, STATE_PATH_BYTES = 4096 };
+
+/* The files of the database that are open. */
+struct state_files {
+	struct guard db, wal, shm;
+};
+
+/* How a file of it was left. */
+struct file_mark {
+	struct guard file;
+	uint64_t bytes, written_ns;
+};
+
+/* What stands in state.lock; see state_sqlite_guard.c. */
+struct mark {
+	char magic[8];
+	uint64_t generation; /* of the open files: one more when all must be opened anew */
+	uint64_t writing;    /* state.db is being written: its time says nothing */
+	uint64_t backfilled;
+	char journal[JOURNAL_ID_MAX]; /* the event that was applied last, and its number; 0: none */
+	uint64_t seq;
+	uint64_t unsure;  /* another file is in its place: is that event in it? */
+	uint64_t lost_ms; /* when it was last found that it is not, wall clock */
+	struct file_mark db, wal;
+};
 
 struct state {
-	sqlite3 *sqlite;
+	sqlite3 *sqlite; /* NULL: could not be opened, or who looks at it has closed it */
+	char dir[STATE_PATH_BYTES - 64];
 	sqlite3_stmt *prepared[OWN_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
 	bool began;
@@ -43,13 +69,56 @@ struct state {
 	int wal_pages;   /* since the last checkpoint here */
 	uint64_t end_ms; /* of all looking */
 	struct {
+		char journal[JOURNAL_ID_MAX];
+		uint64_t seq;   /* 0: none */
+	} last;                 /* of the events entered in this transaction */
+	enum store_cause cause; /* of the last false */
+	enum store_cause news;  /* what has happened to the files, until it is asked for */
+	bool news_lost;         /* and what was in them is gone */
+	struct state_files open;
+	struct mark mark;         /* the last one that was written or met here */
+	struct file_mark changed; /* what was found at the path of state.db, */
+	uint64_t changed_ms;      /* and since when (monotonic); 0: nothing */
+	struct {
 		char name[JOURNAL_ID_MAX];
 		size_t n;
 		int64_t id; /* 0: none */
 	} journal;
 };
 
-/* False, with what SQLite says of its last failure. */
-bool state_fail(const struct state *db, const char *what, struct error *why);
+/* False, with what SQLite says of its last failure; which is noted. */
+bool state_fail(struct state *db, const char *what, struct error *why);
+
+/* The cause that one of SQLite's results stands for. */
+enum store_cause state_cause_of(int rc);
+
+/* With the turn taken. Writes what stands in the log into state.db, and flushes that. How: FULL, or
+ * PASSIVE, which leaves what an outsider still reads for another time. */
+bool state_checkpoint(struct state *db, int how, struct error *why);
+
+/* Closes the connection without writing back; and opens it, with the turn taken. */
+void state_shut(struct state *db);
+bool state_reopen(struct state *db, struct error *why);
+
+/* ---- state_sqlite_guard.c; all but state_guard_holds with the turn taken ---- */
+
+/* At start: parts from a log that is not the database's. False with the cause: not yet. */
+bool state_guard_start(struct state *db, struct error *why);
+
+/* Others see that this process has the database open, as long as it lives. */
+void state_guard_enter(struct state *db);
+
+/* The files that are at the paths are those that have been opened, if good. */
+void state_guard_opened(struct state *db, bool good);
+
+/* Before state.db is written, and behind whatever was written: how it is left. */
+void state_guard_writing(struct state *db);
+void state_guard_mark(struct state *db);
+
+/* Opens anew what is not what it was, or was not open; db->news says so. False with the cause. */
+bool state_guard_look(struct state *db, struct error *why);
+
+/* A quick look without the turn: is all as it was? False: perhaps. */
+bool state_guard_holds(struct state *db);
 
 #endif

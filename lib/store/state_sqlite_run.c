@@ -6,9 +6,45 @@
 
 enum { COLUMNS_MAX = 16, LOOK_STEPS = 10000 };
 
-bool
-state_fail(const struct state *db, const char *what, struct error *why)
+enum store_cause
+state_cause_of(int rc)
 {
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW:
+		return CAUSE_NONE;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		return CAUSE_LOCKED;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_FORMAT:
+		return CAUSE_MALFORMED;
+	case SQLITE_FULL:
+		return CAUSE_FULL;
+	case SQLITE_IOERR:
+		return CAUSE_IO;
+	case SQLITE_READONLY:
+		return CAUSE_READ_ONLY;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return CAUSE_REFUSED;
+	default:
+		return CAUSE_TROUBLE;
+	}
+}
+
+bool
+state_fail(struct state *db, const char *what, struct error *why)
+{
+	if (!db->sqlite) {
+		db->cause = CAUSE_TROUBLE;
+		return error_set(why, "state database: %s: it is not open", what);
+	}
+	db->cause = state_cause_of(sqlite3_extended_errcode(db->sqlite));
 	return error_set(why, "state database: %s: %s", what, sqlite3_errmsg(db->sqlite));
 }
 
