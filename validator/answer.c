@@ -214,16 +214,19 @@ asks_for_password(const struct job *job)
 void
 job_answer_headers(const struct job *job, unsigned status, char *out, size_t size)
 {
+	struct error why = job->why;
 	int n = 0;
 
 	out[0] = 0;
+	if (status == 503 || status == 429)
+		error_hide_paths(&why);
 	if (status == 503 || status == 429)
 		n = snprintf(out, size, "Retry-After: %d\n", RETRY_AFTER_S);
 	if (status == 401 && job->foreign && asks_for_password(job))
 		n = snprintf(out, size, "WWW-Authenticate: Basic realm=\"trotline\"\n");
 	if (!job->untold && job->refusal != REFUSED_NOT && job->refusal != REFUSED_SIGNATURE &&
 		job->refusal != REFUSED_QUARANTINED && job->why.text[0])
-		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", job->why.text);
+		snprintf(out + n, size - (size_t)n, "X-Error-Detail: %s\n", why.text);
 }
 
 unsigned

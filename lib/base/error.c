@@ -46,3 +46,29 @@ error_wrap(struct error *err, const char *fmt, ...)
 	make_plain(err->text);
 	return false;
 }
+
+/* A path begins a word; a URL's slashes stand within one. */
+static bool
+begins_path(const char *text, const char *at)
+{
+	return *at == '/' && (at == text || strchr(" \"'(=", at[-1]));
+}
+
+void
+error_hide_paths(struct error *err)
+{
+	static const char NAME[] = "(path)";
+	struct error whole = *err;
+	size_t n = 0;
+
+	for (const char *at = whole.text; *at && n + sizeof NAME < sizeof err->text;) {
+		if (!begins_path(whole.text, at)) {
+			err->text[n++] = *at++;
+			continue;
+		}
+		at += strcspn(at, " \"':,;)");
+		memcpy(err->text + n, NAME, sizeof NAME - 1);
+		n += sizeof NAME - 1;
+	}
+	err->text[n] = '\0';
+}

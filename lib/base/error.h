@@ -21,6 +21,9 @@ __attribute__((format(printf, 2, 3))) bool error_set(struct error *err, const ch
 /* Puts "<context>: " before the cause that is there already. Always returns false. */
 __attribute__((format(printf, 2, 3))) bool error_wrap(struct error *err, const char *fmt, ...);
 
+/* Puts "(path)" in place of each path of this machine: for what strangers are told. */
+void error_hide_paths(struct error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -230,6 +230,18 @@ Test(job, what_is_our_fault_is_503_with_the_time_to_come_again)
 	}
 }
 
+Test(job, a_cause_of_ours_names_no_path)
+{
+	char headers[600];
+
+	judge_text(false, event("evt_1", 0));
+	job.refusal = REFUSED_UNAVAILABLE;
+	error_set(&job.why, "/srv/x/journal: no room; see \"/srv/y z\", https://example.com/a/b");
+	job_answer_headers(&job, 503, headers, sizeof headers);
+	cr_expect_str_eq(headers, "Retry-After: 5\nX-Error-Detail: (path): no room; see "
+				  "\"(path) z\", https://example.com/a/b\n");
+}
+
 Test(job, the_longest_cause_fits_the_headers)
 {
 	char headers[ERROR_TEXT_MAX + 64], cause[ERROR_TEXT_MAX + 100];
