@@ -7,17 +7,19 @@
 #include <unistd.h>
 
 #include "history_private.h"
-#include "lib/base/clock.h"
+#include "history_roll.h"
 #include "lib/base/file.h"
 
 bool
 history_waits(const struct history *h, size_t i)
 {
-	return !h->list[i].name.last && !h->list[i].damaged && !(h->open && i + 1 == h->n);
+	return !h->list[i].name.last && !h->list[i].damaged &&
+	       !((h->open || h->doubtful) && i + 1 == h->n);
 }
 
 static bool
-add_segment(struct history *h, const struct segment_name *name, const struct facts *facts)
+add_segment(struct history *h, const struct segment_name *name, const struct facts *facts,
+	uint32_t mark)
 {
 	struct known_segment *grown;
 
@@ -28,8 +30,10 @@ add_segment(struct history *h, const struct segment_name *name, const struct fac
 			return false;
 		h->list = grown;
 	}
-	h->list[h->n++] = (struct known_segment){
-		.name = *name, .facts = *facts, .file_bytes = name_bytes(h->folder, name)};
+	h->list[h->n++] = (struct known_segment){.name = *name,
+		.mark = mark,
+		.facts = *facts,
+		.file_bytes = name_bytes(h->folder, name)};
 	return true;
 }
 
@@ -50,8 +54,10 @@ history_replace(struct history *h, const struct segment_name *from, size_t n,
 		h->n -= n;
 		return true;
 	}
-	h->list[i] = (struct known_segment){
-		.name = *name, .facts = *facts, .file_bytes = name_bytes(h->folder, name)};
+	h->list[i] = (struct known_segment){.name = *name,
+		.mark = h->list[i].mark,
+		.facts = *facts,
+		.file_bytes = name_bytes(h->folder, name)};
 	memmove(&h->list[i + 1], &h->list[i + n], (h->n - i - n) * sizeof *h->list);
 	h->n -= n - 1;
 	return true;
@@ -92,7 +98,7 @@ start_segment(struct history *h, uint64_t first, struct error *why)
 		!(h->open = segment_open(h->folder, &name, SQL_WRITE, why)))
 		return false;
 	h->open->facts = none;
-	if (add_segment(h, &name, &none))
+	if (add_segment(h, &name, &none, h->open->mark))
 		return true;
 	segment_close(&h->open);
 	return error_set(why, "out of memory");
@@ -107,6 +113,37 @@ leave_open_one(struct history *h)
 	segment_close(&h->open);
 }
 
+/* Writes all of the log into the file. */
+static bool
+write_back(struct segment *s, struct error *why)
+{
+	return sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL) ==
+		       SQLITE_OK ||
+	       sql_fail(s->db, "writing back its log", why);
+}
+
+/* After a commit that failed its group may stand in the log all the same, and be found again when the
+ * log is next read: whole, but perhaps not on the disk, for a flush that failed is not made good by
+ * the next. So the log is read now, and all of it written once more. */
+static enum store_rc
+settle(struct history *h, struct error *why)
+{
+	struct segment *s;
+
+	if (h->open)
+		leave_open_one(h);
+	known_forget(h->known);
+	s = segment_open(h->folder, &h->list[h->n - 1].name, SQL_WRITE, why);
+	if (!s || !segment_measure(s, why) || !write_back(s, why)) {
+		h->made = s ? sql_result(s->db) : errno == ENOSPC ? STORE_FULL : STORE_FAILED;
+		segment_close(&s);
+		return h->made;
+	}
+	h->open = s;
+	h->doubtful = false;
+	return STORE_OK;
+}
+
 static uint64_t
 segment_most(const struct history *h)
 {
@@ -119,8 +156,11 @@ enum store_rc
 history_make_place(struct history *h, size_t n, uint64_t now_ms, struct error *why)
 {
 	const uint32_t day = (uint32_t)(now_ms / DAY_MS);
-	uint64_t first = h->list[h->n - 1].facts.last + 1;
+	uint64_t first;
 
+	if (h->doubtful && settle(h, why) != STORE_OK)
+		return h->made;
+	first = h->list[h->n - 1].facts.last + 1;
 	if (h->open) {
 		const struct facts *f = &h->open->facts;
 
@@ -175,11 +215,14 @@ take_sealed(struct history *h, const struct segment_name *name)
 	struct error why;
 	struct segment *s = segment_open(h->folder, name, SQL_SEALED, &why);
 	const bool good = s != NULL;
+	uint32_t mark = 0;
 
-	if (s)
+	if (s) {
 		facts = s->facts;
+		mark = s->mark;
+	}
 	segment_close(&s);
-	if (!add_segment(h, name, &facts))
+	if (!add_segment(h, name, &facts, mark))
 		return false;
 	h->list[h->n - 1].damaged = !good;
 	return true;
@@ -214,7 +257,7 @@ take_open(struct history *h, const struct segment_name *name, struct error *why)
 	segment_close(&h->open);
 	h->open = s;
 	h->open_day = (uint32_t)(s->facts.received_max / DAY_MS);
-	return add_segment(h, name, &s->facts) || error_set(why, "out of memory");
+	return add_segment(h, name, &s->facts, s->mark) || error_set(why, "out of memory");
 }
 
 static uint64_t
@@ -280,6 +323,7 @@ history_close(struct history **h_p)
 	if (!h)
 		return;
 	pressing_drop(&h->pressing);
+	roller_close(&h->roller);
 	segment_close(&h->open);
 	hasher_close(&h->hasher);
 	known_free(&h->known);

@@ -78,6 +78,29 @@ struct history_figures {
 };
 void history_figures(const struct history *h, struct history_figures *out);
 
+/* ---- readers with a cursor: what they have not passed yet ---- */
+
+/* Whoever reads on from where it was says so here, from any process; cheap, but a file written: once a
+ * second will do. `hold`: nothing from pos on is dropped because of its age while it is told anew
+ * within the hour (a replay, an export); the others hold what keep_ms 0 would drop, and else nothing:
+ * keep_ms is the end. A name is 1 to 64 letters, digits, - and _. */
+bool history_pin(const char *folder, const char *name, uint64_t pos, bool hold, uint64_t now_ms,
+	struct error *why);
+bool history_unpin(const char *folder, const char *name, struct error *why);
+
+struct history_pinned {
+	const char *name;
+	uint64_t pos;   /* the next that it reads */
+	uint64_t at_ms; /* when it said so */
+	bool hold;
+};
+typedef void history_visit_pin(void *arg, const struct history_pinned *pin);
+/* False when the folder cannot be read; without one there are none. */
+bool history_pins(const char *folder, history_visit_pin *fn, void *arg, struct error *why);
+
+/* When that number goes because of its age; 0: it is gone, not there yet, or keep_ms is 0. */
+uint64_t history_expiry(const struct history *h, uint64_t pos);
+
 /* ---- those who look: in any process, beside the one who writes ---- */
 
 struct history_view;
@@ -123,7 +146,7 @@ struct history_look {
 	bool complete;   /* there is nothing more */
 	size_t found;    /* events given to the visitor */
 	uint64_t looked; /* numbers that are behind us */
-	uint64_t missed; /* history_read: numbers that are gone, before the first that is there */
+	uint64_t missed; /* history_read: numbers that are gone, or could not be read */
 	size_t damaged;  /* files that could not be read, or not whole */
 };
 
@@ -137,6 +160,43 @@ bool history_find(struct history_view *v, const struct history_query *q, struct 
 /* The oldest first, from look->pos on: for who reads all, with a cursor of its own. */
 bool history_read(struct history_view *v, const struct history_query *q, struct history_look *look,
 	history_visit *fn, void *arg, struct error *why);
+
+/* ---- counts ---- */
+
+enum history_span { HISTORY_MINUTE, HISTORY_HOUR, HISTORY_DAY };
+enum {
+	HISTORY_BY_TYPE = 1,
+	HISTORY_BY_SOURCE = 2,
+	HISTORY_BY_CAMPAIGN = 4,
+	HISTORY_BY_DOMAIN = 8,
+	HISTORY_BY_MACHINE = 16,
+};
+
+/* Minutes are there for 48 h, hours for 400 days, days for good; minutes know no campaign and no
+ * domain. Counted is the time at the sender, or that of acceptance where it is far from it. */
+struct history_stats {
+	enum history_span span;
+	unsigned by;                         /* HISTORY_BY_... */
+	uint64_t since_ms, until_ms;         /* widened to whole spans; until 0: no end */
+	struct slice type, source, campaign; /* may end in *; absent: any */
+	int machine;                         /* as in a filter */
+	size_t most;                         /* rows at most; 0: 100,000 */
+};
+
+struct history_count {
+	uint64_t from_ms; /* of its span */
+	/* Absent where it has none, or where it was not asked for. `domain`: a class, such as
+	 * "gmail" or "other". */
+	struct slice type, source, campaign, domain;
+	bool machine;
+	uint64_t count;
+};
+typedef bool history_visit_count(void *arg, const struct history_count *count);
+
+/* In order of time, then the highest count first. What is not rolled up yet is counted from the
+ * events: *damaged (may be NULL) says how many files could not be. False with the cause. */
+bool history_count(struct history_view *v, const struct history_stats *what,
+	history_visit_count *fn, void *arg, size_t *damaged, struct error *why);
 
 /* The first and the last number that are there; 0: none. */
 bool history_span(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why);

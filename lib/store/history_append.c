@@ -152,9 +152,11 @@ append(struct history *h, struct staged *b, const struct history_event *events, 
 	const struct before before = {h->open->facts, h->open->words.n};
 	enum store_rc rc;
 
-	if (sql_exec(h->open->db, "BEGIN IMMEDIATE", why) && put(h, b, events, n, why) &&
-		sql_exec(h->open->db, "COMMIT", why))
-		return STORE_OK;
+	if (sql_exec(h->open->db, "BEGIN IMMEDIATE", why) && put(h, b, events, n, why)) {
+		if (sql_exec(h->open->db, "COMMIT", why))
+			return STORE_OK;
+		h->doubtful = true;
+	}
 	rc = sql_result(h->open->db);
 	take_back(h, &before);
 	return rc;

@@ -147,20 +147,25 @@ find_by_keys(struct walk *w, struct segment *s)
 
 /* ---- file by file ---- */
 
+/* The number behind a file's last one; an open one ends where the next begins. */
 static uint64_t
-behind(const struct segment_name *name)
+behind(const struct segment_names *names, size_t i)
 {
-	return name->last ? name->last + 1 : UINT64_MAX;
+	if (names->list[i].last)
+		return names->list[i].last + 1;
+	return i + 1 < names->n ? names->list[i + 1].first : UINT64_MAX;
 }
 
 /* A file of which nothing more is to be had here. */
 static void
-leave(struct walk *w, const struct segment_name *name)
+leave(struct walk *w, size_t i)
 {
-	if (!w->ahead && w->look->pos > name->first)
-		w->look->pos = name->first;
-	if (w->ahead && name->last && w->look->pos <= name->last)
-		w->look->pos = name->last + 1;
+	const struct segment_names *names = &w->v->names;
+
+	if (!w->ahead && w->look->pos > names->list[i].first)
+		w->look->pos = names->list[i].first;
+	if (w->ahead && behind(names, i) != UINT64_MAX && w->look->pos < behind(names, i))
+		w->look->pos = behind(names, i);
 }
 
 static enum step
@@ -184,81 +189,87 @@ has_gone(const struct walk *w, const struct segment_name *name)
 	return access(name_path(w->v->folder, name, path), F_OK) != 0 && errno == ENOENT;
 }
 
+/* For who reads on: numbers before this one are gone. */
+static void
+miss(struct walk *w, uint64_t pos)
+{
+	if (!w->ahead || w->look->pos >= pos || pos == UINT64_MAX)
+		return;
+	w->look->missed += pos - w->look->pos;
+	w->look->pos = pos;
+}
+
 /* *gone: the folder must be listed again. */
 static enum step
-look_into_file(struct walk *w, const struct segment_name *name, bool *gone)
+look_into_file(struct walk *w, size_t i, bool *gone)
 {
+	const struct segment_name *name = &w->v->names.list[i];
 	const struct facts *facts = view_facts(w->v, name);
 	struct segment *s;
 	enum step step;
 
 	*gone = false;
+	miss(w, name->first);
 	if (facts && !query_takes_segment(w->q, facts))
-		return leave(w, name), GO_ON;
+		return leave(w, i), GO_ON;
 	s = segment_open(w->v->folder, name, name->last ? SQL_SEALED : SQL_WATCH, w->why);
 	step = s ? look_into(w, s) : BROKEN;
 	segment_close(&s);
 	*gone = step == BROKEN && has_gone(w, name);
 	if (step == BROKEN && !*gone) {
 		w->look->damaged++;
+		miss(w, behind(&w->v->names, i));
 		step = GO_ON;
 	}
 	if (step == GO_ON)
-		leave(w, name);
+		leave(w, i);
 	return step;
 }
 
-/* The next file that is to be looked at; NULL: all are behind us. */
-static const struct segment_name *
+/* The next file with a number that is to be looked at; names->n: all are behind us. */
+static size_t
 next_file(const struct walk *w)
 {
 	const struct segment_names *names = &w->v->names;
 
-	for (size_t i = 0; i < names->n; i++) {
-		const struct segment_name *name = &names->list[w->ahead ? i : names->n - 1 - i];
+	for (size_t k = 0; k < names->n; k++) {
+		const size_t i = w->ahead ? k : names->n - 1 - k;
 
-		if (w->ahead ? behind(name) > w->look->pos : name->first < w->look->pos)
-			return name;
+		if (w->ahead ? behind(names, i) > w->look->pos
+			     : names->list[i].first < w->look->pos)
+			return i;
 	}
-	return NULL;
+	return names->n;
 }
 
-/* Numbers that a reader asks for and that are gone. */
-static void
-note_missed(struct walk *w)
+static bool
+list_again(struct walk *w, int *lists)
 {
-	const struct segment_names *names = &w->v->names;
-
-	if (w->ahead && names->n && w->look->pos < names->list[0].first) {
-		w->look->missed = names->list[0].first - w->look->pos;
-		w->look->pos = names->list[0].first;
-	}
+	if (++*lists > RELISTS)
+		return error_set(w->why, "history: its files change too fast");
+	return view_list(w->v, w->why);
 }
 
 static bool
 look_through(struct walk *w)
 {
-	const struct segment_name *name, *before = NULL;
 	int lists = 0;
-	bool gone;
+	bool gone = false, last = false;
 	enum step step = GO_ON;
+	size_t i;
 
-	while (step == GO_ON && (name = next_file(w)) && name != before) {
+	while (step == GO_ON && !last && (i = next_file(w)) < w->v->names.n) {
 		if (is_late(w))
 			return true;
-		step = look_into_file(w, name, &gone);
-		if (gone) {
-			if (++lists > RELISTS)
-				return error_set(w->why, "history: its files change too fast");
-			if (!view_list(w->v, w->why))
-				return false;
-			note_missed(w);
-			step = GO_ON;
-			before = NULL;
-		} else if (w->ahead) {
-			before =
-				name->last ? NULL : name; /* the open one has no end to be passed */
-		}
+		/* The one that is appended to has no end to be passed. */
+		last = w->ahead && i + 1 == w->v->names.n && !w->v->names.list[i].last;
+		step = look_into_file(w, i, &gone);
+		if (!gone)
+			continue;
+		if (!list_again(w, &lists))
+			return false;
+		step = GO_ON;
+		last = false;
 	}
 	w->look->complete = step == GO_ON;
 	return true;
@@ -274,7 +285,6 @@ look(struct walk *w)
 	w->look->looked = w->look->missed = 0;
 	if (!view_list(w->v, w->why))
 		return false;
-	note_missed(w);
 	msgpack_zone_init(&w->zone, 4096);
 	good = look_through(w);
 	msgpack_zone_destroy(&w->zone);

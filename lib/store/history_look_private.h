@@ -27,6 +27,8 @@ struct history_query {
 bool query_takes_key(const struct history_query *q, const struct segment *s, const struct key *key);
 /* Is it one? */
 bool query_takes(const struct history_query *q, const struct event *ev);
+/* A text, or the beginning of one with a * behind it; absent: any text, and none. */
+bool pattern_matches(struct slice pattern, struct slice text);
 /* May any of the segment be one, by its times? */
 bool query_takes_segment(const struct history_query *q, const struct facts *f);
 

@@ -64,6 +64,15 @@ pressing_drop(struct pressing **p_p)
 }
 
 bool
+pressing_uses(const struct pressing *p, const struct segment_name *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->from[i].s && p->from[i].s->name.first == name->first)
+			return true;
+	return false;
+}
+
+bool
 pressing_damaged(const struct pressing *p, const struct segment_name *name)
 {
 	for (size_t i = 0; i < p->n; i++)
@@ -355,17 +364,22 @@ index_some(struct pressing *p, struct error *why)
 /* ---- */
 
 /* So that who still reads the file misses nothing when the log goes. */
-static bool
+static enum pressing_rc
 write_back(struct pressing *p, struct error *why)
 {
 	sqlite3 *db = p->from[0].s->db;
-	int rc;
 
 	sqlite3_busy_timeout(db, 0);
-	rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	if (rc == SQLITE_OK)
+	switch (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL)) {
+	case SQLITE_OK:
 		p->phase = BLOCKS;
-	return rc == SQLITE_OK || rc == SQLITE_BUSY || sql_fail(db, "writing back its log", why);
+		return PRESSING_MORE;
+	case SQLITE_BUSY:
+		return PRESSING_BUSY;
+	default:
+		sql_fail(db, "writing back its log", why);
+		return PRESSING_FAILED;
+	}
 }
 
 static bool
@@ -405,16 +419,12 @@ finish(struct history *h, struct pressing *p, struct error *why)
 enum pressing_rc
 pressing_step(struct history *h, struct pressing *p, uint64_t until_us, struct error *why)
 {
-	bool good;
-
 	switch (p->phase) {
 	case WRITE_BACK:
-		good = write_back(p, why);
-		break;
+		return write_back(p, why);
 	case END:
 		return finish(h, p, why) ? PRESSING_DONE : PRESSING_FAILED;
 	default:
-		good = some(p, until_us, why);
+		return some(p, until_us, why) ? PRESSING_MORE : PRESSING_FAILED;
 	}
-	return good ? PRESSING_MORE : PRESSING_FAILED;
 }

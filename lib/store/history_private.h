@@ -152,7 +152,7 @@ void words_free(struct words *w);
 
 /* ---- history_sql.c ---- */
 
-/* NULL with the cause. `write`: makes the file where there is none, in WAL mode, every commit
+/* NULL with the cause, and errno ENOSPC where there is no room. `write`: makes the file where there is none, in WAL mode, every commit
  * flushed. Otherwise a sealed file is read as it lies, an open one with its WAL, also where nothing
  * can be written. */
 enum sql_use { SQL_WRITE, SQL_WATCH, SQL_SEALED, SQL_BUILD };
@@ -222,6 +222,7 @@ struct segment {
 	struct facts facts; /* of an open one for who asked with segment_measure */
 	struct words words;
 	struct block block;
+	int wal_pages; /* of one that is written to, since its log was written back */
 };
 
 struct segment *segment_open(
@@ -333,10 +334,13 @@ struct pressing;
 /* What is to become one sealed segment; NULL with the cause. */
 struct pressing *pressing_begin(
 	struct history *h, const struct segment_name *from, size_t n, struct error *why);
-enum pressing_rc { PRESSING_MORE, PRESSING_DONE, PRESSING_FAILED };
+/* BUSY: somebody reads; try again a little later. */
+enum pressing_rc { PRESSING_MORE, PRESSING_BUSY, PRESSING_DONE, PRESSING_FAILED };
 enum pressing_rc pressing_step(
 	struct history *h, struct pressing *p, uint64_t until_us, struct error *why);
 void pressing_drop(struct pressing **p);
+/* Is it one of its sources? */
+bool pressing_uses(const struct pressing *p, const struct segment_name *name);
 /* Is it one of its sources, and could not be read? */
 bool pressing_damaged(const struct pressing *p, const struct segment_name *name);
 
@@ -346,6 +350,7 @@ struct known_segment {
 	struct segment_name name;
 	struct facts facts; /* of the one that is appended to: those of h->open count */
 	uint64_t file_bytes;
+	uint32_t mark;
 	bool damaged;
 };
 
@@ -356,15 +361,25 @@ struct history {
 	struct known *known;
 	int lock;
 	struct segment *open;       /* appended to; NULL: a new one could not be made */
+	bool doubtful;              /* whether its last group is in, nobody knows */
 	uint32_t open_day;          /* when it got its first event */
 	struct known_segment *list; /* all of them, by first */
 	size_t n, room;
 	uint64_t least;     /* numbers below it may have been given away by a damaged one */
 	enum store_rc made; /* how making one has failed */
 	struct pressing *pressing;
-	uint64_t again_ms; /* after a failure */
+	struct roller *roller; /* NULL: not opened yet */
+	uint64_t rolled;
+	uint64_t again_ms, retain_ms, trim_ms; /* not before */
 	struct history_figures figures;
 };
+
+/* ---- history_retain.c ---- */
+
+/* Drops the oldest segment if it may go. */
+bool history_retain(struct history *h, uint64_t now_ms, struct error *why);
+
+/* ---- history.c ---- */
 
 /* Is it waiting to be sealed? */
 bool history_waits(const struct history *h, size_t i);

@@ -45,11 +45,12 @@ fold_address(struct history_filter *f, struct error *why)
 {
 	char lower[ADDRESS_MAX];
 	struct slice bare;
+	struct error cause;
 
 	if (!f->email.p)
 		return true;
-	if (!address_read(f->email, lower, &bare, why))
-		return error_wrap(why, "the address");
+	if (!address_read(f->email, lower, &bare, &cause))
+		return error_set(why, "the address %s", cause.text);
 	memcpy((char *)f->email.p, lower, bare.n);
 	f->email.n = bare.n;
 	return true;
@@ -191,14 +192,14 @@ query_takes_segment(const struct history_query *q, const struct facts *f)
 	return high >= q->filter.since_ms && (!q->filter.until_ms || low < q->filter.until_ms);
 }
 
-static bool
-matches(struct slice pattern, struct slice text)
+bool
+pattern_matches(struct slice pattern, struct slice text)
 {
 	if (!pattern.p)
 		return true;
 	if (!pattern.n || pattern.p[pattern.n - 1] != '*')
 		return text.p && slice_eq(pattern, text);
-	return text.n >= pattern.n - 1 && memcmp(pattern.p, text.p, pattern.n - 1) == 0;
+	return text.p && text.n >= pattern.n - 1 && memcmp(pattern.p, text.p, pattern.n - 1) == 0;
 }
 
 static bool
@@ -207,7 +208,7 @@ word_matches(struct slice pattern, const struct segment *s, uint32_t word)
 	const struct slice text = words_text(&s->words, word);
 
 	/* A word that came since, or one of too many: the frame knows. */
-	return !pattern.p || (word && !text.p) || matches(pattern, text) ||
+	return !pattern.p || (word && !text.p) || pattern_matches(pattern, text) ||
 	       slice_is(text, WORD_OTHER);
 }
 
@@ -250,8 +251,9 @@ query_takes(const struct history_query *q, const struct event *ev)
 
 	key_texts_of(ev, &t);
 	return takes_id(q, ev) && same(f->email, t.index[INDEX_EMAIL]) &&
-	       same(f->message, t.index[INDEX_MESSAGE]) && matches(f->type, ev->type) &&
-	       matches(f->source, ev->source) && matches(f->campaign, t.word[WORD_CAMPAIGN]);
+	       same(f->message, t.index[INDEX_MESSAGE]) && pattern_matches(f->type, ev->type) &&
+	       pattern_matches(f->source, ev->source) &&
+	       pattern_matches(f->campaign, t.word[WORD_CAMPAIGN]);
 }
 
 /* ---- */

@@ -8,6 +8,7 @@
  * | body  | their frames, one after the other; under the same number                             |
  * | idx   | of a sealed one: up to 320 entries of an index, in order                             |
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -137,12 +138,24 @@ check_format(sqlite3 *db, const char *path, struct error *why)
 					   path, (long long)format, FORMAT);
 }
 
+static int
+on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct segment *s = arg;
+
+	(void)db;
+	(void)name;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
 struct segment *
 segment_open(
 	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why)
 {
 	struct segment *s = calloc(1, sizeof *s);
 	char path[PATH_ROOM];
+	int cause;
 
 	if (!s) {
 		error_set(why, "out of memory");
@@ -151,8 +164,13 @@ segment_open(
 	s->name = *name;
 	s->db = sql_open(name_path(folder, name, path), use, why);
 	if (!s->db || !check_format(s->db, path, why) || !segment_more_words(s, why) ||
-		(name->last && !read_facts(s, why)))
+		(name->last && !read_facts(s, why))) {
+		cause = errno;
 		segment_close(&s);
+		errno = cause;
+	}
+	if (s && use == SQL_WRITE)
+		sqlite3_wal_hook(s->db, on_commit, s);
 	if (s)
 		s->mark = (uint32_t)sql_number(s->db, "PRAGMA application_id");
 	return s;

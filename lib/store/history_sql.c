@@ -106,9 +106,13 @@ open_uri(const char *path, const char *query, int flags, struct error *why)
 static sqlite3 *
 prepared(sqlite3 *db, const char *sql, struct error *why)
 {
+	int cause;
+
 	if (!db || sql_exec(db, sql, why))
 		return db;
+	cause = sql_result(db) == STORE_FULL ? ENOSPC : EIO;
 	sqlite3_close(db);
+	errno = cause;
 	return NULL;
 }
 
@@ -116,11 +120,12 @@ prepared(sqlite3 *db, const char *sql, struct error *why)
 static bool
 make(const char *path, struct error *why)
 {
-	const int fd = file_make(path, why);
+	const int fd = file_make(path, NULL);
 
 	if (fd >= 0)
 		close(fd);
-	return fd >= 0 || errno == EEXIST;
+	return fd >= 0 || errno == EEXIST ||
+	       error_set(why, "cannot make %s: %s", path, strerror(errno));
 }
 
 static sqlite3 *

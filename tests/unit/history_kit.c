@@ -107,8 +107,8 @@ kit_append(struct kit *k, uint64_t from, uint64_t end)
 	return all;
 }
 
-void
-kit_work(struct kit *k)
+static void
+work(struct kit *k)
 {
 	enum history_work rc;
 
@@ -117,8 +117,16 @@ kit_work(struct kit *k)
 	cr_assert_eq(rc, HISTORY_IDLE, "%s", k->why.text);
 }
 
-static bool
-note(void *arg, const struct history_event *event)
+void
+kit_work(struct kit *k)
+{
+	work(k);
+	k->now_ms += 10000;
+	work(k);
+}
+
+bool
+kit_note(void *arg, const struct history_event *event)
 {
 	struct kit_found *f = arg;
 
@@ -140,7 +148,7 @@ look(struct kit *k, const struct history_filter *filter, uint64_t from, size_t m
 	cr_assert_not_null(q, "%s", k->why.text);
 	f.n = 0;
 	f.look = (struct history_look){.pos = from, .most = most};
-	cr_assert((ahead ? history_read : history_find)(v, q, &f.look, note, &f, &k->why), "%s",
+	cr_assert((ahead ? history_read : history_find)(v, q, &f.look, kit_note, &f, &k->why), "%s",
 		k->why.text);
 	history_query_free(&q);
 	history_view_close(&v);
@@ -157,4 +165,33 @@ struct kit_found *
 kit_read(struct kit *k, uint64_t from)
 {
 	return look(k, &(struct history_filter){0}, from, 0, true);
+}
+
+static bool
+note_count(void *arg, const struct history_count *count)
+{
+	struct kit_counts *c = arg;
+
+	snprintf(c->rows[c->n].type, 32, "%.*s", SLICE_ARG(count->type));
+	snprintf(c->rows[c->n].domain, 32, "%.*s", SLICE_ARG(count->domain));
+	c->rows[c->n].from_ms = count->from_ms;
+	c->rows[c->n].count = count->count;
+	c->all += count->count;
+	return ++c->n < sizeof c->rows / sizeof *c->rows;
+}
+
+struct kit_counts *
+kit_count(struct kit *k, const struct history_stats *what)
+{
+	static struct kit_counts c;
+	bool exists;
+	struct history_view *v = history_watch(k->folder, &exists, &k->why);
+	size_t damaged;
+
+	cr_assert_not_null(v, "%s", k->why.text);
+	c.n = 0;
+	c.all = 0;
+	cr_assert(history_count(v, what, note_count, &c, &damaged, &k->why), "%s", k->why.text);
+	history_view_close(&v);
+	return &c;
 }

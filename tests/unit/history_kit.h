@@ -34,7 +34,7 @@ struct history_event kit_event_of(
 /* Appends seq from..end-1 in groups, and says how many were new. */
 size_t kit_append(struct kit *k, uint64_t from, uint64_t end);
 enum store_rc kit_append_one(struct kit *k, const struct history_event *event);
-/* Works until nothing is left. */
+/* Works until nothing is left, retention included: 10 s pass. */
 void kit_work(struct kit *k);
 
 /* What a look found: seqs, in the order of the visits. */
@@ -43,8 +43,21 @@ struct kit_found {
 	size_t n;
 	struct history_look look;
 };
+/* For looks of one's own, with a struct kit_found. */
+bool kit_note(void *arg, const struct history_event *event);
 struct kit_found *kit_find(struct kit *k, const struct history_filter *filter, size_t most);
 /* All of it, oldest first. */
 struct kit_found *kit_read(struct kit *k, uint64_t from);
+
+/* What was counted, in order. */
+struct kit_counts {
+	struct {
+		char type[32], domain[32];
+		uint64_t from_ms, count;
+	} rows[1024];
+	size_t n;
+	uint64_t all;
+};
+struct kit_counts *kit_count(struct kit *k, const struct history_stats *what);
 
 #endif
