@@ -199,6 +199,11 @@ bool history_count(struct history_view *v, const struct history_stats *what,
 	history_visit_count *fn, void *arg, size_t *damaged, struct error *why);
 
 /* The first and the last number that are there; 0: none. */
-bool history_span(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why);
+bool history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why);
+
+/* Reads every event and every index, and tells what is not as it should be. True: all is. False also
+ * with the cause, where the folder cannot be read. While nobody seals or merges there. */
+typedef void history_fault(void *arg, const char *file, const char *fault);
+bool history_check(struct history_view *v, history_fault *fn, void *arg, struct error *why);
 
 #endif

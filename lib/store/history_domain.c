@@ -47,35 +47,57 @@ static const struct {
 #undef ROW
 };
 
-enum { CLASSES_N = sizeof classes / sizeof *classes, OTHER = 1 };
+enum { CLASSES_N = sizeof classes / sizeof *classes, OTHER = 1, SLOTS = 512 };
 
-static bool
-lists(const char *domains, struct slice domain)
+/* The domains of all rows by their hash; made at first use. */
+static struct {
+	struct slice domain;
+	uint8_t number;
+} slots[SLOTS];
+
+static unsigned
+slot_of(struct slice domain)
 {
-	const char *at = domains;
+	uint32_t x = 0x811c9dc5U;
 
-	while ((at = memmem(at, strlen(at), domain.p, domain.n))) {
-		if ((at == domains || at[-1] == ' ') &&
-			(at[domain.n] == ' ' || at[domain.n] == '\0'))
-			return true;
-		at++;
-	}
-	return false;
+	for (size_t i = 0; i < domain.n; i++)
+		x = (x ^ (unsigned char)domain.p[i]) * 0x01000193U;
+	x = (x ^ x >> 16) % SLOTS;
+	while (slots[x].number && !slice_eq(slots[x].domain, domain))
+		x = (x + 1) % SLOTS;
+	return x;
+}
+
+static void
+fill_slots(void)
+{
+	for (uint8_t i = OTHER; i < CLASSES_N; i++)
+		for (const char *at = classes[i].domains; *at; at += strspn(at, " ")) {
+			const struct slice domain = {at, strcspn(at, " ")};
+			const unsigned slot = slot_of(domain);
+
+			slots[slot].domain = domain;
+			slots[slot].number = (uint8_t)(i + 1);
+			at += domain.n;
+		}
 }
 
 uint8_t
 domain_class(struct slice email)
 {
+	static bool filled;
+	uint8_t number;
 	const char *at = email.n ? memrchr(email.p, '@', email.n) : NULL;
 	struct slice domain;
 
 	if (!at)
 		return 0;
 	domain = (struct slice){at + 1, (size_t)(email.p + email.n - at - 1)};
-	for (uint8_t i = OTHER; domain.n && i < CLASSES_N; i++)
-		if (lists(classes[i].domains, domain))
-			return (uint8_t)(i + 1);
-	return OTHER;
+	if (!filled)
+		fill_slots();
+	filled = true;
+	number = slots[slot_of(domain)].number;
+	return number ? number : OTHER;
 }
 
 const char *

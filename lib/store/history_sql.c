@@ -168,8 +168,32 @@ is_read_only(const char *path)
 	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
 }
 
-/* Where nothing can be written nobody writes: so the WAL that a kill left is read without locks and
- * without the file that processes share. */
+static bool
+has_log(const char *path)
+{
+	char log[PATH_ROOM + 8];
+	struct stat st;
+
+	snprintf(log, sizeof log, "%s-wal", path);
+	return stat(log, &st) == 0 && st.st_size > 0;
+}
+
+/* Where nothing can be written nobody writes: so the log that a kill has left is read without locks
+ * and without the file that processes share; and where there is none, the file is all. */
+static sqlite3 *
+open_read_only(const char *path, struct error *why)
+{
+	const bool log = has_log(path);
+	sqlite3 *db = open_uri(path, log ? "?mode=ro&vfs=unix-none" : "?mode=ro&immutable=1",
+		SQLITE_OPEN_READONLY, why);
+
+	db = prepared(db, "PRAGMA locking_mode = EXCLUSIVE", why);
+	if (reads(db, why))
+		return db;
+	sqlite3_close(db);
+	return NULL;
+}
+
 static sqlite3 *
 open_to_watch(const char *path, struct error *why)
 {
@@ -178,14 +202,7 @@ open_to_watch(const char *path, struct error *why)
 	if (reads(db, why))
 		return db;
 	sqlite3_close(db);
-	if (!is_read_only(path))
-		return NULL;
-	db = prepared(open_uri(path, "?mode=ro&vfs=unix-none", SQLITE_OPEN_READONLY, why),
-		"PRAGMA locking_mode = EXCLUSIVE", why);
-	if (reads(db, why))
-		return db;
-	sqlite3_close(db);
-	return NULL;
+	return is_read_only(path) ? open_read_only(path, why) : NULL;
 }
 
 sqlite3 *

@@ -122,7 +122,7 @@ last_of(struct history_view *v, const struct segment_name *name, uint64_t *last,
 }
 
 bool
-history_span(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why)
+history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why)
 {
 	*first = *last = 0;
 	if (!view_list(v, why))

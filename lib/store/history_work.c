@@ -140,7 +140,8 @@ to_roll(const struct history *h)
 {
 	size_t i = 0;
 
-	while (i < h->n && h->list[i].name.last && h->list[i].name.last <= h->rolled)
+	while (i < h->n &&
+		(h->list[i].name.last ? h->list[i].name.last <= h->rolled : h->list[i].damaged))
 		i++;
 	return i < h->n && h->list[i].name.last ? i : h->n;
 }

@@ -4,7 +4,7 @@
 
 #include "history_private.h"
 
-enum { LEVEL = 3, UNPACKED_MOST = 64 << 20 };
+enum { LEVEL = 1, UNPACKED_MOST = 64 << 20 };
 
 struct packer {
 	ZSTD_CCtx *ctx;

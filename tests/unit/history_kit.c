@@ -195,3 +195,23 @@ kit_count(struct kit *k, const struct history_stats *what)
 	history_view_close(&v);
 	return &c;
 }
+
+static void
+say(void *arg, const char *file, const char *fault)
+{
+	snprintf(arg, 256, "%s: %s", strrchr(file, '/') + 1, fault);
+}
+
+const char *
+kit_fault(struct kit *k)
+{
+	static char fault[256];
+	bool exists;
+	struct history_view *v = history_watch(k->folder, &exists, &k->why);
+
+	cr_assert_not_null(v, "%s", k->why.text);
+	fault[0] = '\0';
+	cr_assert_eq(history_check(v, say, fault, &k->why), !fault[0]);
+	history_view_close(&v);
+	return fault;
+}

@@ -60,4 +60,7 @@ struct kit_counts {
 };
 struct kit_counts *kit_count(struct kit *k, const struct history_stats *what);
 
+/* The last fault that a check finds; "" for none. */
+const char *kit_fault(struct kit *k);
+
 #endif

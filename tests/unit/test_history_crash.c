@@ -2,9 +2,11 @@
  * change are defined here, before the C library's, for the whole test program. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -141,6 +143,7 @@ check_it_heals(void)
 	*acknowledged = EVENTS;
 	kit_work(&k);
 	check_all_once(EVENTS);
+	cr_assert_str_eq(kit_fault(&k), "");
 	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, EVENTS);
 	cr_assert_eq(
 		kit_find(&k, &(struct history_filter){.email = slice_of("user3@example.com")}, 0)
@@ -242,6 +245,7 @@ Test(history_crash, a_sealed_file_cut_short_is_told_and_the_others_are_read, .fi
 	cr_assert_eq(found->look.damaged, 1);
 	found = kit_read(&k, 0);
 	cr_assert_eq(found->n + found->look.missed, 350);
+	cr_assert_str_neq(kit_fault(&k), "");
 	kit_again(&k);
 	kit_work(&k);
 	history_figures(k.h, &f);
@@ -309,4 +313,64 @@ Test(history_crash, who_looks_reads_what_a_killed_writer_has_flushed, .fini = do
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert_eq(kit_read(&k, 0)->n, 500);
+}
+
+/* In a view of the files of its own, so that it ends with the test. */
+static bool
+make_read_only(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount(k.folder, k.folder, NULL, MS_BIND, NULL) == 0 &&
+	       mount("", k.folder, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) == 0;
+}
+
+static void
+look_read_only(void)
+{
+	if (!make_read_only())
+		return; /* who is not root may not */
+	cr_assert_eq(kit_read(&k, 0)->n, 500);
+	cr_assert_eq(kit_find(&k, &(struct history_filter){.id = slice_of("e-499")}, 0)->n, 1);
+	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 500);
+	cr_assert_eq(umount(k.folder), 0);
+}
+
+Test(history_crash, a_read_only_mount_is_read_after_a_kill, .fini = done)
+{
+	int status;
+	const pid_t pid = (kit_open(&k, 200), history_close(&k.h), fork());
+
+	if (pid == 0) {
+		k.h = history_open(k.folder, &k.limits, &k.why);
+		kit_append(&k, 1, 301);
+		kit_work(&k);
+		kit_append(&k, 301, 501);
+		_exit(KILLED);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	look_read_only();
+}
+
+Test(history_crash, a_read_only_mount_is_read_after_an_orderly_end, .fini = done)
+{
+	kit_open(&k, 200);
+	kit_append(&k, 1, 501);
+	kit_work(&k);
+	history_close(&k.h);
+	look_read_only();
+}
+
+Test(history_crash, a_read_only_mount_of_a_copy_without_what_processes_share_is_read, .fini = done)
+{
+	int status;
+	const pid_t pid = (kit_open(&k, 1000), history_close(&k.h), fork());
+
+	if (pid == 0) {
+		k.h = history_open(k.folder, &k.limits, &k.why);
+		kit_append(&k, 1, 501);
+		_exit(KILLED);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(remove(file_of("open.1-shm")), 0);
+	look_read_only();
 }
