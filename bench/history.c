@@ -1,8 +1,8 @@
 /* history - what the store of the history costs: appending, sealing, merging, looking.
  *
- * usage: bench-history FOLDER EVENTS [RAW_BYTES]
+ * usage: bench-history FOLDER EVENTS [RAW_BYTES [GROUP]]
  *
- * In: nothing. Out: one JSON line. Events come as fast as they can in groups of 256, over three days;
+ * In: nothing. Out: one JSON line. Events come as fast as they can in groups of GROUP (256), over three days;
  * between them the store works, as its stage lets it; the folder is made, and left there. Costs are time
  * of the processor; what ends in _ms is time on the clock. Their data
  * is some 400 bytes, and RAW_BYTES (default 700) more as a provider's own. */
@@ -15,7 +15,7 @@
 #include "lib/base/map.h"
 #include "lib/store/history.h"
 
-enum { GROUP = 256, PEOPLE = 200000, LOOKS = 200 };
+enum { GROUP = 256, GROUP_MOST = 4096, PEOPLE = 200000, LOOKS = 200 };
 static const uint64_t DAY = 86400000;
 /* 2026-11-26T00:00:00Z */
 static const uint64_t BEGIN = 1795651200000;
@@ -35,9 +35,9 @@ struct bench {
 	struct history *h;
 	msgpack_zone zone;
 	msgpack_sbuffer frames;
-	struct event events[GROUP];
-	struct history_event group[GROUP];
-	size_t at[GROUP + 1], raw;
+	struct event events[GROUP_MOST];
+	struct history_event group[GROUP_MOST];
+	size_t at[GROUP_MOST + 1], raw, n;
 	uint64_t events_n, now_ms, bytes;
 	uint64_t append_us, seal_us, merge_us;
 	struct histogram appends, works;
@@ -118,16 +118,16 @@ append_group(struct bench *b, uint64_t seq)
 
 	msgpack_zone_clear(&b->zone);
 	msgpack_sbuffer_clear(&b->frames);
-	for (size_t i = 0; i < GROUP; i++)
+	for (size_t i = 0; i < b->n; i++)
 		make_event(b, i, seq + i);
-	b->at[GROUP] = b->frames.size;
-	for (size_t i = 0; i < GROUP; i++)
+	b->at[b->n] = b->frames.size;
+	for (size_t i = 0; i < b->n; i++)
 		b->group[i] = (struct history_event){.event = &b->events[i],
 			.frame = {b->frames.data + b->at[i], b->at[i + 1] - b->at[i]}};
 	b->bytes += b->frames.size;
 	from_us = clock_mono_us();
 	from_cpu_us = cpu_us();
-	if (history_append(b->h, b->group, GROUP, b->now_ms, NULL, &b->why) != STORE_OK)
+	if (history_append(b->h, b->group, b->n, b->now_ms, NULL, &b->why) != STORE_OK)
 		return false;
 	histogram_add(&b->appends, clock_mono_us() - from_us);
 	b->append_us += cpu_us() - from_cpu_us;
@@ -155,7 +155,7 @@ fill(struct bench *b)
 		b->now_ms = BEGIN + 3 * DAY * seq / b->events_n;
 		if (!append_group(b, seq))
 			return false;
-		seq += GROUP;
+		seq += b->n;
 		work(b, &b->seal_us);
 	}
 	while (work(b, &b->seal_us) == HISTORY_MORE)
@@ -237,11 +237,13 @@ main(int argc, char **argv)
 	uint64_t seen = 0;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: bench-history FOLDER EVENTS [RAW_BYTES]\n");
+		fprintf(stderr, "usage: bench-history FOLDER EVENTS [RAW_BYTES [GROUP]]\n");
 		return 1;
 	}
 	b.events_n = strtoull(argv[2], NULL, 10);
 	b.raw = argc > 3 ? (size_t)atoi(argv[3]) : 700;
+	b.n = argc > 4 ? (size_t)atoi(argv[4]) : GROUP;
+	b.n = b.n && b.n < GROUP_MOST ? b.n : GROUP_MOST;
 	msgpack_zone_init(&b.zone, 65536);
 	msgpack_sbuffer_init(&b.frames);
 	b.h = history_open(argv[1], &limits, &b.why);

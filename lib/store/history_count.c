@@ -263,7 +263,11 @@ by_time(const void *a, const void *b)
 		return x->key.bucket < y->key.bucket ? -1 : 1;
 	if (x->count != y->count)
 		return x->count > y->count ? -1 : 1;
-	return memcmp(&x->key, &y->key, sizeof x->key);
+	if (x->key.domain != y->key.domain)
+		return x->key.domain < y->key.domain ? -1 : 1;
+	if (x->key.machine != y->key.machine)
+		return x->key.machine < y->key.machine ? -1 : 1;
+	return memcmp(x->key.word, y->key.word, sizeof x->key.word);
 }
 
 static bool
