@@ -82,6 +82,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	memcpy(v->keys, keys, sizeof keys);
 	journal_set_windows(v->journal, next);
 	remains_reload(&v->remains);
+	quarantine_close(&v->quarantine); /* its shares may be others */
 	return true;
 }
 
@@ -213,34 +214,43 @@ is_set_aside(const struct job *job)
 	       (job->refusal == REFUSED_JSON && job->source->quarantine);
 }
 
+/* What was to be set aside and is not: in the order of the jobs. */
 static void
-refuse_quarantined(struct validator *v, const struct error *why)
+refuse_quarantined(struct validator *v, const struct quarantine_new *items, const struct error *why)
 {
 	for (size_t i = 0; i < v->count; i++) {
-		if (!is_set_aside(&v->jobs[i]))
+		struct job *job = &v->jobs[i];
+
+		if (!is_set_aside(job) || (items && !items++->full))
 			continue;
-		v->jobs[i].refusal = REFUSED_UNAVAILABLE;
-		v->jobs[i].why = *why;
+		job->refusal = REFUSED_UNAVAILABLE;
+		job->untold = true;
+		job->why = *why;
+		if (items)
+			error_set(&job->why,
+				"the quarantine's share of this source is full (quarantine.max_size)");
 	}
 }
 
 /* What is answered 200 without being accepted is on disk before the answer, too. */
 static void
-set_aside(struct validator *v, uint64_t now_ms)
+set_aside(struct validator *v)
 {
-	struct slice frames[GROUP_MAX];
+	struct quarantine_new items[GROUP_MAX];
 	struct error why = {""};
 	size_t n = 0;
+	bool put;
 
 	for (size_t i = 0; i < v->count; i++)
 		if (is_set_aside(&v->jobs[i]))
-			frames[n++] = (struct slice){v->jobs[i].frame.data, v->jobs[i].frame.size};
+			items[n++] = (struct quarantine_new){.source = v->jobs[i].rq.source,
+				.frame = {v->jobs[i].frame.data, v->jobs[i].frame.size}};
 	if (n == 0)
 		return;
 	if (!v->quarantine)
 		v->quarantine = quarantine_open(v->st->cfg, QUARANTINE_KEEP, &why);
-	if (!v->quarantine || !quarantine_put(v->quarantine, frames, n, now_ms, &why))
-		refuse_quarantined(v, &why);
+	put = v->quarantine && quarantine_put(v->quarantine, items, n, &why);
+	refuse_quarantined(v, put ? items : NULL, &why);
 }
 
 /* A subscription that is answered 200 will be confirmed: that it shall be is on disk before. */
@@ -267,7 +277,7 @@ handle_group(struct validator *v)
 	gather(v, now_ms);
 	if (v->count == 0)
 		return;
-	set_aside(v, now_ms);
+	set_aside(v);
 	promise_confirmations(v);
 	remains_keep(&v->remains, v->group, v->count, REMAINS_PROVED);
 	start_us = clock_mono_us();

@@ -12,7 +12,7 @@
 #include "journal_private.h"
 #include "lib/base/clock.h"
 
-enum { TABLES = 7, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
+enum { TABLES = 8, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -41,7 +41,7 @@ uint64_t
 journal_used(const struct journal *j, MDB_txn *txn)
 {
 	const MDB_dbi tables[TABLES] = {
-		j->events, j->tries, j->due, j->seen, j->batches, j->proofs, j->meta};
+		j->events, j->tries, j->due, j->seen, j->batches, j->proofs, j->clock, j->meta};
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < TABLES; i++)
@@ -98,6 +98,7 @@ open_env(struct journal *j)
 		{"seen", MDB_INTEGERKEY, &j->seen, NULL},
 		{"batches", MDB_INTEGERKEY, &j->batches, NULL},
 		{"proofs", LMDB_LATER, &j->proofs, NULL},
+		{"clock", MDB_INTEGERKEY | LMDB_LATER, &j->clock, NULL},
 		{"meta", 0, &j->meta, NULL},
 	};
 	const bool watch = j->use == JOURNAL_WATCH;

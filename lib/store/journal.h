@@ -8,6 +8,7 @@
  * | seen    | seq         | hash, time, request                 | remembered for deduplication    |
  * | batches | number      | batch frame                         | what came in one request        |
  * | proofs  | (time, hash)| hashes of events and body           | what a one-time proof was for   |
+ * | clock   | seq         | see elapsed.h                       | how wall clock and age part     |
  * | meta    | name        |                                     | format, the journal's random id |
  *
  * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
@@ -41,8 +42,8 @@ enum journal_use {
 struct journal *journal_open(const struct config *cfg, enum journal_use use, struct error *why);
 void journal_close(struct journal **j);
 
-/* Takes the deduplication windows of a configuration: rows of `seen` stay as long as the longest.
- */
+/* Takes the deduplication windows of a configuration: rows of `seen` stay as long as the longest, by the
+ * time that has passed (elapsed.h). */
 void journal_set_windows(struct journal *j, const struct config *cfg);
 
 /* The random id: 16 hex digits, lives as long as j. */

@@ -84,6 +84,21 @@ open_dedup(struct journal *j, struct error *why)
 	return j->dedup != NULL;
 }
 
+static bool seen_row_at(struct journal *j, uint64_t seq, struct seen_row *row);
+
+/* What time it is, for windows. */
+static void
+look_at_clock(struct journal *j)
+{
+	const struct elapsed_note now = elapsed_read();
+	const uint64_t last = j->next_seq - 1;
+	struct seen_row row;
+
+	elapsed_look(&j->elapsed, j->write, j->clock, &now);
+	if (j->elapsed.rebooted && seen_row_at(j, last, &row))
+		elapsed_not_before(&j->elapsed, elapsed_at(&j->elapsed, last, row.at_ms));
+}
+
 enum store_rc
 journal_begin(struct journal *j, struct error *why)
 {
@@ -103,6 +118,8 @@ journal_begin(struct journal *j, struct error *why)
 	j->next_batch = lmdb_last(j->write, j->batches) + 1;
 	j->used_bytes = journal_used(j, j->write);
 	j->group = j->group_batches = 0;
+	j->first_seq = j->next_seq;
+	look_at_clock(j);
 	return STORE_OK;
 }
 
@@ -156,7 +173,10 @@ journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
 		return SEEN_NEW;
 	if (row.request == key->request)
 		return SEEN_SAME;
-	return key->now_ms < row.at_ms + key->window_ms ? SEEN_DUPLICATE : SEEN_NEW;
+	return key->now_ms - (uint64_t)j->elapsed.note.ahead_ms <
+			       elapsed_at(&j->elapsed, *seq, row.at_ms) + key->window_ms
+		       ? SEEN_DUPLICATE
+		       : SEEN_NEW;
 }
 
 static int
@@ -226,8 +246,9 @@ trim(struct journal *j, uint64_t now_ms)
 			return lmdb_unless_missing(rc);
 		memcpy(&seq, key.mv_data, sizeof seq);
 		memcpy(&row, value.mv_data, sizeof row);
-		if (row.at_ms + j->window_ms > now_ms || seq + 1 >= j->next_seq)
-			return 0;
+		if (elapsed_at(&j->elapsed, seq, row.at_ms) + j->window_ms > now_ms ||
+			seq + 1 >= j->next_seq)
+			return elapsed_trim(&j->elapsed, seq);
 		dedup_remove(j->dedup, row.hash, seq, &j->truth);
 		key = lmdb_val(&seq, sizeof seq);
 		rc = mdb_cursor_get(j->seen_cursor, &key, &value, MDB_SET);
@@ -246,7 +267,7 @@ is_remembered(struct journal *j, const MDB_val *value, uint64_t now_ms)
 	msgpack_zone_clear(&j->zone);
 	return frame_unpack(
 		       &batch_schema, value->mv_data, value->mv_size, &j->zone, &batch, NULL) &&
-	       batch.at + j->window_ms > now_ms;
+	       elapsed_at(&j->elapsed, batch.first, batch.at) + j->window_ms > now_ms;
 }
 
 /* The same for batches; the newest row holds the next batch's number. */
@@ -311,15 +332,16 @@ reserve(struct journal *j)
 enum store_rc
 journal_commit(struct journal *j, struct error *why)
 {
-	const uint64_t now_ms = clock_wall_ms();
-	int rc = 0;
+	const uint64_t now_ms = j->elapsed.now_ms, wall_ms = clock_wall_ms();
+	int rc = elapsed_write(&j->elapsed, j->first_seq);
 
-	if (j->group > 0 || j->group_batches > 0 || crowded(j)) {
+	if (rc == 0 && (j->group > 0 || j->group_batches > 0 || crowded(j))) {
 		rc = trim(j, now_ms);
 		if (rc == 0)
 			rc = trim_batches(j, now_ms);
 		if (rc == 0)
-			rc = journal_trim_proofs(j, now_ms, trim_share(j, j->group));
+			rc = journal_trim_proofs(
+				j, now_ms < wall_ms ? now_ms : wall_ms, trim_share(j, j->group));
 	}
 	mdb_cursor_close(j->seen_cursor);
 	j->seen_cursor = NULL;

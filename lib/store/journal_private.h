@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "elapsed.h"
 #include "ended.h"
 #include "journal.h"
 #include "lmdb_env.h"
@@ -23,18 +24,19 @@ struct due_key {
 
 struct journal {
 	MDB_env *env;
-	MDB_dbi events, tries, due, seen, batches, proofs, meta;
+	MDB_dbi events, tries, due, seen, batches, proofs, clock, meta;
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
 	struct dedup *dedup;
 	struct dedup_truth truth; /* of `write` */
+	struct elapsed elapsed;   /* likewise */
 	enum journal_use use;
 	bool broken; /* after a failure: opened anew by the next begin, of whatever kind */
 	bool turn;   /* the map was full: a small commit goes before the next one */
 	uint64_t broken_at_ms;
 	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group, group_batches;
-	uint64_t next_batch;
+	uint64_t next_batch, first_seq; /* first_seq: the group's */
 	EVP_MD_CTX *digest;
 	EVP_MD *sha256;
 	msgpack_zone zone; /* of the try last read */

@@ -1,10 +1,18 @@
 /* quarantine - requests whose signature did not hold, kept as they came (LMDB, in
  * <data_dir>/quarantine), for sources with `on_bad_signature: quarantine`.
  *
+ * | table  | key                       | value                                             |
+ * |--------|---------------------------|---------------------------------------------------|
+ * | items  | number                    | when it was put in (8 bytes, ms), request frame   |
+ * | shares | source                    | bytes that its items take (8 bytes)               |
+ * | clock  | number                    | see elapsed.h                                     |
+ *
  * The validator puts them in before it answers 200; the command line verifies them again after the
- * key is mended. Bounded: what is older than quarantine.max_age goes, and when quarantine.max_size
- * is reached the oldest go first. They may hold credentials: files are 0600, and nothing prints
- * headers that carry them. */
+ * key is mended. Bounded: what is older than quarantine.max_age goes, by the time that has passed.
+ * Each source that is set aside so has an equal share of quarantine.max_size, and where it is full
+ * nothing more comes in, for what was answered 200 is never pushed out by what comes later: of a
+ * stranger's inventions and of the sender's own requests nobody knows which is which. They may hold
+ * credentials: files are 0600, and nothing prints headers that carry them. */
 #ifndef TROTLINE_QUARANTINE_H
 #define TROTLINE_QUARANTINE_H
 
@@ -27,9 +35,15 @@ struct quarantine *quarantine_open(
 	const struct config *cfg, enum quarantine_use use, struct error *why);
 void quarantine_close(struct quarantine **q);
 
-/* Puts n request frames in, in one transaction with one flush. After a false none is in. */
-bool quarantine_put(struct quarantine *q, const struct slice *frames, size_t n, uint64_t now_ms,
-	struct error *why);
+struct quarantine_new {
+	struct slice source, frame;
+	bool full; /* out: there was no room, so it is not in */
+};
+
+/* Puts n request frames in, in one transaction with one flush; each that finds its source's share or
+ * the store full stays out. After a false none is in. */
+bool quarantine_put(
+	struct quarantine *q, struct quarantine_new *items, size_t n, struct error *why);
 
 /* Removes one; true also when it is gone already. */
 bool quarantine_remove(struct quarantine *q, uint64_t number, struct error *why);

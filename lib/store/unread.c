@@ -9,18 +9,19 @@
 
 #include <openssl/evp.h>
 
-#include "lmdb_env.h"
+#include "elapsed.h"
 
-enum { READERS = 64, EXPIRE_MOST = 64, ROW_BYTES = 256, TABLES = 3 };
+enum { READERS = 64, EXPIRE_MOST = 64, ROW_BYTES = 256, TABLES = 4 };
 
 static const char NEXT[] = "next";
 
 struct unread {
 	MDB_env *env;
-	MDB_dbi items, marks, meta;
+	MDB_dbi items, marks, clock, meta;
 	MDB_txn *write;
-	msgpack_zone zone;     /* of the item that is shown */
-	msgpack_zone removing; /* of the one that goes, which may be the same */
+	struct elapsed elapsed; /* of `write` */
+	msgpack_zone zone;      /* of the item that is shown */
+	msgpack_zone removing;  /* of the one that goes, which may be the same */
 	msgpack_sbuffer out;
 	uint64_t limit_bytes, max_age_ms;
 };
@@ -47,6 +48,7 @@ open_env(struct unread *u, const struct config *cfg, const char *dir, bool watch
 	const struct lmdb_table tables[TABLES] = {
 		{"items", MDB_INTEGERKEY, &u->items, NULL},
 		{"marks", 0, &u->marks, NULL},
+		{"clock", MDB_INTEGERKEY | LMDB_LATER, &u->clock, NULL},
 		{"meta", 0, &u->meta, NULL},
 	};
 	const struct lmdb_plan plan = {dir, cfg->unread.max_bytes, READERS, watch, tables, TABLES};
@@ -117,14 +119,35 @@ give_up(struct unread *u, int rc, struct error *why)
 	return STORE_FAILED;
 }
 
+static bool unpack(
+	const MDB_val *key, const MDB_val *value, msgpack_zone *zone, struct unread_item *item);
+
+static void
+look_at_clock(struct unread *u, MDB_txn *txn, struct elapsed *e)
+{
+	const struct elapsed_note now = elapsed_read();
+	const uint64_t last = lmdb_last(txn, u->items);
+	MDB_val key = lmdb_val(&last, sizeof last), value;
+	struct unread_item item;
+
+	elapsed_look(e, txn, u->clock, &now);
+	if (e->rebooted && mdb_get(txn, u->items, &key, &value) == 0 &&
+		unpack(&key, &value, &u->zone, &item))
+		elapsed_not_before(e, elapsed_at(e, last, item.at));
+}
+
 enum store_rc
 unread_begin(struct unread *u, struct error *why)
 {
-	const int rc = mdb_txn_begin(u->env, NULL, 0, &u->write);
+	int rc = mdb_txn_begin(u->env, NULL, 0, &u->write);
 
-	if (rc != 0)
+	if (rc != 0) {
 		u->write = NULL;
-	return rc == 0 ? STORE_OK : trouble(rc, why);
+		return trouble(rc, why);
+	}
+	look_at_clock(u, u->write, &u->elapsed);
+	rc = elapsed_write(&u->elapsed, lmdb_last(u->write, u->items) + 1);
+	return rc == 0 ? STORE_OK : give_up(u, rc, why);
 }
 
 void
@@ -214,7 +237,8 @@ append(struct unread *u, const struct mark *mark, uint64_t *number)
 static uint64_t
 used(const struct unread *u, MDB_txn *txn)
 {
-	return lmdb_used(txn, u->items) + lmdb_used(txn, u->marks) + lmdb_used(txn, u->meta);
+	return lmdb_used(txn, u->items) + lmdb_used(txn, u->marks) + lmdb_used(txn, u->clock) +
+	       lmdb_used(txn, u->meta);
 }
 
 enum store_rc
@@ -286,9 +310,11 @@ unread_remove(struct unread *u, uint64_t number, struct error *why)
 /* ---- age ---- */
 
 static bool
-is_old(const struct unread *u, const struct unread_item *item, uint64_t now_ms)
+is_old(const struct unread *u, const struct elapsed *e, const struct unread_item *item,
+	uint64_t now_ms)
 {
-	return item->at + u->max_age_ms <= now_ms;
+	return elapsed_at(e, item->number, item->at) + u->max_age_ms <=
+	       now_ms - (uint64_t)e->note.ahead_ms;
 }
 
 /* The oldest; one that cannot be made out is for fsck to tell, and stays. */
@@ -315,13 +341,15 @@ static bool
 any_is_old(struct unread *u, uint64_t now_ms)
 {
 	struct unread_item item;
+	struct elapsed e;
 	uint64_t from = 0;
 	MDB_txn *txn;
 	bool old;
 
 	if (mdb_txn_begin(u->env, NULL, MDB_RDONLY, &txn) != 0)
 		return false;
-	old = oldest(u, txn, &from, &item) && is_old(u, &item, now_ms);
+	look_at_clock(u, txn, &e);
+	old = oldest(u, txn, &from, &item) && is_old(u, &e, &item, now_ms);
 	mdb_txn_abort(txn);
 	return old;
 }
@@ -339,12 +367,14 @@ unread_expire(struct unread *u, uint64_t now_ms, unread_visit *fn, void *arg, si
 		return STORE_OK;
 	rc = unread_begin(u, why);
 	while (rc == STORE_OK && *count < EXPIRE_MOST && oldest(u, u->write, &from, &item) &&
-		is_old(u, &item, now_ms)) {
+		is_old(u, &u->elapsed, &item, now_ms)) {
 		if (fn)
 			fn(arg, &item);
 		rc = unread_remove(u, item.number, why);
 		++*count;
 	}
+	if (rc == STORE_OK && elapsed_trim(&u->elapsed, lmdb_first(u->write, u->items)) != 0)
+		rc = give_up(u, EIO, why);
 	return rc == STORE_OK ? unread_commit(u, why) : rc;
 }
 

@@ -5,13 +5,14 @@
  * | items | number                 | unread frame                                   |
  * | marks | hash of what it is     | its number: the same bytes of a source for the |
  * |       |                        | same reason are kept once                      |
+ * | clock | number                 | see elapsed.h                                  |
  * | meta  | "next"                 | the number that the next one gets              |
  *
  * The validator puts them in, flushed to disk, before the request that held them is answered 2xx; the
  * command line looks at them, reads them again and takes them out. So a kill between this commit and
  * the journal's, or a refusal after it, leaves an item of a request that was not answered 2xx: it
- * will be sent again, and is known then. Bounded: what is older than unread.max_age goes, and at
- * unread.max_size nothing more comes in (STORE_FULL). Files are 0600; headers that carry credentials
+ * will be sent again, and is known then. Bounded: what is older than unread.max_age goes, by the
+ * time that has passed, and at unread.max_size nothing more comes in (STORE_FULL). Files are 0600; headers that carry credentials
  * are not kept. */
 #ifndef TROTLINE_UNREAD_H
 #define TROTLINE_UNREAD_H
@@ -77,7 +78,7 @@ void unread_abort(struct unread *u);
 typedef bool unread_visit(void *arg, const struct unread_item *item);
 
 /* Removes what is older than unread.max_age, at most 64 of them, and shows each to fn (may be NULL)
- * before; *count: how many. Costs one look when there are none. */
+ * before; *count: how many; now_ms: wall clock. Costs one look when there are none. */
 enum store_rc unread_expire(struct unread *u, uint64_t now_ms, unread_visit *fn, void *arg,
 	size_t *count, struct error *why);
 

@@ -205,3 +205,42 @@ def test_drop_takes_one_or_a_source_or_all(start):
     assert len(listed(pipeline, "--limit", "1")) == 1
     assert quarantine(pipeline, "drop", "--yes", "--json").stdout == '{"dropped":2}\n'
     assert listed(pipeline) == []
+
+
+def post_junk(pipeline, source, count):
+    """Unsigned, 60 KB each; the answers by status."""
+    body = b'{"junk":"' + b"x" * 60000 + b'"}'
+    answers = []
+    with pipeline.client() as client:
+        for _ in range(count):
+            answers.append(client.request("POST", f"/webhooks/{source}", body,
+                                          {"Content-Type": "application/json"}))
+    assert all("retry-after" in one.headers for one in answers if one.status != 200)
+    return [one.status for one in answers]
+
+
+def test_junk_pushes_nothing_out_and_leaves_the_others_their_share(start):
+    pipeline = start(handlers=("opened",), settings={
+        "sources": sources(), "quarantine": {"max_size": "4MiB"}})
+    post_activity(pipeline, "real")
+    statuses = post_junk(pipeline, "ms", 150)
+    assert set(statuses) == {200, 503} and 10 < statuses.count(200) < 40
+    assert statuses == sorted(statuses)
+    assert pipeline["validator"].has_logged("quarantine's share of this source is full")
+    body = json.dumps(event()).encode()
+    with pipeline.client() as client:
+        assert client.post_bytes(body, signature=sign(body, OTHER)).status == 200
+    assert post_junk(pipeline, "pm", 5) == [200] * 5
+    reload(pipeline, {"sources": sources(mailersend=OTHER), "quarantine": {"max_size": "4MiB"}})
+    assert "1 accepted" in quarantine(pipeline, "retry", "--source", "ms").stdout
+    wait_for("the real one", lambda: pipeline.rows("SELECT opened FROM recipients") == [(1,)])
+
+
+def test_what_is_dropped_makes_room_again(start):
+    pipeline = start(handlers=(), settings={
+        "sources": sources(), "quarantine": {"max_size": "4MiB"}})
+    assert post_junk(pipeline, "ms", 40).count(503) > 0
+    assert post_junk(pipeline, "ms", 1) == [503]
+    for item in listed(pipeline)[:2]:
+        assert quarantine(pipeline, "drop", str(item["number"])).returncode == 0
+    assert post_junk(pipeline, "ms", 3) == [200, 200, 503]

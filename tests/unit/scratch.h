@@ -70,6 +70,8 @@ void scratch_request_signed(
 void scratch_skip_ms(uint64_t ms);
 /* Moves the wall clock only; also back. */
 void scratch_jump_ms(int64_t ms);
+/* The machine was off for so long: time since boot begins anew. */
+void scratch_reboot(uint64_t off_ms);
 
 /* From now on every flush of a file fails with this errno; 0: works again. */
 extern int scratch_flush_error;
