@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "check_sources.h"
 #include "cli.h"
 #include "lib/base/harden.h"
 #include "lib/base/map.h"
@@ -46,9 +47,10 @@ read_secrets(const struct config *cfg, struct config **whole, struct error *why)
 }
 
 static msgpack_object
-source_object(
-	const struct config_source *src, const struct config_source *secret, msgpack_zone *zone)
+source_object(const struct config *cfg, const struct config *whole, size_t i, msgpack_zone *zone)
 {
+	const struct config_source *src = &cfg->sources[i];
+	const struct config_source *secret = whole ? &whole->sources[i] : NULL;
 	struct map m = map_in(zone);
 	char path[96];
 
@@ -59,7 +61,9 @@ source_object(
 	if (secret) {
 		map_uint(&m, "secrets", secret->secrets_count);
 		map_uint(&m, "weak_secrets", secret->weak_secrets);
+		map_text(&m, "secret_shared_with", slice_of(check_shares_secret(whole, i)));
 	}
+	map_bool(&m, "time_signed", check_time_is_signed(src));
 	map_bool(&m, "secret_missing", lacks_secret(src));
 	return map_object(&m);
 }
@@ -89,8 +93,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	char token[TOKEN_PATH_BYTES];
 
 	for (size_t i = 0; i < cfg->sources_count; i++)
-		list_add(&sources,
-			source_object(&cfg->sources[i], whole ? &whole->sources[i] : NULL, zone));
+		list_add(&sources, source_object(cfg, whole, i, zone));
 	map_text(&m, "file", slice_of(cfg->path));
 	map_bool(&m, "good", true);
 	map_text(&m, "listen", slice_of(cfg->listen));
@@ -115,19 +118,36 @@ print_json(const struct config *cfg, const struct config *whole)
 }
 
 static void
-print_source(const struct config_source *src, const struct config_source *secret)
+print_warnings(const struct config *whole, size_t i)
 {
-	printf("  POST /webhooks/%-16s %s", src->name, src->provider);
-	if (lacks_secret(src))
-		printf("; `trotline up` will make a secret in %s", src->secrets_file);
-	else if (secret)
-		printf("; %zu secret%s", secret->secrets_count,
-			secret->secrets_count == 1 ? "" : "s");
-	puts("");
-	if (secret && secret->weak_secrets)
+	const struct config_source *src = &whole->sources[i];
+	const char *other = check_shares_secret(whole, i);
+
+	if (src->weak_secrets)
 		fprintf(stderr,
 			"trotline check: warning: a secret of source %s is shorter than 16 characters\n",
 			src->name);
+	if (other)
+		fprintf(stderr,
+			"trotline check: warning: sources %s and %s share a secret: what is signed for one is good at the other, and counts at both\n",
+			other, src->name);
+}
+
+static void
+print_source(const struct config *cfg, const struct config *whole, size_t i)
+{
+	const struct config_source *src = &cfg->sources[i];
+	const size_t secrets = whole ? whole->sources[i].secrets_count : 0;
+
+	printf("  POST /webhooks/%-16s %s", src->name, src->provider);
+	if (lacks_secret(src))
+		printf("; `trotline up` will make a secret in %s", src->secrets_file);
+	else if (whole)
+		printf("; %zu secret%s", secrets, secrets == 1 ? "" : "s");
+	puts("");
+	check_print_age(src);
+	if (whole)
+		print_warnings(whole, i);
 }
 
 /* What it is for, and which stores it opens. */
@@ -169,7 +189,7 @@ print_text(const struct config *cfg, const struct config *whole)
 		cfg->listen, token ? cfg->admin.listen : "off", token ? "; token in " : "",
 		token ? token : "", cfg->data_dir);
 	for (size_t i = 0; i < cfg->sources_count; i++)
-		print_source(&cfg->sources[i], whole ? &whole->sources[i] : NULL);
+		print_source(cfg, whole, i);
 	puts("\nstages");
 	print_processes(cfg);
 }

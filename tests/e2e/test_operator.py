@@ -84,6 +84,25 @@ def test_check_says_where_the_token_for_admin_stands(short_folder):
         [TROTLINE, "check", "-c", path], capture_output=True, text=True, timeout=30).stdout
 
 
+def test_check_says_where_no_time_is_signed_and_who_shares_a_secret(tmp_path):
+    path = tmp_path / "trotline.yaml"
+    rows = ["{name: a, provider: mandrill, secrets: [abcdefghijklmnopqrst]}",
+            "{name: b, provider: generic, secrets: [abcdefghijklmnopqrst], max_age: 1h}",
+            "{name: c, provider: mailgun, secrets: [tsrqponmlkjihgfedcba]}",
+            "{name: d, provider: generic, scheme: stripe, secrets: [another-secret-of-some-length]}"]
+    path.write_text("sources:\n" + "".join(f"  - {row}\n" for row in rows))
+    done = subprocess.run([TROTLINE, "check", "-c", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("no time is signed") == 2
+    assert "max_age has no effect" in done.stdout and "max_age 1h is held" in done.stdout
+    assert done.stderr.count("share a secret") == 1 and "sources a and b share" in done.stderr
+    assert "abcdefghij" not in done.stdout + done.stderr
+    done = subprocess.run([TROTLINE, "check", "--json", "-c", path], capture_output=True, text=True)
+    told = json.loads(done.stdout)["sources"]
+    assert [one["time_signed"] for one in told] == [False, False, True, True]
+    assert [one["secret_shared_with"] for one in told] == [None, "a", None, None]
+
+
 def test_check_names_line_and_key_of_what_is_wrong(tmp_path):
     path = tmp_path / "trotline.yaml"
     path.write_text("sources:\n  - name: email\n    secrets: [x]\njournal:\n  lease: soon\n")
