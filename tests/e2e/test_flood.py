@@ -114,6 +114,7 @@ def test_large_bodies_leave_small_ones_a_reserve(start):
         assert {pipeline.post(event()).status for _ in range(50)} == {202}
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("path, method, status", [
     ("/webhooks/nobody", "POST", 404), ("/webhooks/email", "PUT", 405), ("/webhooks/email", "GET", 200),
     ("/nowhere", "POST", 404), ("/metrics", "POST", 405)])
@@ -160,6 +161,7 @@ def test_a_body_is_as_large_as_its_provider_sends_it_and_no_larger(senders, name
         assert read_answer(chunked).status == 413
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ["mailgun", "ses"])
 def test_what_must_be_read_to_be_proved_costs_little_memory(senders, name):
     """Small values, as many as there is room for."""
