@@ -19,7 +19,7 @@ print_schema(const struct frame_schema *schema)
 	printf("%s\n", schema->name);
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct frame_field *f = &schema->fields[i];
-		char max[32] = "";
+		char max[48] = "";
 
 		if (f->max)
 			snprintf(max, sizeof max, ", at most %zu%s", f->max,
