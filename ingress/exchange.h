@@ -13,6 +13,7 @@
 
 #include "lib/config/config.h"
 #include "refusals.h"
+#include "target.h"
 
 enum exchange_state {
 	EXCHANGE_FREE,
@@ -26,6 +27,7 @@ struct exchange {
 	enum exchange_state state;
 	uint32_t slot, generation;
 	void *connection; /* the listener's request */
+	struct target target; /* decided once, with the headers: a reload may come before the rest */
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;

@@ -135,6 +135,7 @@ find_place(struct http *h, struct listener_request *rq, const struct target *t)
 	if (!x)
 		return REFUSAL_PLACES;
 	rq->owner = x;
+	x->target = *t;
 	x->source = t->source;
 	x->batch = t->batch;
 	x->keeps = t->kind == TARGET_POST;
@@ -245,7 +246,7 @@ on_complete(void *arg, struct listener_request *rq)
 {
 	struct http *h = arg;
 	struct exchange *x = rq->owner;
-	const struct target t = target_of(h->cfg, rq->method, path_of(rq));
+	const struct target *t = &x->target;
 
 	if (rq->fault) /* it may have come with the body */
 		x->refused = refusal_of_head(rq->fault);
@@ -253,19 +254,19 @@ on_complete(void *arg, struct listener_request *rq)
 		refuse_exchange(h, x, x->refused);
 		return;
 	}
-	switch (t.kind) {
+	switch (t->kind) {
 	case TARGET_REFUSED:
-		refuse(h, rq, t.refused, NULL, t.allow);
+		refuse(h, rq, t->refused, NULL, t->allow);
 		break;
 	case TARGET_PROBE:
 		answer(h, rq, &(struct listener_answer){.status = 200});
 		break;
 	case TARGET_HEALTH:
 	case TARGET_METRICS:
-		answer_page(h, x, t.kind);
+		answer_page(h, x, t->kind);
 		break;
 	case TARGET_ASK:
-		x->asks = t.id;
+		x->asks = t->id;
 		hand_on(h, x);
 		break;
 	case TARGET_POST:
