@@ -7,9 +7,11 @@
 
 #include "check_sources.h"
 #include "cli.h"
+#include "lib/base/descriptors.h"
 #include "lib/base/harden.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/config/config_descriptors.h"
 #include "lib/config/config_processes.h"
 #include "providers/source_keys.h"
 
@@ -100,6 +102,8 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	map_text(&m, "admin", slice_of(cfg->admin.listen));
 	map_text(&m, "admin_token_file", slice_of(token_file(cfg, token)));
 	map_text(&m, "data_dir", slice_of(cfg->data_dir));
+	map_uint(&m, "connections",
+		config_connections(cfg, cfg->limits.connections, descriptors_most()));
 	map_put(&m, "sources", list_object(&sources));
 	map_put(&m, "stages", processes_object(cfg, zone));
 	return map_object(&m);
@@ -194,6 +198,15 @@ print_text(const struct config *cfg, const struct config *whole)
 	print_processes(cfg);
 }
 
+static void
+warn_of_descriptors(const struct config *cfg)
+{
+	struct error text;
+
+	if (config_connections_short(cfg, cfg->limits.connections, descriptors_most(), &text))
+		fprintf(stderr, "trotline check: warning: limits.connections: %s\n", text.text);
+}
+
 static int
 run(struct call *call)
 {
@@ -210,6 +223,7 @@ run(struct call *call)
 		print_json(cfg, whole);
 	else
 		print_text(cfg, whole);
+	warn_of_descriptors(cfg);
 	config_destroy(&whole);
 	return CLI_DONE;
 }

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "compose.h"
 #include "lib/base/clock.h"
+#include "lib/base/descriptors.h"
 
-enum { EVENTS = 256, SPARE_FILES = 64, PROGRESS_US = 1000000, IDLE_US = 100000 };
+enum { EVENTS = 256, PROGRESS_US = 1000000, IDLE_US = 100000 };
 
 /* One request under way at a time. */
 struct slot {
@@ -259,19 +259,6 @@ loop(struct engine *e, struct error *why)
 	return true;
 }
 
-/* Each connection needs a descriptor. */
-static void
-raise_files(uint64_t connections)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= connections + SPARE_FILES)
-		return;
-	r.rlim_cur =
-		r.rlim_max < connections + SPARE_FILES ? r.rlim_max : connections + SPARE_FILES;
-	setrlimit(RLIMIT_NOFILE, &r);
-}
-
 static bool
 open_all(struct engine *e)
 {
@@ -283,7 +270,7 @@ open_all(struct engine *e)
 	e->idle = calloc(n, sizeof *e->idle);
 	if (e->epoll < 0 || !e->multi || !e->slots || !e->idle)
 		return false;
-	raise_files(n);
+	descriptors_raise(); /* each connection needs one */
 	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);

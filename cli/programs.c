@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/file.h"
+#include "lib/config/config_descriptors.h"
 #include "lib/config/config_processes.h"
 
 enum { PATH_BYTES = 4096 };
@@ -140,7 +141,8 @@ static void
 print_head(const struct printing *p)
 {
 	fprintf(p->to, intro, p->cfg->path);
-	fprintf(p->to, "[supervisord]\nsilent=true\numask=077\n");
+	fprintf(p->to, "[supervisord]\nsilent=true\numask=077\nminfds=%zu\n",
+		config_descriptors(p->cfg, "supervisord"));
 	print_data(p, "logfile=", "/log/supervisord.log");
 	fprintf(p->to, "logfile_maxbytes=10MB\nlogfile_backups=3\n");
 	print_data(p, "pidfile=", "/run/supervisord.pid");

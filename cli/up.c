@@ -19,9 +19,11 @@
 #include "compose.h"
 #include "http.h"
 #include "lib/base/clock.h"
+#include "lib/base/descriptors.h"
 #include "lib/base/harden.h"
 #include "lib/base/json.h"
 #include "lib/base/object.h"
+#include "lib/config/config_descriptors.h"
 #include "place.h"
 #include "readiness.h"
 #include "supervise.h"
@@ -277,6 +279,16 @@ prepare(struct up *up, int *lock, struct error *why)
 	return up->health && up->http && up->reader;
 }
 
+static void
+warn_of_descriptors(const struct up *up)
+{
+	struct error text;
+
+	if (config_connections_short(
+		    up->cfg, up->cfg->limits.connections, descriptors_most(), &text))
+		fprintf(stderr, "trotline up: warning: limits.connections: %s\n", text.text);
+}
+
 static int
 run_up(struct up *up)
 {
@@ -286,6 +298,7 @@ run_up(struct up *up)
 
 	snprintf(text, sizeof text, "Starting the pipeline of %s ...", up->cfg->path);
 	say(up, "starting", text);
+	warn_of_descriptors(up);
 	sigprocmask(SIG_BLOCK, &up->signals, NULL);
 	if (prepare(up, &lock, &why) &&
 		(up->supervisord = supervise_start(up->cfg, lock, &why)) > 0)

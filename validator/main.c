@@ -7,6 +7,7 @@
  * asks again and is told "accepted"; the retrier sends what the routers did not get). */
 #include <stdlib.h>
 
+#include "departed.h"
 #include "errands.h"
 #include "group.h"
 #include "intake.h"
@@ -39,6 +40,7 @@ struct validator {
 	struct notices *notices;
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
+	struct departed departed;
 	struct intake in;
 	struct replies replies;
 	struct onward onward;
@@ -78,6 +80,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 
 	if (!make_keys(next, keys, why))
 		return false;
+	departed_take(&v->departed, v->st->cfg, next, v->keys);
 	drop_keys(v->keys);
 	memcpy(v->keys, keys, sizeof keys);
 	journal_set_windows(v->journal, next);
@@ -127,6 +130,7 @@ validator_destroy(struct validator *v)
 	for (size_t i = 0; i < v->made; i++)
 		job_free(&v->jobs[i]);
 	drop_keys(v->keys);
+	departed_forget(&v->departed, UINT64_MAX);
 	json_reader_destroy(&v->json);
 	claims_close(&v->claims);
 	journal_close(&v->journal);
@@ -148,22 +152,35 @@ shrink(msgpack_sbuffer *buffer)
 	msgpack_sbuffer_init(buffer);
 }
 
+/* Sets the job's source. Its keys, or NULL. */
+static struct provider_source *
+find_source(struct validator *v, struct job *job)
+{
+	const struct config *cfg = v->st->cfg;
+	const struct departed_source *departed;
+
+	job->source = config_source_find(cfg, job->rq.source);
+	errands_of(v->errands, job->source ? (size_t)(job->source - cfg->sources) : 0);
+	if (job->source)
+		return v->keys[job->source - cfg->sources];
+	departed = departed_find(&v->departed, job->rq.source);
+	job->source = departed ? departed->source : NULL;
+	return departed ? departed->keys : NULL;
+}
+
 static void
 judge(struct validator *v, struct job *job, uint64_t now_ms)
 {
 	const struct judge judge = {v->st->cfg, v->json, errands_certificate,
 		errands_certificate_known, v->errands, clock_mono_ms()};
-	size_t row;
+	struct provider_source *keys = find_source(v, job);
 
-	job->source = config_source_find(judge.cfg, job->rq.source);
-	if (!job->source) {
+	if (!keys) {
 		error_set(&job->why, "no source of that name");
 		job->refusal = REFUSED_SOURCE;
 		return;
 	}
-	row = (size_t)(job->source - judge.cfg->sources);
-	errands_of(v->errands, row);
-	job_judge(job, v->keys[row], &judge, now_ms);
+	job_judge(job, keys, &judge, now_ms);
 }
 
 /* The place behind those that are taken. */
@@ -316,6 +333,7 @@ on_second(void *arg)
 	struct validator *v = arg;
 
 	errands_tick(v->errands);
+	departed_forget(&v->departed, clock_mono_ms());
 	remains_tick(&v->remains);
 }
 

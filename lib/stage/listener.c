@@ -5,16 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/descriptors.h"
 #include "lib/base/log.h"
+#include "lib/config/config_descriptors.h"
 #include "listener_private.h"
 #include "proto/limits.h"
 
-enum { SPARE_FILES = 64, RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
+enum { RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
 
 /* What the library keeps of a connection beside the headers. It wipes the whole pool after each
  * request, so it is no larger than need be. */
@@ -126,17 +127,22 @@ on_log(void *arg, const char *fmt, va_list args)
 	log_debug("http", LF_TEXT("cause", text));
 }
 
-/* Lets the process have a descriptor for each connection, as far as the system allows. */
-static void
-raise_files(size_t connections)
+/* How many connections there may be; fewer than were asked for are said. 0 with the cause: none. */
+static size_t
+possible(const struct stage *st, const struct listener_options *o, struct error *why)
 {
-	const rlim_t wanted = connections + SPARE_FILES;
-	struct rlimit r;
+	const size_t most = descriptors_raise();
+	const size_t n = config_connections(st->cfg, o->connections, most);
+	struct error text;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
-		return;
-	r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
-	setrlimit(RLIMIT_NOFILE, &r);
+	if (!config_connections_short(st->cfg, o->connections, most, &text))
+		return n;
+	if (n == 0)
+		error_set(why, "%s", text.text);
+	else
+		log_warn("few descriptors", LF_TEXT("listen", o->listen),
+			LF_TEXT("cause", text.text));
+	return n;
 }
 
 static struct addrinfo *
@@ -164,14 +170,14 @@ start(struct listener *l, const struct listener_options *o, const struct addrinf
 		flags |= MHD_USE_IPv6;
 	return MHD_start_daemon(flags, (uint16_t)o->port, NULL, NULL, listener_access, l,
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->silent_ms + 999) / 1000),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_bytes + POOL_MORE,
-		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
-		unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, listener_over, l,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-		(unsigned)BACKLOG, o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
-		(unsigned)1, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)((o->silent_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		o->header_bytes + POOL_MORE, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		listener_over, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
+		o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END, (unsigned)1,
+		MHD_OPTION_END);
 }
 
 /* True: call again at once. */
@@ -251,9 +257,9 @@ listener_new(struct stage *st, const struct listener_options *options,
 	}
 	*l = (struct listener){
 		.calls = *calls, .open = options->open, .header_bytes = options->header_bytes};
-	l->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	raise_files(options->connections);
-	if (l->again < 0)
+	l->limit = possible(st, options, why);
+	l->again = l->limit ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+	if (l->limit && l->again < 0)
 		error_set(why, "cannot listen: %s", strerror(errno));
 	if (l->again < 0 || !begin_to_listen(l, st, options, why))
 		listener_destroy(&l);

@@ -42,6 +42,7 @@ struct listener {
 	double *open;
 	struct connection **fds, *nudges; /* by descriptor; those to be told to read */
 	size_t fds_room, header_bytes;
+	size_t limit; /* connections at most */
 	int again; /* eventfd: the library has more to do though its descriptor is silent */
 	bool draining;
 };

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/descriptors.h"
 #include "lib/base/file.h"
 #include "lib/base/harden.h"
 #include "lib/base/log.h"
+#include "lib/config/config_descriptors.h"
 #include "proto/processes.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
@@ -400,6 +402,18 @@ write_log(void *arg)
 	log_flush();
 }
 
+/* libzmq ends the process where a connection of ours finds none. */
+static void
+raise_descriptors(const struct stage *st)
+{
+	const size_t most = descriptors_raise();
+	const size_t needed = config_descriptors(st->cfg, st->name);
+
+	if (most < needed)
+		log_warn("few descriptors", LF_UINT("limit", most), LF_UINT("needed", needed),
+			LF_TEXT("raise", "ulimit -Hn, LimitNOFILE="));
+}
+
 static void
 open_loop(struct stage *st)
 {
@@ -442,6 +456,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 		fprintf(stderr, "trotline-%s: %s\n", name, why.text);
 		exit(EXIT_USAGE);
 	}
+	raise_descriptors(st);
 	st->priv->signals = open_signals();
 	st->priv->lock = take_place(st, &why);
 	if (st->priv->signals < 0 || st->priv->lock < 0)
