@@ -17,7 +17,7 @@
 #include "questions.h"
 
 enum { TICK_MS = 50, SECOND_MS = 1000, BURST = 512 };
-enum { CONNECTIONS = 64, HEADERS = 16384, IDLE_MS = 30000, REQUEST_MS = 10000 };
+enum { CONNECTIONS = 64, HEADERS = 16384, IDLE_MS = 30000, HEAD_MS = 5000, REQUEST_MS = 10000 };
 enum { BODY_MAX = 65536, BODY_READ = 16 * BODY_MAX };
 
 /* ---- the figures ---- */
@@ -50,7 +50,8 @@ on_second(void *arg)
 	if (all)
 		board_sample(a->board, all, clock_mono_ms());
 	metrics_destroy(&all);
-	listener_sweep(a->listener, clock_mono_ms(), IDLE_MS, REQUEST_MS);
+	listener_sweep(a->listener, clock_mono_ms(),
+		&(struct listener_times){IDLE_MS, HEAD_MS, REQUEST_MS});
 	trace_rest(&a->trace, clock_mono_ms());
 }
 
@@ -151,6 +152,8 @@ page_for(struct admin *a, struct listener_request *rq)
 		page.wait_s = wait_s;
 		return page;
 	}
+	if ((rq->probe && !route_is_shown(route.kind)) || rq->crowded)
+		return page_error(503, "Too many connections");
 	if (rq->body > BODY_MAX)
 		return page_error(413, "Body too large");
 	return route.kind == ROUTE_NONE ? not_there(&route) : admin_answer(a, rq, &route);
@@ -198,6 +201,7 @@ listen_for(struct admin *a)
 		.address = a->st->cfg->admin.address,
 		.port = a->st->cfg->admin.port,
 		.connections = CONNECTIONS,
+		.each = CONNECTIONS, /* operators come from one */
 		.header_bytes = HEADERS,
 		.silent_ms = IDLE_MS,
 	};

@@ -27,7 +27,8 @@ struct exchange {
 	enum exchange_state state;
 	uint32_t slot, generation;
 	void *connection; /* the listener's request */
-	struct target target; /* decided once, with the headers: a reload may come before the rest */
+	struct target
+		target; /* decided once, with the headers: a reload may come before the rest */
 	const struct config_source *source;
 	size_t share; /* 1 + index of the source that it counts against, 0: none */
 	bool batch;

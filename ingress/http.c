@@ -120,6 +120,13 @@ path_of(const struct listener_request *rq)
 	return rq->target && target_hides_slash(rq->target) ? "" : rq->path;
 }
 
+/* What one connection too many may ask. */
+static bool
+is_probe(const struct target *t)
+{
+	return t->kind == TARGET_HEALTH || t->kind == TARGET_METRICS || t->kind == TARGET_READY;
+}
+
 /* A place in the table for a request that may have one. Without its target, which a signature may
  * cover, its sender would be blamed for our lack of memory. */
 static enum refusal_cause
@@ -129,6 +136,8 @@ find_place(struct http *h, struct listener_request *rq, const struct target *t)
 
 	if (h->draining)
 		return REFUSAL_STOPPING;
+	if (rq->crowded || (rq->probe && !is_probe(t)))
+		return REFUSAL_CONNECTIONS;
 	if (!rq->target)
 		return REFUSAL_MEMORY;
 	x = exchange_open(h->table, rq, clock_mono_ms());
@@ -263,6 +272,7 @@ on_complete(void *arg, struct listener_request *rq)
 		break;
 	case TARGET_HEALTH:
 	case TARGET_METRICS:
+	case TARGET_READY:
 		answer_page(h, x, t->kind);
 		break;
 	case TARGET_ASK:
@@ -351,7 +361,8 @@ listen_for(struct http *h, struct stage *st, struct error *why)
 		.header_bytes = h->cfg->limits.header_bytes,
 		.silent_ms = h->cfg->limits.idle_timeout_ms,
 		.shared = h->cfg->processes.ingress > 1,
-		.open = metric(h->metrics, METRIC_FAMILY_CONNECTIONS, ""),
+		.each = h->cfg->limits.connections_each,
+		.figures = true,
 	};
 
 	return listener_new(st, &options, &calls, why);
@@ -408,6 +419,7 @@ http_drain(struct http *h)
 void
 http_sweep(struct http *h, uint64_t now_ms)
 {
-	listener_sweep(h->listener, now_ms, h->cfg->limits.idle_timeout_ms,
-		h->cfg->limits.request_timeout_ms);
+	listener_sweep(h->listener, now_ms,
+		&(struct listener_times){h->cfg->limits.idle_timeout_ms,
+			h->cfg->limits.head_timeout_ms, h->cfg->limits.request_timeout_ms});
 }

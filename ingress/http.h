@@ -21,7 +21,7 @@ struct http_calls {
 	void *arg;
 	/* A whole request has come in and its connection is suspended. */
 	void (*request)(void *arg, struct exchange *x);
-	/* The page for TARGET_HEALTH or TARGET_METRICS: text for free(), or NULL. */
+	/* The page for TARGET_HEALTH, TARGET_METRICS or TARGET_READY: text for free(), or NULL. */
 	char *(*page)(void *arg, enum target_kind kind, unsigned *status);
 	/* Between two turns of HTTP; true: something came of it. */
 	bool (*between)(void *arg);

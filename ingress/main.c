@@ -12,6 +12,7 @@
 #include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/config/config_descriptors.h"
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/board.h"
 #include "lib/stage/stage.h"
@@ -227,9 +228,11 @@ static char *
 page(void *arg, enum target_kind kind, unsigned *status)
 {
 	struct ingress *in = arg;
+	const enum board_page which = kind == TARGET_METRICS ? BOARD_METRICS
+				      : kind == TARGET_READY ? BOARD_READY
+							     : BOARD_HEALTH_SHOWN;
 
-	return board_page(in->board, kind == TARGET_METRICS ? BOARD_METRICS : BOARD_HEALTH_SHOWN,
-		in->st->metrics, clock_mono_ms(), status);
+	return board_page(in->board, which, in->st->metrics, clock_mono_ms(), status);
 }
 
 /* ---- life ---- */
@@ -258,12 +261,13 @@ ingress_new(struct stage *st)
 	const struct config *cfg = st->cfg;
 	struct ingress *in = calloc(1, sizeof *in);
 	const struct http_calls calls = {in, on_request, page, pass_on};
+	const size_t places = cfg->limits.connections + CONNECTIONS_PROBES + CONNECTIONS_CLOSING;
 	struct error why = {"out of memory"};
 
 	if (!in || RAND_bytes((unsigned char *)&in->boot, sizeof in->boot) != 1)
 		stage_fail("cannot start", &why);
 	in->st = st;
-	in->table = exchanges_new(cfg->limits.connections, cfg->limits.memory_bytes);
+	in->table = exchanges_new(places, cfg->limits.memory_bytes);
 	in->board = board_new(cfg, "ingress", st->instance);
 	msgpack_zone_init(&in->zone, 16384);
 	msgpack_sbuffer_init(&in->out);

@@ -16,6 +16,8 @@
 		"over limits.event_size or batch_size, or what its provider sends")                \
 	X(STOPPING, 503, "Service unavailable", "this process drains")                             \
 	X(PLACES, 503, "Service unavailable", "limits.connections requests are under way")         \
+	X(CONNECTIONS, 503, "Too many connections",                                                \
+		"of its address, or limits.connections; it may only ask for the pipeline's state") \
 	X(SHARE, 503, "Service unavailable", "its source has half of them")                        \
 	X(MEMORY, 503, "Service unavailable", "limits.memory is used, or memory is short")         \
 	X(NO_VERDICT, 503, "No verdict in time", "limits.answer_timeout is over")

@@ -82,6 +82,8 @@ target_of(const struct config *cfg, const char *method, const char *path)
 		return read_only(TARGET_METRICS, method);
 	if (cfg->public_pages && slice_is(s, "/webhooks/health"))
 		return read_only(TARGET_HEALTH, method);
+	if (slice_is(s, "/readyz"))
+		return read_only(TARGET_READY, method);
 	if (slice_is(s, "*")) /* all of the server */
 		return refused(REFUSAL_METHOD, "GET, HEAD, POST");
 	if (!slice_starts(s, PREFIX))

@@ -13,6 +13,7 @@ enum target_kind {
 	TARGET_PROBE,   /* GET or HEAD on a source's path */
 	TARGET_HEALTH,  /* GET /webhooks/health */
 	TARGET_METRICS, /* GET /metrics */
+	TARGET_READY,   /* GET /readyz */
 	TARGET_REFUSED,
 };
 

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "config_private.h"
+#include "lib/base/peer.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -64,6 +65,19 @@ check_together(const struct config_load *ld)
 	if (cfg->admin.listen && cfg->admin.port == cfg->port &&
 		strcmp(cfg->admin.address, cfg->address) == 0)
 		return config_fault(ld, "admin.listen", "is the address of `listen`");
+	return true;
+}
+
+static bool
+check_proxies(const struct config_load *ld)
+{
+	struct network network;
+	struct error why;
+
+	for (size_t i = 0; i < ld->cfg->trusted_proxies_count; i++)
+		if (!network_read(ld->cfg->trusted_proxies[i], &network, &why))
+			return config_fault(
+				ld, config_key("trusted_proxies[%zu]", i).text, "%s", why.text);
 	return true;
 }
 
@@ -137,8 +151,8 @@ static bool
 take_all(const struct config_load *ld)
 {
 	bool ok = config_take_all(ld) && check_admin(ld) && check_together(ld) &&
-		  check_retries(ld) && config_check_sources(ld) && config_join_handlers(ld) &&
-		  check_socket_paths(ld);
+		  check_proxies(ld) && check_retries(ld) && config_check_sources(ld) &&
+		  config_join_handlers(ld) && check_socket_paths(ld);
 
 	/* Only now: two sources may name the same variable. */
 	if (ok && ld->mode == CONFIG_NO_SECRETS)

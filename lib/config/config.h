@@ -67,6 +67,10 @@ struct config {
 	uint64_t public_pages; /* /webhooks/health and /metrics are shown on `listen`, too */
 	uint64_t log_level;    /* enum log_level */
 
+	char **trusted_proxies; /* networks whose header tells for whom they ask */
+	size_t trusted_proxies_count;
+	uint64_t proxy_header; /* which one: 0 X-Forwarded-For, 1 Forwarded */
+
 	struct config_source *sources;
 	size_t sources_count;
 
@@ -76,7 +80,8 @@ struct config {
 
 	struct { /* bytes, numbers, ms */
 		uint64_t event_bytes, batch_bytes, batch_events, header_bytes, connections;
-		uint64_t idle_timeout_ms, request_timeout_ms, answer_timeout_ms;
+		uint64_t connections_each; /* of one address; 0: a quarter, 64 at least */
+		uint64_t idle_timeout_ms, head_timeout_ms, request_timeout_ms, answer_timeout_ms;
 		uint64_t memory_bytes; /* of request bodies under way in one ingress */
 	} limits;
 

@@ -43,6 +43,8 @@ const struct config_option config_options[] = {
 	TOP("listen", listen, ADDRESS, "127.0.0.1:8080", "", "", RESTART),
 	TOP("data_dir", data_dir, PATH, "./var", "", "", RESTART),
 	TOP("public_pages", public_pages, FLAG, "true", "", "", LIVE),
+	LIST_OF(config, "trusted_proxies", trusted_proxies, TEXTS, "64", RESTART),
+	TOP("proxy_header", proxy_header, CHOICE, "x-forwarded-for", "x-forwarded-for forwarded", "", RESTART),
 	TOP("log_level", log_level, CHOICE, "info", "debug info warn error", "", LIVE),
 
 	LIST_OF(config, "sources", sources, LIST, "64", REQUIRED),
@@ -71,11 +73,13 @@ const struct config_option config_options[] = {
 	HANDLER("handlers[].processes", processes, COUNT, "1", "0", "32", RESTART),
 
 	TOP("limits.connections", limits.connections, COUNT, "4096", "1", "65536", RESTART),
+	TOP("limits.connections_per_address", limits.connections_each, COUNT, "0", "0", "65536", RESTART),
 	TOP("limits.event_size", limits.event_bytes, SIZE, "1MiB", "1KiB", "64MiB", RESTART),
 	TOP("limits.batch_size", limits.batch_bytes, SIZE, "10MiB", "1KiB", "256MiB", RESTART),
 	TOP("limits.batch_events", limits.batch_events, COUNT, "10000", "1", "1000000", LIVE),
 	TOP("limits.header_size", limits.header_bytes, SIZE, "16KiB", "1KiB", "1MiB", RESTART),
 	TOP("limits.idle_timeout", limits.idle_timeout_ms, DURATION, "60s", "1s", "1h", RESTART),
+	TOP("limits.head_timeout", limits.head_timeout_ms, DURATION, "10s", "100ms", "1h", LIVE),
 	TOP("limits.request_timeout", limits.request_timeout_ms, DURATION, "30s", "100ms", "1h", LIVE),
 	TOP("limits.answer_timeout", limits.answer_timeout_ms, DURATION, "3s", "10ms", "5m", LIVE),
 	TOP("limits.memory", limits.memory_bytes, SIZE, "256MiB", "1MiB", "64GiB", RESTART),

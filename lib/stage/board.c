@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "lib/base/clock.h"
 #include "proto/processes.h"
 
-enum { STALE_MS = 5000, SAMPLE_MS = 1000 };
+enum { STALE_MS = 5000, SAMPLE_MS = 1000, FULL_S = 5 };
 
 struct board *
 board_new(const struct config *cfg, const char *self, uint64_t instance)
@@ -211,6 +212,12 @@ board_look(const struct board *b, struct metrics *own)
 			1 - (double)st.f_bavail / (double)st.f_blocks;
 }
 
+double
+board_since(const struct metrics *m, enum metric_family family)
+{
+	return (double)clock_wall_ms() / 1e3 - metrics_sum(m, family, "");
+}
+
 /* Some process of the stage lives and is not on its way out. */
 static bool
 takes_work(const struct board *b, const char *stage, uint64_t now_ms, struct error *why)
@@ -239,5 +246,7 @@ board_open(const struct board *b, const struct metrics *joined, uint64_t now_ms,
 			return false;
 	if (limit > 0 && used >= limit)
 		return error_set(why, "journal full");
+	if (board_since(joined, METRIC_FAMILY_CONNECTIONS_FULL) < FULL_S)
+		return error_set(why, "out of connections: new ones are refused");
 	return true;
 }

@@ -233,6 +233,18 @@ check_disk(const struct board *b, struct report *r, const struct metrics *m)
 			free_percent, b->cfg->data_dir);
 }
 
+/* Whoever holds them is a stranger: the log names the address, the public page does not. */
+static void
+check_connections(const struct board *b, struct report *r, const struct metrics *m)
+{
+	if (board_since(m, METRIC_FAMILY_CONNECTIONS_SHORT) > BOARD_SHORT_S)
+		return;
+	alert(r, false,
+		"connections: out of connections (%.0f of %.0f open), the longest idle give way: \"out of connections\" in %s/log/ingress.0.log names who holds most; block it, or name a proxy in trusted_proxies",
+		metrics_sum(m, METRIC_FAMILY_CONNECTIONS, ""),
+		metrics_sum(m, METRIC_FAMILY_CONNECTIONS_LIMIT, ""), b->cfg->data_dir);
+}
+
 static void
 check_rates(const struct board *b, struct report *r, const struct vitals *v)
 {
@@ -374,6 +386,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_unread(b, r, joined);
 	board_check_stores(b, r, joined, now_ms);
 	check_disk(b, r, joined);
+	check_connections(b, r, joined);
 	check_rates(b, r, &v);
 	if (viewer == BOARD_STRANGER) {
 		hide(r, b->cfg->path, "trotline.yaml");

@@ -8,7 +8,10 @@
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 
-/* {status: "ready"}, or {error: what is missing}. */
+static const char short_of_connections[] =
+	"out of connections: the longest idle give way; the log of ingress names who holds most";
+
+/* {status: "ready"}, with a warning where it may not be so for long, or {error: what is missing}. */
 static char *
 ready(const struct board *b, const struct metrics *all, uint64_t now_ms, unsigned *status)
 {
@@ -22,6 +25,8 @@ ready(const struct board *b, const struct metrics *all, uint64_t now_ms, unsigne
 	*status = open ? 200 : 503;
 	msgpack_zone_init(&zone, 1024);
 	m = map_in(&zone);
+	if (open && board_since(all, METRIC_FAMILY_CONNECTIONS_SHORT) < BOARD_SHORT_S)
+		map_text(&m, "warning", slice_of(short_of_connections));
 	map_text(&m, open ? "status" : "error", slice_of(open ? "ready" : why.text));
 	object = map_object(&m);
 	text = json_write(&object, false);

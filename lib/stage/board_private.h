@@ -4,7 +4,7 @@
 
 #include "board.h"
 
-enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60 };
+enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60, BOARD_SHORT_S = 30 };
 
 struct process {
 	char stage[WIDTH_WHO + 1];
@@ -54,6 +54,9 @@ void board_check_stores(
 
 /* Processes of a stage that have spoken lately; this very one is among them. */
 size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
+
+/* Seconds since the time that a family tells; very many where it never was. */
+double board_since(const struct metrics *m, enum metric_family family);
 
 struct totals board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
 

@@ -15,7 +15,7 @@
 #include "listener_private.h"
 #include "proto/limits.h"
 
-enum { RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
+enum { PROBE_MS = 2000, RUNS = 64, STOP_RUNS = 16, BACKLOG = 4096 };
 
 /* What the library keeps of a connection beside the headers. It wipes the whole pool after each
  * request, so it is no larger than need be. */
@@ -36,8 +36,9 @@ connection_free(struct listener *l, struct connection *c)
 	*c->back = c->next;
 	if (c->next)
 		c->next->back = c->back;
-	if (l->open)
-		--*l->open;
+	if (l->metrics)
+		--*metric(l->metrics, METRIC_FAMILY_CONNECTIONS, "");
+	listener_forget(c);
 	listener_read_close(c);
 	free(c->target);
 	free(c);
@@ -63,9 +64,9 @@ connection_new(struct listener *l, struct MHD_Connection *mhd)
 	if (c->next)
 		c->next->back = &c->next;
 	l->connections = c;
-	if (l->open)
-		++*l->open;
-	if (!listener_read_open(c)) {
+	if (l->metrics)
+		++*metric(l->metrics, METRIC_FAMILY_CONNECTIONS, "");
+	if (!listener_read_open(c) || !listener_admit(c)) {
 		connection_free(l, c);
 		return NULL;
 	}
@@ -170,14 +171,15 @@ start(struct listener *l, const struct listener_options *o, const struct addrinf
 		flags |= MHD_USE_IPv6;
 	return MHD_start_daemon(flags, (uint16_t)o->port, NULL, NULL, listener_access, l,
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)l->limit, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)((o->silent_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		o->header_bytes + POOL_MORE, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		listener_over, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
-		o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END, (unsigned)1,
-		MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(l->limit + CONNECTIONS_PROBES + CONNECTIONS_CLOSING),
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->silent_ms + 999) / 1000),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_bytes + POOL_MORE,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+		unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, listener_over, l,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+		(unsigned)BACKLOG, o->shared ? MHD_OPTION_LISTENING_ADDRESS_REUSE : MHD_OPTION_END,
+		(unsigned)1, MHD_OPTION_END);
 }
 
 /* True: call again at once. */
@@ -255,12 +257,16 @@ listener_new(struct stage *st, const struct listener_options *options,
 		error_set(why, "out of memory");
 		return NULL;
 	}
-	*l = (struct listener){
-		.calls = *calls, .open = options->open, .header_bytes = options->header_bytes};
+	*l = (struct listener){.calls = *calls,
+		.metrics = options->figures ? st->metrics : NULL,
+		.header_bytes = options->header_bytes,
+		.again = -1};
 	l->limit = possible(st, options, why);
-	l->again = l->limit ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
-	if (l->limit && l->again < 0)
-		error_set(why, "cannot listen: %s", strerror(errno));
+	if (l->limit && listener_admit_open(l, st->cfg, options->each, why)) {
+		l->again = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (l->again < 0)
+			error_set(why, "cannot listen: %s", strerror(errno));
+	}
 	if (l->again < 0 || !begin_to_listen(l, st, options, why))
 		listener_destroy(&l);
 	return l;
@@ -285,6 +291,7 @@ listener_destroy(struct listener **l_p)
 	if (l->daemon)
 		MHD_stop_daemon(l->daemon);
 	listener_read_from(NULL);
+	listener_admit_close(l);
 	free(l->fds);
 	if (l->again >= 0)
 		close(l->again);
@@ -298,20 +305,32 @@ listener_drain(struct listener *l)
 	l->draining = true;
 }
 
-static bool
-is_late(const struct connection *c, uint64_t now_ms, uint64_t idle_ms, uint64_t request_ms)
+/* What takes too long on a connection, in a word; NULL: nothing. */
+static const char *
+late(const struct connection *c, uint64_t now_ms, const struct listener_times *t)
 {
-	if (c->waited)
-		return false;
-	return now_ms - c->since_ms > idle_ms + request_ms ||
-	       (c->came_ms > 0 && now_ms - c->came_ms > request_ms);
+	const uint64_t came_ms = c->came_ms ? now_ms - c->came_ms : 0;
+
+	if (c->probe && now_ms - c->since_ms > PROBE_MS)
+		return "probe";
+	if (c->phase == ANSWERED)
+		return now_ms - c->done_ms > t->request_ms ? "answer" : NULL;
+	if (c->phase == COMING)
+		return came_ms > t->request_ms ? "request" : NULL;
+	if (c->phase != IDLE)
+		return NULL;
+	if (came_ms > t->head_ms || came_ms > t->request_ms)
+		return "head";
+	return now_ms - c->since_ms > t->idle_ms + came_ms ? "idle" : NULL;
 }
 
-/* The shutdown makes the library see the connection's end. */
 void
-listener_sweep(struct listener *l, uint64_t now_ms, uint64_t idle_ms, uint64_t request_ms)
+listener_sweep(struct listener *l, uint64_t now_ms, const struct listener_times *times)
 {
-	for (struct connection *c = l->connections; c; c = c->next)
-		if (c->fd >= 0 && is_late(c, now_ms, idle_ms, request_ms))
-			shutdown(c->fd, SHUT_RDWR);
+	for (struct connection *c = l->connections; c; c = c->next) {
+		const char *cause = c->ended ? NULL : late(c, now_ms, times);
+
+		if (cause)
+			listener_end(c, cause);
+	}
 }

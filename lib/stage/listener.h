@@ -28,8 +28,10 @@ struct listener_request {
 	const char *target; /* path and query as they came; NULL: memory was short */
 	enum head_fault
 		fault; /* it is to be refused for this, by begin or, if it came later, complete */
-	size_t body;   /* bytes of it so far */
-	void *owner;   /* the owner's; NULL at first */
+	bool probe; /* its connection is one too many: it may ask how the pipeline is, and no more */
+	bool crowded; /* its client has too many requests under way through a proxy */
+	size_t body;  /* bytes of it so far */
+	void *owner;  /* the owner's; NULL at first */
 };
 
 struct listener_calls {
@@ -50,11 +52,12 @@ struct listener_options {
 	const char *listen;  /* for messages */
 	const char *address; /* numeric */
 	uint64_t port;
-	size_t connections;  /* at most; more are not accepted */
+	size_t connections; /* at most, and as the system allows; then the longest idle gives way */
+	size_t each;        /* at most of one address; 0: a quarter, 64 at least */
 	size_t header_bytes; /* of a request's headers, at most */
 	uint64_t silent_ms;  /* a connection on which nothing moves for so long is closed */
 	bool shared;         /* other processes listen on the same port */
-	double *open;        /* a figure: connections now; or NULL */
+	bool figures;        /* the stage's figures tell of its connections */
 };
 
 /* Listens. NULL with the cause. st and what it is given pointers to outlive it. */
@@ -70,10 +73,13 @@ void listener_run(struct listener *l);
 /* From now on each answer closes its connection. */
 void listener_drain(struct listener *l);
 
-/* Cuts connections on which a request takes longer than request_ms to come in, or to be answered at
- * once, and those without a request for longer than both together. The library's own time-out
- * sees silence only. */
-void listener_sweep(struct listener *l, uint64_t now_ms, uint64_t idle_ms, uint64_t request_ms);
+/* Cuts connections on which a request's head takes longer than head_ms to come in, all of it longer
+ * than request_ms, its answer longer than that to leave, and those without a request for longer than
+ * idle_ms. The library's own time-out sees silence only. */
+struct listener_times {
+	uint64_t idle_ms, head_ms, request_ms;
+};
+void listener_sweep(struct listener *l, uint64_t now_ms, const struct listener_times *times);
 
 /* ---- a request ---- */
 

@@ -57,7 +57,8 @@ respond(struct connection *c, const struct listener_answer *answer)
 	add_headers(r, answer->headers);
 	if (c->rq.fault == HEAD_CODING)
 		add_coding(c, r);
-	if (c->listener->draining || c->intake.fault)
+	if (c->listener->draining || c->intake.fault || c->probe ||
+		crowd_is_near(c->listener->crowd))
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	queued = MHD_queue_response(c->mhd, answer->status, r);
 	MHD_destroy_response(r);
@@ -80,7 +81,7 @@ respond_ready(struct connection *c)
 
 	c->answer.body = NULL;
 	drop_answer(c);
-	c->phase = ANSWERED;
+	listener_phase(c, ANSWERED);
 	return queued;
 }
 
@@ -109,7 +110,7 @@ listener_answer(struct listener_request *rq, const struct listener_answer *answe
 		c->answer.headers = copy_of(answer->headers);
 		listener_resume(c);
 	} else {
-		c->phase = ANSWERED;
+		listener_phase(c, ANSWERED);
 		c->cut |= !respond(c, answer);
 	}
 }
@@ -119,8 +120,7 @@ listener_wait(struct listener_request *rq)
 {
 	struct connection *c = (struct connection *)rq;
 
-	c->phase = WAITING;
-	c->waited = true;
+	listener_phase(c, WAITING);
 	MHD_suspend_connection(c->mhd);
 }
 
@@ -163,8 +163,11 @@ begin(struct connection *c, const char *method, const char *path)
 	c->rq = (struct listener_request){.method = method,
 		.path = path_in(path),
 		.target = path_in(c->target),
-		.fault = c->intake.fault};
-	c->phase = COMING;
+		.fault = c->intake.fault,
+		.probe = c->probe};
+	listener_phase(c, COMING);
+	if (c->proxy)
+		listener_client(c);
 	if (!c->rq.fault)
 		listener_headers(&c->rq, look_at_header, c);
 	return calls->begin(calls->arg, &c->rq);
@@ -191,7 +194,7 @@ listener_access(void *arg, struct MHD_Connection *mhd, const char *path, const c
 	const struct listener_calls *calls = &((struct listener *)arg)->calls;
 
 	(void)version;
-	if (!c || c->cut)
+	if (!c || c->cut || c->ended)
 		return MHD_NO;
 	if (!*context) {
 		*context = c;
@@ -220,9 +223,8 @@ listener_over(
 		return;
 	l->calls.over(l->calls.arg, &c->rq);
 	drop_answer(c);
-	c->phase = IDLE;
-	c->waited = false;
 	c->since_ms = clock_mono_ms();
+	listener_phase(c, IDLE);
 	listener_read_next(c);
 	*context = NULL;
 }
@@ -245,7 +247,7 @@ listener_query(const struct listener_request *rq, const char *name)
 
 /* The port; 0: the address cannot be told. */
 static unsigned
-peer_of(const struct listener_request *rq, char address[LISTENER_ADDRESS_MAX])
+peer_address(const struct listener_request *rq, char address[LISTENER_ADDRESS_MAX])
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		((const struct connection *)rq)->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -271,14 +273,14 @@ peer_of(const struct listener_request *rq, char address[LISTENER_ADDRESS_MAX])
 void
 listener_address(const struct listener_request *rq, char out[LISTENER_ADDRESS_MAX])
 {
-	peer_of(rq, out);
+	peer_address(rq, out);
 }
 
 void
 listener_peer(const struct listener_request *rq, char out[LISTENER_PEER_MAX])
 {
 	char address[LISTENER_ADDRESS_MAX];
-	const unsigned port = peer_of(rq, address);
+	const unsigned port = peer_address(rq, address);
 	const bool six = strchr(address, ':') != NULL;
 
 	out[0] = '\0';

@@ -23,6 +23,14 @@
 	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                      \
 		"Requests to the admin listener by status")                                         \
 	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")             \
+	X(CONNECTIONS_LIMIT, "webhook_http_connections_limit", GAUGE, SUM,                          \
+		"Connections that may be open")                                                     \
+	X(CONNECTIONS_ENDED, "webhook_http_connections_ended_total", COUNTER, SUM,                  \
+		"Connections ended before their time, by cause")                                    \
+	X(CONNECTIONS_SHORT, "webhook_http_connections_short_timestamp_seconds", GAUGE, MAX,        \
+		"When one last gave way, or was refused, as too many were open")                    \
+	X(CONNECTIONS_FULL, "webhook_http_connections_full_timestamp_seconds", GAUGE, MAX,          \
+		"When one was last refused as no other could give way")                             \
 	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                 \
 		"Age of the oldest event without an end")                                           \
 	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")        \
