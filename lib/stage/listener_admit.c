@@ -12,7 +12,7 @@
 #include "lib/base/log.h"
 #include "listener_private.h"
 
-enum { EACH_LEAST = 64, TELL_MS = 5000 };
+enum { EACH_LEAST = 64, TELL_MS = 5000, LOOKS = 64 };
 
 /* ---- life ---- */
 
@@ -149,6 +149,31 @@ connection_of(struct crowd_member *m)
 	return (struct connection *)(void *)((char *)m - offsetof(struct connection, member));
 }
 
+/* A request may have come that has not been read yet. */
+static bool
+has_come(const struct connection *c)
+{
+	char byte;
+
+	return c->member.state == CROWD_IDLE && c->came_ms == 0 &&
+	       recvfrom(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) > 0;
+}
+
+/* Who gives way; NULL: nobody. */
+static struct connection *
+first_to_go(const struct connection *c, const struct peer *counted, enum crowd_want want)
+{
+	struct crowd *crowd = c->listener->crowd;
+	struct crowd_member *m;
+
+	for (int i = 0;; i++) {
+		m = crowd_first_to_go(crowd, counted, want, c->since_ms);
+		if (!m || i == LOOKS || !has_come(connection_of(m)))
+			return m ? connection_of(m) : NULL;
+		crowd_move(crowd, m, CROWD_IDLE, c->since_ms);
+	}
+}
+
 bool
 listener_admit(struct connection *c)
 {
@@ -157,20 +182,20 @@ listener_admit(struct connection *c)
 	const struct peer whole = peer_of(info ? info->client_addr : NULL);
 	const struct peer counted = peer_counted(whole);
 	struct listener *l = c->listener;
-	struct crowd_member *first;
+	struct connection *first;
 	enum crowd_want want;
 
 	c->proxy = forwarded_trusts(l->trusted, l->trusted_count, &whole);
 	want = crowd_wants(l->crowd, &counted, c->proxy);
 	if (want == CROWD_ROOM)
 		return crowd_enter(l->crowd, &c->member, &counted, c->since_ms);
-	first = crowd_first_to_go(l->crowd, &counted, want, c->since_ms);
+	first = first_to_go(c, &counted, want);
 	note(l, want, !first && want == CROWD_LIMIT, c->since_ms);
 	if (!first) {
 		become_probe(c);
 		return true;
 	}
-	listener_end(connection_of(first), want == CROWD_ADDRESS ? "address" : "limit");
+	listener_end(first, want == CROWD_ADDRESS ? "address" : "limit");
 	return crowd_enter(l->crowd, &c->member, &counted, c->since_ms);
 }
 

@@ -159,10 +159,12 @@ def test_a_thousand_connections_at_once_are_served_without_an_error(start):
 
 def test_one_connection_more_than_the_limit_waits_or_is_refused_and_hurts_nobody(start):
     pipeline = start(settings={"limits": {"connections": 50}})
-    socks = connect_all(pipeline, 45)
-    more = [pipeline.connect() for _ in range(20)]
+    socks = connect_all(pipeline, 40)
+    pipeline["ingress"].signal(signal.SIGSTOP)
     for sock, request in zip(socks, post_of([event() for _ in socks])):
         sock.sendall(request)
+    more = [pipeline.connect() for _ in range(20)]
+    pipeline["ingress"].signal(signal.SIGCONT)
     answers, _ = answers_of(socks)
     assert {answer.status for answer in answers} == {202}
     for sock in socks + more:

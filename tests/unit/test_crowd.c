@@ -45,8 +45,8 @@ holds(const char *network, const char *address)
 	struct peer peer;
 	struct error why;
 
-	cr_assert(network_read(network, &n, &why), "%s", why.text);
-	cr_assert(peer_read(slice_of(address), &peer));
+	cr_assert(network_read(network, &n, &why) && peer_read(slice_of(address), &peer), "%s, %s",
+		network, address);
 	return network_holds(&n, &peer);
 }
 
