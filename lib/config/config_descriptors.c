@@ -6,29 +6,42 @@
 #include "config_processes.h"
 
 /* An own end, twice a process, as one that comes back may be there before the one that went is
- * closed; a route's socket costs the router three. Counted at 24 and at 50 processes: ingress has 56
- * and 96, the router 110 and 133. */
-enum { OWN = 32, A_PROCESS = 2, PIPES_A_PROCESS = 4, A_ROUTE = 4, PASSERS_BY = 32, LEAST = 16 };
+ * closed; the router's socket for a route; what ingress has for each validator alone. Counted at 24
+ * and at 50 processes, of them 8 validators: ingress has 54 and 122, the router 110 and 133. */
+enum { OWN = 32, A_PROCESS = 2, A_ROUTE = 4, A_VALIDATOR = 5, PIPES_A_PROCESS = 4 };
+enum { PASSERS_BY = 32, LEAST = 8 };
 
-size_t
-config_descriptors(const struct config *cfg, const char *stage)
+static size_t
+processes_of(const struct config *cfg)
 {
-	const size_t routes = strcmp(stage, "router") == 0 ? cfg->handlers_count : 0;
-	const size_t each = strcmp(stage, "supervisord") == 0 ? PIPES_A_PROCESS : A_PROCESS;
 	struct planned_process plan[PLAN_MAX];
 	const size_t n = config_processes(cfg, plan);
 	size_t processes = 0;
 
 	for (size_t i = 0; i < n; i++)
 		processes += plan[i].wanted > 0 ? plan[i].wanted : 1;
-	return OWN + each * processes + A_ROUTE * routes + PASSERS_BY;
+	return processes;
+}
+
+size_t
+config_descriptors(const struct config *cfg, const char *stage)
+{
+	const size_t n = processes_of(cfg);
+
+	if (strcmp(stage, "supervisord") == 0)
+		return OWN + PIPES_A_PROCESS * n;
+	if (strcmp(stage, "router") == 0)
+		return OWN + A_PROCESS * n + A_ROUTE * cfg->handlers_count + PASSERS_BY;
+	if (strcmp(stage, "ingress") == 0)
+		return OWN + A_PROCESS * n + A_VALIDATOR * cfg->processes.validator + PASSERS_BY;
+	return OWN + A_PROCESS * n + PASSERS_BY;
 }
 
 size_t
 config_connections(const struct config *cfg, size_t wanted, size_t descriptors)
 {
 	const size_t others =
-		config_descriptors(cfg, "") + CONNECTIONS_PROBES + CONNECTIONS_CLOSING;
+		config_descriptors(cfg, "ingress") + CONNECTIONS_PROBES + CONNECTIONS_CLOSING;
 
 	if (descriptors < others + LEAST)
 		return 0;
@@ -46,6 +59,6 @@ config_connections_short(
 	error_set(text,
 		"%zu connections instead of %zu: the system's limit is %zu descriptors, of which "
 		"the pipeline needs %zu for itself; raise it (`ulimit -Hn`, LimitNOFILE=)",
-		possible, wanted, descriptors, config_descriptors(cfg, ""));
+		possible, wanted, descriptors, config_descriptors(cfg, "ingress"));
 	return true;
 }

@@ -13,7 +13,7 @@
 size_t config_descriptors(const struct config *cfg, const char *stage);
 
 /* A listener holds so many more at times: probes, and those that are being closed. */
-enum { CONNECTIONS_PROBES = 8, CONNECTIONS_CLOSING = 32 };
+enum { CONNECTIONS_PROBES = 8, CONNECTIONS_CLOSING = 16 };
 
 /* How many connections a listener may hold where the system allows a process so many descriptors:
  * those that are wanted, or fewer. 0: too few for any. */
