@@ -219,6 +219,9 @@ next_block(struct pressing *p, struct error *why)
 	case BLOCK_FAILED:
 		return false;
 	case BLOCK_NONE:
+		free(from->s->block.body);
+		from->s->block.body = NULL;
+		from->s->block.body_room = 0;
 		if (++p->at == p->n && flush_staged(p, why))
 			p->phase = INDEX;
 		else if (p->at == p->n)

@@ -9,9 +9,9 @@
  *
  * Counts and `rolled` change in one transaction, so nothing is counted twice, whatever a kill cuts
  * off. A time at the sender that is far from that of acceptance counts as the latter. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "history_private.h"
 #include "history_roll.h"
@@ -76,36 +76,42 @@ open_file(const char *path, struct error *why)
 {
 	struct roller *r = calloc(1, sizeof *r);
 	int64_t rolled;
+	int cause;
 
 	if (!r) {
 		error_set(why, "out of memory");
 		return NULL;
 	}
 	r->db = sql_open(path, SQL_WRITE, why);
-	if (!r->db || !make_tables(r->db, why) ||
-		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) < 0)
-		roller_close(&r);
-	else
+	if (r->db && make_tables(r->db, why) &&
+		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) >= 0) {
 		r->rolled = (uint64_t)rolled;
-	return r;
+		return r;
+	}
+	cause = r->db ? sql_errno(r->db) : errno;
+	roller_close(&r);
+	errno = cause;
+	return NULL;
 }
 
-/* One that cannot be read is made anew from the segments, once; counts of those that are gone are
+/* One that is damaged is set aside and made anew from the segments; counts of those that are gone are
  * gone with it. */
 struct roller *
 roller_open(const char *folder, struct error *why)
 {
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+	static const char *const ends[] = {"-wal", "-shm", ""};
+	char path[PATH_ROOM], from[PATH_ROOM + 8], to[PATH_ROOM + 24];
 	struct roller *r;
 
 	snprintf(path, sizeof path, "%s/catalogue.db", folder);
 	r = open_file(path, why);
-	if (r || access(path, R_OK) != 0)
+	if (r || errno != EBADMSG)
 		return r;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		snprintf(aside, sizeof aside, "%s%s", path, ends[i]);
-		unlink(aside);
+		snprintf(from, sizeof from, "%s%s", path, ends[i]);
+		snprintf(to, sizeof to, "%s/damaged.catalogue.db%s", folder, ends[i]);
+		if (rename(from, to) != 0 && errno != ENOENT)
+			return NULL;
 	}
 	return open_file(path, why);
 }

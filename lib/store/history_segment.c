@@ -134,6 +134,8 @@ check_format(sqlite3 *db, const char *path, struct error *why)
 {
 	const int64_t format = sql_number(db, "PRAGMA user_version");
 
+	/* It is named when it is whole: so one without tables is damaged. */
+	errno = format == 0 ? EBADMSG : format < 0 ? sql_errno(db) : EINVAL;
 	return format == FORMAT || error_set(why, "%s: has format %lld; this program knows %d",
 					   path, (long long)format, FORMAT);
 }
@@ -163,9 +165,12 @@ segment_open(
 	}
 	s->name = *name;
 	s->db = sql_open(name_path(folder, name, path), use, why);
-	if (!s->db || !check_format(s->db, path, why) || !segment_more_words(s, why) ||
-		(name->last && !read_facts(s, why))) {
+	if (!s->db || !check_format(s->db, path, why)) {
 		cause = errno;
+		segment_close(&s);
+		errno = cause;
+	} else if (!segment_more_words(s, why) || (name->last && !read_facts(s, why))) {
+		cause = sql_errno(s->db);
 		segment_close(&s);
 		errno = cause;
 	}
