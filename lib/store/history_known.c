@@ -112,11 +112,11 @@ ask(struct history *h, struct chunk *c, struct error *why)
 	const struct slice journal = {c->journal, c->n};
 	uint32_t word;
 
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; i + 1 < h->n; i++) {
 		struct known_segment *k = &h->list[i];
 
-		if ((h->open && i + 1 == h->n) || k->damaged || !k->facts.events ||
-			k->facts.seq_max < low || k->facts.seq_min > high)
+		if (k->damaged || !k->facts.events || k->facts.seq_max < low ||
+			k->facts.seq_min > high)
 			continue;
 		k->damaged = !ask_file(h, c, &k->name, why);
 	}
