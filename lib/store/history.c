@@ -133,7 +133,7 @@ settle(struct history *h, struct error *why)
 	if (h->open)
 		leave_open_one(h);
 	known_forget(h->known);
-	s = segment_open(h->folder, &h->list[h->n - 1].name, SQL_WRITE, why);
+	s = segment_open_whole(h->folder, &h->list[h->n - 1].name, SQL_WRITE, why);
 	if (!s || !segment_measure(s, why) || !write_back(s, why)) {
 		h->made = s ? sql_result(s->db) : errno == ENOSPC ? STORE_FULL : STORE_FAILED;
 		segment_close(&s);
@@ -262,7 +262,7 @@ set_aside(struct history *h, const struct segment_name *name, struct error *why)
 static bool
 take_open(struct history *h, const struct segment_name *name, struct error *why)
 {
-	struct segment *s = segment_open(h->folder, name, SQL_WRITE, why);
+	struct segment *s = segment_open_whole(h->folder, name, SQL_WRITE, why);
 	const bool opened = s != NULL;
 	bool damaged = !s && errno == EBADMSG;
 

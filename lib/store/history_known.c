@@ -95,7 +95,8 @@ look_up(struct chunk *c, struct segment *s, uint32_t journal, struct error *why)
 static bool
 ask_file(struct history *h, struct chunk *c, const struct segment_name *name, struct error *why)
 {
-	struct segment *s = segment_open(h->folder, name, name->last ? SQL_SEALED : SQL_WATCH, why);
+	struct segment *s =
+		segment_open_whole(h->folder, name, name->last ? SQL_SEALED : SQL_WATCH, why);
 	const uint32_t journal =
 		s ? words_find(&s->words, WORD_JOURNAL, (struct slice){c->journal, c->n}) : 0;
 	const bool good = s && (!journal || (name->last ? look_up : scan)(c, s, journal, why));

@@ -86,7 +86,7 @@ static bool
 open_source(
 	struct history *h, struct source *from, const struct segment_name *name, struct error *why)
 {
-	from->s = segment_open(h->folder, name, name->last ? SQL_SEALED : SQL_WRITE, why);
+	from->s = segment_open_whole(h->folder, name, name->last ? SQL_SEALED : SQL_WRITE, why);
 	if (!from->s)
 		return false;
 	from->words = calloc((size_t)from->s->words.n + 1, sizeof *from->words);

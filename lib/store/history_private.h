@@ -230,6 +230,9 @@ struct segment {
 
 struct segment *segment_open(
 	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why);
+/* With its words, of which there may be 40,000. */
+struct segment *segment_open_whole(
+	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why);
 void segment_close(struct segment **s);
 /* Adds a key to the facts. */
 void facts_add(struct facts *f, const struct key *key);

@@ -330,7 +330,7 @@ bool
 roller_step(struct roller *r, const char *folder, const struct segment_name *name, uint64_t now_ms,
 	bool *damaged, struct error *why)
 {
-	struct segment *s = segment_open(folder, name, SQL_SEALED, why);
+	struct segment *s = segment_open_whole(folder, name, SQL_SEALED, why);
 	struct sums spans[ROLL_SPANS] = {0};
 	uint64_t next = 0;
 	bool good;

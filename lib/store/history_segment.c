@@ -169,7 +169,7 @@ segment_open(
 		cause = errno;
 		segment_close(&s);
 		errno = cause;
-	} else if (!segment_more_words(s, why) || (name->last && !read_facts(s, why))) {
+	} else if (name->last && !read_facts(s, why)) {
 		cause = sql_errno(s->db);
 		segment_close(&s);
 		errno = cause;
@@ -179,6 +179,21 @@ segment_open(
 	if (s)
 		s->mark = (uint32_t)sql_number(s->db, "PRAGMA application_id");
 	return s;
+}
+
+struct segment *
+segment_open_whole(
+	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why)
+{
+	struct segment *s = segment_open(folder, name, use, why);
+	int cause;
+
+	if (!s || segment_more_words(s, why))
+		return s;
+	cause = sql_errno(s->db);
+	segment_close(&s);
+	errno = cause;
+	return NULL;
 }
 
 void
