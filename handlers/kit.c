@@ -178,6 +178,17 @@ say_trouble(struct kit *k, const struct error *why)
 		LF_UINT("events", k->group->n));
 }
 
+/* Who waits lives, and says for what. */
+static void
+on_wait(void *arg, enum store_cause held)
+{
+	struct kit *k = arg;
+
+	if (held != CAUSE_NONE)
+		trouble_is(&k->trouble, held, &(struct error){"another program holds it"});
+	stage_beat(k->stage);
+}
+
 static void
 say_news(struct kit *k)
 {
@@ -300,6 +311,7 @@ open_state(struct kit *k)
 	k->db = state_start(k->stage->cfg->data_dir, &why);
 	if (!k->db)
 		stage_fail("cannot open the state database", &why);
+	state_on_wait(k->db, on_wait, k);
 	if (!state_is_open(k->db))
 		trouble_is(&k->trouble, state_cause(k->db), &why);
 	k->group = group_new();

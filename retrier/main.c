@@ -13,6 +13,7 @@
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
 #include "lib/stage/wire.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
@@ -28,6 +29,7 @@ struct retrier {
 	struct parcel due;      /* for a router */
 	uint64_t rest_until_us; /* monotonic */
 	bool troubled;          /* said once until it is over */
+	struct trouble trouble;
 };
 
 static void
@@ -145,6 +147,8 @@ retrier_new(struct stage *st)
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
+	r->trouble = (struct trouble){.st = st, .store = "journal"};
+	journal_renewed(r->journal);
 	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);
 	if (!r->custodian)
 		stage_fail("cannot start", &why);
@@ -171,11 +175,26 @@ retrier_destroy(struct retrier *r)
 static void
 say_trouble(struct retrier *r, bool good, const struct error *why)
 {
+	struct error cause;
+
 	if (!good && !r->troubled)
 		log_error("journal trouble", LF_TEXT("cause", why->text));
 	else if (good && r->troubled)
 		log_warn("journal well again", LF_UINT("instance", r->st->instance));
 	r->troubled = !good;
+	trouble_is(&r->trouble, good ? CAUSE_NONE : journal_cause(r->journal, &cause), &cause);
+}
+
+/* What was known of the events is of the journal that is gone. */
+static void
+begin_anew(struct retrier *r)
+{
+	trouble_was(&r->trouble, r->trouble.cause, true);
+	custodian_destroy(&r->custodian);
+	r->custodian =
+		custodian_new(r->st->cfg, r->journal, r->st->metrics, send_event, r);
+	if (!r->custodian)
+		stage_fail("cannot start", &(struct error){"out of memory"});
 }
 
 static void
@@ -277,6 +296,8 @@ on_tick(void *arg)
 	struct retrier *r = arg;
 	struct error why = {""};
 
+	if (journal_renewed(r->journal))
+		begin_anew(r);
 	write_journal(r);
 	if (!custodian_deliver(r->custodian, &why))
 		say_trouble(r, false, &why);
@@ -299,6 +320,7 @@ main(int argc, char **argv)
 	struct stage *st = stage_new("retrier", NULL, argc, argv);
 	struct retrier *r = retrier_new(st);
 
+	journal_catch_faults();
 	stage_on_read(st, r->verdicts, on_verdicts, r);
 	stage_on_read(st, r->advice, on_advice, r);
 	stage_every(st, TICK_MS, on_tick, r);

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
 #include "lib/store/quarantine.h"
 #include "notices.h"
 #include "onward.h"
@@ -33,6 +34,7 @@ enum { SECOND_MS = 1000 };
 struct validator {
 	struct stage *st;
 	struct journal *journal;
+	struct trouble trouble; /* at the journal */
 	struct claims claims;
 	struct quarantine *quarantine; /* opened at the first need */
 	struct remains remains;
@@ -98,6 +100,7 @@ validator_new(struct stage *st)
 	if (!v)
 		stage_fail("cannot start", &why);
 	v->st = st;
+	v->trouble = (struct trouble){.st = st, .store = "journal"};
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		v->group[i] = &v->jobs[i];
 	msgpack_sbuffer_init(&v->frames);
@@ -268,6 +271,10 @@ set_aside(struct validator *v)
 		v->quarantine = quarantine_open(v->st->cfg, QUARANTINE_KEEP, &why);
 	put = v->quarantine && quarantine_put(v->quarantine, items, n, &why);
 	refuse_quarantined(v, put ? items : NULL, &why);
+	if (put)
+		return;
+	quarantine_close(&v->quarantine); /* which is opened anew */
+	log_error("cannot set aside", LF_TEXT("store", "quarantine"), LF_TEXT("cause", why.text));
 }
 
 /* A subscription that is answered 200 will be confirmed: that it shall be is on disk before. */
@@ -281,6 +288,17 @@ promise_confirmations(struct validator *v)
 			!errands_confirm(v->errands, job->confirm_url, &job->why))
 			job->refusal = REFUSED_UNAVAILABLE;
 	}
+}
+
+static void
+say_trouble(struct validator *v)
+{
+	struct error why;
+	const enum store_cause cause = journal_cause(v->journal, &why);
+
+	if (cause != v->trouble.cause && (cause == CAUSE_REMOVED || cause == CAUSE_REPLACED))
+		trouble_was(&v->trouble, cause, true);
+	trouble_is(&v->trouble, cause, &why);
 }
 
 static void
@@ -299,6 +317,7 @@ handle_group(struct validator *v)
 	remains_keep(&v->remains, v->group, v->count, REMAINS_PROVED);
 	start_us = clock_mono_us();
 	events = group_commit(v->journal, &v->claims, v->group, v->count, &v->frames);
+	say_trouble(v);
 	if (events > 0) {
 		metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"validator\"",
 			(double)(clock_mono_us() - start_us) / 1e6);
@@ -354,6 +373,7 @@ main(int argc, char **argv)
 	struct stage *st = stage_new("validator", source_keys_load, argc, argv);
 	struct validator *v = validator_new(st);
 
+	journal_catch_faults();
 	report_open(st->metrics, st->cfg);
 	remains_open(&v->remains, st->cfg, st->metrics, v->json);
 	notices_open(v->notices, st->cfg);

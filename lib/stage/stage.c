@@ -395,6 +395,13 @@ publish_stats(void *arg)
 		tap_send(st->tap, "stats", stats.stage, p->out.data, p->out.size);
 }
 
+void
+stage_beat(struct stage *st)
+{
+	publish_stats(st);
+	log_flush();
+}
+
 static void
 write_log(void *arg)
 {

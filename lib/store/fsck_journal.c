@@ -20,7 +20,7 @@ walk(struct fsck *f, MDB_dbi table, const char *name, visit *fn, struct error *w
 	int rc = mdb_cursor_open(f->journal->read, table, &cursor);
 
 	if (rc != 0)
-		return error_set(why, "cannot read %s: %s", name, mdb_strerror(rc));
+		return error_set(why, "cannot read %s: %s", name, lmdb_words(rc));
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		fn(f, &key, &value);
 		if (++n % PROGRESS_ROWS == 0)
@@ -28,7 +28,7 @@ walk(struct fsck *f, MDB_dbi table, const char *name, visit *fn, struct error *w
 	}
 	mdb_cursor_close(cursor);
 	fsck_progress(f, name, n, rows);
-	return rc == MDB_NOTFOUND || error_set(why, "cannot read %s: %s", name, mdb_strerror(rc));
+	return rc == MDB_NOTFOUND || error_set(why, "cannot read %s: %s", name, lmdb_words(rc));
 }
 
 static bool

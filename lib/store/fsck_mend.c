@@ -132,12 +132,12 @@ mend_group(struct fsck *f, const struct fsck_suspect *list, size_t n, struct err
 		mended[list[i].kind] += done;
 	}
 	if (rc == 0) {
-		rc = mdb_txn_commit(f->journal->write);
+		rc = lmdb_commit(f->journal->write);
 		f->journal->write = NULL;
 	}
 	journal_abort(f->journal);
 	if (rc != 0)
-		return error_set(why, "cannot mend the journal: %s", mdb_strerror(rc));
+		return error_set(why, "cannot mend the journal: %s", lmdb_words(rc));
 	for (size_t i = 0; i < FSCK_KIND_COUNT; i++)
 		f->sum->mended[i] += mended[i];
 	return true;

@@ -34,7 +34,36 @@ journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
 		j->broken = true;
 		j->broken_at_ms = clock_mono_ms();
 	}
-	return lmdb_trouble(rc, what, "journal full (journal.max_size)", why);
+	lmdb_trouble(rc, what, "journal full (journal.max_size)", &j->why);
+	j->cause = lmdb_cause(rc);
+	j->lost |= rc == LMDB_REMOVED || rc == LMDB_REPLACED || rc == LMDB_CUT;
+	if (why)
+		*why = j->why;
+	return lmdb_result(rc);
+}
+
+enum store_cause
+journal_cause(const struct journal *j, struct error *why)
+{
+	*why = j->why;
+	return j->cause;
+}
+
+void
+journal_catch_faults(void)
+{
+	lmdb_catch_faults();
+}
+
+bool
+journal_renewed(struct journal *j)
+{
+	const bool renewed = j->careful && j->lost && j->env && !j->broken;
+
+	j->careful = true;
+	if (renewed)
+		j->lost = false;
+	return renewed;
 }
 
 uint64_t
@@ -107,12 +136,12 @@ open_env(struct journal *j)
 	int rc = lmdb_open(&plan, &j->env);
 
 	if (rc == 0)
-		rc = mdb_txn_begin(j->env, NULL, watch ? MDB_RDONLY : 0, &txn);
+		rc = lmdb_begin(j->env, watch ? MDB_RDONLY : 0, &txn);
 	if (rc != 0)
 		return rc;
 	rc = identify(j, txn);
 	if (rc == 0)
-		return mdb_txn_commit(txn);
+		return lmdb_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
@@ -129,6 +158,12 @@ close_env(struct journal *j)
 }
 
 static bool
+is_damage(int rc)
+{
+	return lmdb_cause(rc) == CAUSE_CUT || lmdb_cause(rc) == CAUSE_MALFORMED;
+}
+
+static bool
 open_all(struct journal *j, struct error *why)
 {
 	MDB_envinfo info;
@@ -136,8 +171,10 @@ open_all(struct journal *j, struct error *why)
 
 	if (rc != 0) {
 		close_env(j);
-		return error_set(
-			why, "cannot open the journal in %s: %s", j->dir, mdb_strerror(rc));
+		j->cause = lmdb_cause(rc);
+		error_set(&j->why, "cannot open the journal in %s: %s%s", j->dir, lmdb_words(rc),
+			is_damage(rc) && j->use != JOURNAL_WATCH ? "; `trotline fsck` tells what is left" : "");
+		return error_set(why, "%s", j->why.text);
 	}
 	mdb_env_info(j->env, &info);
 	j->limit_bytes = lmdb_limit(info.me_mapsize);
@@ -214,16 +251,25 @@ journal_id(const struct journal *j)
 	return (struct slice){j->id_text, 16};
 }
 
+/* Who is careful must be told first that it is another. */
+static bool
+is_known(const struct journal *j, struct error *why)
+{
+	return !(j->careful && j->lost) ||
+	       error_set(why, "the journal was %s: what is in it is read anew",
+		       cause_table[j->cause].word);
+}
+
 bool
 journal_mend(struct journal *j, struct error *why)
 {
 	if (j->env && !j->broken)
-		return true;
+		return is_known(j, why);
 	if (clock_mono_ms() - j->broken_at_ms < REOPEN_MS)
 		return error_set(why, "the journal is in trouble; it is opened anew every second");
 	close_env(j);
 	j->broken_at_ms = clock_mono_ms();
-	return open_all(j, why);
+	return open_all(j, why) && is_known(j, why);
 }
 
 /* What the newest transaction has freed can be taken only after one more has been committed. One
@@ -237,10 +283,10 @@ take_turn(struct journal *j)
 	MDB_txn *txn;
 
 	j->turn = false;
-	if (mdb_txn_begin(j->env, NULL, 0, &txn) != 0)
+	if (lmdb_begin(j->env, 0, &txn) != 0)
 		return;
 	if (mdb_put(txn, j->meta, &key, &value, 0) == 0)
-		mdb_txn_commit(txn);
+		lmdb_commit(txn);
 	else
 		mdb_txn_abort(txn);
 }
@@ -254,7 +300,7 @@ journal_lock(struct journal *j, unsigned flags, struct error *why)
 		return STORE_FAILED;
 	if (j->turn)
 		take_turn(j);
-	rc = mdb_txn_begin(j->env, NULL, flags, &j->write);
+	rc = lmdb_begin(j->env, flags, &j->write);
 	if (rc == 0)
 		return STORE_OK;
 	j->write = NULL;

@@ -347,9 +347,11 @@ journal_commit(struct journal *j, struct error *why)
 	j->seen_cursor = NULL;
 	if (rc == 0) {
 		reserve(j);
-		rc = mdb_txn_commit(j->write);
+		rc = lmdb_commit(j->write);
 		j->write = NULL;
 	}
 	journal_abort(j);
+	if (rc == 0)
+		j->cause = CAUSE_NONE;
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
 }

@@ -3,6 +3,14 @@
 
 #include "journal_private.h"
 
+static int
+renew(struct journal *j)
+{
+	const int rc = lmdb_look(j->env);
+
+	return rc ? rc : mdb_txn_renew(j->read);
+}
+
 bool
 journal_read_begin(struct journal *j, struct error *why)
 {
@@ -10,7 +18,7 @@ journal_read_begin(struct journal *j, struct error *why)
 
 	if (!journal_mend(j, why))
 		return false;
-	rc = j->read ? mdb_txn_renew(j->read) : mdb_txn_begin(j->env, NULL, MDB_RDONLY, &j->read);
+	rc = j->read ? renew(j) : lmdb_begin(j->env, MDB_RDONLY, &j->read);
 	if (rc == 0)
 		return true;
 	if (j->read)

@@ -243,10 +243,12 @@ static enum store_rc
 end(struct journal *j, int rc, const char *what, struct error *why)
 {
 	if (rc == 0) {
-		rc = mdb_txn_commit(j->write);
+		rc = lmdb_commit(j->write);
 		j->write = NULL;
 	}
 	journal_abort(j);
+	if (rc == 0)
+		j->cause = CAUSE_NONE;
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, what, why);
 }
 

@@ -44,7 +44,7 @@ replace_file(struct letters *l, const char *new)
 {
 	MDB_txn *still;
 	bool alone = false;
-	int rc = mdb_txn_begin(l->env, NULL, 0, &still);
+	int rc = lmdb_begin(l->env, 0, &still);
 
 	if (rc != 0)
 		return rc;
@@ -81,7 +81,7 @@ letters_compact(struct letters *l, uint64_t *saved, struct error *why)
 	}
 	unlink(new);
 	if (rc != 0)
-		return error_set(why, "cannot compact the dead letters: %s", mdb_strerror(rc));
+		return error_set(why, "cannot compact the dead letters: %s", lmdb_words(rc));
 	after = letters_file_bytes(l);
 	*saved = before.file_bytes > after ? before.file_bytes - after : 0;
 	return true;

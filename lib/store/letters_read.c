@@ -20,13 +20,13 @@ letters_read_begin(struct letters *l, struct error *why)
 	rc = letters_enter(l);
 	if (is_empty(l, rc))
 		return true;
-	if (rc == 0 && (rc = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->read)) != 0) {
+	if (rc == 0 && (rc = lmdb_begin(l->env, MDB_RDONLY, &l->read)) != 0) {
 		l->read = NULL;
 		letters_leave(l);
 	}
 	if (rc == 0)
 		return true;
-	return error_set(why, "cannot read the dead letters: %s", mdb_strerror(rc));
+	return error_set(why, "cannot read the dead letters: %s", lmdb_words(rc));
 }
 
 void

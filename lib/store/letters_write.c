@@ -12,7 +12,7 @@ letters_begin(struct letters *l, struct error *why)
 	int rc = letters_enter(l);
 
 	l->last = STORE_OK;
-	if (rc == 0 && (rc = mdb_txn_begin(l->env, NULL, 0, &l->write)) != 0) {
+	if (rc == 0 && (rc = lmdb_begin(l->env, 0, &l->write)) != 0) {
 		l->write = NULL;
 		letters_leave(l);
 	}
@@ -56,7 +56,7 @@ letters_commit(struct letters *l, struct error *why)
 
 	if (!l->write)
 		return error_set(why, "cannot commit dead letters: the group is over");
-	rc = mdb_txn_commit(l->write);
+	rc = lmdb_commit(l->write);
 	l->write = NULL;
 	letters_leave(l);
 	return rc == 0 || letters_fail(l, rc, "cannot commit dead letters", why);

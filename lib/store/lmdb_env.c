@@ -4,14 +4,27 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/file.h"
 
-enum { KEPT_FREE_PERCENT = 10 };
+enum { KEPT_FREE_PERCENT = 10, EXIT_TROUBLE = 111 };
+
+/* Pages at the end of a file that LMDB has counted and given up before it wrote them. */
+enum { UNWRITTEN_BYTES = 1 << 20 };
+
+/* What is known of an open store, as its environment's own. */
+struct known {
+	struct guard lock;
+	char dir[4000];
+	uint64_t txn; /* the newest transaction that was seen */
+};
 
 /* No table's handle: LMDB refuses it, so lmdb_used and lmdb_rows say 0. */
 static const MDB_dbi NO_TABLE = (MDB_dbi)-1;
@@ -40,6 +53,122 @@ open_tables(const struct lmdb_plan *plan, MDB_txn *txn)
 	return rc;
 }
 
+static struct guard
+file_in(const char *dir, const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	return guard_at(path, NULL);
+}
+
+static int
+know(MDB_env *env, const char *dir)
+{
+	struct known *known = calloc(1, sizeof *known);
+
+	if (!known)
+		return ENOMEM;
+	if ((size_t)snprintf(known->dir, sizeof known->dir, "%s", dir) >= sizeof known->dir) {
+		free(known);
+		return ENAMETOOLONG;
+	}
+	known->lock = file_in(dir, "lock.mdb");
+	return mdb_env_set_userctx(env, known);
+}
+
+/* Of a file that ends before the pages that its newest transaction counts, most are not there to be
+ * read: touching one would be a SIGBUS. */
+static int
+look_at_length(MDB_env *env, const struct stat *file)
+{
+	MDB_envinfo info;
+	MDB_stat pages;
+
+	if (file->st_size < 2 * sysconf(_SC_PAGESIZE))
+		return LMDB_CUT;
+	mdb_env_stat(env, &pages);
+	mdb_env_info(env, &info);
+	return (uint64_t)file->st_size + UNWRITTEN_BYTES <
+			       ((uint64_t)info.me_last_pgno + 1) * pages.ms_psize
+		       ? LMDB_CUT
+		       : 0;
+}
+
+/* A copy that was put in the place of the contents knows older transactions only. */
+static int
+look_at_age(MDB_env *env, struct known *known)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(env, &info);
+	if (info.me_last_txnid < known->txn)
+		return LMDB_REPLACED;
+	known->txn = info.me_last_txnid;
+	return 0;
+}
+
+static int
+status_of(enum store_cause cause)
+{
+	if (cause == CAUSE_NONE)
+		return 0;
+	return cause == CAUSE_REMOVED ? LMDB_REMOVED : LMDB_REPLACED;
+}
+
+int
+lmdb_look(MDB_env *env)
+{
+	struct known *known = mdb_env_get_userctx(env);
+	struct stat file;
+	int fd, rc;
+
+	if (mdb_env_get_fd(env, &fd) != 0 || fstat(fd, &file) != 0)
+		return EIO;
+	rc = status_of(guard_look(guard_of(&file), file_in(known->dir, "data.mdb")));
+	if (rc == 0 && known->lock.inode)
+		rc = status_of(guard_look(known->lock, file_in(known->dir, "lock.mdb")));
+	if (rc == 0)
+		rc = look_at_length(env, &file);
+	return rc ? rc : look_at_age(env, known);
+}
+
+/* The write lock is held: what it follows is the transaction that all processes know as the newest. */
+static int
+follows_the_newest(MDB_env *env, MDB_txn *txn)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(env, &info);
+	return info.me_last_txnid + 1 == mdb_txn_id(txn) ? 0 : LMDB_REPLACED;
+}
+
+int
+lmdb_begin(MDB_env *env, unsigned flags, MDB_txn **txn)
+{
+	int rc = lmdb_look(env);
+
+	if (rc == 0)
+		rc = mdb_txn_begin(env, NULL, flags, txn);
+	if (rc == 0 && !(flags & MDB_RDONLY)) {
+		rc = follows_the_newest(env, *txn);
+		if (rc != 0)
+			mdb_txn_abort(*txn);
+	}
+	if (rc != 0)
+		*txn = NULL;
+	return rc;
+}
+
+int
+lmdb_commit(MDB_txn *txn)
+{
+	MDB_env *env = mdb_txn_env(txn);
+	const int rc = mdb_txn_commit(txn);
+
+	return rc ? rc : lmdb_look(env);
+}
+
 static int
 open_all(const struct lmdb_plan *plan, MDB_env *env)
 {
@@ -48,14 +177,18 @@ open_all(const struct lmdb_plan *plan, MDB_env *env)
 	int rc = mdb_env_open(env, plan->dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
 
 	if (rc == 0)
+		rc = know(env, plan->dir);
+	if (rc == 0)
+		rc = lmdb_look(env);
+	if (rc == 0)
 		rc = mdb_reader_check(env, NULL);
 	if (rc == 0)
-		rc = mdb_txn_begin(env, NULL, watch, &txn);
+		rc = lmdb_begin(env, watch, &txn);
 	if (rc != 0)
 		return rc;
 	rc = open_tables(plan, txn);
 	if (rc == 0)
-		return mdb_txn_commit(txn);
+		return lmdb_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
@@ -83,8 +216,10 @@ lmdb_open(const struct lmdb_plan *plan, MDB_env **env)
 void
 lmdb_close(MDB_env **env)
 {
-	if (*env)
-		mdb_env_close(*env);
+	if (!*env)
+		return;
+	free(mdb_env_get_userctx(*env));
+	mdb_env_close(*env);
 	*env = NULL;
 }
 
@@ -179,9 +314,77 @@ lmdb_result(int rc)
 	return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT ? STORE_FULL : STORE_FAILED;
 }
 
+const char *
+lmdb_words(int rc)
+{
+	switch (rc) {
+	case LMDB_REMOVED:
+		return "its file was removed";
+	case LMDB_REPLACED:
+		return "its file was replaced";
+	case LMDB_CUT:
+		return "its file is cut short";
+	default:
+		return mdb_strerror(rc);
+	}
+}
+
+enum store_cause
+lmdb_cause(int rc)
+{
+	switch (rc) {
+	case 0:
+		return CAUSE_NONE;
+	case LMDB_REMOVED:
+		return CAUSE_REMOVED;
+	case LMDB_REPLACED:
+		return CAUSE_REPLACED;
+	case LMDB_CUT:
+		return CAUSE_CUT;
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+		return CAUSE_FULL;
+	case EIO:
+		return CAUSE_IO;
+	case EROFS:
+		return CAUSE_READ_ONLY;
+	case EACCES:
+	case EPERM:
+		return CAUSE_REFUSED;
+	case MDB_CORRUPTED:
+	case MDB_INVALID:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PANIC:
+	case MDB_BAD_TXN:
+		return CAUSE_MALFORMED;
+	default:
+		return CAUSE_TROUBLE;
+	}
+}
+
+static void
+on_fault(int signum)
+{
+	static const char text[] =
+		"level=error msg=\"a store's file was cut short while it was open\" do=\"`trotline fsck` tells which and what is left\"\n";
+
+	(void)signum;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(EXIT_TROUBLE);
+}
+
+void
+lmdb_catch_faults(void)
+{
+	const struct sigaction act = {.sa_handler = on_fault};
+
+	sigaction(SIGBUS, &act, NULL);
+}
+
 enum store_rc
 lmdb_trouble(int rc, const char *what, const char *full, struct error *why)
 {
-	error_set(why, "%s: %s", what, rc == MDB_MAP_FULL ? full : mdb_strerror(rc));
+	error_set(why, "%s: %s", what, rc == MDB_MAP_FULL ? full : lmdb_words(rc));
 	return lmdb_result(rc);
 }

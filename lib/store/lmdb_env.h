@@ -9,8 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard.h"
 #include "lib/base/error.h"
 #include "store.h"
+
+/* Beside LMDB's statuses and errnos: what the guard has found. */
+enum { LMDB_REMOVED = -20001, LMDB_REPLACED = -20002, LMDB_CUT = -20003 };
 
 /* Among a table's flags: stores of an earlier version lack it. Who only watches finds it empty then. */
 enum { LMDB_LATER = 1 << 30 };
@@ -37,6 +41,23 @@ int lmdb_open(const struct lmdb_plan *plan, MDB_env **env);
 
 /* Closes it; NULL is closed already. */
 void lmdb_close(MDB_env **env);
+
+/* Are the files that are open those that stand in the store's folder, as long as what is in them, and not
+ * older than what was last seen in them? 0, or one of the statuses above: then only opening anew helps. */
+int lmdb_look(MDB_env *env);
+
+/* Begin and commit, with that look before the first and behind the second: what was committed to a file
+ * that is not where a restart finds it counts as not committed. */
+int lmdb_begin(MDB_env *env, unsigned flags, MDB_txn **txn);
+int lmdb_commit(MDB_txn *txn);
+
+/* Ends the process with 111 and a last line that names the store when a page of a mapped file is not
+ * there: cut in the moment between a look and the reading. For the processes of the pipeline. */
+void lmdb_catch_faults(void);
+
+/* The word of a status, and the cause that it stands for. */
+const char *lmdb_words(int rc);
+enum store_cause lmdb_cause(int rc);
 
 /* Lets go of the pages that a walk through a whole table has mapped: they count as this process's
  * memory though it will not need them again. A million rows of the seen log are 64 MB that an idle

@@ -63,7 +63,7 @@ quarantine_open(const struct config *cfg, enum quarantine_use use, struct error 
 	if (rc == 0 && !watch)
 		rc = count_shares(q);
 	if (rc != 0) {
-		error_set(why, "cannot open the quarantine in %s: %s", dir, mdb_strerror(rc));
+		error_set(why, "cannot open the quarantine in %s: %s", dir, lmdb_words(rc));
 		quarantine_close(&q);
 	}
 	return q;
@@ -269,7 +269,7 @@ quarantine_put(struct quarantine *q, struct quarantine_new *items, size_t n, str
 {
 	struct elapsed e;
 	MDB_txn *txn = NULL;
-	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
+	int rc = lmdb_begin(q->env, 0, &txn);
 
 	if (rc == 0) {
 		look_at_clock(q, txn, &e);
@@ -281,7 +281,7 @@ quarantine_put(struct quarantine *q, struct quarantine_new *items, size_t n, str
 		rc = put(q, txn, &items[i]);
 	if (rc != 0)
 		return fail(txn, rc, why);
-	rc = mdb_txn_commit(txn);
+	rc = lmdb_commit(txn);
 	return rc == 0 || fail(NULL, rc, why);
 }
 
@@ -290,7 +290,7 @@ quarantine_remove(struct quarantine *q, uint64_t number, struct error *why)
 {
 	MDB_val key = lmdb_val(&number, sizeof number), value;
 	MDB_txn *txn = NULL;
-	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
+	int rc = lmdb_begin(q->env, 0, &txn);
 
 	if (rc == 0)
 		rc = mdb_get(txn, q->items, &key, &value);
@@ -300,7 +300,7 @@ quarantine_remove(struct quarantine *q, uint64_t number, struct error *why)
 		rc = mdb_del(txn, q->items, &key, NULL);
 	if (lmdb_unless_missing(rc) != 0)
 		return fail(txn, rc, why);
-	rc = mdb_txn_commit(txn);
+	rc = lmdb_commit(txn);
 	return rc == 0 || fail(NULL, rc, why);
 }
 
@@ -322,7 +322,7 @@ quarantine_walk(
 	MDB_txn *txn = NULL;
 	MDB_val key = {sizeof first, &first}, value;
 	bool more = true;
-	int rc = mdb_txn_begin(q->env, NULL, MDB_RDONLY, &txn);
+	int rc = lmdb_begin(q->env, MDB_RDONLY, &txn);
 
 	if (rc == 0)
 		rc = mdb_cursor_open(txn, q->items, &cursor);
@@ -344,7 +344,7 @@ quarantine_count(struct quarantine *q)
 	uint64_t count;
 	MDB_txn *txn;
 
-	if (mdb_txn_begin(q->env, NULL, MDB_RDONLY, &txn) != 0)
+	if (lmdb_begin(q->env, MDB_RDONLY, &txn) != 0)
 		return 0;
 	count = lmdb_rows(txn, q->items);
 	mdb_txn_abort(txn);

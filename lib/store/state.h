@@ -62,6 +62,11 @@ bool state_begin(struct state *db, struct error *why);
  * state_begin has written it again (or has failed). */
 bool state_commit(struct state *db, struct error *why);
 
+/* fn is called about twice a second while state_begin waits: held is CAUSE_LOCKED when another program has
+ * the database, CAUSE_NONE when it is another process's turn. */
+typedef void state_waits(void *arg, enum store_cause held);
+void state_on_wait(struct state *db, state_waits *fn, void *arg);
+
 /* What the last false was for. */
 enum store_cause state_cause(const struct state *db);
 

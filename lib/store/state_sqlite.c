@@ -18,20 +18,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "state_schema.h"
 
 /* A checkpoint comes after 8,000 pages, 32 MB: a page that many groups change, as most are, is then
- * written back once instead of with each thousand. */
-enum { CHECKPOINT_PAGES = 8000 };
+ * written back once instead of with each thousand. Where less room is left on the disk the log may take an
+ * eighth of it, and is then cut off, so that others have the room. */
+enum { CHECKPOINT_PAGES = 8000, LEAST_PAGES = 128, PAGE_BYTES = 4096, PART_OF_ROOM = 8 };
 
-enum { BUSY_MS = 5000 };
+enum { BUSY_MS = 5000, WAIT_MS = 500 };
 
 static int
 open_private(const char *data_dir, const char *name, struct error *why)
@@ -66,14 +70,43 @@ open_turn(struct state *db, struct error *why)
 	return true;
 }
 
+static void
+tell_wait(struct state *db, enum store_cause held)
+{
+	if (db->waits)
+		db->waits(db->waits_arg, held);
+}
+
+static void
+set_timer(struct state *db, long ms)
+{
+	const struct timespec time = {0, ms * 1000000};
+
+	if (db->has_timer)
+		timer_settime(db->timer, 0, &(struct itimerspec){time, time}, NULL);
+}
+
+/* The kernel hands the turn on in order; a wait that is interrupted to say that it goes on begins anew. */
+static bool
+lock_turn(struct state *db)
+{
+	int rc = flock(db->turn, LOCK_EX | LOCK_NB);
+
+	if (rc == 0 || errno != EWOULDBLOCK)
+		return rc == 0;
+	set_timer(db, WAIT_MS);
+	while ((rc = flock(db->turn, LOCK_EX)) != 0 && errno == EINTR)
+		tell_wait(db, CAUSE_NONE);
+	set_timer(db, 0);
+	return rc == 0;
+}
+
 static bool
 take_turn(struct state *db, struct error *why)
 {
 	for (;;) {
-		while (flock(db->turn, LOCK_EX) != 0)
-			if (errno != EINTR)
-				return error_set(
-					why, "cannot lock state.lock: %s", strerror(errno));
+		if (!lock_turn(db))
+			return error_set(why, "cannot lock state.lock: %s", strerror(errno));
 		if (is_theirs(db))
 			return true;
 		if (!open_turn(db, why))
@@ -95,7 +128,7 @@ state_checkpoint(struct state *db, int how, struct error *why)
 	state_guard_writing(db);
 	rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
 	state_guard_mark(db);
-	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how == SQLITE_CHECKPOINT_PASSIVE))
+	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how != SQLITE_CHECKPOINT_FULL))
 		return state_fail(db, "writing back its log", why);
 	db->wal_pages = 0;
 	return true;
@@ -111,14 +144,76 @@ write_again(struct state *db, struct error *why)
 	return !db->unflushed;
 }
 
+static int
+pages_allowed(const struct state *db)
+{
+	char path[STATE_PATH_BYTES];
+	struct statvfs disk;
+	uint64_t pages;
+
+	if (db->wal_pages < LEAST_PAGES)
+		return CHECKPOINT_PAGES;
+	snprintf(path, sizeof path, "%s/state.db", db->dir);
+	if (statvfs(path, &disk) != 0)
+		return CHECKPOINT_PAGES;
+	pages = (uint64_t)disk.f_bavail * disk.f_frsize / PART_OF_ROOM / PAGE_BYTES;
+	if (pages > CHECKPOINT_PAGES)
+		return CHECKPOINT_PAGES;
+	return pages < LEAST_PAGES ? LEAST_PAGES : (int)pages;
+}
+
 /* With the turn taken, before a transaction. */
 static bool
 write_back(struct state *db, struct error *why)
 {
+	const int allowed = pages_allowed(db);
+
 	if (db->unflushed)
 		return write_again(db, why);
-	return db->wal_pages < CHECKPOINT_PAGES ||
-	       state_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, why);
+	if (db->wal_pages < allowed)
+		return true;
+	return state_checkpoint(db,
+		allowed < CHECKPOINT_PAGES ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+		why);
+}
+
+/* A lock of an outsider, for BUSY_MS at most. */
+static int
+on_busy(void *arg, int times)
+{
+	struct state *db = arg;
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (times == 0)
+		db->busy_ms = db->told_ms = now_ms;
+	if (now_ms - db->busy_ms >= BUSY_MS)
+		return 0;
+	if (now_ms - db->told_ms >= WAIT_MS) {
+		db->told_ms = now_ms;
+		tell_wait(db, CAUSE_LOCKED);
+	}
+	nanosleep(&(struct timespec){0, times < 10 ? 1000000 : 10000000}, NULL);
+	return 1;
+}
+
+static void
+on_alarm(int signum)
+{
+	(void)signum;
+}
+
+/* Only the thread that waits is interrupted. */
+void
+state_on_wait(struct state *db, state_waits *fn, void *arg)
+{
+	const struct sigaction act = {.sa_handler = on_alarm};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+
+	event._sigev_un._tid = gettid();
+	db->waits = fn;
+	db->waits_arg = arg;
+	sigaction(SIGALRM, &act, NULL);
+	db->has_timer = timer_create(CLOCK_MONOTONIC, &event, &db->timer) == 0;
 }
 
 static int
@@ -204,6 +299,8 @@ state_cause(const struct state *db)
 bool
 state_begin(struct state *db, struct error *why)
 {
+	if (db->cause == CAUSE_FULL)
+		db->wal_pages = CHECKPOINT_PAGES; /* the room that the log takes may be enough */
 	db->cause = CAUSE_NONE;
 	if (!take_turn(db, why))
 		return false;
@@ -403,7 +500,7 @@ open_file(struct state *db, struct error *why)
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
 	}
-	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	sqlite3_busy_handler(db->sqlite, on_busy, db);
 	if (!schema_prepare(db->sqlite, why)) {
 		db->cause = state_cause_of(sqlite3_extended_errcode(db->sqlite));
 		return false;
@@ -555,6 +652,8 @@ state_close(struct state **db_p)
 	state_rollback(db);
 	if (db->sqlite)
 		close_file(db);
+	if (db->has_timer)
+		timer_delete(db->timer);
 	if (db->turn >= 0)
 		close(db->turn);
 	free(db);

@@ -3,6 +3,7 @@
 #define TROTLINE_STORE_STATE_SQLITE_PRIVATE_H
 
 #include <sqlite3.h>
+#include <time.h>
 
 #include "guard.h"
 #include "state.h"
@@ -64,6 +65,11 @@ struct state {
 	char dir[STATE_PATH_BYTES - 64];
 	sqlite3_stmt *prepared[OWN_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
+	state_waits *waits; /* or NULL */
+	void *waits_arg;
+	timer_t timer; /* interrupts the wait for the turn */
+	bool has_timer;
+	uint64_t busy_ms, told_ms; /* a wait for a lock: its beginning, and when it was last told of */
 	bool began;
 	bool unflushed;  /* a flush has failed: see write_again */
 	int wal_pages;   /* since the last checkpoint here */
@@ -93,7 +99,7 @@ bool state_fail(struct state *db, const char *what, struct error *why);
 enum store_cause state_cause_of(int rc);
 
 /* With the turn taken. Writes what stands in the log into state.db, and flushes that. How: FULL, or
- * PASSIVE, which leaves what an outsider still reads for another time. */
+ * PASSIVE or TRUNCATE, which leave what an outsider still reads for another time. */
 bool state_checkpoint(struct state *db, int how, struct error *why);
 
 /* Closes the connection without writing back; and opens it, with the turn taken. */

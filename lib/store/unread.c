@@ -82,7 +82,7 @@ unread_open(const struct config *cfg, enum unread_use use, struct error *why)
 		rc = open_env(u, cfg, dir, use == UNREAD_WATCH);
 	}
 	if (rc != 0) {
-		error_set(why, "cannot open what is unread in %s: %s", dir, mdb_strerror(rc));
+		error_set(why, "cannot open what is unread in %s: %s", dir, lmdb_words(rc));
 		unread_close(&u);
 	}
 	return u;
@@ -139,7 +139,7 @@ look_at_clock(struct unread *u, MDB_txn *txn, struct elapsed *e)
 enum store_rc
 unread_begin(struct unread *u, struct error *why)
 {
-	int rc = mdb_txn_begin(u->env, NULL, 0, &u->write);
+	int rc = lmdb_begin(u->env, 0, &u->write);
 
 	if (rc != 0) {
 		u->write = NULL;
@@ -167,7 +167,7 @@ unread_commit(struct unread *u, struct error *why)
 		error_set(why, "what is unread: the group is over");
 		return STORE_FAILED;
 	}
-	rc = mdb_txn_commit(u->write);
+	rc = lmdb_commit(u->write);
 	u->write = NULL;
 	return rc == 0 ? STORE_OK : trouble(rc, why);
 }
@@ -346,7 +346,7 @@ any_is_old(struct unread *u, uint64_t now_ms)
 	MDB_txn *txn;
 	bool old;
 
-	if (mdb_txn_begin(u->env, NULL, MDB_RDONLY, &txn) != 0)
+	if (lmdb_begin(u->env, MDB_RDONLY, &txn) != 0)
 		return false;
 	look_at_clock(u, txn, &e);
 	old = oldest(u, txn, &from, &item) && is_old(u, &e, &item, now_ms);
@@ -389,7 +389,7 @@ walk(struct unread *u, uint64_t first, unread_visit *fn, void *arg, uint64_t *da
 	struct unread_item item;
 	MDB_txn *txn = NULL;
 	bool more = true;
-	int rc = mdb_txn_begin(u->env, NULL, MDB_RDONLY, &txn);
+	int rc = lmdb_begin(u->env, MDB_RDONLY, &txn);
 
 	if (rc != 0)
 		return rc;
@@ -432,7 +432,7 @@ unread_stat(struct unread *u, bool whole, struct unread_stat *st)
 	MDB_txn *txn;
 
 	*st = (struct unread_stat){.limit_bytes = u->limit_bytes};
-	if (mdb_txn_begin(u->env, NULL, MDB_RDONLY, &txn) != 0)
+	if (lmdb_begin(u->env, MDB_RDONLY, &txn) != 0)
 		return false;
 	st->count = lmdb_rows(txn, u->items);
 	st->used_bytes = used(u, txn);

@@ -1,11 +1,14 @@
 """What is done to the files of a store under a running pipeline: it is noticed before anything is told of
 it, named, and healed where it can heal."""
 
+import contextlib
 import os
-import re
 import shutil
 import sqlite3
+import subprocess
+import time
 
+import lmdb
 import pytest
 from pipeline import event, post_all, wait_for
 from verbs import run
@@ -165,3 +168,149 @@ def test_a_damaged_state_db_is_malformed_and_what_lives_is_not_called_dead(start
     pipeline.wait_settled(len(before) + len(after))
     assert sorted(ids_in(pipeline)) == sorted(after)
     wait_for("no alert", lambda: not [one for one in alerts(pipeline) if "malformed" in one])
+
+
+# ---- the journal
+
+
+def copy_of(pipeline, store="journal"):
+    """As it is now, whole."""
+    with lmdb.open(str(pipeline.data / store), max_dbs=16, readonly=True) as env:
+        folder = pipeline.folder / f"copy-{store}"
+        folder.mkdir()
+        env.copy(str(folder))
+    return folder / "data.mdb"
+
+
+def remove_journal(pipeline, _):
+    for path in (pipeline.data / "journal").glob("*.mdb"):
+        path.unlink()
+
+
+def remove_data(pipeline, _):
+    (pipeline.data / "journal/data.mdb").unlink()
+
+
+def remove_lock(pipeline, _):
+    (pipeline.data / "journal/lock.mdb").unlink()
+
+
+def put_older(pipeline, older):
+    older.rename(pipeline.data / "journal/data.mdb")
+
+
+@pytest.mark.parametrize("harm", [remove_journal, remove_data, remove_lock, put_older])
+def test_a_journal_that_goes_is_noticed_before_the_next_yes(start, harm):
+    pipeline = start(settings=QUICK)
+    before = post_some(pipeline)
+    pipeline.wait_settled(len(before))
+    harm(pipeline, copy_of(pipeline))
+    after = [event() for _ in range(20)]
+    for ev in after:
+        wait_for("a yes", lambda: pipeline.post(ev).status == 202)
+    wait_alert(pipeline, "journal was re", "under the running pipeline")
+    pipeline.wait_unknown([ev["event_id"] for ev in after])
+    wait_for("all settled", lambda: pipeline.metric("webhook_queue_size") == 0)
+    pipeline.stop()
+    pipeline.start()
+    for ev in after:
+        assert pipeline.post(ev).status == 200, "remembered where a restart finds it"
+    applied = ids_in(pipeline)
+    assert sorted(applied) == sorted(before + [ev["event_id"] for ev in after]), "each once"
+
+
+def test_a_journal_cut_short_under_the_pipeline_is_named(start):
+    pipeline = start(settings=QUICK)
+    with pipeline.client() as client:
+        for _ in range(10):
+            assert client.post_batch([event(pad="x" * 3000) for _ in range(300)]).status == 202
+    pipeline.wait_settled(3000)
+    os.truncate(pipeline.data / "journal/data.mdb", 256 << 10)
+    wait_for("it is said", lambda: any(
+        pipeline[name].has_logged("journal", "cut short") or pipeline[name].has_logged("cut short while")
+        for name in ("validator", "retrier")))
+    with pipeline.client() as client:
+        wait_for("no yes", lambda: client.post(event()).status == 503)
+    for name in ("validator", "retrier"):
+        pipeline[name].kill()
+        pipeline[name].launch()
+        assert pipeline[name].process.wait(30) == 111
+        assert pipeline[name].has_logged("cut short", "trotline fsck"), pipeline[name].log()[-500:]
+
+
+# ---- small volumes
+
+
+@pytest.fixture
+def small_volume():
+    """prepare(pipeline) puts data_dir on a volume of 14 MiB."""
+    mounted = []
+
+    def prepare(pipeline):
+        pipeline.data.mkdir(mode=0o700)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=14m,mode=0700", "tmpfs", pipeline.data],
+                          stderr=subprocess.DEVNULL).returncode:
+            pytest.skip("cannot mount here")
+        mounted.append(pipeline.data)
+
+    yield prepare
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], stderr=subprocess.DEVNULL, check=False)
+
+
+@pytest.fixture
+def on_small_volume(start, small_volume):
+    """The volume goes before the folder is removed, and after the processes."""
+    pipeline = start(prepare=small_volume, settings=QUICK)
+    yield pipeline
+    pipeline.stop()
+    subprocess.run(["umount", "-l", pipeline.data], check=True)
+
+
+def test_the_log_of_state_db_leaves_room_on_a_small_volume_and_a_full_one_heals(on_small_volume):
+    pipeline = on_small_volume
+    ids, most = [], 0
+    for _ in range(30):
+        ids += post_some(pipeline, 100)
+        pipeline.wait_settled(len(ids))
+        most = max(most, (pipeline.data / "state.db-wal").stat().st_size)
+    assert most < 3 << 20, f"the log has taken {most} bytes"
+
+    ballast = pipeline.data / "ballast"
+    with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    for _ in range(40):
+        ev = event(text="x" * 20000)
+        if pipeline.post(ev).status == 202:
+            ids.append(ev["event_id"])
+    wait_alert(pipeline, " full")
+    ballast.unlink()
+    late = event()
+    wait_for("a yes", lambda: pipeline.post(late).status == 202)
+    ids.append(late["event_id"])
+    pipeline.wait_settled(len(ids))
+    assert sorted(ids_in(pipeline)) == sorted(ids)
+    wait_for("no alert", lambda: not [one for one in alerts(pipeline) if " full:" in one])
+
+
+def test_a_locked_state_db_is_named_and_no_handler_is_called_dead(start):
+    names = ("unknown", "opened", "clicked")
+    pipeline = start(handlers=names, settings=QUICK)
+    post_some(pipeline, 10)
+    pipeline.wait_settled(10)
+    shell = sqlite3.connect(pipeline.data / "state.db", isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+    for kind in ("custom_thing", "email_opened", "email_clicked"):
+        assert pipeline.post(event(kind, email="ann@example.com", message_id="m",
+                                   url="https://example.com/")).status == 202
+    wait_alert(pipeline, "state.db locked")
+    until = time.monotonic() + 9
+    while time.monotonic() < until:
+        dead = [one for one in alerts(pipeline) if any(f"stage handler-{name} " in one for name in names)]
+        assert not dead, dead
+        time.sleep(0.2)
+    shell.execute("ROLLBACK")
+    shell.close()
+    pipeline.wait_settled(13)
+    wait_for("no alert", lambda: not [one for one in alerts(pipeline) if "state.db locked" in one])
