@@ -15,9 +15,8 @@
 	X(IO, "I/O error", "its disk fails: the kernel's log tells more")                                                 \
 	X(READ_ONLY, "read-only", "mount its disk for writing, or mend its permissions")                                  \
 	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                   \
-	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                         \
-	X(REPLACED, "replaced",                                                                                           \
-		"`trotline fsck` tells what has gone with it")                                       \
+	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                              \
+	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                            \
 	X(CUT, "cut short", "`trotline fsck` tells what is left")
 
 #define STORE_CAUSE_ENUM(name, word, advice) CAUSE_##name,

@@ -191,8 +191,7 @@ begin_anew(struct retrier *r)
 {
 	trouble_was(&r->trouble, r->trouble.cause, true);
 	custodian_destroy(&r->custodian);
-	r->custodian =
-		custodian_new(r->st->cfg, r->journal, r->st->metrics, send_event, r);
+	r->custodian = custodian_new(r->st->cfg, r->journal, r->st->metrics, send_event, r);
 	if (!r->custodian)
 		stage_fail("cannot start", &(struct error){"out of memory"});
 }

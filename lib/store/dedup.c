@@ -2,7 +2,11 @@
  *
  * A slot's home is the top of hash.hi scaled to the table's size, so any size will do; collisions
  * go to the next slot. Removal closes the gap by moving later entries back, copying before it
- * clears, so that a kill in between leaves an entry twice but never loses one. */
+ * clears, so that a kill in between leaves an entry twice but never loses one.
+ *
+ * Behind the slots stands a checksum for each 512 of them, which follows each change: the sum (XOR) of
+ * what each slot and its place are mixed to. All are looked at when the file is opened, some with each
+ * group. A kill between a slot and its checksum looks like damage: the table is built anew. */
 #include "dedup.h"
 
 #include <errno.h>
@@ -20,7 +24,10 @@ enum { BOOT_ID_LEN = 36, SEQ_BITS = 40, HEADER_BYTES = 4096, AHEAD = 32 };
 
 static const uint64_t SEQ_MASK = ((uint64_t)1 << SEQ_BITS) - 1;
 static const uint64_t FIRST_SLOTS = 65536;
-static const char MAGIC[8] = "trotidx1";
+static const char MAGIC[8] = "trotidx2";
+
+/* Slots of one checksum; and how many of these are looked at by each dedup_sound. */
+enum { BLOCK_SLOTS = 512, BLOCKS_A_LOOK = 4 };
 
 struct header {
 	char magic[8];
@@ -39,6 +46,9 @@ struct coming {
 struct dedup {
 	struct header *header; /* start of the mapping */
 	uint64_t *slots;
+	uint64_t *sums;
+	uint64_t next_block; /* to be looked at */
+	bool damaged;        /* what was there before was */
 	size_t bytes;
 	dev_t device; /* which file is mapped */
 	ino_t inode;
@@ -46,6 +56,61 @@ struct dedup {
 	struct coming ahead[AHEAD]; /* ring, while it is built */
 	size_t ahead_count;         /* ever put there */
 };
+
+static uint64_t
+blocks_of(uint64_t slots)
+{
+	return (slots + BLOCK_SLOTS - 1) / BLOCK_SLOTS;
+}
+
+static size_t
+bytes_of(uint64_t slots)
+{
+	return HEADER_BYTES + (slots + blocks_of(slots)) * sizeof(uint64_t);
+}
+
+/* An empty slot adds nothing, so that an empty file is good. */
+static uint64_t
+mix(uint64_t slot, uint64_t i)
+{
+	uint64_t x = slot ^ (i + 1) * 0x9e3779b97f4a7c15U;
+
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93U;
+	return slot ? x ^ x >> 29 : 0;
+}
+
+static void
+set_slot(struct dedup *d, uint64_t i, uint64_t slot)
+{
+	const uint64_t was = d->slots[i];
+
+	d->slots[i] = slot;
+	d->sums[i / BLOCK_SLOTS] ^= mix(was, i) ^ mix(slot, i);
+}
+
+static uint64_t
+sum_of(const struct dedup *d, uint64_t block)
+{
+	const uint64_t from = block * BLOCK_SLOTS;
+	const uint64_t left = d->header->slots - from;
+	const uint64_t end = from + (left < BLOCK_SLOTS ? left : BLOCK_SLOTS);
+	uint64_t sum = 0;
+
+	for (uint64_t i = from; i < end; i++)
+		sum ^= mix(d->slots[i], i);
+	return sum;
+}
+
+static bool
+is_whole(const struct dedup *d)
+{
+	const uint64_t blocks = blocks_of(d->header->slots);
+	uint64_t block = 0;
+
+	while (block < blocks && sum_of(d, block) == d->sums[block])
+		block++;
+	return block == blocks;
+}
 
 static uint64_t
 slot_of(struct hash128 hash, uint64_t seq)
@@ -114,7 +179,7 @@ usable(const struct dedup *d, uint64_t journal)
 	read_boot_id(boot);
 	return memcmp(h->magic, MAGIC, sizeof MAGIC) == 0 && h->complete && h->journal == journal &&
 	       h->slots >= FIRST_SLOTS && h->used <= h->slots &&
-	       h->slots == (d->bytes - HEADER_BYTES) / sizeof(uint64_t) &&
+	       h->slots <= d->bytes / sizeof(uint64_t) && d->bytes == bytes_of(h->slots) &&
 	       strncmp(h->boot, boot, sizeof boot) == 0;
 }
 
@@ -130,8 +195,12 @@ map_existing(struct dedup *d, uint64_t journal, int flags, int protection)
 	good = fstat(fd, &st) == 0 && (size_t)st.st_size > HEADER_BYTES &&
 	       map_file(d, fd, (size_t)st.st_size, protection);
 	close(fd);
-	if (good && usable(d, journal))
-		return true;
+	if (good && usable(d, journal)) {
+		d->sums = d->slots + d->header->slots;
+		if (!(protection & PROT_WRITE) || is_whole(d))
+			return true;
+		d->damaged = true;
+	}
 	unmap(d);
 	return false;
 }
@@ -141,7 +210,7 @@ map_existing(struct dedup *d, uint64_t journal, int flags, int protection)
 static bool
 map_fresh(struct dedup *d, uint64_t journal, uint64_t slots, struct error *why)
 {
-	const size_t bytes = HEADER_BYTES + slots * sizeof(uint64_t);
+	const size_t bytes = bytes_of(slots);
 	int fd = open(d->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int rc;
 
@@ -157,6 +226,7 @@ map_fresh(struct dedup *d, uint64_t journal, uint64_t slots, struct error *why)
 	read_boot_id(d->header->boot);
 	d->header->journal = journal;
 	d->header->slots = slots;
+	d->sums = d->slots + slots;
 	return true;
 }
 
@@ -197,6 +267,8 @@ build(struct dedup *fresh, const char *path, uint64_t journal, const struct dedu
 	if (!truth->walk(truth->arg, fresh))
 		return error_set(why, "cannot read the seen log");
 	put_in_ahead(fresh);
+	for (uint64_t block = 0; block < blocks_of(slots); block++)
+		fresh->sums[block] = sum_of(fresh, block);
 	fresh->header->complete = 1;
 	return rename(fresh->path, path) == 0 ||
 	       error_set(why, "cannot rename %s: %s", fresh->path, strerror(errno));
@@ -218,6 +290,8 @@ rebuild(struct dedup *d, uint64_t journal, const struct dedup_truth *truth, stru
 	unmap(d);
 	d->header = fresh.header;
 	d->slots = fresh.slots;
+	d->sums = fresh.sums;
+	d->next_block = 0;
 	d->bytes = fresh.bytes;
 	d->device = fresh.device;
 	d->inode = fresh.inode;
@@ -255,7 +329,27 @@ dedup_replaced(const struct dedup *d)
 {
 	struct stat st;
 
-	return stat(d->path, &st) != 0 || st.st_dev != d->device || st.st_ino != d->inode;
+	return stat(d->path, &st) != 0 || st.st_dev != d->device || st.st_ino != d->inode ||
+	       (size_t)st.st_size != d->bytes;
+}
+
+bool
+dedup_sound(struct dedup *d)
+{
+	for (int n = 0; n < BLOCKS_A_LOOK; n++) {
+		const uint64_t block = d->next_block;
+
+		if (sum_of(d, block) != d->sums[block])
+			return false;
+		d->next_block = (block + 1) % blocks_of(d->header->slots);
+	}
+	return true;
+}
+
+bool
+dedup_was_damaged(const struct dedup *d)
+{
+	return d->damaged;
 }
 
 /* Compares the whole hash in the seen log: a fingerprint alone proves nothing. */
@@ -293,7 +387,7 @@ dedup_insert(struct dedup *d, struct hash128 hash, uint64_t seq, const struct de
 		i = next_of(d, i);
 	if (!d->slots[i])
 		d->header->used++;
-	d->slots[i] = slot_of(hash, seq);
+	set_slot(d, i, slot_of(hash, seq));
 	return true;
 }
 
@@ -331,10 +425,10 @@ close_gap(struct dedup *d, uint64_t gap, const struct dedup_truth *truth)
 	for (uint64_t j = next_of(d, gap); d->slots[j] && j != gap; j = next_of(d, j)) {
 		if (!may_move(d, gap, j, truth))
 			continue;
-		d->slots[gap] = d->slots[j];
+		set_slot(d, gap, d->slots[j]);
 		gap = j;
 	}
-	d->slots[gap] = 0;
+	set_slot(d, gap, 0);
 	d->header->used--;
 }
 

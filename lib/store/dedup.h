@@ -1,7 +1,7 @@
 /* dedup - a hint that finds, for an event id's hash, the sequence number it was accepted under.
  *
  * An open-addressing table in a mapped file, 8 bytes a slot (24 bits of fingerprint, 40 of seq),
- * filled to between 8/15 and three quarters: 10.7 to 15 bytes a remembered event. It is only a
+ * with checksums, filled to between 8/15 and three quarters: 10.7 to 15 bytes a remembered event. It is only a
  * hint: the truth is the journal's seen log, which the caller shows it through a dedup_hash_at
  * function; each hit is checked there, so slots left by a killed or aborted writer are harmless. It
  * is touched only by the holder of the journal's write lock. Lost or damaged, from before a reboot
@@ -40,8 +40,15 @@ struct dedup *dedup_open(
 	const char *path, uint64_t journal, const struct dedup_truth *truth, struct error *why);
 void dedup_close(struct dedup **d);
 
-/* Another file (or none) stands in its place, made by another process: close and open again. */
+/* Another file (or none) stands in its place, made by another process, or it has been cut: close and open
+ * again. */
 bool dedup_replaced(const struct dedup *d);
+
+/* Looks at some of its checksums, the next ones each time. False: damaged; close and open again. */
+bool dedup_sound(struct dedup *d);
+
+/* What was found when it was opened was damaged, and is built anew. */
+bool dedup_was_damaged(const struct dedup *d);
 
 /* The seq under which the seen log holds this hash, or 0; the newest when it holds it more than
  * once, as it does for an id that came again after its window. */

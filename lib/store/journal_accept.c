@@ -8,6 +8,7 @@
 
 #include "journal_private.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 enum { TRIM_PER_EVENT = 2, TRIM_MORE = 16, TRIM_FULL = 1024 };
 enum { RESERVE_FROM = 1 << 20, RESERVE_LEAST = 2 << 20 };
@@ -77,10 +78,14 @@ static bool
 open_dedup(struct journal *j, struct error *why)
 {
 	j->truth = truth_of(j);
-	if (j->dedup && dedup_replaced(j->dedup))
+	if (j->dedup && (dedup_replaced(j->dedup) || !dedup_sound(j->dedup)))
 		dedup_close(&j->dedup);
-	if (!j->dedup)
-		j->dedup = dedup_open(j->dedup_path, j->id, &j->truth, why);
+	if (j->dedup)
+		return true;
+	j->dedup = dedup_open(j->dedup_path, j->id, &j->truth, why);
+	if (j->dedup && dedup_was_damaged(j->dedup))
+		log_warn("dedup index was damaged; it is built anew from the seen log",
+			LF_TEXT("file", j->dedup_path), LF_UINT("ids", j->truth.count));
 	return j->dedup != NULL;
 }
 

@@ -32,12 +32,12 @@ struct journal {
 	struct dedup_truth truth; /* of `write` */
 	struct elapsed elapsed;   /* likewise */
 	enum journal_use use;
-	bool broken; /* after a failure: opened anew by the next begin, of whatever kind */
-	bool lost;   /* its file was removed, replaced or cut: what was read from it is not so */
+	bool broken;  /* after a failure: opened anew by the next begin, of whatever kind */
+	bool lost;    /* its file was removed, replaced or cut: what was read from it is not so */
 	bool careful; /* somebody asks journal_renewed */
 	enum store_cause cause; /* of the last trouble, until a group is committed */
 	struct error why;
-	bool turn;   /* the map was full: a small commit goes before the next one */
+	bool turn; /* the map was full: a small commit goes before the next one */
 	uint64_t broken_at_ms;
 	uint64_t id, next_seq, used_bytes, limit_bytes, window_ms, group, group_batches;
 	uint64_t next_batch, first_seq; /* first_seq: the group's */

@@ -151,8 +151,7 @@ letters_open(const struct config *cfg, enum letters_use use, struct error *why)
 		letters_leave(l);
 	if (rc == 0)
 		return l;
-	error_set(
-		why, "cannot open the dead letters in %s/dlq: %s", cfg->data_dir, lmdb_words(rc));
+	error_set(why, "cannot open the dead letters in %s/dlq: %s", cfg->data_dir, lmdb_words(rc));
 	letters_close(&l);
 	return NULL;
 }

@@ -65,11 +65,12 @@ struct state {
 	char dir[STATE_PATH_BYTES - 64];
 	sqlite3_stmt *prepared[OWN_COUNT]; /* made at first use */
 	int turn;                          /* state.lock */
-	state_waits *waits; /* or NULL */
+	state_waits *waits;                /* or NULL */
 	void *waits_arg;
 	timer_t timer; /* interrupts the wait for the turn */
 	bool has_timer;
-	uint64_t busy_ms, told_ms; /* a wait for a lock: its beginning, and when it was last told of */
+	uint64_t busy_ms,
+		told_ms; /* a wait for a lock: its beginning, and when it was last told of */
 	bool began;
 	bool unflushed;  /* a flush has failed: see write_again */
 	int wal_pages;   /* since the last checkpoint here */

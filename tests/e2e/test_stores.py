@@ -314,3 +314,30 @@ def test_a_locked_state_db_is_named_and_no_handler_is_called_dead(start):
     shell.close()
     pipeline.wait_settled(13)
     wait_for("no alert", lambda: not [one for one in alerts(pipeline) if "state.db locked" in one])
+
+
+# ---- the index of ids
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["while stopped", "while running"])
+def test_a_damaged_index_of_ids_is_never_believed(start, running):
+    pipeline = start()
+    events = [event() for _ in range(300)]
+    post_all(pipeline, events)
+    pipeline.wait_settled(len(events))
+    index = pipeline.data / "journal/dedup.idx"
+    if not running:
+        pipeline["validator"].stop()
+    with open(index, "r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(200_000))
+    if not running:
+        pipeline["validator"].start()
+    else:
+        more = [event() for _ in range(60)]
+        with pipeline.client() as client:
+            assert {client.post(ev).status for ev in more} == {202}
+        events += more
+    wait_for("it is said", lambda: pipeline["validator"].has_logged("dedup index was damaged"))
+    with pipeline.client() as client:
+        assert {client.post(ev).status for ev in events} == {200}, "each is known"
