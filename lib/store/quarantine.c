@@ -164,14 +164,14 @@ static int
 count_shares(struct quarantine *q)
 {
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(q->env, NULL, 0, &txn);
+	int rc = lmdb_begin(q->env, 0, &txn);
 
 	if (rc != 0)
 		return rc;
 	if (lmdb_rows(txn, q->shares) == 0 && lmdb_rows(txn, q->items) > 0)
 		rc = count_all(q, txn);
 	if (rc == 0)
-		return mdb_txn_commit(txn);
+		return lmdb_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
