@@ -145,16 +145,6 @@ work(struct bench *b, uint64_t *sum_us)
 	return rc;
 }
 
-/* More than one segment waits to be sealed. */
-static bool
-is_behind(const struct bench *b)
-{
-	struct history_figures f;
-
-	history_figures(b->h, &f);
-	return f.open > 2;
-}
-
 /* As the stage does: a slice of work with each group, and all that is left at the end. */
 static bool
 fill(struct bench *b)
@@ -167,8 +157,6 @@ fill(struct bench *b)
 			return false;
 		seq += b->n;
 		work(b, &b->seal_us);
-		while (is_behind(b))
-			work(b, &b->seal_us);
 	}
 	while (work(b, &b->seal_us) == HISTORY_MORE)
 		;

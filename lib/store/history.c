@@ -1,6 +1,6 @@
 /* history - the one who writes: opening, recovery, appending; see history.h. */
 #include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -133,7 +133,7 @@ settle(struct history *h, struct error *why)
 	if (h->open)
 		leave_open_one(h);
 	known_forget(h->known);
-	s = segment_open_whole(h->folder, &h->list[h->n - 1].name, SQL_WRITE, why);
+	s = segment_open(h->folder, &h->list[h->n - 1].name, SQL_WRITE, why);
 	if (!s || !segment_measure(s, why) || !write_back(s, why)) {
 		h->made = s ? sql_result(s->db) : errno == ENOSPC ? STORE_FULL : STORE_FAILED;
 		segment_close(&s);
@@ -186,36 +186,25 @@ ends_with(const char *text, const char *end)
 	return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The log of a file that is not there. */
-static bool
-is_stray_log(const struct history *h, const char *file)
-{
-	char path[PATH_ROOM + 300];
-
-	if (!ends_with(file, "-wal") && !ends_with(file, "-shm"))
-		return false;
-	snprintf(path, sizeof path, "%s/%s", h->folder, file);
-	*strrchr(path, '-') = '\0';
-	return access(path, F_OK) != 0;
-}
-
-/* Of what is no segment that counts: what a kill has left goes; whatever else somebody has put there
- * stays. */
+/* What a kill has left. A -wal whose segment is there stays. */
 static void
 sweep(void *arg, const char *file)
 {
-	struct history *h = arg;
+	const struct history *h = arg;
 	char path[PATH_ROOM + 300];
-	struct segment_name name;
-	uint64_t first;
+	const bool log =
+		ends_with(file, "-wal") || ends_with(file, "-shm") || ends_with(file, "-journal");
 
 	snprintf(path, sizeof path, "%s/%s", h->folder, file);
-	if (name_read(file, &name) || ends_with(file, ".tmp") || is_stray_log(h, file))
+	if (log) {
+		*strrchr(path, '-') = '\0';
+		if (strchr(file, '.') && access(path, F_OK) != 0) {
+			snprintf(path, sizeof path, "%s/%s", h->folder, file);
+			unlink(path);
+		}
+	} else if (ends_with(file, ".tmp") || strncmp(file, "open.", 5) == 0 ||
+		   (file[0] >= '0' && file[0] <= '9')) {
 		unlink(path);
-	if (sscanf(file, "damaged.open.%" SCNu64, &first) == 1 && !strchr(file, '-')) {
-		h->figures.damaged++;
-		if (first + HISTORY_SEGMENT_EVENTS > h->least)
-			h->least = first + HISTORY_SEGMENT_EVENTS;
 	}
 }
 
@@ -239,37 +228,31 @@ take_sealed(struct history *h, const struct segment_name *name)
 	return true;
 }
 
-/* With its log, which may hold what the file lacks. */
 static bool
 set_aside(struct history *h, const struct segment_name *name, struct error *why)
 {
-	static const char *const ends[] = {"-wal", "-shm", ""};
-	char path[PATH_ROOM], from[PATH_ROOM + 8], to[PATH_ROOM + 24];
+	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+	struct facts facts = {
+		.first = name->first, .last = name->first + HISTORY_SEGMENT_EVENTS - 1};
 
 	name_path(h->folder, name, path);
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		snprintf(from, sizeof from, "%s%s", path, ends[i]);
-		snprintf(to, sizeof to, "%s/damaged.%s%s", h->folder, strrchr(path, '/') + 1,
-			ends[i]);
-		if (rename(from, to) != 0 && errno != ENOENT)
-			return error_set(why, "cannot set %s aside: %s", from, strerror(errno));
-	}
+	snprintf(aside, sizeof aside, "%s/damaged.%s", h->folder, strrchr(path, '/') + 1);
+	if (rename(path, aside) != 0)
+		return error_set(why, "cannot set %s aside: %s", path, strerror(errno));
+	name_unlink(h->folder, name);
 	h->figures.damaged++;
-	h->least = name->first + HISTORY_SEGMENT_EVENTS;
+	h->least = facts.last + 1;
 	return true;
 }
 
 static bool
 take_open(struct history *h, const struct segment_name *name, struct error *why)
 {
-	struct segment *s = segment_open_whole(h->folder, name, SQL_WRITE, why);
-	const bool opened = s != NULL;
-	bool damaged = !s && errno == EBADMSG;
+	struct segment *s = segment_open(h->folder, name, SQL_WRITE, why);
 
 	if (!s || !segment_measure(s, why)) {
-		damaged |= opened && s->damaged;
 		segment_close(&s);
-		return damaged && set_aside(h, name, why);
+		return set_aside(h, name, why);
 	}
 	segment_close(&h->open);
 	h->open = s;

@@ -123,7 +123,7 @@ check_file(struct checking *c, const struct segment_name *name)
 {
 	struct error why = {""};
 	struct segment *s =
-		segment_open_whole(c->v->folder, name, name->last ? SQL_SEALED : SQL_WATCH, &why);
+		segment_open(c->v->folder, name, name->last ? SQL_SEALED : SQL_WATCH, &why);
 
 	memset(c->having, 0, sizeof c->having);
 	if (!s) {

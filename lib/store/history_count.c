@@ -219,8 +219,7 @@ add_live(struct counting *c, bool *again)
 
 		if (name->last && name->last <= c->rolled)
 			continue;
-		s = segment_open_whole(
-			c->v->folder, name, name->last ? SQL_SEALED : SQL_WATCH, c->why);
+		s = segment_open(c->v->folder, name, name->last ? SQL_SEALED : SQL_WATCH, c->why);
 		if (s)
 			good = add_segment(c, s);
 		else if (access(name_path(c->v->folder, name, path), F_OK) != 0)

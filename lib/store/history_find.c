@@ -177,8 +177,6 @@ look_into(struct walk *w, struct segment *s)
 	view_note(w->v, s);
 	if (s->name.last && !query_takes_segment(w->q, &s->facts))
 		return GO_ON;
-	if (!by_index && query_has_words(w->q) && !segment_more_words(s, w->why))
-		return BROKEN;
 	return by_index ? find_by_index(w, s) : find_by_keys(w, s);
 }
 

@@ -95,8 +95,7 @@ look_up(struct chunk *c, struct segment *s, uint32_t journal, struct error *why)
 static bool
 ask_file(struct history *h, struct chunk *c, const struct segment_name *name, struct error *why)
 {
-	struct segment *s =
-		segment_open_whole(h->folder, name, name->last ? SQL_SEALED : SQL_WATCH, why);
+	struct segment *s = segment_open(h->folder, name, name->last ? SQL_SEALED : SQL_WATCH, why);
 	const uint32_t journal =
 		s ? words_find(&s->words, WORD_JOURNAL, (struct slice){c->journal, c->n}) : 0;
 	const bool good = s && (!journal || (name->last ? look_up : scan)(c, s, journal, why));
@@ -113,11 +112,11 @@ ask(struct history *h, struct chunk *c, struct error *why)
 	const struct slice journal = {c->journal, c->n};
 	uint32_t word;
 
-	for (size_t i = 0; i + 1 < h->n; i++) {
+	for (size_t i = 0; i < h->n; i++) {
 		struct known_segment *k = &h->list[i];
 
-		if (k->damaged || !k->facts.events || k->facts.seq_max < low ||
-			k->facts.seq_min > high)
+		if ((h->open && i + 1 == h->n) || k->damaged || !k->facts.events ||
+			k->facts.seq_max < low || k->facts.seq_min > high)
 			continue;
 		k->damaged = !ask_file(h, c, &k->name, why);
 	}

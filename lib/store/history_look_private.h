@@ -25,8 +25,6 @@ struct history_query {
 
 /* Can the event be one? Hashes count where its segment has them of our key. */
 bool query_takes_key(const struct history_query *q, const struct segment *s, const struct key *key);
-/* Does it ask for texts that keys name by number? Without them a segment's words are not needed. */
-bool query_has_words(const struct history_query *q);
 /* Is it one? */
 bool query_takes(const struct history_query *q, const struct event *ev);
 /* A text, or the beginning of one with a * behind it; absent: any text, and none. */

@@ -43,8 +43,8 @@ is_written(const struct segment_name *name, const char *file)
 	return strcmp(name_path("", name, path) + 1, file) == 0;
 }
 
-bool
-name_read(const char *file, struct segment_name *name)
+static bool
+read_name(const char *file, struct segment_name *name)
 {
 	struct tm t = {0};
 	int year, month, mday;
@@ -124,7 +124,7 @@ read_folder(DIR *d, struct segment_names *out, name_stray *stray, void *arg)
 	struct dirent *file;
 
 	while ((file = readdir(d))) {
-		if (name_read(file->d_name, &name)) {
+		if (read_name(file->d_name, &name)) {
 			if (!add(out, &name))
 				return false;
 		} else if (stray) {

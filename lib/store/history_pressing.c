@@ -86,7 +86,7 @@ static bool
 open_source(
 	struct history *h, struct source *from, const struct segment_name *name, struct error *why)
 {
-	from->s = segment_open_whole(h->folder, name, name->last ? SQL_SEALED : SQL_WRITE, why);
+	from->s = segment_open(h->folder, name, name->last ? SQL_SEALED : SQL_WRITE, why);
 	if (!from->s)
 		return false;
 	from->words = calloc((size_t)from->s->words.n + 1, sizeof *from->words);
@@ -219,9 +219,6 @@ next_block(struct pressing *p, struct error *why)
 	case BLOCK_FAILED:
 		return false;
 	case BLOCK_NONE:
-		free(from->s->block.body);
-		from->s->block.body = NULL;
-		from->s->block.body_room = 0;
 		if (++p->at == p->n && flush_staged(p, why))
 			p->phase = INDEX;
 		else if (p->at == p->n)

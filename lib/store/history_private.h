@@ -87,8 +87,6 @@ struct segment_names {
 
 /* Into path, of PATH_ROOM bytes; returns it. */
 char *name_path(const char *folder, const struct segment_name *name, char *path);
-/* Is it a segment's name, as it would be written? */
-bool name_read(const char *file, struct segment_name *name);
 /* The segments that count; those that are superseded, and what is no segment, go to `stray` (may be
  * NULL) by their file names. */
 typedef void name_stray(void *arg, const char *file);
@@ -154,7 +152,7 @@ void words_free(struct words *w);
 
 /* ---- history_sql.c ---- */
 
-/* NULL with the cause, and errno ENOSPC where there is no room, EBADMSG where it is damaged. `write`: makes the file where there is none, in WAL mode, every commit
+/* NULL with the cause, and errno ENOSPC where there is no room. `write`: makes the file where there is none, in WAL mode, every commit
  * flushed. Otherwise a sealed file is read as it lies, an open one with its WAL, also where nothing
  * can be written. */
 enum sql_use { SQL_WRITE, SQL_WATCH, SQL_SEALED, SQL_BUILD };
@@ -164,7 +162,6 @@ sqlite3_stmt *sql_prepare(sqlite3 *db, const char *sql, struct error *why);
 /* The cause of a false; and what it means for who wrote. */
 bool sql_fail(sqlite3 *db, const char *what, struct error *why);
 enum store_rc sql_result(sqlite3 *db);
-int sql_errno(sqlite3 *db);
 /* Runs a statement that has its values and gives no rows. */
 bool sql_run(sqlite3_stmt *stmt, struct error *why);
 int64_t sql_number(sqlite3 *db, const char *sql);
@@ -229,9 +226,6 @@ struct segment {
 };
 
 struct segment *segment_open(
-	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why);
-/* With its words, of which there may be 40,000. */
-struct segment *segment_open_whole(
 	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why);
 void segment_close(struct segment **s);
 /* Adds a key to the facts. */

@@ -213,12 +213,6 @@ word_matches(struct slice pattern, const struct segment *s, uint32_t word)
 }
 
 bool
-query_has_words(const struct history_query *q)
-{
-	return q->filter.type.p || q->filter.source.p || q->filter.campaign.p;
-}
-
-bool
 query_takes_key(const struct history_query *q, const struct segment *s, const struct key *key)
 {
 	const struct history_filter *f = &q->filter;

@@ -9,9 +9,9 @@
  *
  * Counts and `rolled` change in one transaction, so nothing is counted twice, whatever a kill cuts
  * off. A time at the sender that is far from that of acceptance counts as the latter. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "history_private.h"
 #include "history_roll.h"
@@ -76,42 +76,36 @@ open_file(const char *path, struct error *why)
 {
 	struct roller *r = calloc(1, sizeof *r);
 	int64_t rolled;
-	int cause;
 
 	if (!r) {
 		error_set(why, "out of memory");
 		return NULL;
 	}
 	r->db = sql_open(path, SQL_WRITE, why);
-	if (r->db && make_tables(r->db, why) &&
-		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) >= 0) {
+	if (!r->db || !make_tables(r->db, why) ||
+		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) < 0)
+		roller_close(&r);
+	else
 		r->rolled = (uint64_t)rolled;
-		return r;
-	}
-	cause = r->db ? sql_errno(r->db) : errno;
-	roller_close(&r);
-	errno = cause;
-	return NULL;
+	return r;
 }
 
-/* One that is damaged is set aside and made anew from the segments; counts of those that are gone are
+/* One that cannot be read is made anew from the segments, once; counts of those that are gone are
  * gone with it. */
 struct roller *
 roller_open(const char *folder, struct error *why)
 {
-	static const char *const ends[] = {"-wal", "-shm", ""};
-	char path[PATH_ROOM], from[PATH_ROOM + 8], to[PATH_ROOM + 24];
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char path[PATH_ROOM], aside[PATH_ROOM + 16];
 	struct roller *r;
 
 	snprintf(path, sizeof path, "%s/catalogue.db", folder);
 	r = open_file(path, why);
-	if (r || errno != EBADMSG)
+	if (r || access(path, R_OK) != 0)
 		return r;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		snprintf(from, sizeof from, "%s%s", path, ends[i]);
-		snprintf(to, sizeof to, "%s/damaged.catalogue.db%s", folder, ends[i]);
-		if (rename(from, to) != 0 && errno != ENOENT)
-			return NULL;
+		snprintf(aside, sizeof aside, "%s%s", path, ends[i]);
+		unlink(aside);
 	}
 	return open_file(path, why);
 }
@@ -289,10 +283,8 @@ write_rows(
 	struct roller *r, const struct segment *s, struct sums spans[ROLL_SPANS], struct error *why)
 {
 	uint32_t *known = calloc((size_t)s->words.n + 1, sizeof *known);
-	bool good = true;
+	bool good = known || error_set(why, "out of memory");
 
-	if (!known)
-		return error_set(why, "out of memory");
 	for (int span = 0; good && span < ROLL_SPANS; span++)
 		for (size_t i = 0; good && i < spans[span].n; i++)
 			good = translate(r, s, &spans[span].rows[i].key, known, why) &&
@@ -330,7 +322,7 @@ bool
 roller_step(struct roller *r, const char *folder, const struct segment_name *name, uint64_t now_ms,
 	bool *damaged, struct error *why)
 {
-	struct segment *s = segment_open_whole(folder, name, SQL_SEALED, why);
+	struct segment *s = segment_open(folder, name, SQL_SEALED, why);
 	struct sums spans[ROLL_SPANS] = {0};
 	uint64_t next = 0;
 	bool good;

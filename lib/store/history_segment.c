@@ -18,8 +18,8 @@ enum { FORMAT = 1 };
 
 #define FACT_COLUMN(name) "," #name " INTEGER NOT NULL"
 #define FACT_NAME(name) "," #name
-#define FACT_NUMBER(name) FACT_##name,
-enum { SEGMENT_FACTS(FACT_NUMBER) FACTS_N };
+#define FACT_COUNT(name) +1
+enum { FACTS_N = 0 SEGMENT_FACTS(FACT_COUNT) };
 _Static_assert(sizeof(struct facts) == FACTS_N * sizeof(uint64_t), "facts are numbers alone");
 
 static const char *const texts[SEGMENT_SQL] = {
@@ -134,8 +134,6 @@ check_format(sqlite3 *db, const char *path, struct error *why)
 {
 	const int64_t format = sql_number(db, "PRAGMA user_version");
 
-	/* It is named when it is whole: so one without tables is damaged. */
-	errno = format == 0 ? EBADMSG : format < 0 ? sql_errno(db) : EINVAL;
 	return format == FORMAT || error_set(why, "%s: has format %lld; this program knows %d",
 					   path, (long long)format, FORMAT);
 }
@@ -165,12 +163,9 @@ segment_open(
 	}
 	s->name = *name;
 	s->db = sql_open(name_path(folder, name, path), use, why);
-	if (!s->db || !check_format(s->db, path, why)) {
+	if (!s->db || !check_format(s->db, path, why) || !segment_more_words(s, why) ||
+		(name->last && !read_facts(s, why))) {
 		cause = errno;
-		segment_close(&s);
-		errno = cause;
-	} else if (name->last && !read_facts(s, why)) {
-		cause = sql_errno(s->db);
 		segment_close(&s);
 		errno = cause;
 	}
@@ -179,21 +174,6 @@ segment_open(
 	if (s)
 		s->mark = (uint32_t)sql_number(s->db, "PRAGMA application_id");
 	return s;
-}
-
-struct segment *
-segment_open_whole(
-	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why)
-{
-	struct segment *s = segment_open(folder, name, use, why);
-	int cause;
-
-	if (!s || segment_more_words(s, why))
-		return s;
-	cause = sql_errno(s->db);
-	segment_close(&s);
-	errno = cause;
-	return NULL;
 }
 
 void

@@ -103,18 +103,6 @@ open_uri(const char *path, const char *query, int flags, struct error *why)
 	return NULL;
 }
 
-int
-sql_errno(sqlite3 *db)
-{
-	switch (sqlite3_errcode(db)) {
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return EBADMSG;
-	default:
-		return sql_result(db) == STORE_FULL ? ENOSPC : EIO;
-	}
-}
-
 static sqlite3 *
 prepared(sqlite3 *db, const char *sql, struct error *why)
 {
@@ -122,7 +110,7 @@ prepared(sqlite3 *db, const char *sql, struct error *why)
 
 	if (!db || sql_exec(db, sql, why))
 		return db;
-	cause = sql_errno(db);
+	cause = sql_result(db) == STORE_FULL ? ENOSPC : EIO;
 	sqlite3_close(db);
 	errno = cause;
 	return NULL;
@@ -232,5 +220,5 @@ sql_open(const char *path, enum sql_use use, struct error *why)
 		break;
 	}
 	return prepared(open_uri(path, "?mode=ro&immutable=1", SQLITE_OPEN_READONLY, why),
-		"PRAGMA cache_size = -128", why);
+		"PRAGMA cache_size = -256", why);
 }

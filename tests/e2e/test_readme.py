@@ -107,6 +107,20 @@ def test_the_sample_configuration_shows_every_option_with_its_default():
         assert re.search(rf"^\s*(- \{{?)?{key.rpartition('.')[2].removesuffix('[]')}:", text, re.M), key
 
 
+def test_what_stops_strangers_are_options_and_words_that_there_are():
+    """Of the table in docs/operations.md."""
+    (part,) = re.findall(r"^## Which limit stops what\n(.*?)^## ", (REPO / "docs/operations.md").read_text(),
+                         re.M | re.S)
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", part, re.M)[1:]
+    assert len(rows) > 9
+    code = "".join(path.read_text() for path in REPO.glob("*/**/*.[ch]"))
+    for attack, tried, stops, seen in rows:
+        for name in re.findall(r"`([a-z_]+[a-z_.]*)`", stops):
+            assert name in table(), f"{attack}: no option {name}"
+        for word in re.findall(r"`([a-z_ ]+)`", seen):
+            assert f'"{word}' in code, f"{attack}: nothing says {word}"
+
+
 @pytest.fixture
 def folder():
     path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))

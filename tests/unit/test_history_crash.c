@@ -280,63 +280,7 @@ Test(history_crash, an_open_file_that_is_none_is_set_aside_and_no_number_is_used
 	history_figures(k.h, &f);
 	cr_assert_eq(f.last, 101 + HISTORY_SEGMENT_EVENTS + 49);
 	kit_again(&k);
-	history_figures(k.h, &f);
-	cr_assert_eq(f.damaged, 1);
 	cr_assert_eq(kit_append(&k, 1, 151), 0);
-}
-
-Test(history_crash, a_full_disk_at_the_start_is_no_damage, .fini = done)
-{
-	kit_open(&k, 100);
-	kit_append(&k, 1, 251);
-	kit_work(&k);
-	history_close(&k.h);
-	full_from = calls + 1;
-	for (int i = 0; i < 5 && !k.h; i++)
-		k.h = history_open(k.folder, &k.limits, &k.why);
-	for (int i = 0; k.h && i < 5; i++)
-		history_work(k.h, k.now_ms += 10000, 1000, &k.why);
-	full_from = 0;
-	kit_again(&k);
-	cr_assert_eq(kit_append(&k, 1, 301), 50);
-	kit_work(&k);
-	cr_assert_neq(access(file_of("damaged.open.201"), F_OK), 0);
-	cr_assert_neq(access(file_of("damaged.catalogue.db"), F_OK), 0);
-	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 300);
-}
-
-Test(history_crash, a_damaged_catalogue_is_made_anew, .fini = done)
-{
-	int fd;
-
-	kit_open(&k, 100);
-	kit_append(&k, 1, 251);
-	kit_work(&k);
-	history_close(&k.h);
-	fd = open(file_of("catalogue.db"), O_WRONLY);
-	cr_assert_eq(write(fd, "no database at all", 18), 18);
-	close(fd);
-	kit_again(&k);
-	kit_work(&k);
-	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 250);
-	cr_assert_eq(access(file_of("damaged.catalogue.db"), F_OK), 0);
-}
-
-Test(history_crash, what_a_kill_has_left_goes_and_what_somebody_put_there_stays, .fini = done)
-{
-	static const char *const files[] = {"7.tmp", "open.7-wal", "2026-11-28.1-50",
-		"2026-11-28.1-100.bak", "2026-notes", "open.old"};
-
-	kit_open(&k, 100);
-	kit_append(&k, 1, 251);
-	kit_work(&k);
-	history_close(&k.h);
-	for (size_t i = 0; i < 6; i++)
-		close(open(file_of(files[i]), O_WRONLY | O_CREAT, 0600));
-	kit_again(&k);
-	for (size_t i = 0; i < 6; i++)
-		cr_expect_eq(access(file_of(files[i]), F_OK) == 0, i > 2, "%s", files[i]);
-	cr_assert_eq(kit_read(&k, 0)->n, 250);
 }
 
 Test(history_crash, with_another_key_what_is_there_is_found_all_the_same, .fini = done)
