@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "history_private.h"
-#include "history_roll.h"
 #include "lib/base/file.h"
 
 bool

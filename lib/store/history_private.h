@@ -344,6 +344,11 @@ bool pressing_uses(const struct pressing *p, const struct segment_name *name);
 /* Is it one of its sources, and could not be read? */
 bool pressing_damaged(const struct pressing *p, const struct segment_name *name);
 
+/* ---- history_roll.c; the rest stands in its own header ---- */
+
+struct roller;
+void roller_close(struct roller **r);
+
 /* ---- history.c ---- */
 
 struct known_segment {

@@ -22,9 +22,7 @@ enum roll_sql {
 uint64_t roll_time(const struct key *key);
 struct sum_key roll_key(const struct key *key, enum roll_span span);
 
-struct roller;
 struct roller *roller_open(const char *folder, struct error *why);
-void roller_close(struct roller **r);
 /* Counted up to this number. */
 uint64_t roller_rolled(const struct roller *r);
 /* Counts some 50,000 events of a sealed segment that reaches behind that number. */
