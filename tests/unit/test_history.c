@@ -371,3 +371,27 @@ Test(history, nobody_looks_where_there_is_none_and_two_do_not_write, .fini = don
 	cr_assert_null(history_watch("/nonexistent", &exists, &k.why));
 	cr_assert_not(exists);
 }
+
+Test(history, words_past_the_most_of_a_kind_are_found_by_their_own_name, .fini = done)
+{
+	struct history_event group[100];
+	char type[100][32];
+
+	kit_open(&k, 0);
+	for (uint64_t seq = 1; seq <= 10500; seq += 100) {
+		for (uint64_t i = 0; i < 100; i++) {
+			snprintf(
+				type[i], sizeof *type, "email_%llu", (unsigned long long)(seq + i));
+			group[i] = kit_event_of(&k, seq + i, type[i], "jo@example.com");
+		}
+		cr_assert_eq(history_append(k.h, group, 100, k.now_ms, NULL, &k.why), STORE_OK);
+	}
+	for (int sealed = 0; sealed < 2; sealed++) {
+		cr_assert_eq(kit_find(&k, FILTER(.type = slice_of("email_7")), 0)->n, 1);
+		cr_assert_eq(
+			kit_find(&k, FILTER(.type = slice_of("email_10400")), 0)->seq[0], 10400);
+		k.now_ms += KIT_DAY_MS;
+		kit_work(&k);
+	}
+	cr_assert_str_eq(kit_fault(&k), "");
+}
