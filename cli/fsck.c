@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "fsck_salvage.h"
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
@@ -19,6 +20,7 @@ enum { SHOWN_MAX = 20, PROGRESS_MS = 200 };
 
 struct check {
 	bool repair, json;
+	const char *salvage; /* into which file, or NULL */
 	uint64_t shown[FSCK_KIND_COUNT];
 	uint64_t told_ms; /* progress */
 	struct fsck_sum sum;
@@ -31,7 +33,7 @@ static void
 on_fault(int signum)
 {
 	static const char text[] =
-		"\ntrotline fsck: a store's file is cut short or damaged beyond reading: stop the pipeline and restore data_dir from a backup\n";
+		"\ntrotline fsck: a store's file is cut short or damaged beyond reading: stop the pipeline and put it back from a backup; of a journal, `trotline fsck --salvage FILE` saves what can be read\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
 
 	(void)n;
@@ -217,6 +219,10 @@ check(const struct verb *verb, const struct config *cfg, struct check *c)
 static int
 run(struct call *call)
 {
+	const struct check *c = call->options;
+
+	if (c->salvage)
+		return fsck_salvage(call->verb, call->cfg, c->salvage);
 	return check(call->verb, call->cfg, call->options);
 }
 
@@ -231,6 +237,10 @@ const struct verb verb_fsck = {
 		(const struct flag[]){
 			{"repair", 0, FLAG_SWITCH, NULL, "mend what loses nothing",
 				FLAG_AT(check, repair)},
+			{"salvage", 0, FLAG_TEXT, "FILE",
+				"of a journal that cannot be opened: save the events that can be read, and have "
+				"not ended, into this new file, as `send --batch` takes it",
+				FLAG_AT(check, salvage)},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
 				FLAG_AT(check, json)},
 			{.name = NULL},

@@ -173,9 +173,10 @@ open_all(struct journal *j, struct error *why)
 		close_env(j);
 		j->cause = lmdb_cause(rc);
 		error_set(&j->why, "cannot open the journal in %s: %s%s", j->dir, lmdb_words(rc),
-			is_damage(rc) && j->use != JOURNAL_WATCH
-				? "; `trotline fsck` tells what is left"
-				: "");
+			!is_damage(rc) ? ""
+			: j->use == JOURNAL_WATCH
+				? "; `trotline fsck --salvage FILE` saves the events that can be read"
+				: "; `trotline fsck` tells what is left");
 		return error_set(why, "%s", j->why.text);
 	}
 	mdb_env_info(j->env, &info);

@@ -2,6 +2,7 @@
 it, named, and healed where it can heal."""
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -341,3 +342,31 @@ def test_a_damaged_index_of_ids_is_never_believed(start, running):
     wait_for("it is said", lambda: pipeline["validator"].has_logged("dedup index was damaged"))
     with pipeline.client() as client:
         assert {client.post(ev).status for ev in events} == {200}, "each is known"
+
+
+def test_what_can_be_read_of_a_cut_journal_is_saved(start):
+    """No handler takes them; some have ended before."""
+    pipeline = start(settings=QUICK)
+    ended = post_some(pipeline, 20)
+    pipeline.wait_settled(len(ended))
+    pipeline["handler-unknown"].stop()
+    for _ in range(10):
+        post_all(pipeline, [event(pad="x" * 3000, email="ann@example.com") for _ in range(100)])
+    big = event(pad="x" * 20000, email="ann@example.com")
+    post_all(pipeline, [big])
+    pipeline.stop()
+    data = pipeline.data / "journal/data.mdb"
+    os.truncate(data, data.stat().st_size // 2)
+    told = run(pipeline, "fsck")
+    assert told.returncode == 1 and "trotline fsck --salvage FILE" in told.stderr, told
+    file = pipeline.folder / "saved.json"
+    told = run(pipeline, "fsck", "--salvage", str(file))
+    assert told.returncode == 0, told
+    saved = json.loads(file.read_text())
+    assert len(saved) > 100 and file.stat().st_mode & 0o777 == 0o600
+    assert not {one["event_id"] for one in saved} & set(ended)
+    (pipeline.data / "journal").rename(pipeline.folder / "damaged")
+    pipeline.start()
+    with pipeline.client() as client:
+        assert client.post_batch(saved[:1000]).status == 202
+    pipeline.wait_unknown([one["event_id"] for one in saved[:1000]])
