@@ -8,6 +8,7 @@ static const char *const kind_names[] = {
 	[FIELD_UINT] = "unsigned integer",
 	[FIELD_STR] = "text",
 	[FIELD_NSTR] = "text or nil",
+	[FIELD_NEW2] = "text or nil, since version 2",
 	[FIELD_BIN] = "bytes",
 	[FIELD_OBJ] = "any value",
 	[FIELD_SEQS] = "array of unsigned integers",
@@ -16,7 +17,7 @@ static const char *const kind_names[] = {
 static void
 print_schema(const struct frame_schema *schema)
 {
-	printf("%s\n", schema->name);
+	printf("%s (version %u)\n", schema->name, schema->version);
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct frame_field *f = &schema->fields[i];
 		char max[48] = "";
@@ -31,8 +32,8 @@ print_schema(const struct frame_schema *schema)
 int
 cli_frames(void)
 {
-	printf("Each frame is one msgpack map with the keys below, in any order, and `v`, the version: %d.\n",
-		FRAME_VERSION);
+	puts("Each frame is one msgpack map with the keys below, in any order, and `v`, the version.\n"
+	     "Earlier versions are read as well.");
 	for (size_t i = 0; i < frame_schemas_count; i++) {
 		putchar('\n');
 		print_schema(frame_schemas[i]);

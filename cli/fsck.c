@@ -15,6 +15,7 @@
 #include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/store/fsck.h"
+#include "proto/taker.h"
 
 enum { SHOWN_MAX = 20, PROGRESS_MS = 200 };
 
@@ -81,7 +82,9 @@ finding_object(const struct fsck_finding *f, msgpack_zone *zone)
 	map_text(&m, "finding", slice_of(row->name));
 	map_bool(&m, "fault", row->fault);
 	if (f->seq)
-		map_uint(&m, "seq", f->seq);
+		map_uint(&m, "seq", delivery_seq(f->seq));
+	if (delivery_taker(f->seq) == TAKER_HISTORY)
+		map_text(&m, "taker", slice_of(HISTORY_NAME));
 	if (f->due_ms)
 		map_time(&m, "due", f->due_ms);
 	if (*f->detail)
@@ -107,7 +110,8 @@ on_finding(void *arg, const struct fsck_finding *f)
 	clear_progress();
 	printf("%s %s", row->fault ? "FAULT" : "note ", row->name);
 	if (f->seq)
-		printf(" %llu", (unsigned long long)f->seq);
+		printf(" %llu%s", (unsigned long long)delivery_seq(f->seq),
+			delivery_taker(f->seq) == TAKER_HISTORY ? " (" HISTORY_NAME ")" : "");
 	printf("%s%s\n      %s\n", *f->detail ? ": " : "", f->detail, row->meaning);
 }
 

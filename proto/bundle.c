@@ -7,6 +7,25 @@
 
 enum { BIN32 = 0xc6, HEAD = 5 };
 
+void
+bundle_address(msgpack_sbuffer *out, unsigned to)
+{
+	const char byte = (char)to;
+
+	msgpack_sbuffer_write(out, &byte, 1);
+}
+
+unsigned
+bundle_addressed(struct slice *rest)
+{
+	const unsigned char first = rest->n ? (unsigned char)*rest->p : 0x80;
+
+	if (first >= 0x80)
+		return 0;
+	*rest = (struct slice){rest->p + 1, rest->n - 1};
+	return first;
+}
+
 size_t
 bundle_open(msgpack_sbuffer *out)
 {

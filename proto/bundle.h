@@ -1,7 +1,8 @@
 /* bundle - many frames in one message: what gathers in one round of a loop travels at one message's
  * cost.
  *
- * The bytes are msgpack bin values one after the other, each holding a frame. */
+ * The bytes are msgpack bin values one after the other, each holding a frame; in front of them may
+ * stand one small number, an address: whom alone the frames are for. */
 #ifndef TROTLINE_BUNDLE_H
 #define TROTLINE_BUNDLE_H
 
@@ -9,6 +10,12 @@
 #include <stdbool.h>
 
 #include "lib/base/slice.h"
+
+/* Addresses an empty bundle; to: 1 to 127. */
+void bundle_address(msgpack_sbuffer *out, unsigned to);
+
+/* Takes the address from the front of a bundle; 0: it has none. */
+unsigned bundle_addressed(struct slice *rest);
 
 /* Opens an entry at the end of out; pack one frame behind it, then close it with the mark. */
 size_t bundle_open(msgpack_sbuffer *out);

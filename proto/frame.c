@@ -26,20 +26,20 @@ enum { DEPTH_MAX = 30 };
 #define DEAD_ROW(...) ROW(dead, __VA_ARGS__)
 #define STATS_ROW(...) ROW(stats, __VA_ARGS__)
 
-#define SCHEMA(name_, rows)                                                                        \
+#define SCHEMA(name_, version_, rows)                                                              \
 	static const struct frame_field name_##_fields[] = {rows};                                 \
 	_Static_assert(sizeof name_##_fields / sizeof *name_##_fields < 31, "the seen mask");      \
 	const struct frame_schema name_##_schema = {                                               \
-		#name_, name_##_fields, sizeof name_##_fields / sizeof *name_##_fields}
+		#name_, name_##_fields, sizeof name_##_fields / sizeof *name_##_fields, version_}
 
-SCHEMA(event, EVENT_FIELDS(EVENT_ROW));
-SCHEMA(verdict, VERDICT_FIELDS(VERDICT_ROW));
-SCHEMA(advice, ADVICE_FIELDS(ADVICE_ROW));
-SCHEMA(request, REQUEST_FIELDS(REQUEST_ROW));
-SCHEMA(question, QUESTION_FIELDS(QUESTION_ROW));
-SCHEMA(answer, ANSWER_FIELDS(ANSWER_ROW));
-SCHEMA(dead, DEAD_FIELDS(DEAD_ROW));
-SCHEMA(stats, STATS_FIELDS(STATS_ROW));
+SCHEMA(event, EVENT_VERSION, EVENT_FIELDS(EVENT_ROW));
+SCHEMA(verdict, FRAME_VERSION, VERDICT_FIELDS(VERDICT_ROW));
+SCHEMA(advice, FRAME_VERSION, ADVICE_FIELDS(ADVICE_ROW));
+SCHEMA(request, FRAME_VERSION, REQUEST_FIELDS(REQUEST_ROW));
+SCHEMA(question, FRAME_VERSION, QUESTION_FIELDS(QUESTION_ROW));
+SCHEMA(answer, FRAME_VERSION, ANSWER_FIELDS(ANSWER_ROW));
+SCHEMA(dead, FRAME_VERSION, DEAD_FIELDS(DEAD_ROW));
+SCHEMA(stats, FRAME_VERSION, STATS_FIELDS(STATS_ROW));
 
 #define LISTED(name, fields) &name##_schema,
 const struct frame_schema *const frame_schemas[] = {FRAMES(LISTED)};
@@ -86,6 +86,7 @@ pack_value(msgpack_packer *pk, enum field_kind kind, const void *value)
 	case FIELD_UINT:
 		return msgpack_pack_uint64(pk, *(const uint64_t *)value);
 	case FIELD_NSTR:
+	case FIELD_NEW2:
 		return s->p ? pack_text(pk, s->p, s->n) : msgpack_pack_nil(pk);
 	case FIELD_STR:
 		return pack_text(pk, s->p, s->n);
@@ -107,7 +108,7 @@ frame_pack(const struct frame_schema *schema, const void *frame, msgpack_sbuffer
 
 	msgpack_packer_init(&pk, out, msgpack_sbuffer_write);
 	bad = msgpack_pack_map(&pk, schema->count + 1) || pack_text(&pk, "v", 1) ||
-	      msgpack_pack_uint64(&pk, FRAME_VERSION);
+	      msgpack_pack_uint64(&pk, schema->version);
 	for (size_t i = 0; !bad && i < schema->count; i++) {
 		const struct frame_field *f = &schema->fields[i];
 
@@ -251,6 +252,7 @@ struct unpacker {
 	msgpack_zone *zone;
 	char *frame;
 	struct error *why;
+	unsigned version; /* of the frame, once `v` has been read */
 };
 
 static bool
@@ -273,7 +275,7 @@ read_text(struct unpacker *u, const struct frame_field *f, enum type wanted, con
 	struct slice *s = (struct slice *)(u->frame + f->offset);
 
 	*s = (struct slice){NULL, 0};
-	if (f->kind == FIELD_NSTR && h->type == NIL)
+	if ((f->kind == FIELD_NSTR || f->kind == FIELD_NEW2) && h->type == NIL)
 		return true;
 	if (h->type != wanted)
 		return refuse_type(u, f, wanted, h);
@@ -411,14 +413,28 @@ check_version(struct unpacker *u)
 
 	if (!read_head(&u->in, &h) || h.type != UINT)
 		return refuse(u, "v", "an unsigned integer expected");
-	if (h.n != FRAME_VERSION)
-		return error_set(u->why, "%s frame: v: version %" PRIu64 ", this is version %d",
-			u->schema->name, h.n, FRAME_VERSION);
+	if (h.n == 0 || h.n > u->schema->version)
+		return error_set(u->why, "%s frame: v: version %" PRIu64 ", this is version %u",
+			u->schema->name, h.n, u->schema->version);
+	u->version = (unsigned)h.n;
 	return true;
 }
 
 /* The version's place among what has been seen; the fields' are those of the table. */
 static const uint32_t VERSION_SEEN = UINT32_C(1) << 31;
+
+/* A key that came with version 2 is missing in a frame of version 1, and must be. */
+static bool
+check_field(const struct unpacker *u, const struct frame_field *f, bool seen)
+{
+	const bool none = f->kind == FIELD_NEW2 && u->version < 2;
+
+	if (seen)
+		return !none || refuse(u, f->name, "not in this version");
+	if (none)
+		*(struct slice *)(u->frame + f->offset) = (struct slice){NULL, 0};
+	return none || refuse(u, f->name, "missing");
+}
 
 static bool
 check_complete(const struct unpacker *u, uint32_t seen)
@@ -426,8 +442,8 @@ check_complete(const struct unpacker *u, uint32_t seen)
 	if (!(seen & VERSION_SEEN))
 		return refuse(u, "v", "missing");
 	for (size_t i = 0; i < u->schema->count; i++)
-		if (!(seen & UINT32_C(1) << i))
-			return refuse(u, u->schema->fields[i].name, "missing");
+		if (!check_field(u, &u->schema->fields[i], seen & UINT32_C(1) << i))
+			return false;
 	if (u->in.p != u->in.end)
 		return error_set(u->why, "%s frame: %zu bytes follow its end", u->schema->name,
 			(size_t)(u->in.end - u->in.p));
@@ -465,7 +481,7 @@ frame_unpack(const struct frame_schema *schema, const void *bytes, size_t n, msg
 	void *frame, struct error *why)
 {
 	const uint8_t *start = bytes;
-	struct unpacker u = {schema, {start, start + n}, zone, frame, why};
+	struct unpacker u = {schema, {start, start + n}, zone, frame, why, 0};
 	struct head map = {NONE, 0};
 	uint32_t seen = 0;
 
@@ -552,6 +568,7 @@ value_object(enum field_kind kind, const void *value, msgpack_zone *zone, msgpac
 		return true;
 	case FIELD_STR:
 	case FIELD_NSTR:
+	case FIELD_NEW2:
 		*out = object_of_text(*s);
 		return true;
 	case FIELD_BIN:
@@ -577,7 +594,7 @@ frame_object(const struct frame_schema *schema, const void *frame, msgpack_zone 
 	if (!pairs)
 		return false;
 	pairs[0] =
-		(msgpack_object_kv){object_of_text(slice_of("v")), object_of_uint(FRAME_VERSION)};
+		(msgpack_object_kv){object_of_text(slice_of("v")), object_of_uint(schema->version)};
 	for (uint32_t i = 1; i < n; i++) {
 		const struct frame_field *f = &schema->fields[i - 1];
 

@@ -2,7 +2,7 @@
  *
  * From each table come the struct, the packer, the strict unpacker, the printer and the
  * document (`trotline --frames`). Every frame is one map with the key `v`, the version, and those
- * of its table, in any order; a frame with another version, an unknown, missing or repeated key, a
+ * of its table, in any order; a frame with a version that is not known, an unknown, missing or repeated key, a
  * wrong type, a text over its limit, too deep a nesting or trailing bytes is refused with the
  * reason.
  *
@@ -19,7 +19,8 @@
 #include "lib/base/slice.h"
 #include "limits.h"
 
-enum { FRAME_VERSION = 1 };
+/* What is written. A frame of an earlier version is read as well. */
+enum { EVENT_VERSION = 2, FRAME_VERSION = 1 };
 
 /* A list of sequence numbers on the wire; `list` points into the zone after unpacking. */
 struct seqs {
@@ -31,6 +32,7 @@ enum field_kind {
 	FIELD_UINT, /* uint64_t */
 	FIELD_STR,  /* struct slice, UTF-8 text */
 	FIELD_NSTR, /* struct slice, text or nil (p == NULL) */
+	FIELD_NEW2, /* the same, since version 2; nil in a frame of version 1, which has no such key */
 	FIELD_BIN,  /* struct slice, raw bytes */
 	FIELD_OBJ,  /* msgpack_object, anything */
 	FIELD_SEQS, /* struct seqs, array of unsigned integers */
@@ -39,6 +41,7 @@ enum field_kind {
 #define FIELD_C_UINT uint64_t
 #define FIELD_C_STR struct slice
 #define FIELD_C_NSTR struct slice
+#define FIELD_C_NEW2 struct slice
 #define FIELD_C_BIN struct slice
 #define FIELD_C_OBJ msgpack_object
 #define FIELD_C_SEQS struct seqs
@@ -58,6 +61,8 @@ enum field_kind {
 	F(UINT, received, 0, "when it was accepted, ms since 1970")                                \
 	F(UINT, attempt, 0, "deliveries that a handler has answered with RETRY so far")            \
 	F(NSTR, batch, WIDTH_BATCH, "id of the batch it came in, or nil")                          \
+	F(NEW2, origin, WIDTH_ORIGIN,                                                              \
+		"identity under which it was accepted elsewhere, as journal-seq, or nil: here")    \
 	F(OBJ, data, 0, "the event's own fields, complete")
 
 /* What became of events: handler -> retrier. */
@@ -72,7 +77,8 @@ enum field_kind {
 /* What stages tell the retrier: router, validator, dlq, and who replays letters. */
 #define ADVICE_FIELDS(F)                                                                           \
 	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
-	F(SEQS, seqs, EVENTS_PER_VERDICT, "the events' places in the journal; for gone none")      \
+	F(SEQS, seqs, EVENTS_PER_VERDICT,                                                          \
+		"the events' places in the journal, the taker in the two bits on top; for gone none")\
 	F(STR, advice, WIDTH_WORD,                                                                 \
 		"returned: they must be sent (again); done: who took them says so to the router; " \
 		"gone: a process of who took some went away; buried: their letters are stored")    \
@@ -112,7 +118,7 @@ enum field_kind {
 /* An event that is given up: retrier -> dlq. */
 #define DEAD_FIELDS(F)                                                                             \
 	F(STR, journal, WIDTH_JOURNAL, "the journal that the event belongs to")                    \
-	F(UINT, seq, 0, "its place there")                                                         \
+	F(UINT, seq, 0, "its place there, the taker in the two bits on top: 0 handler, 1 history") \
 	F(STR, reason, WIDTH_REASON, "why it is dead")                                             \
 	F(STR, handler, WIDTH_WHO, "who gave it up")                                               \
 	F(UINT, attempts, 0, "deliveries that ended in RETRY")                                     \
@@ -169,6 +175,7 @@ struct frame_schema {
 	const char *name;
 	const struct frame_field *fields;
 	size_t count;
+	unsigned version;
 };
 
 #define FRAME_SCHEMA(name, fields) extern const struct frame_schema name##_schema;

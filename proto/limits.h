@@ -10,6 +10,7 @@ enum {
 	WIDTH_ID = 512,
 	WIDTH_EMAIL = 320,
 	WIDTH_BATCH = 36,
+	WIDTH_ORIGIN = WIDTH_JOURNAL + 1 + 20,
 	WIDTH_TARGET = 8000,
 	WIDTH_WORD = 16, /* a verdict, an advice */
 	WIDTH_REASON = 512,

@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backoff.h"
 #include "lib/base/clock.h"
@@ -14,6 +15,19 @@ enum {
 	STRAYS_MS = 1000,
 	LEASES_MAX = (CONFIG_HANDLERS_MAX + 1) * PACE_MOST,
 };
+
+static bool
+make_parts(struct custodian *c)
+{
+	c->reasons = malloc(REASONS_BYTES);
+	for (size_t t = 0; t < TAKERS; t++) {
+		c->ledgers[t] = ledger_new(CHUNKS_MAX);
+		c->leases[t] = leases_new(t == TAKER_HANDLER ? LEASES_MAX : 2 * PACE_MOST);
+		if (!c->ledgers[t] || !c->leases[t])
+			return false;
+	}
+	return c->reasons;
+}
 
 struct custodian *
 custodian_new(const struct config *cfg, struct journal *journal, struct metrics *metrics,
@@ -28,15 +42,14 @@ custodian_new(const struct config *cfg, struct journal *journal, struct metrics 
 	c->metrics = metrics;
 	c->send = send;
 	c->send_arg = arg;
+	c->owed = config_owed(cfg);
 	c->dlq = cfg->handlers_count;
+	c->history = c->dlq + 1;
 	c->clock_offset_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
-	c->ledger = ledger_new(CHUNKS_MAX);
-	c->reasons = malloc(REASONS_BYTES);
-	c->leases = leases_new(LEASES_MAX);
 	msgpack_zone_init(&c->zone, 8192);
-	for (size_t i = 0; i <= c->dlq; i++)
+	for (size_t i = 0; i <= c->history; i++)
 		pace_init(&c->paces[i]);
-	if (!c->ledger || !c->reasons || !c->leases)
+	if (!make_parts(c))
 		custodian_destroy(&c);
 	return c;
 }
@@ -46,8 +59,10 @@ custodian_destroy(struct custodian **c)
 {
 	if (!*c)
 		return;
-	ledger_destroy(&(*c)->ledger);
-	leases_destroy(&(*c)->leases);
+	for (size_t t = 0; t < TAKERS; t++) {
+		ledger_destroy(&(*c)->ledgers[t]);
+		leases_destroy(&(*c)->leases[t]);
+	}
 	msgpack_zone_destroy(&(*c)->zone);
 	free((*c)->reasons);
 	free(*c);
@@ -61,23 +76,31 @@ custodian_clock_ms(const struct custodian *c)
 	return clock_mono_ms() + (uint64_t)c->clock_offset_ms;
 }
 
-/* ---- the ledger, the leases and the paces, always together ---- */
+/* ---- the ledgers, the leases and the paces, always together ---- */
+
+uint8_t
+custodian_known(const struct custodian *c, uint64_t delivery)
+{
+	return ledger_get(c->ledgers[delivery_taker(delivery)], delivery_seq(delivery));
+}
 
 bool
-custodian_note(struct custodian *c, uint64_t seq, uint8_t state)
+custodian_note(struct custodian *c, uint64_t delivery, uint8_t state)
 {
-	const uint8_t was = ledger_get(c->ledger, seq);
+	const uint64_t seq = delivery_seq(delivery);
+	const unsigned taker = delivery_taker(delivery);
+	const uint8_t was = ledger_get(c->ledgers[taker], seq);
 
-	if (!ledger_set(c->ledger, seq, state))
+	if (!ledger_set(c->ledgers[taker], seq, state))
 		return false;
 	if (was & LEDGER_OUT) {
-		leases_end(c->leases, seq);
+		leases_end(c->leases[taker], seq);
 		pace_ended(&c->paces[was & LEDGER_ROUTE]);
-		if (c->alone[was & LEDGER_ROUTE] == seq)
+		if (c->alone[was & LEDGER_ROUTE] == delivery)
 			c->alone[was & LEDGER_ROUTE] = 0;
 	}
 	if (state & LEDGER_OUT) {
-		leases_begin(c->leases, seq, clock_mono_ms());
+		leases_begin(c->leases[taker], seq, clock_mono_ms());
 		pace_sent(&c->paces[state & LEDGER_ROUTE]);
 	}
 	return true;
@@ -101,7 +124,8 @@ custodian_route_of(struct custodian *c, const struct journal_event *ev)
 	msgpack_zone_clear(&c->zone);
 	if (!frame_unpack(&event_schema, ev->frame.p, ev->frame.n, &c->zone, &frame, NULL))
 		return c->dlq;
-	return config_route(c->cfg, frame.type);
+	return delivery_taker(ev->delivery) == TAKER_HISTORY ? c->history
+							     : config_route(c->cfg, frame.type);
 }
 
 /* What an event must be in the ledger, by what the journal says of it. */
@@ -124,7 +148,19 @@ route_named(const struct custodian *c, struct slice name)
 	for (size_t i = 0; i < c->cfg->handlers_count; i++)
 		if (slice_is(name, c->cfg->handlers[i].name))
 			return i;
-	return c->dlq;
+	return slice_is(name, HISTORY_NAME) ? c->history : c->dlq;
+}
+
+const char *
+custodian_name(const struct custodian *c, size_t route)
+{
+	return route < c->cfg->handlers_count ? c->cfg->handlers[route].name : HISTORY_NAME;
+}
+
+static enum taker
+taker_on(const struct custodian *c, size_t route)
+{
+	return route == c->history ? TAKER_HISTORY : TAKER_HANDLER;
 }
 
 static struct slice
@@ -151,11 +187,12 @@ custodian_change(struct custodian *c, const struct journal_change *change, uint8
 	c->changes[c->changes_count++] = *change;
 }
 
-/* The same change for each of the events, made with the next settling. route: who lives, for it has
- * spoken; said_by: whose events alone these may be, or ANYBODY. */
+/* The same change for each of the events, made with the next settling. taker: whose deliveries they
+ * are, unless their numbers say so; route: who lives, for it has spoken; said_by: whose events alone
+ * these may be, or ANYBODY. */
 static void
-plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t route,
-	uint8_t said_by)
+plan(struct custodian *c, struct journal_change change, struct seqs seqs, enum taker taker,
+	size_t route, uint8_t said_by)
 {
 	if (!has_room(c, &change, seqs) && !custodian_settle(c, NULL))
 		return;
@@ -164,7 +201,7 @@ plan(struct custodian *c, struct journal_change change, struct seqs seqs, size_t
 	change.reason = keep_text(c, change.reason);
 	change.handler = keep_text(c, change.handler);
 	for (size_t i = 0; i < seqs.n; i++) {
-		change.seq = seqs.list[i];
+		change.delivery = delivery_of(seqs.list[i], taker);
 		custodian_change(c, &change, said_by);
 	}
 }
@@ -193,12 +230,18 @@ move_of(struct slice verdict, struct journal_change *change)
 	return false;
 }
 
-/* Is the frame about events of this journal, and no more than there is room for? */
+/* Is the frame about events of this journal, numbers of takers that there are, and no more than there
+ * is room for? */
 static bool
-is_ours(const struct custodian *c, struct slice journal, struct seqs seqs, struct error *why)
+is_ours(const struct custodian *c, struct slice journal, struct seqs seqs, unsigned takers,
+	struct error *why)
 {
 	if (!slice_eq(journal, journal_id(c->journal)))
 		return error_set(why, "a frame for another journal, %.*s", SLICE_ARG(journal));
+	for (size_t i = 0; i < seqs.n; i++)
+		if (delivery_taker(seqs.list[i]) >= takers)
+			return error_set(why, "no event has the number %llu",
+				(unsigned long long)seqs.list[i]);
 	return seqs.n <= CHANGES_MAX ||
 	       error_set(why, "more than %d events in one frame", CHANGES_MAX);
 }
@@ -209,14 +252,14 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 	struct journal_change change = {.reason = v->reason, .handler = v->handler};
 	const size_t route = route_named(c, v->handler);
 
-	if (!is_ours(c, v->journal, v->seqs, why))
+	if (!is_ours(c, v->journal, v->seqs, 1, why))
 		return false;
 	if (!move_of(v->verdict, &change))
 		return error_set(why, "no verdict is called %.*s", SLICE_ARG(v->verdict));
 	if (route == c->dlq)
 		return error_set(
 			why, "a verdict of %.*s, which is no handler here", SLICE_ARG(v->handler));
-	plan(c, change, v->seqs, route, (uint8_t)route);
+	plan(c, change, v->seqs, taker_on(c, route), route, (uint8_t)route);
 	return true;
 }
 
@@ -226,15 +269,29 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
  * belongs.
  */
 static void
-take_back_one(struct custodian *c, uint64_t seq)
+take_back_one(struct custodian *c, uint64_t delivery)
 {
-	const uint8_t state = ledger_get(c->ledger, seq);
+	const uint8_t state = custodian_known(c, delivery);
 	struct journal_event ev;
 
 	if (state & LEDGER_OUT)
-		custodian_note(c, seq, custodian_ready_on(state & LEDGER_ROUTE));
-	else if (state == LEDGER_NONE && journal_event_at(c->journal, seq, &ev))
-		custodian_note(c, seq, custodian_state_of(c, &ev));
+		custodian_note(c, delivery, custodian_ready_on(state & LEDGER_ROUTE));
+	else if (state == LEDGER_NONE && journal_event_at(c->journal, delivery, &ev))
+		custodian_note(c, delivery, custodian_state_of(c, &ev));
+}
+
+/* What a taker's route had no room for is that taker's; what a stage before the router tells of, no
+ * taker has got. */
+static void
+take_back_all(struct custodian *c, const struct advice *advice, size_t route)
+{
+	for (size_t i = 0; i < advice->seqs.n; i++) {
+		const uint64_t seq = delivery_seq(advice->seqs.list[i]);
+
+		for (unsigned t = 0; t < TAKERS; t++)
+			if ((c->owed & 1U << t) && (route == c->dlq || taker_on(c, route) == t))
+				take_back_one(c, delivery_of(seq, t));
+	}
 }
 
 /* Events that found no room: ready at once, but a route that refuses is left alone for a while. */
@@ -245,8 +302,7 @@ take_back(struct custodian *c, const struct advice *advice, struct error *why)
 
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	for (size_t i = 0; i < advice->seqs.n; i++)
-		take_back_one(c, advice->seqs.list[i]);
+	take_back_all(c, advice, route);
 	journal_read_end(c->journal);
 	if (route != c->dlq)
 		pace_refused(&c->paces[route], clock_mono_ms());
@@ -261,7 +317,7 @@ end(struct custodian *c, const struct advice *advice, enum journal_move move, si
 		.reason = slice_of(""),
 		.handler = advice->who};
 
-	plan(c, change, advice->seqs, route, ANYBODY);
+	plan(c, change, advice->seqs, taker_on(c, route), route, ANYBODY);
 }
 
 bool
@@ -269,7 +325,7 @@ custodian_told(struct custodian *c, const struct advice *advice, struct error *w
 {
 	const size_t route = route_named(c, advice->who);
 
-	if (!is_ours(c, advice->journal, advice->seqs, why))
+	if (!is_ours(c, advice->journal, advice->seqs, TAKERS, why))
 		return false;
 	if (slice_is(advice->advice, "returned"))
 		return take_back(c, advice, why);
@@ -304,11 +360,13 @@ plan_retry(struct custodian *c, struct journal_change *change)
 	struct event frame;
 	uint64_t attempts = 1;
 
-	if (journal_event_at(c->journal, change->seq, &ev)) {
+	if (journal_event_at(c->journal, change->delivery, &ev)) {
 		msgpack_zone_clear(&c->zone);
 		if (ev.tried)
 			attempts += ev.last.attempts;
-		if (frame_unpack(&event_schema, ev.frame.p, ev.frame.n, &c->zone, &frame, NULL))
+		if (delivery_taker(change->delivery) == TAKER_HANDLER &&
+			frame_unpack(
+				&event_schema, ev.frame.p, ev.frame.n, &c->zone, &frame, NULL))
 			rule = config_retry_of(c->cfg, frame.type);
 	}
 	change->attempts_max = rule->attempts;
@@ -319,17 +377,17 @@ plan_retry(struct custodian *c, struct journal_change *change)
  * first way the journal tells. What has its end already, or is given up, no verdict moves: then it comes
  * late, which is no fault of who says it. */
 static bool
-is_owed(struct custodian *c, uint64_t seq, uint8_t said_by)
+is_owed(struct custodian *c, uint64_t delivery, uint8_t said_by)
 {
-	const uint8_t state = ledger_get(c->ledger, seq);
+	const uint8_t state = custodian_known(c, delivery);
 	struct journal_event ev;
 	struct slice type;
 
-	if (said_by == ANYBODY)
+	if (said_by == ANYBODY || said_by == c->history)
 		return true;
 	if ((state & LEDGER_OUT) && (state & LEDGER_ROUTE) != c->dlq)
 		return (state & LEDGER_ROUTE) == said_by;
-	return !journal_event_at(c->journal, seq, &ev) || (ev.tried && ev.last.dead) ||
+	return !journal_event_at(c->journal, delivery, &ev) || (ev.tried && ev.last.dead) ||
 	       (frame_text(ev.frame.p, ev.frame.n, "type", &type) &&
 		       config_route(c->cfg, type) == said_by);
 }
@@ -341,7 +399,7 @@ drop_strays(struct custodian *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->changes_count; i++) {
-		if (!is_owed(c, c->changes[i].seq, c->said_by[i])) {
+		if (!is_owed(c, c->changes[i].delivery, c->said_by[i])) {
 			c->strays++;
 			continue;
 		}
@@ -393,20 +451,23 @@ settled_one(struct custodian *c, const struct journal_change *change)
 		state = LEDGER_WAIT;
 	else if (change->applied && change->applied_as == MOVE_DEAD)
 		state = custodian_ready_on(c->dlq);
-	if (change->applied_as == MOVE_DONE && change->applied)
+	if (change->applied_as == MOVE_DONE && change->applied &&
+		delivery_taker(change->delivery) == TAKER_HANDLER)
 		metric_observe(c->metrics, METRIC_FAMILY_DURATION, "",
 			(double)(int64_t)(clock_wall_ms() - change->received_ms) / 1e3);
-	custodian_note(c, change->seq, state);
+	custodian_note(c, change->delivery, state);
 }
 
+/* That history has an event is told by history; a line an event would say nothing more. */
 void
 custodian_log(const struct journal_change *change)
 {
 	static const char *const names[] = {"done", "retry", "dead", "buried", "due", "lost"};
 	const bool lost = change->applied_as == MOVE_LOST; /* the reason is that of the last time */
 
-	if (change->applied)
-		log_info(names[change->applied_as], LF_UINT("seq", change->seq),
+	if (change->applied && !(change->applied_as == MOVE_DONE &&
+				   delivery_taker(change->delivery) == TAKER_HISTORY))
+		log_info(names[change->applied_as], LF_UINT("seq", delivery_seq(change->delivery)),
 			LF_SLICE("id", change->id), LF_UINT("attempts", change->attempts),
 			LF_SLICE("reason",
 				lost ? slice_of("its handler went away") : change->reason),
@@ -427,29 +488,54 @@ keep_ends(struct custodian *c)
 	c->changes_count = n;
 }
 
+/* In a full journal a few ends find room where many do not. How many were settled. */
+static size_t
+settle_some(struct custodian *c, enum store_rc *rc, struct error *why)
+{
+	size_t n = c->changes_count;
+
+	*rc = journal_settle(c->journal, c->changes, n, why);
+	if (*rc != STORE_FULL)
+		return n;
+	keep_ends(c);
+	n = c->changes_count;
+	*rc = journal_settle(c->journal, c->changes, n, why);
+	while (*rc == STORE_FULL && n > 1) {
+		n /= 2;
+		*rc = journal_settle(c->journal, c->changes, n, why);
+	}
+	return n;
+}
+
+/* The first n are behind us; of the others the texts stay where they are. */
+static void
+drop_first(struct custodian *c, size_t n)
+{
+	c->changes_count -= n;
+	memmove(c->changes, c->changes + n, c->changes_count * sizeof *c->changes);
+	memmove(c->said_by, c->said_by + n, c->changes_count * sizeof *c->said_by);
+	if (c->changes_count == 0)
+		c->reasons_used = 0;
+}
+
 bool
 custodian_settle(struct custodian *c, struct error *why)
 {
 	enum store_rc rc;
+	size_t n;
 
 	if (c->changes_count == 0)
 		return true;
 	if (!look_up(c, why))
 		return false;
-	rc = journal_settle(c->journal, c->changes, c->changes_count, why);
-	if (rc == STORE_FULL) {
-		keep_ends(c);
-		rc = journal_settle(c->journal, c->changes, c->changes_count, why);
-	}
+	n = settle_some(c, &rc, why);
 	if (rc != STORE_OK)
 		return false;
-	for (size_t i = 0; i < c->changes_count; i++) {
+	for (size_t i = 0; i < n; i++) {
 		settled_one(c, &c->changes[i]);
 		custodian_log(&c->changes[i]);
 	}
-	metric_observe(
-		c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"", (double)c->changes_count);
-	c->changes_count = 0;
-	c->reasons_used = 0;
+	metric_observe(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"", (double)n);
+	drop_first(c, n);
 	return true;
 }

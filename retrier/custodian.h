@@ -1,5 +1,5 @@
 /* custodian - who looks after the journal: settles verdicts, fires what is due, and knows which
- * events must be sent (again).
+ * deliveries (proto/taker.h) must be sent (again).
  *
  * In: verdict and advice frames, the clock, the journal. Out: moves in the journal, and events
  * handed to the caller for sending. State: the ledger, the list of what is out, the routes' paces;
@@ -18,7 +18,7 @@
 struct custodian;
 
 /* Sends one event on its route (the dlq's has the number cfg->handlers_count, and gets only what is
- * given up). False when the socket has no room: it stays ready. True also for what is kept to be
+ * given up; history's the next one). False when the socket has no room: it stays ready. True also for what is kept to be
  * sent with others; see custodian_give_back. */
 typedef bool custodian_send(void *arg, size_t route, const struct journal_event *ev);
 
@@ -45,7 +45,7 @@ bool custodian_tick(struct custodian *c, struct error *why);
 bool custodian_deliver(struct custodian *c, struct error *why);
 
 /* What was taken for sending found no room in the end: it is ready again. */
-void custodian_give_back(struct custodian *c, const uint64_t *seqs, size_t n);
+void custodian_give_back(struct custodian *c, const uint64_t *deliveries, size_t n);
 
 /* Gauges once a second, and the milestone from which leases of first deliveries are told. */
 bool custodian_survey(struct custodian *c, struct error *why);

@@ -16,7 +16,7 @@ enum {
  * it, and from then on it is sent alone, so that one that kills its handler takes no others along.
  */
 static void
-suspect(struct custodian *c, uint64_t seq, size_t route)
+suspect(struct custodian *c, uint64_t delivery, size_t route)
 {
 	static const char REASON[] = "its handler went away three times while it had this event";
 
@@ -24,11 +24,11 @@ suspect(struct custodian *c, uint64_t seq, size_t route)
 		return;
 	custodian_change(c,
 		&(struct journal_change){
-			.seq = seq,
+			.delivery = delivery,
 			.move = MOVE_LOST,
 			.attempts_max = LOST_MAX,
 			.reason = {REASON, sizeof REASON - 1},
-			.handler = slice_of(c->cfg->handlers[route].name),
+			.handler = slice_of(custodian_name(c, route)),
 		},
 		ANYBODY);
 }
@@ -40,59 +40,64 @@ gone_since(const struct custodian *c, size_t route, uint64_t at_ms)
 	return route != c->dlq && c->gone_ms[route] != 0 && c->gone_ms[route] >= at_ms;
 }
 
-/* Takes into the ledger what has no end though its first delivery's lease is over. */
+/* Takes into the taker's ledger what it has not settled though its first delivery's lease is over. */
 static void
-scan(struct custodian *c)
+scan(struct custodian *c, enum taker taker)
 {
 	const uint64_t now_ms = clock_mono_ms(), lease_ms = c->cfg->journal.lease_ms;
 	const uint64_t first_sent_ms = now_ms > 2 * lease_ms ? now_ms - 2 * lease_ms : 0;
+	uint64_t *scanned = &c->scanned[taker];
 	struct journal_event ev;
 
-	for (int n = 0; n < SCAN_PER_TICK && c->scanned < c->horizon; n++) {
+	for (int n = 0; n < SCAN_PER_TICK && *scanned < c->horizon; n++) {
 		uint8_t state;
 
-		if (!journal_event_from(c->journal, c->scanned + 1, &ev) || ev.seq > c->horizon) {
-			c->scanned = c->horizon;
+		if (!journal_event_from(c->journal, delivery_of(*scanned + 1, taker), &ev) ||
+			ev.seq > c->horizon) {
+			*scanned = c->horizon;
 			return;
 		}
-		c->scanned = ev.seq;
-		if (ledger_get(c->ledger, ev.seq) != LEDGER_NONE)
+		*scanned = ev.seq;
+		if (ev.settled || custodian_known(c, ev.delivery) != LEDGER_NONE)
 			continue;
 		state = custodian_state_of(c, &ev);
-		if (!custodian_note(c, ev.seq, state)) {
-			c->scanned = ev.seq - 1;
+		if (!custodian_note(c, ev.delivery, state)) {
+			*scanned = ev.seq - 1;
 			return;
 		}
 		if ((state & LEDGER_READY) && gone_since(c, state & LEDGER_ROUTE, first_sent_ms))
-			suspect(c, ev.seq, state & LEDGER_ROUTE);
+			suspect(c, ev.delivery, state & LEDGER_ROUTE);
 	}
 }
 
 static void
-expire(struct custodian *c, uint64_t now_ms)
+expire(struct custodian *c, enum taker taker, uint64_t now_ms)
 {
 	uint64_t seq, since_ms;
 
-	while (leases_oldest(c->leases, &seq, &since_ms) &&
+	while (leases_oldest(c->leases[taker], &seq, &since_ms) &&
 		now_ms - since_ms >= c->cfg->journal.lease_ms) {
-		const size_t route = ledger_get(c->ledger, seq) & LEDGER_ROUTE;
+		const uint64_t delivery = delivery_of(seq, taker);
+		const size_t route = custodian_known(c, delivery) & LEDGER_ROUTE;
 
-		custodian_note(c, seq, custodian_ready_on(route));
+		custodian_note(c, delivery, custodian_ready_on(route));
 		if (gone_since(c, route, since_ms))
-			suspect(c, seq, route);
+			suspect(c, delivery, route);
 	}
 }
 
 /* An event that nobody can read is given up like any other before it goes to the dlq: a burial
- * takes away only what is dead. */
+ * takes away only what is dead. Its handler's letter is enough; history has nothing to keep. */
 static void
-give_up_unreadable(struct custodian *c, uint64_t seq)
+give_up_unreadable(struct custodian *c, uint64_t delivery)
 {
+	const bool history = delivery_taker(delivery) == TAKER_HISTORY;
+
 	if (c->changes_count < CHANGES_MAX)
 		custodian_change(c,
 			&(struct journal_change){
-				.seq = seq,
-				.move = MOVE_DEAD,
+				.delivery = delivery,
+				.move = history ? MOVE_DONE : MOVE_DEAD,
 				.reason = slice_of("the event frame cannot be read"),
 				.handler = slice_of("retrier"),
 			},
@@ -102,19 +107,20 @@ give_up_unreadable(struct custodian *c, uint64_t seq)
 /* False: no more on this route for now. The journal has the last word on where the event goes: it
  * may have got an end, or been put back by an operator. */
 static bool
-send_one(struct custodian *c, uint64_t seq, size_t route)
+send_one(struct custodian *c, uint64_t delivery, size_t route)
 {
 	struct journal_event ev;
 	bool by_itself;
 	uint8_t state;
 
-	state = journal_event_at(c->journal, seq, &ev) ? custodian_state_of(c, &ev) : LEDGER_NONE;
+	state = journal_event_at(c->journal, delivery, &ev) ? custodian_state_of(c, &ev)
+							    : LEDGER_NONE;
 	if (state != custodian_ready_on(route)) {
-		custodian_note(c, seq, state);
+		custodian_note(c, delivery, state);
 		return true;
 	}
 	if (route == c->dlq && !(ev.tried && ev.last.dead)) {
-		give_up_unreadable(c, seq);
+		give_up_unreadable(c, delivery);
 		return false;
 	}
 	by_itself = route != c->dlq && ev.tried && ev.last.lost > 0;
@@ -123,45 +129,45 @@ send_one(struct custodian *c, uint64_t seq, size_t route)
 	if (!c->send(c->send_arg, route, &ev))
 		return false;
 	if (by_itself)
-		c->alone[route] = seq;
-	custodian_note(c, seq, (uint8_t)(LEDGER_OUT | route));
+		c->alone[route] = delivery;
+	custodian_note(c, delivery, (uint8_t)(LEDGER_OUT | route));
 	++*metric(c->metrics, METRIC_FAMILY_RESENT, "");
 	return true;
 }
 
 static void
-send_ready(struct custodian *c, size_t route, uint64_t now_ms)
+send_ready(struct custodian *c, enum taker taker, size_t route, uint64_t now_ms)
 {
 	uint64_t room = pace_room(&c->paces[route], now_ms);
 
-	while (room-- > 0 && !leases_full(c->leases) && !c->alone[route]) {
-		const uint64_t seq = ledger_first(c->ledger, custodian_ready_on(route));
+	while (room-- > 0 && !leases_full(c->leases[taker]) && !c->alone[route]) {
+		const uint64_t seq = ledger_first(c->ledgers[taker], custodian_ready_on(route));
 
-		if (!seq || !send_one(c, seq, route))
+		if (!seq || !send_one(c, delivery_of(seq, taker), route))
 			return;
 	}
 }
 
 /* Scheduled events whose time has come become ready, in one transaction. */
 static bool
-fire(struct custodian *c, struct error *why)
+fire(struct custodian *c, enum taker taker, struct error *why)
 {
 	struct journal_change changes[FIRE_PER_TICK] = {{0}};
 	const uint64_t now_ms = custodian_clock_ms(c);
-	uint64_t seqs[FIRE_PER_TICK];
+	uint64_t due[FIRE_PER_TICK];
 	size_t n;
 
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	n = journal_due(c->journal, now_ms, seqs, FIRE_PER_TICK);
+	n = journal_due(c->journal, taker, now_ms, due, FIRE_PER_TICK);
 	if (n == 0)
-		n = journal_due_after(
-			c->journal, now_ms + backoff_longest_ms(c->cfg), seqs, FIRE_PER_TICK);
+		n = journal_due_after(c->journal, taker, now_ms + backoff_longest_ms(c->cfg), due,
+			FIRE_PER_TICK);
 	journal_read_end(c->journal);
 	if (n == 0)
 		return true;
 	for (size_t i = 0; i < n; i++)
-		changes[i] = (struct journal_change){.seq = seqs[i], .move = MOVE_FIRE};
+		changes[i] = (struct journal_change){.delivery = due[i], .move = MOVE_FIRE};
 	if (journal_settle(c->journal, changes, n, why) != STORE_OK)
 		return false;
 	if (!journal_read_begin(c->journal, why))
@@ -169,8 +175,8 @@ fire(struct custodian *c, struct error *why)
 	for (size_t i = 0; i < n; i++) {
 		struct journal_event ev;
 
-		if (journal_event_at(c->journal, seqs[i], &ev))
-			custodian_note(c, seqs[i], custodian_ready_on(custodian_route_of(c, &ev)));
+		if (journal_event_at(c->journal, due[i], &ev))
+			custodian_note(c, due[i], custodian_ready_on(custodian_route_of(c, &ev)));
 		custodian_log(&changes[i]);
 	}
 	journal_read_end(c->journal);
@@ -182,13 +188,17 @@ bool
 custodian_tick(struct custodian *c, struct error *why)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	bool good;
+	bool good = true;
 
-	expire(c, now_ms);
-	good = fire(c, why);
+	for (unsigned t = 0; t < TAKERS; t++) {
+		expire(c, t, now_ms);
+		good = (!(c->owed & 1U << t) || fire(c, t, why)) && good;
+	}
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	scan(c);
+	for (unsigned t = 0; t < TAKERS; t++)
+		if (c->owed & 1U << t)
+			scan(c, t);
 	journal_read_end(c->journal);
 	return custodian_settle(c, why) && good;
 }
@@ -196,8 +206,11 @@ custodian_tick(struct custodian *c, struct error *why)
 static bool
 may_send(const struct custodian *c, size_t route, uint64_t now_ms)
 {
-	return ledger_count(c->ledger, custodian_ready_on(route)) > 0 &&
-	       pace_room(&c->paces[route], now_ms) > 0;
+	uint64_t ready = 0;
+
+	for (size_t t = 0; t < TAKERS; t++)
+		ready += ledger_count(c->ledgers[t], custodian_ready_on(route));
+	return ready > 0 && pace_room(&c->paces[route], now_ms) > 0;
 }
 
 bool
@@ -206,26 +219,27 @@ custodian_deliver(struct custodian *c, struct error *why)
 	const uint64_t now_ms = clock_mono_ms();
 	bool any = false;
 
-	for (size_t route = 0; route <= c->dlq; route++)
+	for (size_t route = 0; route <= c->history; route++)
 		any |= may_send(c, route, now_ms);
 	if (!any)
 		return true;
 	if (!journal_read_begin(c->journal, why))
 		return false;
-	for (size_t route = 0; route <= c->dlq; route++)
-		send_ready(c, route, now_ms);
+	for (size_t route = 0; route <= c->history; route++)
+		for (unsigned t = 0; t < TAKERS; t++)
+			send_ready(c, t, route, now_ms);
 	journal_read_end(c->journal);
 	return true;
 }
 
 void
-custodian_give_back(struct custodian *c, const uint64_t *seqs, size_t n)
+custodian_give_back(struct custodian *c, const uint64_t *deliveries, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t state = ledger_get(c->ledger, seqs[i]);
+		const uint8_t state = custodian_known(c, deliveries[i]);
 
 		if (state & LEDGER_OUT)
-			custodian_note(c, seqs[i], custodian_ready_on(state & LEDGER_ROUTE));
+			custodian_note(c, deliveries[i], custodian_ready_on(state & LEDGER_ROUTE));
 	}
 }
 
@@ -238,10 +252,13 @@ begin_scan(struct custodian *c)
 {
 	const uint64_t now_ms = clock_mono_ms();
 
-	if (c->scanned < c->horizon || now_ms - c->scan_began_ms < RESCAN_MS)
+	if (now_ms - c->scan_began_ms < RESCAN_MS)
 		return;
+	for (size_t t = 0; t < TAKERS; t++)
+		if ((c->owed & 1U << t) && c->scanned[t] < c->horizon)
+			return;
 	c->scan_began_ms = now_ms;
-	c->scanned = 0;
+	memset(c->scanned, 0, sizeof c->scanned);
 }
 
 /* Remembers the newest number, and moves the horizon to the one of a lease ago. The first one is
@@ -271,13 +288,14 @@ pass_milestone(struct custodian *c, uint64_t last_seq)
 static void
 publish_routes(struct custodian *c)
 {
+	const struct ledger *ledger = c->ledgers[TAKER_HANDLER];
 	char labels[80];
 
 	for (size_t i = 0; i < c->cfg->handlers_count; i++) {
 		snprintf(labels, sizeof labels, "handler=\"%s\"", c->cfg->handlers[i].name);
 		*metric(c->metrics, METRIC_FAMILY_WAITING, labels) =
-			(double)(ledger_count(c->ledger, custodian_ready_on(i)) +
-				 ledger_count(c->ledger, (uint8_t)(LEDGER_OUT | i)));
+			(double)(ledger_count(ledger, custodian_ready_on(i)) +
+				 ledger_count(ledger, (uint8_t)(LEDGER_OUT | i)));
 		*metric(c->metrics, METRIC_FAMILY_ANSWERED, labels) =
 			(double)c->answered_ms[i] / 1e3;
 	}
@@ -289,7 +307,7 @@ publish(struct custodian *c, const struct journal_stat *st)
 	const uint64_t now_ms = clock_wall_ms(), oldest = st->oldest_received_ms;
 	struct metrics *m = c->metrics;
 
-	*metric(m, METRIC_FAMILY_QUEUE, "") = (double)st->events;
+	*metric(m, METRIC_FAMILY_QUEUE, "") = (double)st->owed[TAKER_HANDLER];
 	*metric(m, METRIC_FAMILY_SCHEDULED, "") = (double)st->scheduled;
 	*metric(m, METRIC_FAMILY_REMEMBERED, "") = (double)st->remembered;
 	*metric(m, METRIC_FAMILY_JOURNAL_BYTES, "") = (double)st->used_bytes;

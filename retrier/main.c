@@ -26,7 +26,7 @@ struct retrier {
 	zsock_t *verdicts, *advice, *events, *dead;
 	msgpack_zone zone;
 	msgpack_sbuffer out;
-	struct parcel due;      /* for a router */
+	struct parcel due[TAKERS]; /* for a router */
 	uint64_t rest_until_us; /* monotonic */
 	bool troubled;          /* said once until it is over */
 	struct trouble trouble;
@@ -82,7 +82,7 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 {
 	const struct dead dead = {
 		.journal = journal_id(r->journal),
-		.seq = ev->seq,
+		.seq = ev->delivery,
 		.reason = ev->last.reason,
 		.handler = ev->last.handler,
 		.attempts = ev->last.attempts,
@@ -109,27 +109,30 @@ give_back(void *arg, const uint64_t *seqs, size_t n)
 
 /* Sends what is gathered; where no router has room, all of it is given back. */
 static bool
-flush_due(struct retrier *r)
+flush_due(struct retrier *r, enum taker taker)
 {
-	const size_t n = r->due.n;
+	const size_t n = r->due[taker].n;
 
-	return parcel_go(&r->due, r->events, give_back, r) == n;
+	return parcel_go(&r->due[taker], r->events, give_back, r) == n;
 }
 
 static bool
 send_event(void *arg, size_t route, const struct journal_event *ev)
 {
+	const struct config *cfg = ((struct retrier *)arg)->st->cfg;
+	const enum taker taker = delivery_taker(ev->delivery);
 	struct retrier *r = arg;
 	struct slice frame;
 
-	if (route == r->st->cfg->handlers_count)
+	if (route == cfg->handlers_count)
 		return send_dead(r, ev);
-	if (r->due.n == 0 && !wire_has_room(r->events))
+	if (r->due[taker].n == 0 && !wire_has_room(r->events))
 		return false;
 	frame = with_attempts(r, ev);
 	log_info("resend", LF_UINT("seq", ev->seq),
-		LF_TEXT("handler", r->st->cfg->handlers[route].name));
-	return !parcel_add(&r->due, ev->seq, frame) || flush_due(r);
+		LF_TEXT("handler",
+			taker == TAKER_HISTORY ? HISTORY_NAME : cfg->handlers[route].name));
+	return !parcel_add(&r->due[taker], ev->delivery, frame) || flush_due(r, taker);
 }
 
 static struct retrier *
@@ -143,10 +146,13 @@ retrier_new(struct stage *st)
 	r->st = st;
 	msgpack_zone_init(&r->zone, 8192);
 	msgpack_sbuffer_init(&r->out);
-	parcel_init(&r->due, BUNDLE_MAX, BUNDLE_BYTES);
+	for (unsigned t = 0; t < TAKERS; t++)
+		parcel_init(&r->due[t], 1U << t, BUNDLE_MAX, BUNDLE_BYTES);
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
+	if (journal_disown(r->journal, &why) != STORE_OK)
+		stage_fail("cannot forget what nobody takes any more", &why);
 	r->trouble = (struct trouble){.st = st, .store = "journal"};
 	journal_renewed(r->journal);
 	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);
@@ -167,7 +173,8 @@ retrier_destroy(struct retrier *r)
 	journal_close(&r->journal);
 	msgpack_zone_destroy(&r->zone);
 	msgpack_sbuffer_destroy(&r->out);
-	parcel_destroy(&r->due);
+	for (size_t t = 0; t < TAKERS; t++)
+		parcel_destroy(&r->due[t]);
 	free(r);
 }
 
@@ -300,7 +307,8 @@ on_tick(void *arg)
 	write_journal(r);
 	if (!custodian_deliver(r->custodian, &why))
 		say_trouble(r, false, &why);
-	flush_due(r);
+	for (unsigned t = 0; t < TAKERS; t++)
+		flush_due(r, t);
 }
 
 static void

@@ -16,12 +16,12 @@
 
 enum { BURST = 64, SEQS_MAX = 512 };
 
-struct taker {
+struct way {
 	const char *name;
 	uint64_t returned[SEQS_MAX]; /* what had no room in this burst */
 	size_t count;
 	size_t sent;    /* in this burst */
-	double *routed; /* its figure */
+	double *routed; /* its figure; history has none */
 };
 
 struct router {
@@ -29,7 +29,8 @@ struct router {
 	zsock_t *events, *advice;
 	const struct outlet_engine *engine;
 	struct outlet *outlet;
-	struct taker *takers; /* in the order of cfg->handlers */
+	struct way *takers; /* in the order of cfg->handlers, then history */
+	size_t takers_count;
 	char journal[17];     /* of the events met last, those in `returned` among them */
 	msgpack_zone zone;
 };
@@ -37,7 +38,7 @@ struct router {
 /* ---- to the retrier ---- */
 
 static void
-tell(struct router *r, const struct taker *to, const char *what, const uint64_t *seqs, size_t n)
+tell(struct router *r, const struct way *to, const char *what, const uint64_t *seqs, size_t n)
 {
 	const struct advice advice = {
 		.journal = slice_of(r->journal),
@@ -50,7 +51,7 @@ tell(struct router *r, const struct taker *to, const char *what, const uint64_t 
 }
 
 static void
-tell_returned(struct router *r, struct taker *to)
+tell_returned(struct router *r, struct way *to)
 {
 	if (to->count > 0)
 		tell(r, to, "returned", to->returned, to->count);
@@ -58,7 +59,7 @@ tell_returned(struct router *r, struct taker *to)
 }
 
 static void
-give_back(struct router *r, struct taker *to, uint64_t seq)
+give_back(struct router *r, struct way *to, uint64_t seq)
 {
 	to->returned[to->count++] = seq;
 	if (to->count == SEQS_MAX)
@@ -69,7 +70,7 @@ static void
 on_back(void *arg, size_t taker, const uint64_t *seqs, size_t n)
 {
 	struct router *r = arg;
-	struct taker *to = &r->takers[taker];
+	struct way *to = &r->takers[taker];
 
 	to->sent -= n < to->sent ? n : to->sent;
 	for (size_t i = 0; i < n; i++)
@@ -100,8 +101,9 @@ static void
 flush(struct router *r)
 {
 	r->engine->flush(r->outlet);
-	for (size_t i = 0; i < r->st->cfg->handlers_count; i++) {
-		*r->takers[i].routed += (double)r->takers[i].sent;
+	for (size_t i = 0; i < r->takers_count; i++) {
+		if (r->takers[i].routed)
+			*r->takers[i].routed += (double)r->takers[i].sent;
 		r->takers[i].sent = 0;
 		tell_returned(r, &r->takers[i]);
 	}
@@ -115,21 +117,32 @@ watch(struct router *r, const struct event *ev, struct slice frame)
 }
 
 static void
-route_event(struct router *r, const struct event *ev, struct slice frame)
+send_to(struct router *r, size_t taker, const struct event *ev, struct slice frame)
 {
-	const size_t i = config_route(r->st->cfg, ev->type);
+	if (r->engine->send(r->outlet, taker, ev, frame))
+		r->takers[taker].sent++;
+	else
+		give_back(r, &r->takers[taker], ev->seq);
+}
+
+/* to: OWED_..., whom it is for. Each has room or not for itself. */
+static void
+route_event(struct router *r, unsigned to, const struct event *ev, struct slice frame)
+{
+	const size_t handlers = r->st->cfg->handlers_count, i = config_route(r->st->cfg, ev->type);
 
 	if (!slice_is(ev->journal, r->journal)) {
 		flush(r);
 		snprintf(r->journal, sizeof r->journal, "%.*s", SLICE_ARG(ev->journal));
 	}
+	if ((to & OWED_HISTORY) && r->takers_count > handlers)
+		send_to(r, handlers, ev, frame);
+	if (!(to & OWED_HANDLER))
+		return;
 	watch(r, ev, frame);
 	log_info("route", LF_UINT("seq", ev->seq), LF_SLICE("id", ev->id),
 		LF_SLICE("type", ev->type), LF_TEXT("handler", r->takers[i].name));
-	if (r->engine->send(r->outlet, i, ev, frame))
-		r->takers[i].sent++;
-	else
-		give_back(r, &r->takers[i], ev->seq);
+	send_to(r, i, ev, frame);
 }
 
 /* ---- from validators and the retrier ---- */
@@ -137,6 +150,7 @@ route_event(struct router *r, const struct event *ev, struct slice frame)
 static void
 take_bundle(struct router *r, struct slice rest)
 {
+	const unsigned to = bundle_addressed(&rest);
 	struct slice frame;
 	struct error why;
 	struct event ev;
@@ -144,7 +158,7 @@ take_bundle(struct router *r, struct slice rest)
 	while (bundle_next(&rest, &frame)) {
 		msgpack_zone_clear(&r->zone);
 		if (frame_unpack(&event_schema, frame.p, frame.n, &r->zone, &ev, &why))
-			route_event(r, &ev, frame);
+			route_event(r, to ? to : OWED_HANDLER | OWED_HISTORY, &ev, frame);
 		else
 			bad_frame(r->st->metrics, r->st->name, why.text);
 	}
@@ -176,7 +190,8 @@ name_takers(struct router *r)
 	const struct config *cfg = r->st->cfg;
 	char labels[80];
 
-	r->takers = calloc(cfg->handlers_count, sizeof *r->takers);
+	r->takers_count = outlet_takers(cfg);
+	r->takers = calloc(r->takers_count, sizeof *r->takers);
 	if (!r->takers)
 		stage_fail("cannot start", &(struct error){"out of memory"});
 	for (size_t i = 0; i < cfg->handlers_count; i++) {
@@ -184,6 +199,8 @@ name_takers(struct router *r)
 		r->takers[i].name = cfg->handlers[i].name;
 		r->takers[i].routed = metric(r->st->metrics, METRIC_FAMILY_ROUTED, labels);
 	}
+	if (r->takers_count > cfg->handlers_count)
+		r->takers[cfg->handlers_count].name = HISTORY_NAME;
 }
 
 static struct router *

@@ -2,7 +2,7 @@
  * implementation a file; each is a `const struct outlet_engine`.
  *
  * A taker is whoever has a socket, a topic, a stream of its own: here a handler, by its place in
- * cfg->handlers. None ever waits for another: nothing here blocks.
+ * cfg->handlers, and behind them history, where events are owed to it. None ever waits for another: nothing here blocks.
  *
  * An event is the router's until outlet send says true, then the engine's, until
  * - it has left and nobody answers here for it (a ZeroMQ socket: handlers answer to the retrier),
@@ -29,6 +29,7 @@
 #include "lib/base/slice.h"
 #include "lib/config/config.h"
 #include "proto/frame.h"
+#include "proto/taker.h"
 
 /* What the router hears. seqs lives until the call returns; a call must not send. */
 struct outlet_calls {
@@ -40,6 +41,12 @@ struct outlet_calls {
 	/* A process of the taker has gone, and maybe some of what was sent to it. */
 	void (*gone)(void *arg, size_t taker);
 };
+
+static inline size_t
+outlet_takers(const struct config *cfg)
+{
+	return cfg->handlers_count + (config_owed(cfg) & OWED_HISTORY ? 1 : 0);
+}
 
 struct outlet;
 

@@ -12,7 +12,7 @@ struct outlet {
 	struct held {
 		uint64_t seqs[HELD_MOST];
 		size_t n;
-	} held[CONFIG_HANDLERS_MAX]; /* by taker */
+	} held[CONFIG_HANDLERS_MAX + 1]; /* by taker */
 };
 
 static struct outlet *
@@ -28,7 +28,7 @@ none_open(const struct config *cfg, size_t instance, zloop_t *loop,
 		return NULL;
 	}
 	o->calls = *calls;
-	o->takers = cfg->handlers_count;
+	o->takers = outlet_takers(cfg);
 	return o;
 }
 

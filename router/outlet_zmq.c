@@ -25,7 +25,7 @@ struct outlet {
 	struct outlet_calls calls;
 	zloop_t *loop;
 	size_t count;
-	struct route routes[]; /* in the order of cfg->handlers */
+	struct route routes[]; /* in the order of takers */
 };
 
 static int
@@ -59,14 +59,15 @@ open_monitor(struct route *route, struct error *why)
 static bool
 open_route(struct outlet *o, const struct config *cfg, size_t instance, struct error *why)
 {
-	const struct config_handler *handler = &cfg->handlers[o->count];
+	const bool history = o->count == cfg->handlers_count;
+	const char *name = history ? HISTORY_NAME : cfg->handlers[o->count].name;
+	const bool own = history || cfg->handlers[o->count].processes > 0;
 	struct route *route = &o->routes[o->count];
-	const bool own = handler->processes > 0;
 
 	*route = (struct route){.outlet = o, .taker = o->count++, .own = own};
-	parcel_init(&route->parcel, BUNDLE_MAX, BUNDLE_BYTES);
+	parcel_init(&route->parcel, 0, BUNDLE_MAX, BUNDLE_BYTES);
 	route->sock = wire_bind(
-		cfg, own ? WIRE_OWN_ROUTE : WIRE_ROUTE, ZMQ_PUSH, handler->name, instance, why);
+		cfg, own ? WIRE_OWN_ROUTE : WIRE_ROUTE, ZMQ_PUSH, name, instance, why);
 	return route->sock && open_monitor(route, why);
 }
 
@@ -92,7 +93,8 @@ static struct outlet *
 zmq_open_outlet(const struct config *cfg, size_t instance, zloop_t *loop,
 	const struct outlet_calls *calls, struct error *why)
 {
-	struct outlet *o = calloc(1, sizeof *o + cfg->handlers_count * sizeof *o->routes);
+	const size_t takers = outlet_takers(cfg);
+	struct outlet *o = calloc(1, sizeof *o + takers * sizeof *o->routes);
 	bool good = true;
 
 	if (!o) {
@@ -100,7 +102,7 @@ zmq_open_outlet(const struct config *cfg, size_t instance, zloop_t *loop,
 		return NULL;
 	}
 	*o = (struct outlet){.calls = *calls, .loop = loop};
-	while (good && o->count < cfg->handlers_count)
+	while (good && o->count < takers)
 		good = open_route(o, cfg, instance, why);
 	if (!good)
 		zmq_close_outlet(&o);

@@ -70,7 +70,7 @@ onward_open(struct onward *o, struct stage *st, const struct journal *journal, s
 
 	o->st = st;
 	o->journal = journal;
-	parcel_init(&o->accepted, BUNDLE_MAX, BUNDLE_BYTES);
+	parcel_init(&o->accepted, 0, BUNDLE_MAX, BUNDLE_BYTES);
 	o->events = wire_connect(cfg, WIRE_EVENTS, ZMQ_PUSH, NULL, 0, why);
 	o->advice = wire_connect(cfg, WIRE_ADVICE, ZMQ_PUSH, NULL, 0, why);
 	if (!o->events || !o->advice)

@@ -90,6 +90,12 @@ struct config {
 		uint64_t lease_ms; /* without a verdict for so long: sent again */
 	} journal;
 
+	struct { /* every accepted event, beside its handler */
+		uint64_t keep_ms;   /* 0: there is no history */
+		uint64_t max_bytes; /* the oldest day goes first */
+		bool raw, compress; /* the provider's own bytes too; days are compressed */
+	} history;
+
 	struct config_retry retry; /* for the types that have no row of their own */
 	struct config_retry_type *retry_types;
 	size_t retry_types_count;
@@ -178,6 +184,9 @@ const char *config_path(const char *given);
 
 /* Can only this machine reach a numeric address? */
 bool config_is_loopback(const char *address);
+
+/* Whom events are owed to: OWED_... */
+unsigned config_owed(const struct config *cfg);
 
 /* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
  */

@@ -4,6 +4,7 @@
 
 #include "config_private.h"
 #include "proto/limits.h"
+#include "proto/taker.h"
 #include "proto/types.h"
 
 /* Index of the handler among the first n rows; n when it is not there. */
@@ -64,6 +65,9 @@ check_rows(const struct config_load *ld, const struct config_handler *rows, size
 
 		if (!check_types(ld, rows, i))
 			return false;
+		if (strcmp(rows[i].name, HISTORY_NAME) == 0)
+			return config_fault(ld, key.text,
+				"is called " HISTORY_NAME ", as the stage is; choose another name");
 		if (is_built_in(rows[i].name))
 			continue;
 		if (rows[i].types_count == 0)
@@ -145,4 +149,10 @@ config_route(const struct config *cfg, struct slice type)
 				return i;
 	return built_in ? handler_index(cfg->handlers, cfg->handlers_count, built_in->handler)
 			: cfg->handler_unknown;
+}
+
+unsigned
+config_owed(const struct config *cfg)
+{
+	return OWED_HANDLER | (cfg->history.keep_ms ? OWED_HISTORY : 0);
 }

@@ -85,6 +85,8 @@ count_waiting(struct count *c, struct journal *j)
 	struct journal_event ev = {.seq = c->first - 1};
 
 	while (journal_event_from(j, ev.seq + 1, &ev) && ev.seq < c->first + c->queued) {
+		if (ev.settled)
+			continue;
 		find_event(c, ev.seq);
 		if (ev.tried && ev.last.dead)
 			count_dead(c, ev.frame, ev.last.reason);

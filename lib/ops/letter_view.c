@@ -8,18 +8,23 @@
 
 #include "lib/base/map.h"
 #include "lib/store/journal.h"
+#include "proto/taker.h"
+
+static const char OF_HISTORY[] = "." HISTORY_NAME;
 
 char *
 letter_name(struct slice journal, uint64_t seq, char out[LETTER_NAME_BYTES])
 {
-	snprintf(out, LETTER_NAME_BYTES, "%.*s-%llu", SLICE_ARG(journal), (unsigned long long)seq);
+	snprintf(out, LETTER_NAME_BYTES, "%.*s-%llu%s", SLICE_ARG(journal),
+		(unsigned long long)delivery_seq(seq),
+		delivery_taker(seq) == TAKER_HISTORY ? OF_HISTORY : "");
 	return out;
 }
 
 bool
 letter_name_read(struct slice text, struct slice *journal, uint64_t *seq)
 {
-	char number[24], *end;
+	char number[32], *end;
 	const size_t n = text.n - WIDTH_JOURNAL - 1;
 
 	if (text.n <= WIDTH_JOURNAL + 1 || n >= sizeof number || text.p[WIDTH_JOURNAL] != '-')
@@ -31,7 +36,11 @@ letter_name_read(struct slice text, struct slice *journal, uint64_t *seq)
 	number[n] = 0;
 	*journal = (struct slice){text.p, WIDTH_JOURNAL};
 	*seq = strtoull(number, &end, 10);
-	return isdigit((unsigned char)*number) && !*end && *seq > 0;
+	if (!isdigit((unsigned char)*number) || *seq == 0 || delivery_taker(*seq) != TAKER_HANDLER)
+		return false;
+	if (strcmp(end, OF_HISTORY) == 0)
+		*seq = delivery_of(*seq, TAKER_HISTORY);
+	return !*end || strcmp(end, OF_HISTORY) == 0;
 }
 
 struct letter_place

@@ -10,8 +10,9 @@
 #include "lib/config/config.h"
 #include "proto/frame.h"
 
-/* A letter's name: its journal's id, a hyphen, its number there, such as 9f86d081884c7d65-17. */
-enum { LETTER_NAME_BYTES = 40 };
+/* A letter's name: its journal's id, a hyphen, its number there, such as 9f86d081884c7d65-17; with
+ * `.history` behind it where history gave it up. seq: the delivery's number (proto/taker.h). */
+enum { LETTER_NAME_BYTES = 48 };
 char *letter_name(struct slice journal, uint64_t seq, char out[LETTER_NAME_BYTES]);
 /* The journal points into the text. False when it is no letter's name. */
 bool letter_name_read(struct slice text, struct slice *journal, uint64_t *seq);

@@ -103,7 +103,7 @@ find_scheduled(struct journal *journal, uint64_t **seqs, size_t *n, struct error
 		return false;
 	journal_stat(journal, &st);
 	*seqs = calloc(st.scheduled + 1, sizeof **seqs);
-	*n = *seqs ? journal_due(journal, UINT64_MAX, *seqs, st.scheduled) : 0;
+	*n = *seqs ? journal_due(journal, TAKER_HANDLER, UINT64_MAX, *seqs, st.scheduled) : 0;
 	journal_read_end(journal);
 	return *seqs || error_set(why, "out of memory");
 }

@@ -5,10 +5,11 @@
 #include "wire.h"
 
 void
-parcel_init(struct parcel *p, size_t events_most, size_t bytes_most)
+parcel_init(struct parcel *p, unsigned to, size_t events_most, size_t bytes_most)
 {
 	p->events_most = events_most < PARCEL_EVENTS ? events_most : PARCEL_EVENTS;
 	p->bytes_most = bytes_most;
+	p->to = to;
 	p->n = 0;
 	msgpack_sbuffer_init(&p->bundle);
 }
@@ -23,6 +24,8 @@ parcel_destroy(struct parcel *p)
 bool
 parcel_add(struct parcel *p, uint64_t seq, struct slice frame)
 {
+	if (p->n == 0 && p->to)
+		bundle_address(&p->bundle, p->to);
 	bundle_add(&p->bundle, frame);
 	p->seqs[p->n++] = seq;
 	return p->n == p->events_most || p->bundle.size >= p->bytes_most;

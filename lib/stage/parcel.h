@@ -14,14 +14,15 @@ enum { PARCEL_EVENTS = 128 };
 
 struct parcel {
 	size_t events_most, bytes_most;
-	size_t n; /* events in it */
+	unsigned to; /* its address, or 0 */
+	size_t n;    /* events in it */
 	uint64_t seqs[PARCEL_EVENTS];
 	msgpack_sbuffer bundle;
 };
 
 /* It is full with so many events, at most PARCEL_EVENTS, or so many bytes and what the last frame
- * has beyond them. */
-void parcel_init(struct parcel *p, size_t events_most, size_t bytes_most);
+ * has beyond them. to: the bundle's address, or 0. */
+void parcel_init(struct parcel *p, unsigned to, size_t events_most, size_t bytes_most);
 void parcel_destroy(struct parcel *p);
 
 /* Adds a copy of an event's frame to one that is not full. True: it is full now, and must go. */

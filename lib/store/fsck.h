@@ -28,6 +28,10 @@
 		"the event waits for a time that never comes: it would stay for ever")              \
 	X(DUE_ORPHAN, "due-without-event", true, "removed",                                         \
 		"a time at which nothing is to be done; the retrier would stumble over it")         \
+	X(SETTLED_ORPHAN, "settled-without-event", true, "removed",                                 \
+		"left over from an event that has ended; its number will not come again")           \
+	X(SETTLED_BY_ALL, "settled-but-kept", true, "removed",                                      \
+		"nobody waits for the event any more; it only takes room")                          \
 	X(SEEN_BAD, "unreadable-memory", true, NULL,                                                \
 		"a row of the seen log is damaged: a duplicate of that event would be taken")       \
 	X(SEEN_HOLE, "forgotten-too-early", true, NULL,                                             \
@@ -72,7 +76,7 @@ extern const struct fsck_row fsck_table[FSCK_KIND_COUNT];
 
 struct fsck_finding {
 	enum fsck_kind kind;
-	uint64_t seq;     /* the event's, the batch's number; 0: none */
+	uint64_t seq;     /* the event's, the batch's number; 0: none; a delivery's has its taker on top */
 	uint64_t due_ms;  /* of DUE_ORPHAN and DUE_MISSING */
 	char detail[160]; /* more about it, or "" */
 };
@@ -85,8 +89,9 @@ struct fsck_calls {
 };
 
 struct fsck_sum {
-	/* Events by the state table, and what is remembered of them. */
-	uint64_t accepted, scheduled, given_up, remembered, batches, letters, applied, unread;
+	/* Events by the state table, for their handler (settled: history alone waits for them); and what
+	 * is remembered of them. */
+	uint64_t accepted, scheduled, given_up, settled, remembered, batches, letters, applied, unread;
 	uint64_t found[FSCK_KIND_COUNT], mended[FSCK_KIND_COUNT];
 };
 

@@ -7,7 +7,7 @@
 
 enum { PROGRESS_ROWS = 8192 };
 
-/* A walk over one table of the snapshot. */
+/* A walk over one table of the snapshot, which is all takers' or that of f->taker. */
 typedef void visit(struct fsck *f, const MDB_val *key, const MDB_val *value);
 
 static bool
@@ -45,7 +45,7 @@ has_due(struct fsck *f, uint64_t due_ms, uint64_t seq)
 	const struct due_key due = {due_ms, seq};
 	MDB_val key = lmdb_val(&due, sizeof due), value;
 
-	return mdb_get(f->journal->read, f->journal->due, &key, &value) == 0;
+	return mdb_get(f->journal->read, f->journal->owing[f->taker].due, &key, &value) == 0;
 }
 
 static uint64_t
@@ -86,7 +86,9 @@ check_event(struct fsck *f, const MDB_val *key, const MDB_val *value)
 			seq > f->last_seen ? "beyond the newest number" : "");
 	if (!journal_try_at(f->journal, f->journal->read, seq, &last))
 		last = (struct journal_try){.dead = DEATH_NOT};
-	if (last.dead)
+	if (journal_is_settled(f->journal, f->journal->read, seq))
+		f->sum->settled++;
+	else if (last.dead)
 		f->sum->given_up++;
 	else if (last.due)
 		f->sum->scheduled++;
@@ -97,18 +99,19 @@ check_event(struct fsck *f, const MDB_val *key, const MDB_val *value)
 static void
 check_try(struct fsck *f, const MDB_val *key, const MDB_val *value)
 {
-	const uint64_t seq = number_of(key);
+	const uint64_t seq = number_of(key), delivery = delivery_of(seq, f->taker);
 	struct journal_try last;
 
 	(void)value;
-	if (!has_row(f, f->journal->events, seq))
-		fsck_find(f, FSCK_TRY_ORPHAN, seq, 0, "%s", "");
-	else if (!journal_try_at(f->journal, f->journal->read, seq, &last))
-		fsck_find(f, FSCK_TRY_BAD, seq, 0, "%s", "");
+	if (!has_row(f, f->journal->events, seq) ||
+		journal_is_settled(f->journal, f->journal->read, delivery))
+		fsck_find(f, FSCK_TRY_ORPHAN, delivery, 0, "%s", "");
+	else if (!journal_try_at(f->journal, f->journal->read, delivery, &last))
+		fsck_find(f, FSCK_TRY_BAD, delivery, 0, "%s", "");
 	else if (last.dead && last.due)
-		fsck_find(f, FSCK_TRY_BOTH, seq, last.due, "%s", "");
+		fsck_find(f, FSCK_TRY_BOTH, delivery, last.due, "%s", "");
 	else if (last.due && !has_due(f, last.due, seq))
-		fsck_find(f, FSCK_DUE_MISSING, seq, last.due, "after %llu tries",
+		fsck_find(f, FSCK_DUE_MISSING, delivery, last.due, "after %llu tries",
 			(unsigned long long)last.attempts);
 }
 
@@ -123,10 +126,45 @@ check_due(struct fsck *f, const MDB_val *key, const MDB_val *value)
 		return;
 	memcpy(&due, key->mv_data, sizeof due);
 	if (has_row(f, f->journal->events, due.seq) &&
-		journal_try_at(f->journal, f->journal->read, due.seq, &last) &&
+		journal_try_at(f->journal, f->journal->read, delivery_of(due.seq, f->taker),
+			&last) &&
 		last.due == due.due_ms)
 		return;
-	fsck_find(f, FSCK_DUE_ORPHAN, due.seq, due.due_ms, "%s", "");
+	fsck_find(f, FSCK_DUE_ORPHAN, delivery_of(due.seq, f->taker), due.due_ms, "%s", "");
+}
+
+/* What a taker that is no longer in the configuration has left is no fault: see journal_disown. */
+static void
+check_settled(struct fsck *f, const MDB_val *key, const MDB_val *value)
+{
+	const uint64_t seq = number_of(key);
+	bool all = true;
+
+	(void)value;
+	if (!has_row(f, f->journal->events, seq)) {
+		fsck_find(f, FSCK_SETTLED_ORPHAN, delivery_of(seq, f->taker), 0, "%s", "");
+		return;
+	}
+	for (unsigned t = 0; t < TAKERS; t++)
+		all &= journal_is_settled(f->journal, f->journal->read, delivery_of(seq, t));
+	if (all && f->taker == 0)
+		fsck_find(f, FSCK_SETTLED_BY_ALL, seq, 0, "%s", "");
+}
+
+static bool
+check_taker(struct fsck *f, enum taker taker, struct error *why)
+{
+	static const char *const names[TAKERS][3] = {{"tries", "due", "settled"},
+		{"history-tries", "history-due", "history-settled"}};
+	const struct owing *o = &f->journal->owing[taker];
+
+	f->taker = taker;
+	return (lmdb_rows(f->journal->read, o->tries) == 0 ||
+		       walk(f, o->tries, names[taker][0], check_try, why)) &&
+	       (lmdb_rows(f->journal->read, o->due) == 0 ||
+		       walk(f, o->due, names[taker][1], check_due, why)) &&
+	       (lmdb_rows(f->journal->read, o->settled) == 0 ||
+		       walk(f, o->settled, names[taker][2], check_settled, why));
 }
 
 bool
@@ -139,8 +177,9 @@ fsck_events(struct fsck *f, struct error *why)
 		return false;
 	f->first_seen = lmdb_first(j->read, j->seen);
 	f->last_seen = lmdb_last(j->read, j->seen);
-	good = walk(f, j->events, "events", check_event, why) &&
-	       walk(f, j->tries, "tries", check_try, why) && walk(f, j->due, "due", check_due, why);
+	good = walk(f, j->events, "events", check_event, why);
+	for (unsigned t = 0; good && t < TAKERS; t++)
+		good = check_taker(f, t, why);
 	journal_read_end(j);
 	return good;
 }

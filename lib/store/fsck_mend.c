@@ -33,28 +33,28 @@ remove_row(struct journal *j, MDB_dbi table, uint64_t seq)
 }
 
 static int
-remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+remove_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 {
-	const struct due_key due = {due_ms, seq};
+	const struct due_key due = {due_ms, delivery_seq(delivery)};
 	MDB_val key = lmdb_val(&due, sizeof due);
 
-	return lmdb_unless_missing(mdb_del(j->write, j->due, &key, NULL));
+	return lmdb_unless_missing(mdb_del(j->write, owing_of(j, delivery)->due, &key, NULL));
 }
 
 static int
-add_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+add_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 {
-	const struct due_key due = {due_ms, seq};
+	const struct due_key due = {due_ms, delivery_seq(delivery)};
 	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
-	return mdb_put(j->write, j->due, &key, &nothing, 0);
+	return mdb_put(j->write, owing_of(j, delivery)->due, &key, &nothing, 0);
 }
 
 /* Given up it stays; the time goes. */
 static int
-unschedule(struct journal *j, uint64_t seq, struct journal_try last)
+unschedule(struct journal *j, uint64_t delivery, struct journal_try last)
 {
-	const uint64_t due = last.due;
+	const uint64_t due = last.due, seq = delivery_seq(delivery);
 	MDB_val key = key_of(&seq), value;
 	int rc;
 
@@ -63,8 +63,8 @@ unschedule(struct journal *j, uint64_t seq, struct journal_try last)
 	if (!frame_pack(&try_schema, &last, &j->out))
 		return MDB_PANIC;
 	value = lmdb_val(j->out.data, j->out.size);
-	rc = mdb_put(j->write, j->tries, &key, &value, 0);
-	return rc ? rc : remove_due(j, due, seq);
+	rc = mdb_put(j->write, owing_of(j, delivery)->tries, &key, &value, 0);
+	return rc ? rc : remove_due(j, due, delivery);
 }
 
 /* As if it had been accepted just now: its own window begins again. */
@@ -87,12 +87,35 @@ remember(struct fsck *f, uint64_t seq)
 	return mdb_put(j->write, j->seen, &key, &value, 0);
 }
 
+/* With its marks, for all whom it was owed to. */
+static int
+end_event(struct journal *j, uint64_t seq)
+{
+	int rc = remove_row(j, j->events, seq);
+
+	for (size_t t = 0; rc == 0 && t < TAKERS; t++)
+		rc = remove_row(j, j->owing[t].settled, seq);
+	return rc;
+}
+
+static bool
+is_settled_by_all(struct journal *j, uint64_t seq)
+{
+	bool all = true;
+
+	for (unsigned t = 0; t < TAKERS; t++)
+		all &= journal_is_settled(j, j->write, delivery_of(seq, t));
+	return all;
+}
+
 /* Sets *done when something was put right. Returns LMDB's status. */
 static int
 mend_one(struct fsck *f, const struct fsck_suspect *s, bool *done)
 {
 	struct journal *j = f->journal;
-	const bool event = is_there(j, j->events, s->seq);
+	const uint64_t seq = delivery_seq(s->seq);
+	const bool event = is_there(j, j->events, seq);
+	const bool owed = event && !journal_is_settled(j, j->write, s->seq);
 	struct journal_try last;
 	const bool tried = journal_try_at(j, j->write, s->seq, &last);
 
@@ -101,16 +124,20 @@ mend_one(struct fsck *f, const struct fsck_suspect *s, bool *done)
 	case FSCK_EVENT_UNSEEN:
 		return is_there(j, j->seen, s->seq) ? 0 : remember(f, s->seq);
 	case FSCK_TRY_ORPHAN:
-		return event ? 0 : remove_row(j, j->tries, s->seq);
+		return owed ? 0 : remove_row(j, owing_of(j, s->seq)->tries, seq);
 	case FSCK_TRY_BAD:
-		return tried ? 0 : remove_row(j, j->tries, s->seq);
+		return tried ? 0 : remove_row(j, owing_of(j, s->seq)->tries, seq);
 	case FSCK_TRY_BOTH:
 		return tried && last.dead && last.due ? unschedule(j, s->seq, last) : 0;
 	case FSCK_DUE_MISSING:
-		return event && tried && last.due ? add_due(j, last.due, s->seq) : 0;
+		return owed && tried && last.due ? add_due(j, last.due, s->seq) : 0;
 	case FSCK_DUE_ORPHAN:
 		return event && tried && last.due == s->due_ms ? 0
 							       : remove_due(j, s->due_ms, s->seq);
+	case FSCK_SETTLED_ORPHAN:
+		return event ? 0 : remove_row(j, owing_of(j, s->seq)->settled, seq);
+	case FSCK_SETTLED_BY_ALL:
+		return is_settled_by_all(j, seq) ? end_event(j, seq) : 0;
 	default:
 		*done = false;
 		return 0;

@@ -21,6 +21,7 @@ struct fsck {
 	struct fsck_suspect *list; /* in the order of finding */
 	size_t count, room;
 	uint64_t first_seen, last_seen; /* numbers in the seen log */
+	enum taker taker;               /* whose tables are walked over */
 	msgpack_zone zone;
 };
 

@@ -12,7 +12,7 @@
 #include "journal_private.h"
 #include "lib/base/clock.h"
 
-enum { TABLES = 8, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
+enum { TABLES = 12, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -24,7 +24,8 @@ static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 		.max = (max_),                                                                     \
 		.doc = (doc_)},
 static const struct frame_field try_fields[] = {TRY_FIELDS(TRY_ROW)};
-const struct frame_schema try_schema = {"try", try_fields, sizeof try_fields / sizeof *try_fields};
+const struct frame_schema try_schema = {
+	"try", try_fields, sizeof try_fields / sizeof *try_fields, FRAME_VERSION};
 
 enum store_rc
 journal_trouble(struct journal *j, int rc, const char *what, struct error *why)
@@ -66,11 +67,15 @@ journal_renewed(struct journal *j)
 	return renewed;
 }
 
+#define OWING(taker)                                                                              \
+	j->owing[TAKER_##taker].tries, j->owing[TAKER_##taker].due, j->owing[TAKER_##taker].settled
+
 uint64_t
 journal_used(const struct journal *j, MDB_txn *txn)
 {
 	const MDB_dbi tables[TABLES] = {
-		j->events, j->tries, j->due, j->seen, j->batches, j->proofs, j->clock, j->meta};
+		j->events, j->seen, j->batches, j->proofs, j->clock, j->meta,
+		OWING(HANDLER), OWING(HISTORY)};
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < TABLES; i++)
@@ -120,10 +125,15 @@ identify(struct journal *j, MDB_txn *txn)
 static int
 open_env(struct journal *j)
 {
+	struct owing *handler = &j->owing[TAKER_HANDLER], *history = &j->owing[TAKER_HISTORY];
 	const struct lmdb_table tables[TABLES] = {
 		{"events", MDB_INTEGERKEY, &j->events, NULL},
-		{"tries", MDB_INTEGERKEY, &j->tries, NULL},
-		{"due", 0, &j->due, due_cmp},
+		{"tries", MDB_INTEGERKEY, &handler->tries, NULL},
+		{"due", 0, &handler->due, due_cmp},
+		{"settled", MDB_INTEGERKEY | LMDB_LATER, &handler->settled, NULL},
+		{"history-tries", MDB_INTEGERKEY | LMDB_LATER, &history->tries, NULL},
+		{"history-due", LMDB_LATER, &history->due, due_cmp},
+		{"history-settled", MDB_INTEGERKEY | LMDB_LATER, &history->settled, NULL},
 		{"seen", MDB_INTEGERKEY, &j->seen, NULL},
 		{"batches", MDB_INTEGERKEY, &j->batches, NULL},
 		{"proofs", LMDB_LATER, &j->proofs, NULL},
@@ -200,6 +210,7 @@ prepare(struct journal *j, const struct config *cfg, struct error *why)
 {
 	j->max_bytes = cfg->journal.max_bytes & ~(uint64_t)0xffff;
 	journal_set_windows(j, cfg);
+	j->owed = config_owed(cfg);
 	j->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	j->digest = EVP_MD_CTX_new();
 	if (!j->sha256 || !j->digest)

@@ -2,14 +2,19 @@
  *
  * | table   | key         | value                               | meaning                         |
  * |---------|-------------|-------------------------------------|---------------------------------|
- * | events  | seq         | received (8 bytes, ms), event frame | accepted, has no end yet        |
+ * | events  | seq         | received (8 bytes, ms), event frame | accepted, is owed to somebody   |
  * | tries   | seq         | try frame                           | has been answered RETRY or DEAD |
  * | due     | (time, seq) | nothing                             | waits for that time (scheduled) |
+ * | settled | seq         | nothing                             | one has settled it, another not |
  * | seen    | seq         | hash, time, request                 | remembered for deduplication    |
  * | batches | number      | batch frame                         | what came in one request        |
  * | proofs  | (time, hash)| hashes of events and body           | what a one-time proof was for   |
  * | clock   | seq         | see elapsed.h                       | how wall clock and age part     |
  * | meta    | name        |                                     | format, the journal's random id |
+ *
+ * tries, due and settled are there once for each taker (proto/taker.h): those of history are called
+ * history-tries and so on. An event leaves when the last of those that it is owed to settles it, and
+ * with it all that these say of it. Where the text says delivery, it is a number of proto/taker.h.
  *
  * Keys are sequential, so writing is appending; deduplication goes through dedup.h, which is only a
  * hint on `seen`. Sequence numbers start at 1 and are never used twice: the newest row of `seen`
@@ -27,6 +32,7 @@
 #include "lib/base/slice.h"
 #include "lib/config/config.h"
 #include "proto/frame.h"
+#include "proto/taker.h"
 #include "store.h"
 
 struct journal;
@@ -160,7 +166,7 @@ enum journal_move {
 };
 
 struct journal_change {
-	uint64_t seq;
+	uint64_t delivery;
 	enum journal_move move;
 	uint64_t due_ms;       /* MOVE_RETRY: when */
 	bool free;             /* MOVE_RETRY: costs no attempt, the event is not to blame */
@@ -169,9 +175,9 @@ struct journal_change {
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
-	bool applied;                 /* false: there was no such event in a state to move from */
+	bool applied;                 /* false: there was no such delivery in a state to move from */
 	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
-	uint64_t received_ms;         /* when the event was accepted; 0: it has an end already */
+	uint64_t received_ms;         /* when the event was accepted; 0: it is settled already */
 	uint64_t attempts;            /* RETRY answers so far, this one included */
 	struct slice id; /* the sender's, of one that was applied: until the next settling */
 };
@@ -185,13 +191,18 @@ void journal_tidy(struct journal *j);
 enum store_rc journal_settle(
 	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
 
-/* Puts an event that was given up back among the accepted ones, under its own number, so that its
- * effects stay exactly once; a deletion of its letter may follow once this is STORE_OK. */
-enum store_rc journal_revive(
-	struct journal *j, uint64_t seq, struct slice frame, struct error *why);
+/* Forgets what is owed to takers that the configuration no longer has, and with it the events that all
+ * others have settled. For the retrier's start. */
+enum store_rc journal_disown(struct journal *j, struct error *why);
 
-/* Makes up to max scheduled events due at once: the earliest that are not yet, or only the one of
- * seq when it is not 0. *count receives how many; 0: there are no more. */
+/* Puts an event that a taker has given up back among the accepted ones, under its own number, so that
+ * its effects stay exactly once; it is owed to that taker alone. A deletion of its letter may follow
+ * once this is STORE_OK. */
+enum store_rc journal_revive(
+	struct journal *j, uint64_t delivery, struct slice frame, struct error *why);
+
+/* Makes up to max events that are scheduled for their handler due at once: the earliest that are not
+ * yet, or only the one of seq when it is not 0. *count receives how many; 0: there are no more. */
 enum store_rc journal_hasten(
 	struct journal *j, uint64_t seq, size_t max, size_t *count, struct error *why);
 
@@ -213,6 +224,8 @@ struct journal_try {
 
 struct journal_event {
 	uint64_t seq, received_ms;
+	uint64_t delivery; /* as asked for, and all below is of its taker */
+	bool settled;      /* by the taker, but not by another */
 	struct slice frame; /* points into the journal: good until journal_read_end */
 	bool tried;         /* `last` is set */
 	struct journal_try last;
@@ -221,25 +234,30 @@ struct journal_event {
 bool journal_read_begin(struct journal *j, struct error *why);
 void journal_read_end(struct journal *j);
 
-/* The event at seq; false when it has an end already. */
-bool journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev);
+/* The event of a delivery; false when that is settled already. */
+bool journal_event_at(struct journal *j, uint64_t delivery, struct journal_event *ev);
 
-/* The first event at or after seq; false at the end. */
-bool journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev);
+/* The first event at or after the delivery's, as it is owed to its taker, `settled` ones too; false at
+ * the end. */
+bool journal_event_from(struct journal *j, uint64_t delivery, struct journal_event *ev);
 
-/* Up to max sequence numbers whose time is at or before now_ms, earliest first. Returns how many.
+/* Up to max deliveries of a taker whose time is at or before now_ms, earliest first. Returns how many.
  */
-size_t journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max);
+size_t journal_due(
+	struct journal *j, enum taker taker, uint64_t now_ms, uint64_t *deliveries, size_t max);
 
 /* The same for those whose time is after late_ms, latest first: a clock that was wrong has put them
  * there. */
-size_t journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t max);
+size_t journal_due_after(
+	struct journal *j, enum taker taker, uint64_t late_ms, uint64_t *deliveries, size_t max);
 
 struct journal_stat {
-	uint64_t events, scheduled, remembered;
+	uint64_t owed[TAKERS]; /* events that each has not settled */
+	uint64_t scheduled;    /* of the handlers' */
+	uint64_t remembered;
 	uint64_t last_seq; /* newest number given out, 0 for none */
 	uint64_t used_bytes, limit_bytes;
-	uint64_t oldest_received_ms; /* of the oldest event without an end; 0: none */
+	uint64_t oldest_received_ms; /* of the oldest event that its handler has not settled; 0: none */
 };
 bool journal_stat(struct journal *j, struct journal_stat *st);
 
@@ -254,9 +272,10 @@ void journal_each_ended(const struct journal *j, ended_visit *fn, void *arg);
 
 /* What became of a source's event id. */
 struct journal_found {
-	enum { FOUND_NOT, FOUND_WAITING, FOUND_ENDED } state;
+	enum { FOUND_NOT, FOUND_WAITING, FOUND_ENDED } state; /* of its handler */
 	uint64_t seq, seen_ms;
 	struct journal_event event; /* FOUND_WAITING: good until journal_read_end */
+	bool history_waits;         /* it is not in history yet */
 };
 
 /* Inside journal_read_begin: by the hint, else by reading the seen log from end to start. */

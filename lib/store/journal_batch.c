@@ -17,7 +17,7 @@ enum { ID_LEN = 36 };
 		.doc = (doc_)},
 static const struct frame_field batch_fields[] = {BATCH_FIELDS(BATCH_ROW)};
 const struct frame_schema batch_schema = {
-	"batch", batch_fields, sizeof batch_fields / sizeof *batch_fields};
+	"batch", batch_fields, sizeof batch_fields / sizeof *batch_fields, FRAME_VERSION};
 
 /* A UUID of version 8 (RFC 9562, 5.8): 48 bits of number, 62 of chance. */
 void

@@ -22,9 +22,17 @@ struct due_key {
 	uint64_t due_ms, seq;
 };
 
+/* What a taker has had of the events that it has not settled, and which it has while others have not. */
+struct owing {
+	MDB_dbi tries, due, settled;
+};
+
 struct journal {
 	MDB_env *env;
-	MDB_dbi events, tries, due, seen, batches, proofs, clock, meta;
+	MDB_dbi events, seen, batches, proofs, clock, meta;
+	struct owing owing[TAKERS];
+	unsigned owed;   /* whom events are owed to: OWED_... */
+	uint64_t oldest; /* where the next look for the oldest event begins */
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
@@ -70,6 +78,16 @@ bool journal_mend(struct journal *j, struct error *why);
 enum store_rc journal_lock(struct journal *j, unsigned flags, struct error *why);
 
 /* Reads the row of `tries`; its texts point into the journal. False when there is none. */
-bool journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last);
+bool journal_try_at(struct journal *j, MDB_txn *txn, uint64_t delivery, struct journal_try *last);
+
+/* Has the taker settled an event that is there for another's sake? */
+bool journal_is_settled(struct journal *j, MDB_txn *txn, uint64_t delivery);
+
+/* A taker's tables. */
+static inline struct owing *
+owing_of(struct journal *j, uint64_t delivery)
+{
+	return &j->owing[delivery_taker(delivery) % TAKERS];
+}
 
 #endif

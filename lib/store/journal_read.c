@@ -3,6 +3,8 @@
 
 #include "journal_private.h"
 
+enum { OLDEST_LOOKS = 4096 };
+
 static int
 renew(struct journal *j)
 {
@@ -36,44 +38,54 @@ journal_read_end(struct journal *j)
 }
 
 static bool
-fill(struct journal *j, const MDB_val *key, const MDB_val *value, struct journal_event *ev)
+fill(struct journal *j, const MDB_val *value, uint64_t delivery, struct journal_event *ev)
 {
 	if (value->mv_size < sizeof ev->received_ms)
 		return false;
-	memcpy(&ev->seq, key->mv_data, sizeof ev->seq);
+	ev->delivery = delivery;
+	ev->seq = delivery_seq(delivery);
 	memcpy(&ev->received_ms, value->mv_data, sizeof ev->received_ms);
 	ev->frame.p = (const char *)value->mv_data + sizeof ev->received_ms;
 	ev->frame.n = value->mv_size - sizeof ev->received_ms;
-	ev->tried = journal_try_at(j, j->read, ev->seq, &ev->last);
+	ev->settled = journal_is_settled(j, j->read, delivery);
+	ev->tried = journal_try_at(j, j->read, delivery, &ev->last);
 	return true;
 }
 
 bool
-journal_event_at(struct journal *j, uint64_t seq, struct journal_event *ev)
+journal_event_at(struct journal *j, uint64_t delivery, struct journal_event *ev)
 {
+	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
-	return mdb_get(j->read, j->events, &key, &value) == 0 && fill(j, &key, &value, ev);
+	return delivery_taker(delivery) < TAKERS &&
+	       mdb_get(j->read, j->events, &key, &value) == 0 && fill(j, &value, delivery, ev) &&
+	       !ev->settled;
 }
 
 bool
-journal_event_from(struct journal *j, uint64_t seq, struct journal_event *ev)
+journal_event_from(struct journal *j, uint64_t delivery, struct journal_event *ev)
 {
+	uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 	MDB_cursor *cursor;
 	bool found;
 
 	if (mdb_cursor_open(j->read, j->events, &cursor) != 0)
 		return false;
-	found = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) == 0 &&
-		fill(j, &key, &value, ev);
+	found = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) == 0;
+	if (found) {
+		memcpy(&seq, key.mv_data, sizeof seq);
+		found = fill(j, &value, delivery_of(seq, delivery_taker(delivery)), ev);
+	}
 	mdb_cursor_close(cursor);
 	return found;
 }
 
 /* Walks `due` from one end while the rows are within (early) or beyond (late) the limit. */
 static size_t
-walk_due(struct journal *j, bool late, uint64_t limit_ms, uint64_t *seqs, size_t max)
+walk_due(struct journal *j, enum taker taker, bool late, uint64_t limit_ms, uint64_t *deliveries,
+	size_t max)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
@@ -81,14 +93,14 @@ walk_due(struct journal *j, bool late, uint64_t limit_ms, uint64_t *seqs, size_t
 	size_t n = 0;
 	int rc;
 
-	if (mdb_cursor_open(j->read, j->due, &cursor) != 0)
+	if (mdb_cursor_open(j->read, j->owing[taker].due, &cursor) != 0)
 		return 0;
 	rc = mdb_cursor_get(cursor, &key, &value, late ? MDB_LAST : MDB_FIRST);
 	while (rc == 0 && n < max) {
 		memcpy(&due, key.mv_data, sizeof due);
 		if (late ? due.due_ms <= limit_ms : due.due_ms > limit_ms)
 			break;
-		seqs[n++] = due.seq;
+		deliveries[n++] = delivery_of(due.seq, taker);
 		rc = mdb_cursor_get(cursor, &key, &value, late ? MDB_PREV : MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
@@ -96,32 +108,54 @@ walk_due(struct journal *j, bool late, uint64_t limit_ms, uint64_t *seqs, size_t
 }
 
 size_t
-journal_due(struct journal *j, uint64_t now_ms, uint64_t *seqs, size_t max)
+journal_due(struct journal *j, enum taker taker, uint64_t now_ms, uint64_t *deliveries, size_t max)
 {
-	return walk_due(j, false, now_ms, seqs, max);
+	return walk_due(j, taker, false, now_ms, deliveries, max);
 }
 
 size_t
-journal_due_after(struct journal *j, uint64_t late_ms, uint64_t *seqs, size_t max)
+journal_due_after(
+	struct journal *j, enum taker taker, uint64_t late_ms, uint64_t *deliveries, size_t max)
 {
-	return walk_due(j, true, late_ms, seqs, max);
+	return walk_due(j, taker, true, late_ms, deliveries, max);
+}
+
+/* The oldest event that its handler has not settled, from where the last look ended: what the handler
+ * has settled before that waits for history alone. 0: none within so many, the next look goes on. */
+static uint64_t
+oldest_received(struct journal *j)
+{
+	struct journal_event ev;
+
+	for (int n = 0; n < OLDEST_LOOKS; n++) {
+		if (!journal_event_from(j, j->oldest, &ev)) {
+			j->oldest = 0;
+			return 0;
+		}
+		j->oldest = ev.seq;
+		if (!ev.settled)
+			return ev.received_ms;
+		j->oldest++;
+	}
+	return 0;
 }
 
 bool
 journal_stat(struct journal *j, struct journal_stat *st)
 {
-	struct journal_event oldest;
+	const uint64_t events = lmdb_rows(j->read, j->events);
 
 	*st = (struct journal_stat){
-		.events = lmdb_rows(j->read, j->events),
-		.scheduled = lmdb_rows(j->read, j->due),
+		.scheduled = lmdb_rows(j->read, j->owing[TAKER_HANDLER].due),
 		.remembered = lmdb_rows(j->read, j->seen),
 		.last_seq = lmdb_last(j->read, j->seen),
 		.used_bytes = journal_used(j, j->read),
 		.limit_bytes = j->limit_bytes,
 	};
-	if (journal_event_from(j, 0, &oldest))
-		st->oldest_received_ms = oldest.received_ms;
+	for (size_t t = 0; t < TAKERS; t++)
+		if (j->owed & 1U << t)
+			st->owed[t] = events - lmdb_rows(j->read, j->owing[t].settled);
+	st->oldest_received_ms = st->owed[TAKER_HANDLER] ? oldest_received(j) : 0;
 	return true;
 }
 
@@ -193,6 +227,8 @@ journal_find(struct journal *j, struct slice source, struct slice id, struct jou
 		return false;
 	memcpy(&row, value.mv_data, sizeof row);
 	found->seen_ms = row.at_ms;
+	found->history_waits = (j->owed & OWED_HISTORY) &&
+		journal_event_at(j, delivery_of(found->seq, TAKER_HISTORY), &found->event);
 	found->state = journal_event_at(j, found->seq, &found->event) ? FOUND_WAITING : FOUND_ENDED;
 	return true;
 }

@@ -8,70 +8,134 @@
 #include "journal_private.h"
 #include "lib/base/clock.h"
 
-enum { HASTEN_MAX = 4096, HASTENED_MS = 1 };
+enum { HASTEN_MAX = 4096, HASTENED_MS = 1, DISOWN_MAX = 4096, ROW_MORE = 64 };
 
 bool
-journal_try_at(struct journal *j, MDB_txn *txn, uint64_t seq, struct journal_try *last)
+journal_try_at(struct journal *j, MDB_txn *txn, uint64_t delivery, struct journal_try *last)
 {
+	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
-	if (mdb_get(txn, j->tries, &key, &value) != 0)
+	if (mdb_get(txn, owing_of(j, delivery)->tries, &key, &value) != 0)
 		return false;
 	msgpack_zone_clear(&j->zone);
 	return frame_unpack(&try_schema, value.mv_data, value.mv_size, &j->zone, last, NULL);
 }
 
+bool
+journal_is_settled(struct journal *j, MDB_txn *txn, uint64_t delivery)
+{
+	const uint64_t seq = delivery_seq(delivery);
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
+
+	return mdb_get(txn, owing_of(j, delivery)->settled, &key, &value) == 0;
+}
+
 /* Packs before it writes: the texts of *last may point into the page that is about to change. */
 static int
-put_try(struct journal *j, uint64_t seq, const struct journal_try *last)
+put_try(struct journal *j, uint64_t delivery, const struct journal_try *last)
 {
+	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
 	msgpack_sbuffer_clear(&j->out);
 	if (!frame_pack(&try_schema, last, &j->out))
 		return ENOMEM;
 	value = lmdb_val(j->out.data, j->out.size);
-	return mdb_put(j->write, j->tries, &key, &value, 0);
+	j->used_bytes += j->out.size + ROW_MORE;
+	return mdb_put(j->write, owing_of(j, delivery)->tries, &key, &value, 0);
 }
 
 static int
-put_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+put_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 {
-	const struct due_key due = {due_ms, seq};
+	const struct due_key due = {due_ms, delivery_seq(delivery)};
 	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
-	return mdb_put(j->write, j->due, &key, &nothing, 0);
+	return mdb_put(j->write, owing_of(j, delivery)->due, &key, &nothing, 0);
 }
 
 static int
-remove_due(struct journal *j, uint64_t due_ms, uint64_t seq)
+remove_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 {
-	const struct due_key due = {due_ms, seq};
+	const struct due_key due = {due_ms, delivery_seq(delivery)};
 	MDB_val key = lmdb_val(&due, sizeof due);
 
-	return due_ms ? lmdb_unless_missing(mdb_del(j->write, j->due, &key, NULL)) : 0;
+	return due_ms ? lmdb_unless_missing(
+				mdb_del(j->write, owing_of(j, delivery)->due, &key, NULL))
+		      : 0;
 }
 
 static int
-forget_tries(struct journal *j, uint64_t seq)
+forget_tries(struct journal *j, uint64_t delivery)
 {
+	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq);
 	struct journal_try last;
 	int rc = 0;
 
-	if (journal_try_at(j, j->write, seq, &last))
-		rc = remove_due(j, last.due, seq);
-	return rc ? rc : lmdb_unless_missing(mdb_del(j->write, j->tries, &key, NULL));
+	if (journal_try_at(j, j->write, delivery, &last))
+		rc = remove_due(j, last.due, delivery);
+	return rc ? rc
+		  : lmdb_unless_missing(
+			    mdb_del(j->write, owing_of(j, delivery)->tries, &key, NULL));
+}
+
+static int
+mark_settled(struct journal *j, uint64_t delivery, bool settled)
+{
+	const uint64_t seq = delivery_seq(delivery);
+	const MDB_dbi table = owing_of(j, delivery)->settled;
+	MDB_val key = lmdb_val(&seq, sizeof seq), nothing = {0, NULL};
+
+	return settled ? mdb_put(j->write, table, &key, &nothing, 0)
+		       : lmdb_unless_missing(mdb_del(j->write, table, &key, NULL));
+}
+
+/* The takers that the event is owed to beside this one. */
+static unsigned
+others(const struct journal *j, uint64_t delivery)
+{
+	return j->owed & ~(1U << delivery_taker(delivery));
+}
+
+/* Nobody else waits for the event? */
+static bool
+is_last(struct journal *j, uint64_t delivery)
+{
+	const unsigned mask = others(j, delivery);
+
+	for (unsigned t = 0; t < TAKERS; t++)
+		if ((mask & 1U << t) && !journal_is_settled(j, j->write,
+						delivery_of(delivery_seq(delivery), t)))
+			return false;
+	return true;
 }
 
 /* The event's end: nothing of it stays but its row in `seen`. */
 static int
-remove_event(struct journal *j, uint64_t seq, bool tried)
+remove_event(struct journal *j, uint64_t delivery)
 {
+	const uint64_t seq = delivery_seq(delivery);
+	const unsigned mask = others(j, delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq);
 	int rc = mdb_del(j->write, j->events, &key, NULL);
 
-	return rc || !tried ? rc : forget_tries(j, seq);
+	for (unsigned t = 0; rc == 0 && t < TAKERS; t++)
+		if (mask & 1U << t)
+			rc = mark_settled(j, delivery_of(seq, t), false);
+	return rc;
+}
+
+/* The taker has done with it: the last one ends the event. */
+static int
+settle(struct journal *j, uint64_t delivery, bool tried)
+{
+	int rc = tried ? forget_tries(j, delivery) : 0;
+
+	if (rc != 0)
+		return rc;
+	return is_last(j, delivery) ? remove_event(j, delivery) : mark_settled(j, delivery, true);
 }
 
 static int
@@ -85,11 +149,11 @@ schedule(struct journal *j, const struct journal_change *c, struct journal_try l
 		.reason = c->reason.p ? c->reason : slice_of(""),
 		.handler = c->handler.p ? c->handler : slice_of(""),
 	};
-	int rc = put_try(j, c->seq, &next);
+	int rc = put_try(j, c->delivery, &next);
 
 	if (rc == 0 && tried)
-		rc = remove_due(j, last.due, c->seq);
-	return rc ? rc : put_due(j, c->due_ms, c->seq);
+		rc = remove_due(j, last.due, c->delivery);
+	return rc ? rc : put_due(j, c->due_ms, c->delivery);
 }
 
 static int
@@ -104,28 +168,28 @@ give_up(struct journal *j, const struct journal_change *c, struct journal_try la
 	last.at = clock_wall_ms();
 	last.reason = c->reason.p ? c->reason : slice_of("");
 	last.handler = c->handler.p ? c->handler : slice_of("");
-	rc = put_try(j, c->seq, &last);
-	return rc || !tried ? rc : remove_due(j, due, c->seq);
+	rc = put_try(j, c->delivery, &last);
+	return rc || !tried ? rc : remove_due(j, due, c->delivery);
 }
 
 /* Counts a delivery that ended with its handler; the attempts are for answers only. */
 static int
-count_lost(struct journal *j, uint64_t seq, struct journal_try last)
+count_lost(struct journal *j, uint64_t delivery, struct journal_try last)
 {
 	last.lost++;
 	last.at = clock_wall_ms();
-	return put_try(j, seq, &last);
+	return put_try(j, delivery, &last);
 }
 
 static int
-fire(struct journal *j, uint64_t seq, struct journal_try last)
+fire(struct journal *j, uint64_t delivery, struct journal_try last)
 {
 	const uint64_t due = last.due;
 	int rc;
 
 	last.due = 0;
-	rc = put_try(j, seq, &last);
-	return rc ? rc : remove_due(j, due, seq);
+	rc = put_try(j, delivery, &last);
+	return rc ? rc : remove_due(j, due, delivery);
 }
 
 /* Which moves the state table allows: an event that is given up goes to the dlq only, and only what
@@ -184,7 +248,7 @@ note_end(struct journal *j, const struct journal_change *c, struct slice frame,
 		.head = frame,
 	};
 
-	if (c->applied_as == MOVE_DONE)
+	if (c->applied_as == MOVE_DONE && delivery_taker(c->delivery) == TAKER_HANDLER)
 		ended_note(j->ended, &row);
 }
 
@@ -197,25 +261,70 @@ keep_id(struct journal *j, struct journal_change *c, struct slice frame)
 	msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n);
 }
 
+/* Is the event there for this taker? Then *received_ms says since when, and it is not 0. */
+static int
+find_owed(struct journal *j, uint64_t delivery, uint64_t *received_ms, struct slice *frame)
+{
+	const uint64_t seq = delivery_seq(delivery);
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
+	int rc = mdb_get(j->write, j->events, &key, &value);
+
+	*received_ms = 0;
+	if (rc != 0)
+		return lmdb_unless_missing(rc);
+	if (delivery_taker(delivery) >= TAKERS || !(j->owed & 1U << delivery_taker(delivery)) ||
+		(others(j, delivery) && journal_is_settled(j, j->write, delivery)))
+		return 0;
+	memcpy(received_ms, value.mv_data, sizeof *received_ms);
+	*frame = (struct slice){(char *)value.mv_data + sizeof *received_ms,
+		value.mv_size - sizeof *received_ms};
+	return 0;
+}
+
+/* Accepting stops at the limit, and what puts events off a quarter into the rest: to end one takes a few
+ * pages too, and must find them. */
+static bool
+has_room(const struct journal *j)
+{
+	const uint64_t rest = (j->max_bytes - j->limit_bytes) / 4;
+
+	return j->used_bytes <= j->limit_bytes + rest;
+}
+
+static int
+move(struct journal *j, const struct journal_change *c, struct journal_try last, bool tried,
+	enum death death)
+{
+	if ((c->applied_as == MOVE_RETRY || c->applied_as == MOVE_LOST) && !has_room(j))
+		return MDB_MAP_FULL;
+	switch (c->applied_as) {
+	case MOVE_RETRY:
+		return schedule(j, c, last, tried);
+	case MOVE_DEAD:
+		return give_up(j, c, last, tried, death);
+	case MOVE_FIRE:
+		return fire(j, c->delivery, last);
+	case MOVE_LOST:
+		return count_lost(j, c->delivery, last);
+	default:
+		return settle(j, c->delivery, tried);
+	}
+}
+
 static int
 apply(struct journal *j, struct journal_change *c)
 {
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
 	struct slice frame;
-	MDB_val key = lmdb_val(&c->seq, sizeof c->seq), value;
-	int rc = mdb_get(j->write, j->events, &key, &value);
+	int rc = find_owed(j, c->delivery, &c->received_ms, &frame);
 	enum death death;
 	bool tried;
 
 	c->applied = false;
-	c->received_ms = 0;
 	c->id = (struct slice){"", 0};
-	if (rc != 0)
-		return lmdb_unless_missing(rc);
-	memcpy(&c->received_ms, value.mv_data, sizeof c->received_ms);
-	frame = (struct slice){(char *)value.mv_data + sizeof c->received_ms,
-		value.mv_size - sizeof c->received_ms};
-	tried = journal_try_at(j, j->write, c->seq, &last);
+	if (rc != 0 || c->received_ms == 0)
+		return rc;
+	tried = journal_try_at(j, j->write, c->delivery, &last);
 	if (!allowed(c->move, tried, &last) || is_of_another_death(c, &last))
 		return 0;
 	c->applied = true;
@@ -224,18 +333,7 @@ apply(struct journal *j, struct journal_change *c)
 	c->attempts = last.attempts + (c->applied_as == MOVE_RETRY && !c->free);
 	keep_id(j, c, frame);
 	note_end(j, c, frame, &last);
-	switch (c->applied_as) {
-	case MOVE_RETRY:
-		return schedule(j, c, last, tried);
-	case MOVE_DEAD:
-		return give_up(j, c, last, tried, death);
-	case MOVE_FIRE:
-		return fire(j, c->seq, last);
-	case MOVE_LOST:
-		return count_lost(j, c->seq, last);
-	default:
-		return remove_event(j, c->seq, tried);
-	}
+	return move(j, c, last, tried, death);
 }
 
 /* Commits when rc is 0, else gives everything up. */
@@ -252,26 +350,118 @@ end(struct journal *j, int rc, const char *what, struct error *why)
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, what, why);
 }
 
-enum store_rc
-journal_revive(struct journal *j, uint64_t seq, struct slice frame, struct error *why)
+/* Stands the event there for another's sake still, then it is owed to this one again. */
+static int
+owe_again(struct journal *j, uint64_t delivery)
 {
-	const uint64_t received_ms = clock_wall_ms();
+	int rc = forget_tries(j, delivery);
+
+	return rc ? rc : mark_settled(j, delivery, false);
+}
+
+/* The others have had it. */
+static int
+owe_alone(struct journal *j, uint64_t delivery)
+{
+	const unsigned mask = others(j, delivery);
+	int rc = 0;
+
+	for (unsigned t = 0; rc == 0 && t < TAKERS; t++)
+		if (mask & 1U << t)
+			rc = mark_settled(j, delivery_of(delivery_seq(delivery), t), true);
+	return rc;
+}
+
+enum store_rc
+journal_revive(struct journal *j, uint64_t delivery, struct slice frame, struct error *why)
+{
+	const uint64_t received_ms = clock_wall_ms(), seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq);
 	MDB_val value = {sizeof received_ms + frame.n, NULL};
-	enum store_rc status = journal_lock(j, 0, why);
+	enum store_rc status;
 	int rc;
 
+	if (delivery_taker(delivery) >= TAKERS || !(j->owed & 1U << delivery_taker(delivery))) {
+		error_set(why, "who gave it up takes nothing any more (history.keep is 0s)");
+		return STORE_FAILED;
+	}
+	status = journal_lock(j, 0, why);
 	if (status != STORE_OK)
 		return status;
 	rc = mdb_put(j->write, j->events, &key, &value, MDB_RESERVE | MDB_NOOVERWRITE);
 	if (rc == 0) {
 		memcpy(value.mv_data, &received_ms, sizeof received_ms);
 		memcpy((char *)value.mv_data + sizeof received_ms, frame.p, frame.n);
+		rc = owe_alone(j, delivery);
+	} else if (rc == MDB_KEYEXIST) {
+		rc = owe_again(j, delivery);
 	}
-	if (rc == 0 || rc == MDB_KEYEXIST)
-		rc = forget_tries(j, seq);
 	return end(j, rc, "cannot put an event back", why);
 }
+
+/* ---- who takes no more ---- */
+
+/* Events that stand there for the sake of those alone who take no more: what all others have settled.
+ * taker: one that goes on. At most so many at a time, lest the transaction grow without bound. */
+static int
+end_settled(struct journal *j, enum taker taker, size_t most, size_t *ended)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t seq;
+	int rc = mdb_cursor_open(j->write, j->owing[taker].settled, &cursor);
+
+	*ended = 0;
+	if (rc != 0)
+		return rc;
+	while (*ended < most && (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0) {
+		memcpy(&seq, key.mv_data, sizeof seq);
+		rc = mdb_cursor_del(cursor, 0);
+		key = lmdb_val(&seq, sizeof seq);
+		if (rc == 0)
+			rc = lmdb_unless_missing(mdb_del(j->write, j->events, &key, NULL));
+		if (rc != 0)
+			break;
+		++*ended;
+	}
+	mdb_cursor_close(cursor);
+	return lmdb_unless_missing(rc);
+}
+
+static int
+empty(struct journal *j, const struct owing *o)
+{
+	int rc = mdb_drop(j->write, o->tries, 0);
+
+	if (rc == 0)
+		rc = mdb_drop(j->write, o->due, 0);
+	return rc ? rc : mdb_drop(j->write, o->settled, 0);
+}
+
+/* With two takers, and the handler always one of them, what it has settled and is still there was
+ * history's alone. */
+enum store_rc
+journal_disown(struct journal *j, struct error *why)
+{
+	enum store_rc status = STORE_OK;
+	size_t ended = DISOWN_MAX;
+	int rc = 0;
+
+	if (j->owed & OWED_HISTORY)
+		return STORE_OK;
+	while (status == STORE_OK && rc == 0 && ended == DISOWN_MAX) {
+		status = journal_lock(j, 0, why);
+		if (status != STORE_OK)
+			return status;
+		rc = end_settled(j, TAKER_HANDLER, DISOWN_MAX, &ended);
+		if (rc == 0 && ended < DISOWN_MAX)
+			rc = empty(j, &j->owing[TAKER_HISTORY]);
+		status = end(j, rc, "cannot forget what is owed to history", why);
+	}
+	return status;
+}
+
+/* ---- what is scheduled, at once ---- */
 
 /* The seqs of the earliest scheduled events that are not hastened yet, before anything is changed.
  */
@@ -287,7 +477,7 @@ earliest(struct journal *j, uint64_t only, uint64_t *seqs, size_t max)
 		*seqs = only;
 		return 1;
 	}
-	if (mdb_cursor_open(j->write, j->due, &cursor) != 0)
+	if (mdb_cursor_open(j->write, j->owing[TAKER_HANDLER].due, &cursor) != 0)
 		return 0;
 	while (n < max && mdb_cursor_get(cursor, &key, &value, n ? MDB_NEXT : MDB_SET_RANGE) == 0) {
 		memcpy(&due, key.mv_data, sizeof due);
@@ -379,6 +569,7 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 	if (status != STORE_OK)
 		return status;
 	msgpack_sbuffer_clear(&j->ids);
+	j->used_bytes = journal_used(j, j->write);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
 	status = end(j, rc, "cannot settle verdicts", why);

@@ -38,7 +38,8 @@ struct mark {
 		.max = (max_),                                                                     \
 		.doc = (doc_)},
 static const struct frame_field fields[] = {UNREAD_FIELDS(UNREAD_ROW)};
-static const struct frame_schema unread_schema = {"unread", fields, sizeof fields / sizeof *fields};
+static const struct frame_schema unread_schema = {
+	"unread", fields, sizeof fields / sizeof *fields, FRAME_VERSION};
 
 /* ---- open, close ---- */
 

@@ -505,7 +505,7 @@ def test_bad_frames_are_counted_and_logged_and_stop_nothing(bench):
     packed = msgpack.packb(good)
     bad = [
         b"", b"\xc1", b"not msgpack", packed[:-1], packed + b"\xc0", msgpack.packb([1, 2]),
-        msgpack.packb({**good, "v": 2}), msgpack.packb({**good, "more": 1}),
+        msgpack.packb({**good, "v": 3}), msgpack.packb({**good, "origin": None}), msgpack.packb({**good, "more": 1}),
         msgpack.packb({k: v for k, v in good.items() if k != "id"}),
         msgpack.packb({**good, "seq": "1"}), msgpack.packb({**good, "id": "x" * 600}),
     ]

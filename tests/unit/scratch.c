@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -86,8 +87,9 @@ write_config(const struct scratch *s, const char *more)
 	fprintf(f,
 		"data_dir: .\nlog_level: error\nsources:\n"
 		"  - name: email\n    secrets: [\"%s\", \"%s\"]\n"
-		"  - name: other\n    secrets: [\"%s\"]\n%s",
-		SCRATCH_SECRET, SCRATCH_OTHER_SECRET, SCRATCH_SECRET, more ? more : "");
+		"  - name: other\n    secrets: [\"%s\"]\n%s%s",
+		SCRATCH_SECRET, SCRATCH_OTHER_SECRET, SCRATCH_SECRET, more ? more : "",
+		more && strstr(more, "history:") ? "" : "history: {keep: 0s}\n");
 	fclose(f);
 	cr_assert_eq(chmod(scratch_path(s, "trotline.yaml"), 0600), 0);
 }
@@ -97,8 +99,15 @@ scratch_open(struct scratch *s, const char *more)
 {
 	*s = (struct scratch){.folder = "/tmp/trotline-unit-XXXXXX"};
 	cr_assert_not_null(mkdtemp(s->folder));
-	write_config(s, more);
 	log_set_level(LEVEL_ERROR);
+	scratch_configure(s, more);
+}
+
+void
+scratch_configure(struct scratch *s, const char *more)
+{
+	config_destroy(&s->cfg);
+	write_config(s, more);
 	s->cfg = config_load(scratch_path(s, "trotline.yaml"), CONFIG_SECRETS, &s->why);
 	cr_assert_not_null(s->cfg, "%s", s->why.text);
 }
@@ -197,7 +206,7 @@ struct journal_change
 scratch_settle(struct journal *j, uint64_t seq, enum journal_move move)
 {
 	struct journal_change change = {
-		.seq = seq,
+		.delivery = seq,
 		.move = move,
 		.due_ms = clock_wall_ms() + 1000,
 		.attempts_max = 5,

@@ -21,8 +21,11 @@ struct scratch {
 };
 
 /* A fresh folder under /tmp, and the configuration that is made of it: the sources `email` (two
- * live secrets) and `other`, and what `more` adds as YAML. Logs are off but for errors. */
+ * live secrets) and `other`, and what `more` adds as YAML; without history unless that names it. Logs
+ * are off but for errors. */
 void scratch_open(struct scratch *s, const char *more);
+/* The same folder from now on with another `more`. */
+void scratch_configure(struct scratch *s, const char *more);
 /* Removes the folder with all that is in it. */
 void scratch_close(struct scratch *s);
 

@@ -176,7 +176,7 @@ put_try(uint64_t seq, struct journal_try last)
 	msgpack_sbuffer_init(&out);
 	last.reason = last.handler = slice_of("x");
 	cr_assert(frame_pack(&try_schema, &last, &out));
-	put(j->tries, seq, out.data, out.size);
+	put(j->owing[TAKER_HANDLER].tries, seq, out.data, out.size);
 	msgpack_sbuffer_destroy(&out);
 }
 
@@ -187,8 +187,8 @@ change_due(uint64_t due_ms, uint64_t seq, bool add)
 	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
 
 	begin();
-	cr_assert_eq(add ? mdb_put(j->write, j->due, &key, &nothing, 0)
-			 : mdb_del(j->write, j->due, &key, NULL),
+	cr_assert_eq(add ? mdb_put(j->write, j->owing[TAKER_HANDLER].due, &key, &nothing, 0)
+			 : mdb_del(j->write, j->owing[TAKER_HANDLER].due, &key, NULL),
 		0);
 	commit();
 }
@@ -230,7 +230,7 @@ try_alone(void)
 static void
 try_garbage(void)
 {
-	put(j->tries, SCHEDULED, "garbage", 7);
+	put(j->owing[TAKER_HANDLER].tries, SCHEDULED, "garbage", 7);
 }
 
 static void
@@ -462,9 +462,9 @@ Test(fsck, an_event_scheduled_again_keeps_its_time)
 	due_gone();
 	fsck(true);
 	cr_assert(journal_read_begin(j, &why));
-	cr_expect_eq(journal_due(j, due, seqs, 4), 1);
+	cr_expect_eq(journal_due(j, TAKER_HANDLER, due, seqs, 4), 1);
 	cr_expect_eq(seqs[0], SCHEDULED);
-	cr_expect_eq(journal_due(j, due - 1, seqs, 4), 0);
+	cr_expect_eq(journal_due(j, TAKER_HANDLER, due - 1, seqs, 4), 0);
 	journal_read_end(j);
 }
 

@@ -153,7 +153,7 @@ Test(group, an_id_that_is_known_is_a_duplicate)
 	cr_expect_eq(commit(1), 0);
 	cr_expect_eq(status_of(&jobs[0]), 200);
 	cr_expect_eq(jobs[0].events[0].seq, 0, "nothing to pass on");
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 }
 
 Test(group, of_two_requests_with_one_id_in_a_group_the_second_is_a_duplicate)
@@ -173,7 +173,7 @@ Test(group, the_same_request_asked_again_is_answered_as_the_first_time)
 	cr_expect_eq(commit(1), 0);
 	cr_expect_eq(status_of(&jobs[0]), 202);
 	cr_expect_eq(jobs[0].events[0].seq, 0, "it was passed on the first time");
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 	scratch_settle(j, 1, MOVE_DONE);
 	ask(0, 1, false, event("a"));
 	cr_expect_eq(commit(1), 0);
@@ -257,7 +257,7 @@ Test(group, what_was_refused_before_takes_no_part)
 	cr_expect_eq(status_of(&jobs[0]), 401);
 	cr_expect_eq(status_of(&jobs[1]), 400);
 	cr_expect_eq(scratch_flushes, before);
-	cr_expect_eq(stat_now().events, 0);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 0);
 }
 
 Test(group, a_request_whose_time_is_over_does_not_enter_and_others_do)
@@ -379,7 +379,7 @@ Test(group, an_event_too_large_for_a_route_is_refused_and_sinks_no_others)
 	free(text);
 	cr_expect_eq(commit(1), 2);
 	cr_expect_eq(jobs[0].events[1].outcome, OUTCOME_LARGE);
-	cr_expect_eq(stat_now().events, 2);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 2);
 	cr_expect_eq(scratch_seen(&s, j, "large"), SEEN_NEW);
 	cr_expect_eq(scratch_seen(&s, j, "b"), SEEN_DUPLICATE);
 }
@@ -558,5 +558,5 @@ Test(group, when_the_door_cannot_be_asked_the_group_is_503_with_the_cause)
 	cr_expect_eq(status_of(&jobs[0]), 503);
 	cr_expect_str_eq(jobs[0].why.text, "the model is away");
 	cr_expect_eq(status_of(&jobs[1]), 400);
-	cr_expect_eq(stat_now().events, 0);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 0);
 }

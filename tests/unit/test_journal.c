@@ -98,7 +98,7 @@ due_rows(void)
 	size_t n;
 
 	cr_assert(journal_read_begin(j, &why), "%s", why.text);
-	n = journal_due(j, UINT64_MAX, seqs, 64);
+	n = journal_due(j, TAKER_HANDLER, UINT64_MAX, seqs, 64);
 	journal_read_end(j);
 	return n;
 }
@@ -388,7 +388,7 @@ Test(journal, a_group_that_is_given_up_leaves_nothing)
 	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	append_many(1, 100);
 	journal_abort(j);
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 	cr_expect_eq(stat_now().remembered, 1);
 	cr_expect_eq(scratch_seen(&s, j, "evt_1"), SEEN_NEW);
 	cr_expect_eq(take("evt_77"), 2);
@@ -417,7 +417,7 @@ ParameterizedTest(const int *error, journal, a_flush_that_fails_leaves_nothing_a
 	cr_expect_eq(scratch_seen(&s, j, "evt_1"), SEEN_NEW);
 	cr_expect_eq(scratch_seen(&s, j, "a"), SEEN_DUPLICATE);
 	cr_expect_eq(take("evt_1"), 2);
-	cr_expect_eq(stat_now().events, 2);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 2);
 }
 
 Test(journal, trouble_is_said_at_once_and_the_journal_opened_anew_after_a_second)
@@ -438,7 +438,7 @@ Test(journal, trouble_is_said_at_once_and_the_journal_opened_anew_after_a_second
 /* The retrier reads before it writes: it must not wait for a write to mend the journal. */
 Test(journal, reading_opens_it_anew_after_trouble_as_writing_does)
 {
-	struct journal_change change = {.seq = 1, .move = MOVE_DONE};
+	struct journal_change change = {.delivery = 1, .move = MOVE_DONE};
 
 	take("a");
 	scratch_flush_error = EIO;
@@ -474,7 +474,7 @@ Test(journal, rows_out_of_every_window_are_forgotten_and_the_newest_row_never)
 	cr_expect_eq(stat_now().remembered, 10);
 	cr_expect_eq(take("late"), 11);
 	cr_expect_eq(stat_now().remembered, 1);
-	cr_expect_eq(stat_now().events, 11);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 11);
 	scratch_skip_ms(DAY_MS + 1000);
 	cr_assert_eq(journal_begin(j, &why), STORE_OK);
 	cr_assert_eq(journal_commit(j, &why), STORE_OK);
@@ -488,7 +488,7 @@ Test(journal, numbers_are_never_used_twice_though_all_is_done_and_forgotten)
 	for (uint64_t i = 1; i <= 5; i++)
 		scratch_settle(j, take_number(i), MOVE_DONE);
 	scratch_skip_ms(10 * (uint64_t)DAY_MS);
-	cr_expect_eq(stat_now().events, 0);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 0);
 	for (uint64_t i = 6; i <= 12; i++) {
 		reopen();
 		cr_expect_eq(take_number(i), i);
@@ -608,12 +608,12 @@ Test(journal, moves_of_one_transaction_see_each_other)
 {
 	const uint64_t seq = take("one");
 	struct journal_change changes[] = {
-		{.seq = seq, .move = MOVE_RETRY, .due_ms = 1000, .attempts_max = 5},
-		{.seq = seq, .move = MOVE_RETRY, .due_ms = 2000, .attempts_max = 5},
-		{.seq = seq, .move = MOVE_FIRE},
-		{.seq = seq, .move = MOVE_RETRY, .due_ms = 3000, .attempts_max = 5},
-		{.seq = seq, .move = MOVE_DONE},
-		{.seq = seq, .move = MOVE_DEAD},
+		{.delivery = seq, .move = MOVE_RETRY, .due_ms = 1000, .attempts_max = 5},
+		{.delivery = seq, .move = MOVE_RETRY, .due_ms = 2000, .attempts_max = 5},
+		{.delivery = seq, .move = MOVE_FIRE},
+		{.delivery = seq, .move = MOVE_RETRY, .due_ms = 3000, .attempts_max = 5},
+		{.delivery = seq, .move = MOVE_DONE},
+		{.delivery = seq, .move = MOVE_DEAD},
 	};
 	static const bool applied[] = {true, false, true, true, true, false};
 
@@ -653,7 +653,7 @@ Test(journal, a_retry_that_costs_nothing_never_ends_an_event)
 
 	for (int i = 0; i < 20; i++) {
 		struct journal_change change = {
-			.seq = seq, .move = MOVE_RETRY, .due_ms = 5, .free = true};
+			.delivery = seq, .move = MOVE_RETRY, .due_ms = 5, .free = true};
 
 		cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 		cr_expect(change.applied && change.move == MOVE_RETRY && change.attempts == 0);
@@ -665,7 +665,7 @@ Test(journal, a_retry_that_costs_nothing_never_ends_an_event)
 Test(journal, what_is_known_of_a_tried_event_outlives_closing)
 {
 	char reason[513], handler[65];
-	struct journal_change change = {.seq = take("one"), .move = MOVE_RETRY, .due_ms = 77777};
+	struct journal_change change = {.delivery = take("one"), .move = MOVE_RETRY, .due_ms = 77777};
 	struct journal_event ev;
 
 	memset(reason, 'r', sizeof reason);
@@ -691,7 +691,7 @@ Test(journal, due_events_come_in_the_order_of_their_times)
 	uint64_t seqs[8];
 
 	for (size_t i = 0; i < 6; i++) {
-		struct journal_change change = {.seq = take_number(i),
+		struct journal_change change = {.delivery = take_number(i),
 			.move = MOVE_RETRY,
 			.due_ms = times[i],
 			.attempts_max = 5};
@@ -699,13 +699,13 @@ Test(journal, due_events_come_in_the_order_of_their_times)
 		cr_assert_eq(journal_settle(j, &change, 1, &why), STORE_OK);
 	}
 	cr_assert(journal_read_begin(j, &why));
-	cr_expect_eq(journal_due(j, 99, seqs, 8), 0);
-	cr_assert_eq(journal_due(j, 500, seqs, 8), 4);
+	cr_expect_eq(journal_due(j, TAKER_HANDLER, 99, seqs, 8), 0);
+	cr_assert_eq(journal_due(j, TAKER_HANDLER, 500, seqs, 8), 4);
 	cr_expect(seqs[0] == 2 && seqs[1] == 5 && seqs[2] == 4 && seqs[3] == 1);
-	cr_expect_eq(journal_due(j, UINT64_MAX, seqs, 2), 2);
-	cr_assert_eq(journal_due_after(j, 70000, seqs, 8), 1);
+	cr_expect_eq(journal_due(j, TAKER_HANDLER, UINT64_MAX, seqs, 2), 2);
+	cr_assert_eq(journal_due_after(j, TAKER_HANDLER, 70000, seqs, 8), 1);
 	cr_expect_eq(seqs[0], 6);
-	cr_assert_eq(journal_due_after(j, 499, seqs, 8), 3);
+	cr_assert_eq(journal_due_after(j, TAKER_HANDLER, 499, seqs, 8), 3);
 	cr_expect(seqs[0] == 6 && seqs[1] == 3 && seqs[2] == 1);
 	journal_read_end(j);
 }
@@ -713,10 +713,10 @@ Test(journal, due_events_come_in_the_order_of_their_times)
 Test(journal, a_settlement_that_fails_leaves_every_event_in_its_state)
 {
 	struct journal_change changes[] = {
-		{.seq = take("a"), .move = MOVE_DONE},
-		{.seq = take("b"), .move = MOVE_RETRY, .due_ms = 9, .attempts_max = 5},
-		{.seq = take("c"), .move = MOVE_DEAD},
-		{.seq = take("d"), .move = MOVE_RETRY, .attempts_max = 0},
+		{.delivery = take("a"), .move = MOVE_DONE},
+		{.delivery = take("b"), .move = MOVE_RETRY, .due_ms = 9, .attempts_max = 5},
+		{.delivery = take("c"), .move = MOVE_DEAD},
+		{.delivery = take("d"), .move = MOVE_RETRY, .attempts_max = 0},
 	};
 	struct journal_event ev;
 
@@ -738,8 +738,8 @@ Test(journal, a_settlement_that_fails_leaves_every_event_in_its_state)
  * cut, the event would be delivered again and have two ends. */
 Test(journal, an_event_is_given_up_with_the_flush_of_its_last_page)
 {
-	struct journal_change done = {.seq = take("a"), .move = MOVE_DONE};
-	struct journal_change dead = {.seq = take("b"), .move = MOVE_DEAD};
+	struct journal_change done = {.delivery = take("a"), .move = MOVE_DONE};
+	struct journal_change dead = {.delivery = take("b"), .move = MOVE_DEAD};
 	unsigned before = scratch_flushes, of_done;
 
 	cr_assert_eq(journal_settle(j, &done, 1, &why), STORE_OK);
@@ -787,7 +787,7 @@ Test(journal, hastening_takes_the_earliest_and_leaves_one_due_time_an_event)
 	size_t count;
 
 	for (uint64_t i = 1; i <= 5; i++) {
-		struct journal_change change = {.seq = take_number(i),
+		struct journal_change change = {.delivery = take_number(i),
 			.move = MOVE_RETRY,
 			.due_ms = 1000000 - i,
 			.attempts_max = 5};
@@ -802,7 +802,7 @@ Test(journal, hastening_takes_the_earliest_and_leaves_one_due_time_an_event)
 	cr_expect_eq(count, 0);
 	cr_expect_eq(due_rows(), 5);
 	cr_assert(journal_read_begin(j, &why));
-	cr_assert_eq(journal_due(j, 1000, seqs, 8), 3);
+	cr_assert_eq(journal_due(j, TAKER_HANDLER, 1000, seqs, 8), 3);
 	cr_expect(seqs[0] == 1 && seqs[1] == 4 && seqs[2] == 5);
 	journal_read_end(j);
 	for (uint64_t seq = 1; seq <= 5; seq++)
@@ -848,7 +848,7 @@ append_group(struct slice frame, size_t n, uint64_t *number)
 static size_t
 fill_up(size_t size, uint64_t *number)
 {
-	const size_t before = stat_now().events, group = s.cfg->journal.max_bytes / size / 64 + 1;
+	const size_t before = stat_now().owed[TAKER_HANDLER], group = s.cfg->journal.max_bytes / size / 64 + 1;
 	char *bytes = calloc(1, size);
 
 	for (int refused = 0; refused < 3;) {
@@ -858,7 +858,7 @@ fill_up(size_t size, uint64_t *number)
 		refused = rc == STORE_FULL ? refused + 1 : 0;
 	}
 	free(bytes);
-	return stat_now().events - before;
+	return stat_now().owed[TAKER_HANDLER] - before;
 }
 
 /* Settles all events as the retrier does, up to 4,096 in a transaction. */
@@ -872,7 +872,7 @@ settle_all(enum journal_move move, uint64_t last)
 		size_t n = 0;
 
 		for (; n < 4096 && seq <= last; n++)
-			changes[n] = (struct journal_change){.seq = seq++, .move = move};
+			changes[n] = (struct journal_change){.delivery = seq++, .move = move};
 		cr_assert_eq(journal_settle(j, changes, n, &why), STORE_OK, "%s", why.text);
 	}
 }
@@ -903,7 +903,7 @@ ParameterizedTest(
 	cr_expect_gt(first, 0);
 	for (int round = 0; round < 3; round++) {
 		settle_all(MOVE_DONE, stat_now().last_seq);
-		cr_expect_eq(stat_now().events, 0);
+		cr_expect_eq(stat_now().owed[TAKER_HANDLER], 0);
 		scratch_skip_ms(2 * (uint64_t)DAY_MS);
 		again = fill_up(row->size, &number);
 		cr_expect_gt(again, first / 2, "%zu of %zu", again, first);
@@ -1066,7 +1066,7 @@ ParameterizedTest(const enum mishap *mishap, journal, an_id_is_found_with_or_wit
 Test(journal, one_who_only_watches_makes_nothing_and_changes_nothing)
 {
 	struct scratch empty;
-	struct journal_change change = {.seq = 1, .move = MOVE_DONE};
+	struct journal_change change = {.delivery = 1, .move = MOVE_DONE};
 
 	take("a");
 	journal_close(&j);
@@ -1107,7 +1107,7 @@ Test(journal, one_of_an_earlier_version_can_be_watched_before_a_stage_has_made_i
 	cr_assert(journal_read_begin(j, &why), "%s", why.text);
 	journal_stat(j, &st);
 	journal_read_end(j);
-	cr_expect_eq(st.events, 1);
+	cr_expect_eq(st.owed[TAKER_HANDLER], 1);
 	reopen();
 	cr_expect_eq(take("b"), 2);
 }
@@ -1239,9 +1239,9 @@ Test(journal, a_writer_killed_in_its_transaction_leaves_all_as_it_was)
 	take("before");
 	child = start(append_and_hang);
 	hear(&child);
-	cr_expect_eq(stat_now().events, 1, "readers do not wait and see nothing of it");
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1, "readers do not wait and see nothing of it");
 	finish(&child, SIGKILL);
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 	cr_expect_eq(stat_now().remembered, 1);
 	cr_expect_eq(scratch_seen(&s, j, "before"), SEEN_DUPLICATE);
 	for (uint64_t i = 1; i <= 300; i++) {
@@ -1253,7 +1253,7 @@ Test(journal, a_writer_killed_in_its_transaction_leaves_all_as_it_was)
 	cr_expect_eq(take("evt_300"), 2);
 	cr_expect_eq(scratch_seen(&s, j, "evt_300"), SEEN_DUPLICATE);
 	scratch_settle(j, 1, MOVE_DONE);
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 }
 
 static void
@@ -1274,7 +1274,7 @@ Test(journal, a_writer_that_waits_goes_on_when_the_one_before_it_is_killed)
 	finish(&holder, SIGKILL);
 	cr_expect_eq(finish(&waiter, 0), 0);
 	cr_expect_eq(scratch_seen(&s, j, "waited"), SEEN_DUPLICATE);
-	cr_expect_eq(stat_now().events, 1);
+	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 }
 
 enum { GROUP = 7, ROUNDS = 12 };
@@ -1380,7 +1380,7 @@ settle_for_ever(int from, int to)
 		struct journal_change changes[20] = {{0}};
 
 		for (uint64_t i = 0; i < 20; i++)
-			changes[i] = (struct journal_change){.seq = (n * 13 + i * 3) % 400 + 1,
+			changes[i] = (struct journal_change){.delivery = (n * 13 + i * 3) % 400 + 1,
 				.move = moves[(n + i) % 7],
 				.due_ms = 1000 + n,
 				.attempts_max = 100};

@@ -13,7 +13,7 @@ static size_t back_n;
 static void
 setup(void)
 {
-	parcel_init(&p, 3, 100);
+	parcel_init(&p, 0, 3, 100);
 	zsys_handler_set(NULL);
 	push = zsock_new(ZMQ_PUSH);
 	cr_assert(push && zsock_bind(push, "inproc://parcel") == 0);
