@@ -17,6 +17,7 @@
 	X(QUARANTINE, "quarantine")                                                                \
 	X(UNREAD, "unread")                                                                        \
 	X(STATE, "state")                                                                          \
+	X(HISTORY, "history")                                                                      \
 	X(CERTS, "certs")
 
 #define STORE_NUMBER(name, word) NUMBER_OF_##name,
@@ -26,7 +27,14 @@ enum { OPENS_NONE, STORES(STORE_BIT) };
 
 /* How many of a process run: one, one for each handler so often as its row says, or as often as
  * the option of that name in `processes` says. */
-enum process_count { COUNT_ONE, COUNT_HANDLERS, COUNT_INGRESS, COUNT_VALIDATOR, COUNT_ROUTER };
+enum process_count {
+	COUNT_ONE,
+	COUNT_HANDLERS,
+	COUNT_INGRESS,
+	COUNT_VALIDATOR,
+	COUNT_ROUTER,
+	COUNT_HISTORY, /* one where a history is kept, else none */
+};
 
 /* What is missing where none of it lives. `up` waits for the first two. */
 enum process_need {
@@ -54,6 +62,8 @@ enum process_need {
 		"event type to handler")                                                           \
 	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, false, OPENS_STATE, GROUP, "",     \
 		"applies the events of its types")                                                 \
+	X(HISTORY, "history", COUNT_HISTORY, NEEDED_TO_SEE, false, OPENS_HISTORY, GROUP, "",       \
+		"keeps every event, to be found")                                                  \
 	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_JOURNAL, GROUP, "",         \
 		"the journal's custodian")                                                         \
 	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_LETTERS, GROUP, "",                 \

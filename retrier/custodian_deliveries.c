@@ -308,6 +308,8 @@ publish(struct custodian *c, const struct journal_stat *st)
 	struct metrics *m = c->metrics;
 
 	*metric(m, METRIC_FAMILY_QUEUE, "") = (double)st->owed[TAKER_HANDLER];
+	if (c->owed & OWED_HISTORY)
+		*metric(m, METRIC_FAMILY_HISTORY_WAITING, "") = (double)st->owed[TAKER_HISTORY];
 	*metric(m, METRIC_FAMILY_SCHEDULED, "") = (double)st->scheduled;
 	*metric(m, METRIC_FAMILY_REMEMBERED, "") = (double)st->remembered;
 	*metric(m, METRIC_FAMILY_JOURNAL_BYTES, "") = (double)st->used_bytes;

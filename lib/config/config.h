@@ -92,8 +92,8 @@ struct config {
 
 	struct { /* every accepted event, beside its handler */
 		uint64_t keep_ms;   /* 0: there is no history */
-		uint64_t max_bytes; /* the oldest day goes first */
-		bool raw, compress; /* the provider's own bytes too; days are compressed */
+		uint64_t max_bytes;     /* the oldest day goes first */
+		uint64_t raw, compress; /* flags: the provider's own bytes too; in zstd */
 	} history;
 
 	struct config_retry retry; /* for the types that have no row of their own */

@@ -13,6 +13,8 @@ wanted(const struct config *cfg, enum process_count count)
 		return cfg->processes.validator;
 	case COUNT_ROUTER:
 		return cfg->processes.router;
+	case COUNT_HISTORY:
+		return cfg->history.keep_ms ? 1 : 0;
 	default:
 		return 1;
 	}
@@ -34,6 +36,8 @@ config_processes(const struct config *cfg, struct planned_process plan[PLAN_MAX]
 	for (size_t i = 0; i < PROCESSES_COUNT; i++) {
 		const struct process_row *row = &process_table[i];
 
+		if (row->count == COUNT_HISTORY && !wanted(cfg, row->count))
+			continue;
 		if (row->count != COUNT_HANDLERS) {
 			plan_one(&plan[n++], row, NULL, wanted(cfg, row->count));
 			continue;

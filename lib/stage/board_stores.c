@@ -14,6 +14,7 @@ static const struct {
 	bool critical;
 } stores[] = {
 	{"state.db", "events wait in the journal, and POSTs are taken", false},
+	{"history", "events wait in the journal, and POSTs are taken", false},
 	{"journal", "POSTs are answered 503", true},
 	{"dlq", "events that are given up wait in the journal", false},
 	{"quarantine", "what would be set aside is answered 503", false},

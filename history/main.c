@@ -1,0 +1,243 @@
+/* history - keeps every accepted event, beside its handler, to be found, counted and handed on.
+ *
+ * In: bundles of event frames from every router. Out: rows in the history's store, then verdicts to the
+ * retrier. State: none but the group and the bundle in hand. A kill before the flush loses nothing but
+ * time: the retrier sends those events again after their lease; after it too, and then they are found
+ * to be in. What cannot be written is answered `later`, and waits in the journal. */
+#include <stdio.h>
+
+#include "gathering.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
+#include "lib/stage/verdicts.h"
+#include "lib/stage/wire.h"
+#include "proto/bundle.h"
+#include "proto/taker.h"
+
+enum { WORK_MS = 100, WORK_US = 5000, SURVEY_MS = 1000, DRAIN_MS = 1000 };
+
+struct keeper {
+	struct stage *st;
+	struct history *store;
+	struct gathering *group;
+	zsock_t *events, *verdicts;
+	zmq_msg_t bundle;  /* the events in hand */
+	struct slice rest; /* what is left of them */
+	struct hook *go_on, *work;
+	uint64_t newest_ms; /* of the last group: when its newest event was received */
+	struct trouble trouble;
+};
+
+static void
+bad_frame(struct keeper *k, const struct error *why)
+{
+	log_warn("bad frame dropped", LF_TEXT("cause", why->text));
+	*metric(k->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"history\"") += 1;
+}
+
+/* The next event frame, of the bundle in hand or of the next message. False: none has come. */
+static bool
+next_frame(struct keeper *k, struct slice *frame)
+{
+	while (!bundle_next(&k->rest, frame)) {
+		if (k->rest.n > 0)
+			bad_frame(k, &(struct error){"no bundle of events"});
+		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0) {
+			k->rest = (struct slice){NULL, 0};
+			return false;
+		}
+		k->rest = (struct slice){zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle)};
+	}
+	return true;
+}
+
+static void
+gather(struct keeper *k)
+{
+	struct error why = {""};
+	struct slice frame;
+
+	while (gathering_open(k->group) && next_frame(k, &frame))
+		if (!gathering_add(k->group, frame, k->st->cfg->history.raw, &why))
+			bad_frame(k, &why);
+}
+
+/* A verdict that cannot be sent is made again: the event comes back after its lease. */
+static void
+report(struct keeper *k, const char *verdict, const char *reason)
+{
+	uint64_t seqs[GATHERING_EVENTS];
+
+	for (size_t i = 0; i < k->group->n; i++) {
+		const size_t n = gathering_seqs(k->group, i, seqs);
+
+		if (n > 0 && !stage_send_verdict(k->verdicts, k->group->events[i].journal, seqs, n,
+				     verdict, slice_of(reason), HISTORY_NAME))
+			log_warn("verdict not sent", LF_TEXT("verdict", verdict),
+				LF_UINT("events", n));
+	}
+}
+
+static void
+count(struct keeper *k, uint64_t start_us)
+{
+	struct metrics *m = k->st->metrics;
+
+	for (size_t i = 0; i < k->group->n; i++)
+		if (k->group->events[i].received > k->newest_ms)
+			k->newest_ms = k->group->events[i].received;
+	metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"history\"",
+		(double)(clock_mono_us() - start_us) / 1e6);
+	metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"history\"", (double)k->group->n);
+}
+
+static enum store_cause
+cause_of(enum store_rc rc)
+{
+	if (rc == STORE_OK)
+		return CAUSE_NONE;
+	return rc == STORE_FULL ? CAUSE_FULL : CAUSE_TROUBLE;
+}
+
+/* False when nothing has come. */
+static bool
+keep_group(struct keeper *k)
+{
+	const uint64_t start_us = clock_mono_us();
+	struct error why = {""};
+	enum store_rc rc;
+
+	gather(k);
+	if (k->group->n == 0)
+		return false;
+	rc = history_append(k->store, k->group->rows, k->group->n, clock_wall_ms(), NULL, &why);
+	trouble_is(&k->trouble, cause_of(rc), &why);
+	if (rc == STORE_OK)
+		count(k, start_us);
+	report(k, rc == STORE_OK ? "done" : "later", rc == STORE_OK ? "" : why.text);
+	gathering_clear(k->group);
+	return true;
+}
+
+/* One group a call: the loop must see signals and timers between two, however much comes in. It wakes
+ * for a message, not for what is left of one. */
+static void
+on_events(void *arg)
+{
+	struct keeper *k = arg;
+
+	keep_group(k);
+	if (k->rest.n > 0)
+		stage_call_after(k->go_on, 0);
+}
+
+/* What is due beside the events: sealing, merging, what is too old. Little at a time. */
+static void
+on_work(void *arg)
+{
+	struct keeper *k = arg;
+	struct error why = {""};
+	const enum history_work work = history_work(k->store, clock_wall_ms(), WORK_US, &why);
+
+	if (work == HISTORY_FAILED)
+		log_warn("history not tidied", LF_TEXT("cause", why.text));
+	stage_call_after(k->work, work == HISTORY_MORE ? 1 : WORK_MS);
+}
+
+static struct history_limits
+limits_of(const struct config *cfg)
+{
+	return (struct history_limits){
+		.keep_ms = cfg->history.keep_ms,
+		.max_bytes = cfg->history.max_bytes,
+		.plain = !cfg->history.compress,
+	};
+}
+
+static void
+on_second(void *arg)
+{
+	struct keeper *k = arg;
+	struct metrics *m = k->st->metrics;
+	const struct history_limits limits = limits_of(k->st->cfg);
+	struct history_figures now;
+
+	history_limit(k->store, &limits);
+	history_figures(k->store, &now);
+	*metric(m, METRIC_FAMILY_HISTORY_EVENTS, "") = (double)now.appended;
+	*metric(m, METRIC_FAMILY_HISTORY_BYTES, "") = (double)now.bytes;
+	*metric(m, METRIC_FAMILY_HISTORY_SEGMENTS, "") = (double)now.segments;
+	*metric(m, METRIC_FAMILY_HISTORY_KEEP, "") = (double)limits.keep_ms / 1e3;
+}
+
+/* What has come already is kept, for a while; the rest comes back to another process, late. */
+static void
+on_drain(void *arg)
+{
+	const uint64_t end_ms = clock_mono_ms() + DRAIN_MS;
+	struct keeper *k = arg;
+
+	while (clock_mono_ms() < end_ms && keep_group(k))
+		;
+	stage_stop(k->st);
+}
+
+static void
+open_store(struct keeper *k)
+{
+	const struct history_limits limits = limits_of(k->st->cfg);
+	struct error why = {"history.keep is 0s: there is nothing to do"};
+	char folder[4096];
+
+	if (!limits.keep_ms)
+		stage_fail("cannot start", &why);
+	snprintf(folder, sizeof folder, "%s/history", k->st->cfg->data_dir);
+	k->store = history_open(folder, &limits, &why);
+	k->group = k->store ? gathering_new() : NULL;
+	if (!k->group)
+		stage_fail("cannot open the history", &why);
+}
+
+static void
+connect_all(struct keeper *k)
+{
+	const struct config *cfg = k->st->cfg;
+	struct error why = {""};
+	bool good;
+
+	k->verdicts = wire_connect(cfg, WIRE_VERDICTS, ZMQ_PUSH, NULL, 0, &why);
+	k->events = wire_connect(cfg, WIRE_OWN_ROUTE, ZMQ_PULL, HISTORY_NAME, 0, &why);
+	good = k->verdicts && k->events;
+	for (size_t i = 1; good && i < cfg->processes.router; i++)
+		good = wire_connect_more(k->events, cfg, WIRE_OWN_ROUTE, HISTORY_NAME, i, &why);
+	if (!good)
+		stage_fail("cannot connect", &why);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct keeper k = {.st = stage_new("history", NULL, argc, argv)};
+
+	k.trouble = (struct trouble){k.st, "history", CAUSE_NONE};
+	open_store(&k);
+	connect_all(&k);
+	zmq_msg_init(&k.bundle);
+	k.go_on = stage_call(k.st, on_events, &k);
+	k.work = stage_call(k.st, on_work, &k);
+	stage_on_read(k.st, k.events, on_events, &k);
+	stage_every(k.st, SURVEY_MS, on_second, &k);
+	stage_on_drain(k.st, on_drain, &k);
+	stage_call_after(k.work, WORK_MS);
+	stage_yield();
+	stage_run(k.st);
+
+	zmq_msg_close(&k.bundle);
+	zsock_destroy(&k.events);
+	zsock_destroy(&k.verdicts);
+	gathering_destroy(&k.group);
+	history_close(&k.store);
+	return stage_destroy(&k.st);
+}
