@@ -75,14 +75,14 @@ enum field_kind {
 	F(STR, handler, WIDTH_WHO, "who says so")
 
 /* What stages tell the retrier: router, validator, dlq, and who replays letters. */
-#define ADVICE_FIELDS(F)                                                                           \
-	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                    \
-	F(SEQS, seqs, EVENTS_PER_VERDICT,                                                          \
-		"the events' places in the journal, the taker in the two bits on top; for gone none")\
-	F(STR, advice, WIDTH_WORD,                                                                 \
-		"returned: they must be sent (again); done: who took them says so to the router; " \
-		"gone: a process of who took some went away; buried: their letters are stored")    \
-	F(UINT, failed_at, 0, "for buried the letter's failed_at, else 0")                         \
+#define ADVICE_FIELDS(F)                                                                              \
+	F(STR, journal, WIDTH_JOURNAL, "the journal that the events belong to")                       \
+	F(SEQS, seqs, EVENTS_PER_VERDICT,                                                             \
+		"the events' places in the journal, the taker in the two bits on top; for gone none") \
+	F(STR, advice, WIDTH_WORD,                                                                    \
+		"returned: they must be sent (again); done: who took them says so to the router; "    \
+		"gone: a process of who took some went away; buried: their letters are stored")       \
+	F(UINT, failed_at, 0, "for buried the letter's failed_at, else 0")                            \
 	F(STR, who, WIDTH_WHO, "the handler that it is about, else the stage that says so")
 
 /* A request as it came: ingress -> validator. */

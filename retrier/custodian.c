@@ -365,8 +365,7 @@ plan_retry(struct custodian *c, struct journal_change *change)
 		if (ev.tried)
 			attempts += ev.last.attempts;
 		if (delivery_taker(change->delivery) == TAKER_HANDLER &&
-			frame_unpack(
-				&event_schema, ev.frame.p, ev.frame.n, &c->zone, &frame, NULL))
+			frame_unpack(&event_schema, ev.frame.p, ev.frame.n, &c->zone, &frame, NULL))
 			rule = config_retry_of(c->cfg, frame.type);
 	}
 	change->attempts_max = rule->attempts;
@@ -466,7 +465,7 @@ custodian_log(const struct journal_change *change)
 	const bool lost = change->applied_as == MOVE_LOST; /* the reason is that of the last time */
 
 	if (change->applied && !(change->applied_as == MOVE_DONE &&
-				   delivery_taker(change->delivery) == TAKER_HISTORY))
+				       delivery_taker(change->delivery) == TAKER_HISTORY))
 		log_info(names[change->applied_as], LF_UINT("seq", delivery_seq(change->delivery)),
 			LF_SLICE("id", change->id), LF_UINT("attempts", change->attempts),
 			LF_SLICE("reason",

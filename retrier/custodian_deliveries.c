@@ -161,8 +161,8 @@ fire(struct custodian *c, enum taker taker, struct error *why)
 		return false;
 	n = journal_due(c->journal, taker, now_ms, due, FIRE_PER_TICK);
 	if (n == 0)
-		n = journal_due_after(c->journal, taker, now_ms + backoff_longest_ms(c->cfg), due,
-			FIRE_PER_TICK);
+		n = journal_due_after(
+			c->journal, taker, now_ms + backoff_longest_ms(c->cfg), due, FIRE_PER_TICK);
 	journal_read_end(c->journal);
 	if (n == 0)
 		return true;

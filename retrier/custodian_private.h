@@ -33,8 +33,8 @@ struct custodian {
 	uint64_t alone[ROUTES_MAX];       /* the suspect delivery that is out, or 0 */
 	uint64_t answered_ms[ROUTES_MAX]; /* wall clock: the last verdict */
 	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
-	unsigned owed;       /* whom events are owed to: OWED_... */
-	size_t dlq, history; /* routes behind those of the handlers */
+	unsigned owed;           /* whom events are owed to: OWED_... */
+	size_t dlq, history;     /* routes behind those of the handlers */
 	struct journal_change changes[CHANGES_MAX];
 	uint8_t said_by[CHANGES_MAX]; /* the route whose verdict it is, or ANYBODY */
 	size_t changes_count;

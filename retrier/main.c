@@ -27,8 +27,8 @@ struct retrier {
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 	struct parcel due[TAKERS]; /* for a router */
-	uint64_t rest_until_us; /* monotonic */
-	bool troubled;          /* said once until it is over */
+	uint64_t rest_until_us;    /* monotonic */
+	bool troubled;             /* said once until it is over */
 	struct trouble trouble;
 };
 

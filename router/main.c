@@ -31,7 +31,7 @@ struct router {
 	struct outlet *outlet;
 	struct way *takers; /* in the order of cfg->handlers, then history */
 	size_t takers_count;
-	char journal[17];     /* of the events met last, those in `returned` among them */
+	char journal[17]; /* of the events met last, those in `returned` among them */
 	msgpack_zone zone;
 };
 

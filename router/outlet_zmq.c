@@ -66,8 +66,8 @@ open_route(struct outlet *o, const struct config *cfg, size_t instance, struct e
 
 	*route = (struct route){.outlet = o, .taker = o->count++, .own = own};
 	parcel_init(&route->parcel, 0, BUNDLE_MAX, BUNDLE_BYTES);
-	route->sock = wire_bind(
-		cfg, own ? WIRE_OWN_ROUTE : WIRE_ROUTE, ZMQ_PUSH, name, instance, why);
+	route->sock =
+		wire_bind(cfg, own ? WIRE_OWN_ROUTE : WIRE_ROUTE, ZMQ_PUSH, name, instance, why);
 	return route->sock && open_monitor(route, why);
 }
 

@@ -90,8 +90,8 @@ struct config {
 		uint64_t lease_ms; /* without a verdict for so long: sent again */
 	} journal;
 
-	struct { /* every accepted event, beside its handler */
-		uint64_t keep_ms;   /* 0: there is no history */
+	struct {                        /* every accepted event, beside its handler */
+		uint64_t keep_ms;       /* 0: there is no history */
 		uint64_t max_bytes;     /* the oldest day goes first */
 		uint64_t raw, compress; /* flags: the provider's own bytes too; in zstd */
 	} history;

@@ -314,7 +314,8 @@ knows_all(const struct event_query *q)
 	if (q->state)
 		good &= state_each_applied(
 			q->state, journal_id(q->journal), count_applied, &applied, NULL);
-	return good && st.last_seq == st.owed[TAKER_HANDLER] + letters.count + letters.dropped + applied;
+	return good &&
+	       st.last_seq == st.owed[TAKER_HANDLER] + letters.count + letters.dropped + applied;
 }
 
 static uint64_t

@@ -82,13 +82,14 @@
 		"When a store was last removed or replaced under a stage, and what was in it lost") \
 	X(SAVED_AT, "webhook_store_saved_timestamp_seconds", GAUGE, MAX,                            \
 		"When files of a store last went from under a stage that could write them again")   \
-	X(HISTORY_EVENTS, "webhook_history_events_total", COUNTER, SUM, "Events kept in the history") \
-	X(HISTORY_WAITING, "webhook_history_waiting_events", GAUGE, MAX,                           \
-		"Events that are not in the history yet")                                          \
-	X(HISTORY_BYTES, "webhook_history_bytes", GAUGE, MAX, "Bytes of the history's files")      \
-	X(HISTORY_SEGMENTS, "webhook_history_segments", GAUGE, MAX, "Files of the history")        \
-	X(HISTORY_KEEP, "webhook_history_keep_seconds", GAUGE, MAX,                                \
-		"How long an event stays in the history")                                          \
+	X(HISTORY_EVENTS, "webhook_history_events_total", COUNTER, SUM,                             \
+		"Events kept in the history")                                                       \
+	X(HISTORY_WAITING, "webhook_history_waiting_events", GAUGE, MAX,                            \
+		"Events that are not in the history yet")                                           \
+	X(HISTORY_BYTES, "webhook_history_bytes", GAUGE, MAX, "Bytes of the history's files")       \
+	X(HISTORY_SEGMENTS, "webhook_history_segments", GAUGE, MAX, "Files of the history")         \
+	X(HISTORY_KEEP, "webhook_history_keep_seconds", GAUGE, MAX,                                 \
+		"How long an event stays in the history")                                           \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                           \
 		"Notices about dead letters, by way and status")                                    \
 	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way")

@@ -76,7 +76,8 @@ extern const struct fsck_row fsck_table[FSCK_KIND_COUNT];
 
 struct fsck_finding {
 	enum fsck_kind kind;
-	uint64_t seq;     /* the event's, the batch's number; 0: none; a delivery's has its taker on top */
+	uint64_t
+		seq; /* the event's, the batch's number; 0: none; a delivery's has its taker on top */
 	uint64_t due_ms;  /* of DUE_ORPHAN and DUE_MISSING */
 	char detail[160]; /* more about it, or "" */
 };
@@ -91,7 +92,8 @@ struct fsck_calls {
 struct fsck_sum {
 	/* Events by the state table, for their handler (settled: history alone waits for them); and what
 	 * is remembered of them. */
-	uint64_t accepted, scheduled, given_up, settled, remembered, batches, letters, applied, unread;
+	uint64_t accepted, scheduled, given_up, settled, remembered, batches, letters, applied,
+		unread;
 	uint64_t found[FSCK_KIND_COUNT], mended[FSCK_KIND_COUNT];
 };
 

@@ -126,8 +126,8 @@ check_due(struct fsck *f, const MDB_val *key, const MDB_val *value)
 		return;
 	memcpy(&due, key->mv_data, sizeof due);
 	if (has_row(f, f->journal->events, due.seq) &&
-		journal_try_at(f->journal, f->journal->read, delivery_of(due.seq, f->taker),
-			&last) &&
+		journal_try_at(
+			f->journal, f->journal->read, delivery_of(due.seq, f->taker), &last) &&
 		last.due == due.due_ms)
 		return;
 	fsck_find(f, FSCK_DUE_ORPHAN, delivery_of(due.seq, f->taker), due.due_ms, "%s", "");
@@ -154,8 +154,8 @@ check_settled(struct fsck *f, const MDB_val *key, const MDB_val *value)
 static bool
 check_taker(struct fsck *f, enum taker taker, struct error *why)
 {
-	static const char *const names[TAKERS][3] = {{"tries", "due", "settled"},
-		{"history-tries", "history-due", "history-settled"}};
+	static const char *const names[TAKERS][3] = {
+		{"tries", "due", "settled"}, {"history-tries", "history-due", "history-settled"}};
 	const struct owing *o = &f->journal->owing[taker];
 
 	f->taker = taker;

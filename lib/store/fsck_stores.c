@@ -36,7 +36,7 @@ check_letter(void *arg, const struct dead *letter)
 		if (!(ev.tried && ev.last.dead))
 			fsck_suspect(f, FSCK_LETTER_LIVE, letter->seq);
 	} else if (w->db && delivery_taker(letter->seq) == TAKER_HANDLER &&
-		state_applied(w->db, letter->journal, letter->seq)) {
+		   state_applied(w->db, letter->journal, letter->seq)) {
 		fsck_find(
 			f, FSCK_LETTER_APPLIED, letter->seq, 0, "%.*s", SLICE_ARG(letter->reason));
 	}

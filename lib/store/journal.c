@@ -67,15 +67,14 @@ journal_renewed(struct journal *j)
 	return renewed;
 }
 
-#define OWING(taker)                                                                              \
+#define OWING(taker)                                                                               \
 	j->owing[TAKER_##taker].tries, j->owing[TAKER_##taker].due, j->owing[TAKER_##taker].settled
 
 uint64_t
 journal_used(const struct journal *j, MDB_txn *txn)
 {
-	const MDB_dbi tables[TABLES] = {
-		j->events, j->seen, j->batches, j->proofs, j->clock, j->meta,
-		OWING(HANDLER), OWING(HISTORY)};
+	const MDB_dbi tables[TABLES] = {j->events, j->seen, j->batches, j->proofs, j->clock,
+		j->meta, OWING(HANDLER), OWING(HISTORY)};
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < TABLES; i++)

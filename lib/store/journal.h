@@ -175,7 +175,7 @@ struct journal_change {
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
 	/* out: */
-	bool applied;                 /* false: there was no such delivery in a state to move from */
+	bool applied; /* false: there was no such delivery in a state to move from */
 	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
 	uint64_t received_ms;         /* when the event was accepted; 0: it is settled already */
 	uint64_t attempts;            /* RETRY answers so far, this one included */
@@ -224,8 +224,8 @@ struct journal_try {
 
 struct journal_event {
 	uint64_t seq, received_ms;
-	uint64_t delivery; /* as asked for, and all below is of its taker */
-	bool settled;      /* by the taker, but not by another */
+	uint64_t delivery;  /* as asked for, and all below is of its taker */
+	bool settled;       /* by the taker, but not by another */
 	struct slice frame; /* points into the journal: good until journal_read_end */
 	bool tried;         /* `last` is set */
 	struct journal_try last;
@@ -257,7 +257,8 @@ struct journal_stat {
 	uint64_t remembered;
 	uint64_t last_seq; /* newest number given out, 0 for none */
 	uint64_t used_bytes, limit_bytes;
-	uint64_t oldest_received_ms; /* of the oldest event that its handler has not settled; 0: none */
+	uint64_t
+		oldest_received_ms; /* of the oldest event that its handler has not settled; 0: none */
 };
 bool journal_stat(struct journal *j, struct journal_stat *st);
 

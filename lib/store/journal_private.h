@@ -31,8 +31,8 @@ struct journal {
 	MDB_env *env;
 	MDB_dbi events, seen, batches, proofs, clock, meta;
 	struct owing owing[TAKERS];
-	unsigned owed;   /* whom events are owed to: OWED_... */
-	uint64_t oldest; /* where the next look for the oldest event begins */
+	unsigned owed;           /* whom events are owed to: OWED_... */
+	uint64_t oldest;         /* where the next look for the oldest event begins */
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */

@@ -227,7 +227,8 @@ journal_find(struct journal *j, struct slice source, struct slice id, struct jou
 		return false;
 	memcpy(&row, value.mv_data, sizeof row);
 	found->seen_ms = row.at_ms;
-	found->history_waits = (j->owed & OWED_HISTORY) &&
+	found->history_waits =
+		(j->owed & OWED_HISTORY) &&
 		journal_event_at(j, delivery_of(found->seq, TAKER_HISTORY), &found->event);
 	found->state = journal_event_at(j, found->seq, &found->event) ? FOUND_WAITING : FOUND_ENDED;
 	return true;

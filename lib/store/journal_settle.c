@@ -106,8 +106,8 @@ is_last(struct journal *j, uint64_t delivery)
 	const unsigned mask = others(j, delivery);
 
 	for (unsigned t = 0; t < TAKERS; t++)
-		if ((mask & 1U << t) && !journal_is_settled(j, j->write,
-						delivery_of(delivery_seq(delivery), t)))
+		if ((mask & 1U << t) &&
+			!journal_is_settled(j, j->write, delivery_of(delivery_seq(delivery), t)))
 			return false;
 	return true;
 }
@@ -276,8 +276,8 @@ find_owed(struct journal *j, uint64_t delivery, uint64_t *received_ms, struct sl
 		(others(j, delivery) && journal_is_settled(j, j->write, delivery)))
 		return 0;
 	memcpy(received_ms, value.mv_data, sizeof *received_ms);
-	*frame = (struct slice){(char *)value.mv_data + sizeof *received_ms,
-		value.mv_size - sizeof *received_ms};
+	*frame = (struct slice){
+		(char *)value.mv_data + sizeof *received_ms, value.mv_size - sizeof *received_ms};
 	return 0;
 }
 

@@ -597,8 +597,8 @@ Test(custodian, a_missing_handler_is_probed_and_stops_no_other)
 
 Test(custodian, events_that_do_not_exist_are_taken_back_by_nobody)
 {
-	static const uint64_t seqs[] = {5, 1000, UINT64_C(1) << 33,
-		(UINT64_C(1) << TAKER_SHIFT) - 1};
+	static const uint64_t seqs[] = {
+		5, 1000, UINT64_C(1) << 33, (UINT64_C(1) << TAKER_SHIFT) - 1};
 
 	look();
 	cr_expect(tell_many("returned", "opened", seqs, 4));

@@ -665,7 +665,8 @@ Test(journal, a_retry_that_costs_nothing_never_ends_an_event)
 Test(journal, what_is_known_of_a_tried_event_outlives_closing)
 {
 	char reason[513], handler[65];
-	struct journal_change change = {.delivery = take("one"), .move = MOVE_RETRY, .due_ms = 77777};
+	struct journal_change change = {
+		.delivery = take("one"), .move = MOVE_RETRY, .due_ms = 77777};
 	struct journal_event ev;
 
 	memset(reason, 'r', sizeof reason);
@@ -848,7 +849,8 @@ append_group(struct slice frame, size_t n, uint64_t *number)
 static size_t
 fill_up(size_t size, uint64_t *number)
 {
-	const size_t before = stat_now().owed[TAKER_HANDLER], group = s.cfg->journal.max_bytes / size / 64 + 1;
+	const size_t before = stat_now().owed[TAKER_HANDLER],
+		     group = s.cfg->journal.max_bytes / size / 64 + 1;
 	char *bytes = calloc(1, size);
 
 	for (int refused = 0; refused < 3;) {
@@ -1239,7 +1241,8 @@ Test(journal, a_writer_killed_in_its_transaction_leaves_all_as_it_was)
 	take("before");
 	child = start(append_and_hang);
 	hear(&child);
-	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1, "readers do not wait and see nothing of it");
+	cr_expect_eq(
+		stat_now().owed[TAKER_HANDLER], 1, "readers do not wait and see nothing of it");
 	finish(&child, SIGKILL);
 	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 1);
 	cr_expect_eq(stat_now().remembered, 1);

@@ -509,8 +509,8 @@ Test(letter_view, a_name_says_journal_and_number)
 	cr_assert(letter_name_read(slice_of(name), &journal, &seq));
 	cr_expect(slice_is(journal, HERE));
 	cr_expect_eq(seq, 17);
-	cr_expect(letter_name_read(
-		slice_of("00000000000000aa-4611686018427387903"), &journal, &seq));
+	cr_expect(
+		letter_name_read(slice_of("00000000000000aa-4611686018427387903"), &journal, &seq));
 	letter_name(slice_of(HERE), delivery_of(17, TAKER_HISTORY), name);
 	cr_expect_str_eq(name, "00000000000000aa-17.history");
 	cr_assert(letter_name_read(slice_of(name), &journal, &seq));
@@ -520,7 +520,8 @@ Test(letter_view, a_name_says_journal_and_number)
 static const char *const no_names[] = {"", "17", "-17", "00000000000000aa-", "00000000000000aa-0",
 	"00000000000000aa--1", "00000000000000aa- 1", "00000000000000aa-1x", "00000000000000ag-1",
 	"0000000000000aa-1", "00000000000000aa_1", "00000000000000aa-18446744073709551615",
-	"00000000000000aa-1.histor", "00000000000000aa-1.history2", "00000000000000aa-.history", "00000000000000aa-111111111111111111111111111"};
+	"00000000000000aa-1.histor", "00000000000000aa-1.history2", "00000000000000aa-.history",
+	"00000000000000aa-111111111111111111111111111"};
 
 Test(letter_view, what_is_no_name_is_refused)
 {

@@ -193,13 +193,13 @@ Test(takers, what_a_taker_gave_up_goes_back_to_it_alone)
 		cr_expect(moved(MOVE_DONE, gone, t));
 	cr_expect(moved(MOVE_DEAD, half, TAKER_HISTORY));
 	cr_expect(moved(MOVE_BURIED, half, TAKER_HISTORY));
-	cr_assert_eq(journal_revive(j, delivery_of(gone, TAKER_HISTORY), (struct slice){frame, n},
-			     &why),
+	cr_assert_eq(
+		journal_revive(j, delivery_of(gone, TAKER_HISTORY), (struct slice){frame, n}, &why),
 		STORE_OK);
 	cr_expect(owed(gone, TAKER_HISTORY, &ev));
 	cr_expect_not(owed(gone, TAKER_HANDLER, &ev));
-	cr_assert_eq(journal_revive(j, delivery_of(half, TAKER_HISTORY), (struct slice){frame, n},
-			     &why),
+	cr_assert_eq(
+		journal_revive(j, delivery_of(half, TAKER_HISTORY), (struct slice){frame, n}, &why),
 		STORE_OK);
 	cr_expect(owed(half, TAKER_HISTORY, &ev) && !ev.tried);
 	cr_expect(owed(half, TAKER_HANDLER, &ev));
