@@ -30,7 +30,7 @@ read_token(const char *file, const char *own, size_t *size, struct error *why)
 
 	if (file)
 		return file_read_private(file, size, why);
-	return secret_make(own, &made, why) ? file_read_own(own, size, why) : NULL;
+	return secret_make(own, "", &made, why) ? file_read_own(own, size, why) : NULL;
 }
 
 bool

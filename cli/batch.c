@@ -50,7 +50,7 @@ ask(struct journal *journal, struct letters *letters, const char *id, bool json,
 		journal, letters, slice_of(id), (struct slice){NULL, 0}, &zone, &answer, why);
 	if (found == OPS_NOT_FOUND) {
 		error_set(why,
-			"%s: not found; it was never accepted, or is older than the dedup_window",
+			"%s: not found: no batch of that id is remembered; a batch is for the longest dedup_window",
 			id);
 	} else if (found == OPS_FOUND && json) {
 		object_print(&answer);

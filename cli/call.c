@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "lib/base/near.h"
+#include "lib/config/advice.h"
 #include "lib/store/journal.h"
 #include "lib/store/letters.h"
 #include "lib/store/quarantine.h"
@@ -19,13 +21,15 @@
 static int
 no_action(const struct verb *verb, const char *given)
 {
-	char names[CLI_ARGUMENTS_MAX] = "";
+	char names[CLI_ARGUMENTS_MAX] = "", hint[NEAR_BYTES];
+	struct near near = {.word = given};
 
 	for (const struct action *a = verb->actions; a->run; a++) {
 		strcat(names, a == verb->actions ? "" : ", ");
 		strcat(names, a->name);
+		near_try(&near, a->name);
 	}
-	return cli_wrong_use(verb, "\"%s\" is none of %s", given, names);
+	return cli_wrong_use(verb, "\"%s\" is none of %s%s", given, names, near_hint(&near, hint));
 }
 
 static int
@@ -58,6 +62,7 @@ load_config(struct call *call)
 	struct config *cfg;
 
 	call->path = config_path(call->path);
+	cli_config = strcmp(call->path, config_path(NULL)) == 0 ? NULL : call->path;
 	if (call->action.config == SECRET_CONFIG)
 		cfg = source_keys_load(call->path, &why);
 	else
@@ -67,6 +72,17 @@ load_config(struct call *call)
 	if (!cfg)
 		cli_failed(call->verb, &why);
 	return cfg;
+}
+
+/* There is no journal yet. */
+static bool
+never_started(const struct call *call, struct error *why)
+{
+	char up[ADVICE_BYTES];
+
+	return error_set(why,
+		"the pipeline of %s was never started: there is no journal in %s; %s starts it",
+		call->cfg->path, call->cfg->data_dir, advice(ADVICE_UP, NULL, cli_config, up));
 }
 
 /* Whether there is an LMDB store of that name; what cannot be told will fail to open. */
@@ -87,6 +103,8 @@ open_journal(struct call *call, struct error *why)
 
 	if (use == STORE_UNUSED)
 		return true;
+	if (!is_there(call, "journal"))
+		return never_started(call, why);
 	call->journal = journal_open(call->cfg, JOURNAL_WATCH, why);
 	if (!call->journal || use == STORE_READ)
 		return call->journal != NULL;
@@ -202,6 +220,18 @@ cli_call(const struct verb *verb, int argc, char **argv)
 	return status;
 }
 
+static int
+no_source(const struct call *call, const char *name)
+{
+	struct near near = {.word = name};
+	char hint[NEAR_BYTES];
+
+	for (size_t i = 0; i < call->cfg->sources_count; i++)
+		near_try(&near, call->cfg->sources[i].name);
+	return cli_wrong_use(call->verb, "%s has no source \"%s\"%s", call->cfg->path, name,
+		near_hint(&near, hint));
+}
+
 const struct config_source *
 cli_source(const struct call *call, const char *name)
 {
@@ -209,6 +239,6 @@ cli_source(const struct call *call, const char *name)
 		name ? config_source_find(call->cfg, slice_of(name)) : &call->cfg->sources[0];
 
 	if (!found)
-		cli_wrong_use(call->verb, "%s has no source \"%s\"", call->cfg->path, name);
+		no_source(call, name);
 	return found;
 }

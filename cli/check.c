@@ -11,8 +11,12 @@
 #include "lib/base/harden.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/config/advice.h"
 #include "lib/config/config_descriptors.h"
 #include "lib/config/config_processes.h"
+#include "place.h"
+#include "programs.h"
+#include "proto/types.h"
 #include "providers/source_keys.h"
 
 enum { TOKEN_PATH_BYTES = 4096 };
@@ -43,7 +47,7 @@ read_secrets(const struct config *cfg, struct config **whole, struct error *why)
 	*whole = NULL;
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		if (lacks_secret(&cfg->sources[i]))
-			return true;
+			return place_secret_can_be(&cfg->sources[i], why);
 	*whole = source_keys_load(cfg->path, why);
 	return *whole != NULL;
 }
@@ -87,6 +91,77 @@ processes_object(const struct config *cfg, msgpack_zone *zone)
 	return list_object(&l);
 }
 
+/* Who takes each type: the built-in ones, what handlers add, and all others. */
+struct taker {
+	const char *type, *handler;
+	const char *instead_of; /* the built-in handler that would take it, or NULL */
+};
+enum { TAKERS_MAX = 2048 };
+
+static size_t
+takers_of(const struct config *cfg, struct taker *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < event_types_count; i++) {
+		const struct event_type *type = &event_types[i];
+		const char *handler = cfg->handlers[config_route(cfg, slice_of(type->name))].name;
+		const bool other = strcmp(handler, type->handler) != 0;
+
+		list[n++] = (struct taker){type->name, handler, other ? type->handler : NULL};
+	}
+	for (size_t i = 0; i < cfg->handlers_count; i++)
+		for (size_t t = 0; t < cfg->handlers[i].types_count && n < TAKERS_MAX; t++)
+			if (!event_type_find(slice_of(cfg->handlers[i].types[t])))
+				list[n++] = (struct taker){
+					cfg->handlers[i].types[t], cfg->handlers[i].name, NULL};
+	return n;
+}
+
+static msgpack_object
+takers_object(const struct config *cfg, msgpack_zone *zone)
+{
+	struct taker list[TAKERS_MAX];
+	const size_t n = takers_of(cfg, list);
+	struct list l = list_in(zone);
+
+	for (size_t i = 0; i < n; i++) {
+		struct map m = map_in(zone);
+
+		map_text(&m, "type", slice_of(list[i].type));
+		map_text(&m, "handler", slice_of(list[i].handler));
+		map_text(&m, "instead_of", slice_of(list[i].instead_of));
+		list_add(&l, map_object(&m));
+	}
+	return list_object(&l);
+}
+
+static void
+print_takers(const struct config *cfg)
+{
+	struct taker list[TAKERS_MAX];
+	const size_t n = takers_of(cfg, list);
+
+	for (size_t i = 0; i < n; i++)
+		printf("  %-28s %s\n", list[i].type, list[i].handler);
+	printf("  %-28s %s\n", "(every other)", cfg->handlers[cfg->handler_unknown].name);
+}
+
+/* What is allowed, and may not be meant. */
+static void
+warn_of_takers(const struct config *cfg)
+{
+	struct taker list[TAKERS_MAX];
+	const size_t n = takers_of(cfg, list);
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i].instead_of)
+			fprintf(stderr,
+				"trotline check: warning: %s goes to the handler %s, so the built-in %s "
+				"does nothing with it: no status, no suppression\n",
+				list[i].type, list[i].handler, list[i].instead_of);
+}
+
 static msgpack_object
 plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *zone)
 {
@@ -106,6 +181,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 		config_connections(cfg, cfg->limits.connections, descriptors_most()));
 	map_put(&m, "sources", list_object(&sources));
 	map_put(&m, "stages", processes_object(cfg, zone));
+	map_put(&m, "types", takers_object(cfg, zone));
 	return map_object(&m);
 }
 
@@ -142,10 +218,12 @@ print_source(const struct config *cfg, const struct config *whole, size_t i)
 {
 	const struct config_source *src = &cfg->sources[i];
 	const size_t secrets = whole ? whole->sources[i].secrets_count : 0;
+	char up[ADVICE_BYTES];
 
 	printf("  POST /webhooks/%-16s %s", src->name, src->provider);
 	if (lacks_secret(src))
-		printf("; `trotline up` will make a secret in %s", src->secrets_file);
+		printf("; %s will make a secret in %s", advice(ADVICE_UP, NULL, cli_config, up),
+			src->secrets_file);
 	else if (whole)
 		printf("; %zu secret%s", secrets, secrets == 1 ? "" : "s");
 	puts("");
@@ -196,6 +274,8 @@ print_text(const struct config *cfg, const struct config *whole)
 		print_source(cfg, whole, i);
 	puts("\nstages");
 	print_processes(cfg);
+	puts("\ntypes and who takes them");
+	print_takers(cfg);
 }
 
 static void
@@ -215,7 +295,8 @@ run(struct call *call)
 	struct config *whole;
 	struct error why = {""};
 
-	if (!harden_check_folder(cfg->data_dir, &why) || !read_secrets(cfg, &whole, &why)) {
+	if (!harden_check_folder(cfg->data_dir, &why) || !programs_check(cfg, &why) ||
+		!read_secrets(cfg, &whole, &why)) {
 		cli_failed(call->verb, &why);
 		return CLI_BAD_CONFIG;
 	}
@@ -224,6 +305,7 @@ run(struct call *call)
 	else
 		print_text(cfg, whole);
 	warn_of_descriptors(cfg);
+	warn_of_takers(cfg);
 	config_destroy(&whole);
 	return CLI_DONE;
 }

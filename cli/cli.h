@@ -152,8 +152,21 @@ __attribute__((format(printf, 2, 3))) int cli_wrong_use(
 /* Says "trotline <verb>: <cause>" on stderr; returns CLI_FAILED. */
 int cli_failed(const struct verb *verb, const struct error *why);
 
-/* Says on stderr that no pipeline runs on this configuration; returns CLI_DOWN. */
+/* Says on stderr that no pipeline runs on this configuration, or none ever has; returns CLI_DOWN. */
 int cli_down(const struct verb *verb, const struct config *cfg);
+
+/* Does no ingress of it run on this machine? */
+bool cli_is_down(const struct config *cfg);
+
+/* A request to the pipeline's own address has had no answer: says why, and CLI_DOWN with cli_down where
+ * that is because it is down, else CLI_FAILED. */
+int cli_no_answer(const struct verb *verb, const struct config *cfg, const struct error *why);
+
+/* Was it ever started here? */
+bool cli_was_started(const struct config *cfg);
+
+/* How the caller has named the configuration; NULL: it is the one that is taken without -c. For advice. */
+extern const char *cli_config;
 
 /* The source of that name, or the first for NULL. NULL after saying that there is none; then the
  * exit code is CLI_USAGE. */

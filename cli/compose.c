@@ -44,19 +44,29 @@ add_fields(struct object *to, const struct draft *draft, struct error *why)
 	return true;
 }
 
+/* Nobody is bounced by an oversight. */
+static bool
+has_address(const struct object *data, const struct draft *draft, struct error *why)
+{
+	const msgpack_object all = object_of(data);
+
+	return draft->email || !compose_harms(slice_of(draft->type)) || field_get(&all, "email") ||
+	       error_set(why, "%s is against an address: say which with --email", draft->type);
+}
+
 static bool
 fill_data(struct object *to, const struct draft *draft, msgpack_zone *zone, struct error *why)
 {
-	bool mail = strncmp(draft->type, "email_", 6) == 0;
+	static const struct slice example = {"someone@example.com", 19};
+	const bool mail = strncmp(draft->type, "email_", 6) == 0;
 
-	if (draft->email || mail)
-		object_text(
-			to, "email", slice_of(draft->email ? draft->email : "someone@example.com"));
+	if (draft->email || (mail && !compose_harms(slice_of(draft->type))))
+		object_text(to, "email", draft->email ? slice_of(draft->email) : example);
 	if (mail)
 		object_text(to, "message_id", slice_of(draft->id));
 	if (draft->data && !add_data(to, draft->data, zone, why))
 		return false;
-	return add_fields(to, draft, why);
+	return add_fields(to, draft, why) && has_address(to, draft, why);
 }
 
 static void
@@ -125,4 +135,11 @@ compose_id(const char *prefix, char *out, size_t n)
 		return false;
 	snprintf(out, n, "%s%016llx", prefix, (unsigned long long)number);
 	return true;
+}
+
+bool
+compose_harms(struct slice type)
+{
+	return slice_is(type, "email_bounced") || slice_is(type, "email_complained") ||
+	       slice_is(type, "email_unsubscribed");
 }

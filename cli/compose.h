@@ -30,4 +30,7 @@ bool compose_signature(struct slice secret, struct slice body, char *out);
 /* prefix and 16 random hex digits, into out of n bytes. */
 bool compose_id(const char *prefix, char *out, size_t n);
 
+/* Does an event of the type stand against its address (suppress it, or count towards that)? */
+bool compose_harms(struct slice type);
+
 #endif

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/config/advice.h"
 #include "lib/ops/moving.h"
 #include "lib/stage/wire.h"
 #include "progress.h"
@@ -73,19 +74,23 @@ static void
 print_left(const struct move *m)
 {
 	const struct moving *moving = &m->moving;
+	char first[ADVICE_BYTES], then[ADVICE_BYTES];
 
 	if (moving->strangers)
 		fprintf(stderr,
 			"%llu letters belong to another journal (%s) than the one of %s (%.*s), "
 			"where their numbers mean other events: not replayed.\n"
-			"To send them again: `trotline dlq export --events --output FILE ...`, "
-			"then `trotline send --batch FILE` to a source of provider trotline whose max_age they pass.\n",
+			"To send them again: %s, "
+			"then %s to a source of provider trotline whose max_age they pass.\n",
 			(unsigned long long)moving->strangers, moving->stranger,
-			m->call->cfg->data_dir, SLICE_ARG(journal_id(moving->journal)));
+			m->call->cfg->data_dir, SLICE_ARG(journal_id(moving->journal)),
+			advice(ADVICE_LETTERS_EXPORT_EVENTS, NULL, cli_config, first),
+			advice(ADVICE_LETTERS_SEND, NULL, cli_config, then));
 	if (moving->unreadable)
 		fprintf(stderr,
-			"%llu letters cannot be read as events and stay; `trotline dlq export` gives their bytes\n",
-			(unsigned long long)moving->unreadable);
+			"%llu letters cannot be read as events and stay; %s gives their bytes\n",
+			(unsigned long long)moving->unreadable,
+			advice(ADVICE_LETTERS_EXPORT, NULL, cli_config, first));
 }
 
 static void

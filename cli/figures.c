@@ -1,6 +1,8 @@
 /* figures - see figures.h. */
 #include "figures.h"
 
+#include "cli.h"
+
 #include <stdlib.h>
 
 #include "http.h"
@@ -379,6 +381,51 @@ read_health(struct slice text, msgpack_zone *zone, msgpack_object *health)
 	return alerts && alerts->type == MSGPACK_OBJECT_ARRAY && field_str(health, "status").p;
 }
 
+/* The public page tells strangers no path: it is put back, for whoever asks here may know. */
+static char *
+for_operator(const struct figures *f, struct slice alert)
+{
+	static const char command[] = "`trotline ", place[] = "data_dir/";
+	size_t n = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &n);
+	bool within = false;
+
+	for (size_t i = 0; out && i < alert.n; i++) {
+		const struct slice rest = {alert.p + i, alert.n - i};
+
+		if (alert.p[i] == '`' && within && cli_config)
+			fprintf(out, " -c %s", cli_config);
+		within = alert.p[i] == '`' ? slice_starts(rest, command) : within;
+		if (slice_starts(rest, place)) {
+			fprintf(out, "%s/", f->cfg->data_dir);
+			i += sizeof place - 2;
+		} else
+			fputc(alert.p[i], out);
+	}
+	if (out)
+		fclose(out);
+	return text;
+}
+
+static bool
+tell_operator(const struct figures *f, const msgpack_object *alerts, msgpack_zone *zone)
+{
+	for (uint32_t i = 0; i < alerts->via.array.size; i++) {
+		msgpack_object *alert = &alerts->via.array.ptr[i];
+		char *text = for_operator(f, object_str(alert));
+		const size_t n = text ? strlen(text) : 0;
+		char *kept = text ? msgpack_zone_malloc_no_align(zone, n + 1) : NULL;
+
+		if (kept)
+			*alert = object_of_text((struct slice){memcpy(kept, text, n), n});
+		free(text);
+		if (!kept)
+			return false;
+	}
+	return true;
+}
+
 /* What the pipeline answers, which knows the last minute. */
 static bool
 ask_health(struct figures *f, msgpack_zone *zone, msgpack_object *health)
@@ -386,7 +433,8 @@ ask_health(struct figures *f, msgpack_zone *zone, msgpack_object *health)
 	struct fetch_answer answer;
 
 	return f->http && f->health_url && http_get(f->http, f->health_url, &answer, NULL) &&
-	       read_health(answer.body, zone, health);
+	       read_health(answer.body, zone, health) &&
+	       tell_operator(f, field_get(health, "alerts"), zone);
 }
 
 /* Where it does not answer: what follows from the figures heard here. */

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "figures.h"
+
+#include "cli.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/base/units.h"
+#include "lib/config/advice.h"
 #include "text.h"
 
 struct screen {
@@ -92,6 +95,7 @@ static void
 say_alerts(struct screen *s, const msgpack_object *alerts)
 {
 	const uint32_t n = alerts->via.array.size;
+	char see[ADVICE_BYTES];
 	const uint32_t shown = s->rows && n > s->rows / 3 ? (uint32_t)(s->rows / 3) : n;
 
 	if (n > 0)
@@ -99,7 +103,8 @@ say_alerts(struct screen *s, const msgpack_object *alerts)
 	for (uint32_t i = 0; i < shown; i++)
 		say(s, "! %.*s", SLICE_ARG(object_str(&alerts->via.array.ptr[i])));
 	if (shown < n)
-		say(s, "! and %u more: `trotline status` shows all", n - shown);
+		say(s, "! and %u more: %s shows all", n - shown,
+			advice(ADVICE_STATUS, NULL, cli_config, see));
 }
 
 void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "lib/base/near.h"
 #include "text.h"
 
 enum { FLAGS_MAX = 24, LONG_ONLY = 256 };
@@ -144,7 +145,20 @@ fill_forms(const struct forms *forms, struct option *longs, char *shorts)
 }
 
 static int
-refuse_flag(const struct verb *verb, int code, char **argv)
+unknown_flag(const struct verb *verb, const struct forms *forms, const char *given)
+{
+	char word[64], hint[NEAR_BYTES];
+	struct near near = {.word = word};
+
+	snprintf(word, sizeof word, "%.*s", (int)strcspn(given, "="), given + strspn(given, "-"));
+	word[strcspn(word, "=")] = '\0';
+	for (size_t i = 0; i < forms->n; i++)
+		near_try(&near, forms->list[i].name);
+	return cli_wrong_use(verb, "unknown flag %s%s", given, near_hint(&near, hint));
+}
+
+static int
+refuse_flag(const struct verb *verb, const struct forms *forms, int code, char **argv)
 {
 	const char *given = argv[optind - 1];
 
@@ -152,7 +166,7 @@ refuse_flag(const struct verb *verb, int code, char **argv)
 		return cli_wrong_use(verb, "%s needs a value", given);
 	if (optopt > ' ' && optopt < LONG_ONLY && strncmp(given, "--", 2) != 0)
 		return cli_wrong_use(verb, "unknown flag -%c", optopt);
-	return cli_wrong_use(verb, "unknown flag %s", given);
+	return unknown_flag(verb, forms, given);
 }
 
 /* How many arguments these names ask for: a word in brackets may be left out, one with dots may
@@ -222,7 +236,7 @@ cli_flags(struct call *call, int argc, char **argv)
 			print_help(call->verb, &forms);
 			return CLI_DONE;
 		} else
-			status = refuse_flag(call->verb, code, argv);
+			status = refuse_flag(call->verb, &forms, code, argv);
 	}
 	call->rest = (struct arguments){argv + optind, (size_t)(argc - optind)};
 	return status < 0 ? check_rest(call->verb, &call->rest) : status;
@@ -235,12 +249,4 @@ cli_failed(const struct verb *verb, const struct error *why)
 	text_print_to(stderr, slice_of(why->text), 0);
 	fputc('\n', stderr);
 	return CLI_FAILED;
-}
-
-int
-cli_down(const struct verb *verb, const struct config *cfg)
-{
-	fprintf(stderr, "trotline %s: the pipeline of %s is down; `trotline up` starts it\n",
-		verb->name, cfg->path);
-	return CLI_DOWN;
 }

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/config/advice.h"
 #include "lib/store/fsck.h"
 #include "proto/taker.h"
 
@@ -184,6 +185,7 @@ print_text(const struct check *c)
 {
 	const uint64_t left = fsck_left(&c->sum);
 	uint64_t mendable = 0;
+	char repair[ADVICE_BYTES];
 
 	for (size_t i = 0; i < FSCK_KIND_COUNT; i++) {
 		print_kind(c, i);
@@ -194,8 +196,10 @@ print_text(const struct check *c)
 			(unsigned long long)sum_at(&c->sum, i));
 	printf("\n%s", left ? "" : "good: every event stands in one state\n");
 	if (left)
-		printf("%llu faults%s\n", (unsigned long long)left,
-			mendable ? "; `trotline fsck --repair` mends what loses nothing" : "");
+		printf("%llu faults\n", (unsigned long long)left);
+	if (left && mendable)
+		printf("%s mends what loses nothing\n",
+			advice(ADVICE_FSCK_REPAIR, NULL, cli_config, repair));
 }
 
 static int
@@ -224,9 +228,18 @@ static int
 run(struct call *call)
 {
 	const struct check *c = call->options;
+	char up[ADVICE_BYTES];
+	struct error why;
 
 	if (c->salvage)
 		return fsck_salvage(call->verb, call->cfg, c->salvage);
+	if (!cli_was_started(call->cfg)) {
+		error_set(&why,
+			"the pipeline of %s was never started: there is no journal in %s; %s starts it",
+			call->cfg->path, call->cfg->data_dir,
+			advice(ADVICE_UP, NULL, cli_config, up));
+		return cli_failed(call->verb, &why);
+	}
 	return check(call->verb, call->cfg, call->options);
 }
 

@@ -214,12 +214,36 @@ make_url(const struct load *l, const struct config *cfg, const char *source)
 	return asprintf(&url, "%s%s", l->url, tail) < 0 ? NULL : url;
 }
 
+/* Nobody listens where the configuration says, and none of its ingresses runs. */
+static bool
+nobody_is_there(const struct load *l, const struct config *cfg, struct error *why)
+{
+	struct fetch_answer answer;
+	struct fetch *http;
+	bool nobody;
+	char *url;
+
+	if (l->url || !cli_is_down(cfg))
+		return false;
+	http = http_new(TIMEOUT_MS, why);
+	url = http_url(cfg, "/webhooks/health", "", "");
+	nobody = http && url && !http_get(http, url, &answer, why);
+	free(url);
+	fetch_destroy(&http);
+	return nobody;
+}
+
 static int
 go(struct load *l, const struct call *call, const char *source)
 {
 	struct error why = {"memory is short"};
-	char *url = make_url(l, call->cfg, source);
-	bool good = url && compose_id("load-", l->run_id, sizeof l->run_id);
+	char *url;
+	bool good;
+
+	if (nobody_is_there(l, call->cfg, &why))
+		return cli_no_answer(call->verb, call->cfg, &why);
+	url = make_url(l, call->cfg, source);
+	good = url && compose_id("load-", l->run_id, sizeof l->run_id);
 
 	l->plan.url = url;
 	l->plan.rate = (double)l->rate / (double)l->batch;
@@ -235,6 +259,9 @@ go(struct load *l, const struct call *call, const char *source)
 	if (!good)
 		return cli_failed(call->verb, &why);
 	print(l);
+	if (!l->url && l->result.loop.sent > 0 && l->result.loop.good == 0 &&
+		cli_is_down(call->cfg))
+		return cli_down(call->verb, call->cfg);
 	return l->result.loop.sent > 0 && l->result.loop.good == l->result.loop.sent ? CLI_DONE
 										     : CLI_FAILED;
 }

@@ -5,8 +5,9 @@
 
 #include "cli.h"
 #include "lib/base/harden.h"
+#include "lib/base/near.h"
 
-const char *cli_program;
+const char *cli_program, *cli_config;
 
 #define ROW(name) &verb_##name,
 static const struct verb *const verbs[] = {CLI_VERBS(ROW)};
@@ -55,6 +56,48 @@ finish(int status)
 	return status == CLI_DONE ? CLI_FAILED : status;
 }
 
+static int
+print_help(void)
+{
+	return help(stdout);
+}
+
+static int
+print_version(void)
+{
+	return printf("trotline %s\n", TROTLINE_VERSION) < 0;
+}
+
+/* What stands in place of a verb, and takes nothing. */
+static const struct {
+	const char *flag;
+	int (*print)(void);
+} alone[] = {{"--help", print_help}, {"-h", print_help}, {"--version", print_version},
+	{"--frames", cli_frames}};
+
+static int
+one_too_many(const char *word)
+{
+	fprintf(stderr, "trotline: \"%s\" is one argument too many\nTry `trotline --help`.\n",
+		word);
+	return CLI_USAGE;
+}
+
+static int
+unknown(const char *word)
+{
+	struct near near = {.word = word};
+	char hint[NEAR_BYTES];
+
+	for (size_t i = 0; i < VERBS_COUNT && *word != '-'; i++)
+		near_try(&near, verbs[i]->name);
+	for (size_t i = 0; i < sizeof alone / sizeof *alone && *word == '-'; i++)
+		near_try(&near, alone[i].flag);
+	fprintf(stderr, "trotline: unknown %s \"%s\"%s\nTry `trotline --help`.\n",
+		*word == '-' ? "flag" : "verb", word, near_hint(&near, hint));
+	return CLI_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -64,17 +107,11 @@ main(int argc, char **argv)
 	cli_program = argv[0];
 	if (argc < 2)
 		return help(stderr);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return help(stdout);
-	if (strcmp(argv[1], "--version") == 0)
-		return printf("trotline %s\n", TROTLINE_VERSION) < 0;
-	if (strcmp(argv[1], "--frames") == 0)
-		return cli_frames();
+	for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+		if (strcmp(argv[1], alone[i].flag) == 0)
+			return argc == 2 ? finish(alone[i].print()) : one_too_many(argv[2]);
 	verb = find_verb(argv[1]);
-	if (!verb) {
-		fprintf(stderr, "trotline: unknown %s \"%s\"\nTry `trotline --help`.\n",
-			argv[1][0] == '-' ? "flag" : "verb", argv[1]);
-		return CLI_USAGE;
-	}
+	if (!verb)
+		return unknown(argv[1]);
 	return finish(cli_call(verb, argc - 1, argv + 1));
 }

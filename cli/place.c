@@ -93,12 +93,44 @@ place_lock(const struct config *cfg, struct error *why)
 	return -1;
 }
 
+/* What stands before the random digits; NULL: none can be made up, for it is the sender's. */
+static const char *
+secret_before(const struct config_source *src)
+{
+	switch (source_key_form(src)) {
+	case KEY_PASSWORD:
+		return "trotline:";
+	case KEY_STANDARD: /* hex digits are base64, too */
+		return "whsec_";
+	case KEY_HMAC_SHA256:
+	case KEY_HMAC_SHA1:
+	case KEY_TEXT:
+		return "";
+	default:
+		return NULL;
+	}
+}
+
+bool
+place_secret_can_be(const struct config_source *src, struct error *why)
+{
+	return secret_before(src) || access(src->secrets_file, F_OK) == 0 ||
+	       error_set(why,
+		       "source %s: %s is not there, and a key of provider %s cannot be made up: "
+		       "put the one that it shows you into the file (mode 0600)",
+		       src->name, src->secrets_file, src->provider);
+}
+
 static bool
 make_secret(const struct config_source *src, struct error *why)
 {
+	const char *before = secret_before(src);
 	bool made;
 
-	if (!make_way(src->secrets_file, why) || !secret_make(src->secrets_file, &made, why))
+	if (!place_secret_can_be(src, why))
+		return false;
+	if (!make_way(src->secrets_file, why) ||
+		!secret_make(src->secrets_file, before ? before : "", &made, why))
 		return false;
 	if (made)
 		fprintf(stderr, "Made a random secret for source %s: %s\n", src->name,

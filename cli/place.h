@@ -18,6 +18,9 @@ int place_lock(const struct config *cfg, struct error *why);
  * so on stdout. */
 bool place_secrets(const struct config *cfg, struct error *why);
 
+/* Is a source's secrets_file there, or can `place_secrets` make it? False with the cause. */
+bool place_secret_can_be(const struct config_source *src, struct error *why);
+
 /* With the secrets in place the whole file must hold. False with the cause; a weak secret is only
  * warned of, in the name of the verb. */
 bool place_check_secrets(const struct config *cfg, const char *verb, struct error *why);

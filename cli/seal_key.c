@@ -104,7 +104,7 @@ static void
 print_nothing(EVP_PKEY *key)
 {
 	(void)key;
-	puts("The certificate is in the same file, for `trotline verify --cert URL=FILE`.");
+	puts("The certificate is in the same file, for --cert of the verb verify.");
 }
 
 static const struct kind {

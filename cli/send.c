@@ -24,7 +24,9 @@ struct send {
 	const struct config_source *to;
 	struct fetch *http;
 	bool refused; /* one answer at least was not 2xx */
+	bool unanswered;
 };
+
 /* Signs and posts one body and prints the answer. False when there is none. */
 static bool
 post(struct send *s, struct slice body, const char *url, const char *id, struct error *why)
@@ -34,7 +36,8 @@ post(struct send *s, struct slice body, const char *url, const char *id, struct 
 
 	if (!compose_signature(slice_of(s->to->secrets[0]), body, signature))
 		return error_set(why, "cannot sign");
-	if (!http_post(s->http, url, body, signature, &answer, why))
+	s->unanswered = !http_post(s->http, url, body, signature, &answer, why);
+	if (s->unanswered)
 		return false;
 	answer_print(s->json, url, id, &answer);
 	s->refused |= answer.status / 100 != 2;
@@ -119,7 +122,8 @@ send_native(struct call *call)
 	fetch_destroy(&s->http);
 	free(url);
 	if (!ok)
-		return cli_failed(call->verb, &why);
+		return s->url || !s->unanswered ? cli_failed(call->verb, &why)
+						: cli_no_answer(call->verb, call->cfg, &why);
 	return s->refused ? CLI_FAILED : CLI_DONE;
 }
 

@@ -14,6 +14,7 @@
 #include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/base/near.h"
 #include "lib/base/timestamp.h"
 #include "providers/source_keys.h"
 #include "sample.h"
@@ -32,7 +33,7 @@ struct making {
 	struct fetch *http;
 	char *url;     /* where it is posted */
 	char *entered; /* the same as its provider would have it: https */
-	bool refused;
+	bool refused, unanswered;
 };
 
 /* What fills one request's template; the texts live here. */
@@ -142,7 +143,8 @@ post(struct making *m, const struct sealing *s, const char *id, struct error *wh
 	const char *to = m->ask->url ? m->ask->url : m->url;
 	struct fetch_answer answer;
 
-	if (!http_post_as_is(m->http, to, s->body, &headers, &answer, why))
+	m->unanswered = !http_post_as_is(m->http, to, s->body, &headers, &answer, why);
+	if (m->unanswered)
 		return false;
 	answer_print(m->ask->json, to, id, &answer);
 	m->refused |= answer.status / 100 != 2;
@@ -196,6 +198,24 @@ list_events(const struct sample_set *set)
 }
 
 static bool
+no_event(const struct sample_set *set, const char *provider, const char *event, struct error *why)
+{
+	struct near near = {.word = event};
+	char hint[NEAR_BYTES];
+
+	for (size_t i = 0; set && i < set->count; i++)
+		near_try(&near, set->list[i].name);
+	return error_set(why, "provider %s has no event \"%s\"%s; --events lists them", provider,
+		event, near_hint(&near, hint));
+}
+
+static bool
+harms(const struct sample_event *sample)
+{
+	return compose_harms((struct slice){sample->type, strcspn(sample->type, ":")});
+}
+
+static bool
 prepare(struct making *m, const struct config *cfg, struct error *why)
 {
 	const struct provider_send *ask = m->ask;
@@ -206,11 +226,11 @@ prepare(struct making *m, const struct config *cfg, struct error *why)
 		return false;
 	m->set = sample_set_find(source->provider);
 	m->sample = m->set ? sample_find(m->set, event) : NULL;
-	if (!m->sample) {
-		error_set(why, "provider %s has no event \"%s\"; --events lists them",
-			source->provider, event);
-		return false;
-	}
+	if (!m->sample)
+		return no_event(m->set, source->provider, event, why);
+	if (harms(m->sample) && !ask->email && !ask->print)
+		return error_set(
+			why, "%s is against an address: say which with --email", m->sample->name);
 	m->source = source_keys(source, why);
 	if (!m->source || (ask->key && !(m->key = seal_key_load(ask->key, why))))
 		return false;
@@ -244,8 +264,21 @@ make_all(const struct provider_send *ask, const struct call *call)
 		ok = send_one(&m, i, &why);
 	release(&m);
 	if (!ok)
-		return cli_failed(call->verb, &why);
+		return m.unanswered && !ask->url ? cli_no_answer(call->verb, call->cfg, &why)
+						 : cli_failed(call->verb, &why);
 	return m.refused ? CLI_FAILED : CLI_DONE;
+}
+
+static int
+no_provider(const struct call *call, const char *name)
+{
+	struct near near = {.word = name};
+	char hint[NEAR_BYTES];
+
+	for (size_t i = 0; i < sample_sets_count; i++)
+		near_try(&near, sample_sets[i].provider);
+	return cli_wrong_use(
+		call->verb, "there is no provider \"%s\"%s", name, near_hint(&near, hint));
 }
 
 int
@@ -254,7 +287,7 @@ send_provider_check(const struct provider_send *ask, struct call *call)
 	const struct sample_set *set = ask->provider ? sample_set_find(ask->provider) : NULL;
 
 	if (ask->provider && !set)
-		return cli_wrong_use(call->verb, "there is no provider \"%s\"", ask->provider);
+		return no_provider(call, ask->provider);
 	if ((ask->new_key || ask->events) && !set)
 		return cli_wrong_use(call->verb, "--provider is needed");
 	if (ask->new_key || ask->events)

@@ -180,7 +180,10 @@ read_until(const char *text, int64_t *until, struct error *why)
 	if (units_read_duration(text, &ms) && ms < INT64_MAX - now)
 		ms += now;
 	else if (!timestamp_read(text, now, &ms, why))
-		return error_wrap(why, "--until");
+		return error_set(why,
+			"--until \"%s\" is no time: it is written 2026-01-02T03:04:05Z, as seconds since 1970, "
+			"as tomorrow, or as a time from now on such as 90s, 2h or 30d",
+			text);
 	*until = (int64_t)ms;
 	return ms > now || error_set(why, "--until %s is past", text);
 }
@@ -238,6 +241,15 @@ takes_none(struct call *call)
 	return call->rest.n == 0 ? -1 : cli_wrong_use(call->verb, "list takes no EMAIL");
 }
 
+static bool
+is_address(const char *text, struct error *why)
+{
+	char lower[ADDRESS_MAX];
+	struct slice address;
+
+	return address_read(slice_of(text), lower, &address, why);
+}
+
 static int
 takes_one(struct call *call)
 {
@@ -247,6 +259,8 @@ takes_one(struct call *call)
 	if (call->rest.n == 0)
 		return cli_wrong_use(call->verb, "%s takes an EMAIL", call->action.name);
 	rq->email = call->rest.list[0];
+	if (!is_address(rq->email, &why))
+		return cli_wrong_use(call->verb, "\"%.80s\" %s", rq->email, why.text);
 	if (!read_until(rq->until, &rq->until_ms, &why))
 		return cli_wrong_use(call->verb, "%s", why.text);
 	return -1;

@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/base/near.h"
 #include "lib/stage/tap.h"
 #include "proto/frame.h"
 #include "stages.h"
@@ -177,6 +178,18 @@ tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 	return CLI_DONE;
 }
 
+static int
+no_kind(const struct verb *verb, const char *kind)
+{
+	struct near near = {.word = kind};
+	char hint[NEAR_BYTES];
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		near_try(&near, kinds[i].name);
+	return cli_wrong_use(verb, "--kind is event, verdict, advice or stats, not \"%s\"%s", kind,
+		near_hint(&near, hint));
+}
+
 /* Which frames are meant. */
 static int
 check(struct call *call)
@@ -189,8 +202,7 @@ check(struct call *call)
 
 	t->kind = find_kind(kind);
 	if (!t->kind)
-		return cli_wrong_use(
-			verb, "--kind is event, verdict, advice or stats, not \"%s\"", kind);
+		return no_kind(verb, kind);
 	if ((t->type || t->source) && strcmp(kind, "event") != 0)
 		return cli_wrong_use(verb, "--type and --source go with --kind event only");
 	if ((t->verdict || t->stage) && strcmp(kind, implied) != 0)

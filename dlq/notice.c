@@ -7,6 +7,7 @@
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/timestamp.h"
+#include "lib/config/advice.h"
 
 enum { TYPES_SHOWN = 20, REASONS_SHOWN = 10 };
 
@@ -66,11 +67,10 @@ last_object(const struct notice *n, msgpack_zone *zone)
 static msgpack_object
 whole_object(struct notice *n, const struct notice_place *place, msgpack_zone *zone)
 {
-	char since[TIMESTAMP_BYTES], see[96];
+	char since[TIMESTAMP_BYTES], see[ADVICE_BYTES];
 	struct map m = map_in(zone);
 
-	snprintf(see, sizeof see, "trotline dlq list --since %s",
-		timestamp_text(n->first_ms, since));
+	advice(ADVICE_LETTERS_SINCE, timestamp_text(n->first_ms, since), place->config, see);
 	map_text(&m, "kind", slice_of("dead_letters"));
 	map_text(&m, "host", slice_of(place->host));
 	map_text(&m, "data_dir", slice_of(place->data_dir));
@@ -81,7 +81,7 @@ whole_object(struct notice *n, const struct notice_place *place, msgpack_zone *z
 	map_put(&m, "by_type", tally_object(&n->types, "event_type", TYPES_SHOWN, zone));
 	map_put(&m, "by_reason", tally_object(&n->reasons, "error_reason", REASONS_SHOWN, zone));
 	map_put(&m, "last", last_object(n, zone));
-	map_text(&m, "see", slice_of(see));
+	map_text(&m, "see", slice_trim(slice_of(see), "`"));
 	return map_object(&m);
 }
 

@@ -25,6 +25,7 @@ void notice_join(struct notice *n, const struct notice *more);
 /* What else stands in the text. */
 struct notice_place {
 	const char *host, *data_dir;
+	const char *config; /* path of the configuration, or NULL */
 	uint64_t total; /* letters in the store */
 };
 

@@ -31,7 +31,7 @@ struct notify {
 	pthread_cond_t news;
 	atomic_bool stop;
 	uint64_t interval_ms, timeout_ms, total;
-	const char *data_dir;
+	const char *data_dir, *config;
 	char host[256];
 	struct way ways[NOTIFY_WAYS];
 };
@@ -71,7 +71,8 @@ send_notice(
 {
 	const struct notify *n = w->notify;
 	const struct notify_limits limits = {n->timeout_ms, &n->stop};
-	char *text = notice_text(notice, &(struct notice_place){n->host, n->data_dir, total});
+	char *text =
+		notice_text(notice, &(struct notice_place){n->host, n->data_dir, n->config, total});
 	bool sent = text ? w->tell(target, text, &limits, why) : error_set(why, "out of memory");
 
 	free(text);
@@ -163,6 +164,7 @@ notify_new(const struct config *cfg, uint64_t timeout_ms, struct error *why)
 		return error_set(why, "out of memory"), NULL;
 	n->timeout_ms = timeout_ms;
 	n->data_dir = cfg->data_dir;
+	n->config = cfg->path;
 	gethostname(n->host, sizeof n->host - 1);
 	init_locks(n);
 	notify_set(n, cfg);

@@ -237,6 +237,7 @@ const struct provider provider_brevo = {
 	.name = "brevo",
 	.title = "Brevo",
 	.scheme = "basic",
+	.tokens = true,
 	.bad_signature = 401,
 	.verify = verify,
 	.normalise = normalise,

@@ -168,6 +168,7 @@ struct provider {
 	const char *scheme;     /* default or fixed scheme */
 	unsigned accepted;      /* HTTP status: 0 is 200; native 202 */
 	unsigned bad_signature; /* HTTP status: 401, Mailgun 406 */
+	bool tokens;            /* of scheme basic: it can show a token in place of user:password */
 	bool native;            /* its events are in our own vocabulary: their types stay */
 	/* The steps up to CHECK_ACCEPTED; why names the step and what was expected, never a secret.
 	 */

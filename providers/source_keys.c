@@ -2,6 +2,7 @@
 #include "source_keys.h"
 
 #include "known_keys.h"
+#include "scheme_table.h"
 
 /* Without a lead at all an event of the native format may be ahead of nothing; 0 would be the
  * default. */
@@ -28,6 +29,24 @@ secrets_are_secret(const struct config_source *source, struct error *why)
 	return true;
 }
 
+/* Postmark and Mailjet put what they were given into a URL: it has a colon. Where it has none, it must be
+ * said that a token was entered as a header of one's own. */
+static bool
+secrets_fit(const struct config_source *source, struct error *why)
+{
+	const struct provider *provider = provider_find(source->provider);
+
+	if (!provider || provider->tokens || source->scheme || !provider->scheme ||
+		strcmp(provider->scheme, "basic") != 0)
+		return true;
+	for (size_t i = 0; i < source->secrets_count; i++)
+		if (!strchr(source->secrets[i], ':'))
+			return error_set(why,
+				"secret %zu: it is not user:password, as %s shows it; for a token in a header of your own write `scheme: bearer`",
+				i + 1, source->provider);
+	return true;
+}
+
 static struct provider_options
 options_of(const struct config_source *source)
 {
@@ -51,7 +70,9 @@ make(const struct config_source *source, struct error *why)
 {
 	const struct provider_options options = options_of(source);
 
-	return secrets_are_secret(source, why) ? provider_source_new(&options, why) : NULL;
+	return secrets_are_secret(source, why) && secrets_fit(source, why)
+		       ? provider_source_new(&options, why)
+		       : NULL;
 }
 
 struct provider_source *
@@ -87,4 +108,14 @@ struct config *
 source_keys_load(const char *path, struct error *why)
 {
 	return config_load_checked(path, can_be_made, why);
+}
+
+enum key_form
+source_key_form(const struct config_source *source)
+{
+	const struct provider *provider = provider_find(source->provider);
+	const char *name = source->scheme ? source->scheme : provider ? provider->scheme : NULL;
+	enum scheme scheme = SCHEME_HMAC;
+
+	return name && !scheme_find(name, &scheme) ? KEY_NONE : scheme_rows[scheme].form;
 }

@@ -2,6 +2,7 @@
 #ifndef TROTLINE_PROVIDERS_SOURCE_KEYS_H
 #define TROTLINE_PROVIDERS_SOURCE_KEYS_H
 
+#include "key.h"
 #include "lib/base/error.h"
 #include "lib/config/config.h"
 #include "provider.h"
@@ -16,5 +17,8 @@ struct provider_source *source_reader(const struct config_source *source, struct
 /* Loads the file with its secrets; a scheme that a provider does not have, a key that cannot be
  * read or one that the world knows is a fault of it. NULL with the cause. */
 struct config *source_keys_load(const char *path, struct error *why);
+
+/* What its secrets are, by its provider and scheme; KEY_NONE also where these do not fit. */
+enum key_form source_key_form(const struct config_source *source);
 
 #endif

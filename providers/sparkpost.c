@@ -172,6 +172,7 @@ const struct provider provider_sparkpost = {
 	.name = "sparkpost",
 	.title = "SparkPost",
 	.scheme = "basic",
+	.tokens = true,
 	.bad_signature = 401,
 	.verify = verify,
 	.normalise = normalise,

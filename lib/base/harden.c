@@ -2,7 +2,10 @@
 #include "harden.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,6 +30,40 @@ harden(void)
 	umask(077);
 }
 
+/* This very command, as one line for a shell; "trotline ..." where that cannot be told. */
+static void
+own_command(char *out, size_t size)
+{
+	char words[1024];
+	const int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	const ssize_t n = fd >= 0 ? read(fd, words, sizeof words - 1) : 0;
+	size_t at = 0;
+
+	if (fd >= 0)
+		close(fd);
+	snprintf(out, size, "trotline ...");
+	if (n <= 1 || n == (ssize_t)sizeof words - 1)
+		return;
+	for (ssize_t i = 0; i < n && at + 3 < size; i++)
+		out[at++] = words[i] ? words[i] : ' ';
+	out[at - 1] = '\0';
+}
+
+static bool
+of_another_user(const char *path, uid_t owner, struct error *why)
+{
+	const struct passwd *user = getpwuid(owner);
+	char name[64], command[256];
+
+	snprintf(name, sizeof name, "\"#%u\"", (unsigned)owner);
+	if (user)
+		snprintf(name, sizeof name, "%s", user->pw_name);
+	own_command(command, sizeof command);
+	return error_set(why,
+		"%s belongs to %s, who could change it: chown -R %u \"%s\", or run as that user: runuser -u %s -- %s",
+		path, user ? name : "another user", (unsigned)geteuid(), path, name, command);
+}
+
 /* Sockets are only as open as the folder that they are in: who may connect needs to write. */
 static bool
 check_entry(const char *path, const struct stat *st, struct error *why)
@@ -36,9 +73,7 @@ check_entry(const char *path, const struct stat *st, struct error *why)
 			"%s is a symbolic link, which others may turn; put the folder itself there, or name it in data_dir",
 			path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return error_set(why,
-			"%s belongs to another user, who could change it: chown -R %u \"%s\", or run as that user: runuser -u \"$(id -nu %u)\" -- trotline ...",
-			path, (unsigned)geteuid(), path, (unsigned)st->st_uid);
+		return of_another_user(path, st->st_uid, why);
 	if (!S_ISSOCK(st->st_mode) && st->st_mode & (S_IWGRP | S_IWOTH))
 		return error_set(why, "%s can be written by others; chmod go-w \"%s\"", path, path);
 	return true;

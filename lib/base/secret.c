@@ -14,7 +14,7 @@
 enum { SECRET_BYTES = 32, PATH_BYTES = 4096 };
 
 static bool
-write_random(int fd)
+write_random(int fd, const char *before)
 {
 	unsigned char bytes[SECRET_BYTES];
 	char text[2 * sizeof bytes + 2];
@@ -22,7 +22,8 @@ write_random(int fd)
 
 	encode_hex_to(bytes, sizeof bytes, text);
 	text[sizeof text - 2] = '\n';
-	ok = ok && file_write_all(fd, (struct slice){text, sizeof text - 1}) && fsync(fd) == 0;
+	ok = ok && file_write_all(fd, slice_of(before)) &&
+	     file_write_all(fd, (struct slice){text, sizeof text - 1}) && fsync(fd) == 0;
 	OPENSSL_cleanse(bytes, sizeof bytes);
 	OPENSSL_cleanse(text, sizeof text);
 	return ok;
@@ -37,7 +38,7 @@ name_it(const char *beside, const char *path, bool *made)
 }
 
 bool
-secret_make(const char *path, bool *made, struct error *why)
+secret_make(const char *path, const char *before, bool *made, struct error *why)
 {
 	char beside[PATH_BYTES];
 	int fd;
@@ -53,7 +54,7 @@ secret_make(const char *path, bool *made, struct error *why)
 	fd = file_make(beside, why);
 	if (fd < 0)
 		return false;
-	ok = write_random(fd) && name_it(beside, path, made);
+	ok = write_random(fd, before) && name_it(beside, path, made);
 	if (!ok)
 		error_set(why, "cannot make %s: %s", path, strerror(errno));
 	close(fd);

@@ -6,9 +6,9 @@
 
 #include "error.h"
 
-/* Makes the file, mode 0600, with 256 random bits as hex digits and a line end: whole or not at all,
+/* Makes the file, mode 0600, with `before`, 256 random bits as hex digits and a line end: whole or not at all,
  * flushed, and through no symbolic link. One that is there stays as it is, whatever it is; *made tells
  * which. False with the cause. */
-bool secret_make(const char *path, bool *made, struct error *why);
+bool secret_make(const char *path, const char *before, bool *made, struct error *why);
 
 #endif

@@ -255,6 +255,21 @@ timestamp_of(const msgpack_object *value)
 	}
 }
 
+/* The midnight (UTC) that such a day begins with. */
+static bool
+read_word(const char *text, uint64_t now_ms, uint64_t *ms)
+{
+	static const uint64_t DAY_MS = 86400000;
+	static const char *const days[] = {"yesterday", "today", "tomorrow"};
+
+	for (size_t i = 0; i < sizeof days / sizeof *days; i++)
+		if (strcmp(text, days[i]) == 0) {
+			*ms = now_ms - now_ms % DAY_MS + i * DAY_MS - DAY_MS;
+			return true;
+		}
+	return false;
+}
+
 bool
 timestamp_read(const char *text, uint64_t now_ms, uint64_t *ms, struct error *why)
 {
@@ -266,6 +281,8 @@ timestamp_read(const char *text, uint64_t now_ms, uint64_t *ms, struct error *wh
 		*ms = (uint64_t)at_ms;
 		return true;
 	}
+	if (read_word(text, now_ms, ms))
+		return true;
 	if (units_read_duration(text, &ago_ms)) {
 		*ms = ago_ms < now_ms ? now_ms - ago_ms : 0;
 		return true;

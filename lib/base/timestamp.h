@@ -25,8 +25,9 @@ bool timestamp_of_text(struct slice text, int64_t *ms);
 /* The same of a value that may be NULL (not there); 0 for none. */
 int64_t timestamp_of(const msgpack_object *value);
 
-/* What a person writes: the same, also a date alone (its midnight, UTC) or a time ago ("90s", "2h",
- * "7d") seen from now_ms. False with what is taken instead. */
+/* What a person writes: the same, also a date alone (its midnight, UTC), a time ago ("90s", "2h", "7d")
+ * seen from now_ms, or yesterday, today, tomorrow (their midnight). False with what is taken
+ * instead. */
 bool timestamp_read(const char *text, uint64_t now_ms, uint64_t *ms, struct error *why);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct suffix {
 	const char *text;
@@ -12,9 +13,16 @@ struct suffix {
 static const struct suffix durations[] = {
 	{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
+/* Of 1000 and of 1024 each; a letter alone is taken for the latter, as by most tools. */
+static const struct suffix sizes[] = {{"", 1}, {"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20},
+	{"GiB", 1ULL << 30}, {"TiB", 1ULL << 40}, {"K", 1ULL << 10}, {"M", 1ULL << 20},
+	{"G", 1ULL << 30}, {"T", 1ULL << 40}, {"KB", 1000}, {"MB", 1000000}, {"GB", 1000000000},
+	{"TB", 1000000000000}, {NULL, 0}};
+
 /* A decimal number and one of the suffixes (a NULL text ends them), nothing else. */
 static bool
-read_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
+read_scaled(const char *text, const struct suffix *suffixes,
+	int (*compare)(const char *, const char *), uint64_t *value)
 {
 	uint64_t number = 0;
 	const char *p = text;
@@ -26,7 +34,7 @@ read_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
 	if (p == text)
 		return false;
 	for (; suffixes->text; suffixes++)
-		if (strcmp(p, suffixes->text) == 0)
+		if (compare(p, suffixes->text) == 0)
 			return !__builtin_mul_overflow(number, suffixes->factor, value);
 	return false;
 }
@@ -34,16 +42,13 @@ read_scaled(const char *text, const struct suffix *suffixes, uint64_t *value)
 bool
 units_read_duration(const char *text, uint64_t *ms)
 {
-	return read_scaled(text, durations, ms);
+	return read_scaled(text, durations, strcmp, ms);
 }
 
 bool
 units_read_size(const char *text, uint64_t *bytes)
 {
-	static const struct suffix suffixes[] = {
-		{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
-
-	return read_scaled(text, suffixes, bytes);
+	return read_scaled(text, sizes, strcasecmp, bytes);
 }
 
 bool
@@ -51,7 +56,7 @@ units_read_count(const char *text, uint64_t *count)
 {
 	static const struct suffix suffixes[] = {{"", 1}, {NULL, 0}};
 
-	return read_scaled(text, suffixes, count);
+	return read_scaled(text, suffixes, strcmp, count);
 }
 
 char *

@@ -10,7 +10,8 @@ enum { UNITS_TEXT = 32 };
 /* "250ms", "30s", "10m", "24h", "30d" to ms. False for everything else, and beyond 64 bits. */
 bool units_read_duration(const char *text, uint64_t *ms);
 
-/* "64KiB", "1MiB", "2GiB" or plain bytes. False for everything else, and beyond 64 bits. */
+/* "64KiB", "1MiB", "2GiB", "2TiB" or plain bytes; KB, MB, GB and TB are of 1000, K, M, G and T alone of
+ * 1024; in any case of letters. False for everything else, and beyond 64 bits. */
 bool units_read_size(const char *text, uint64_t *bytes);
 
 /* Decimal digits and nothing else. */

@@ -52,12 +52,29 @@ check_admin(const struct config_load *ld)
 		written ? written->text : fallback);
 }
 
+bool
+config_is_url(const char *text)
+{
+	static const char *const schemes[] = {"https://", "http://"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		const size_t n = strlen(schemes[i]);
+
+		if (strncmp(text, schemes[i], n) == 0)
+			return strcspn(text + n, "/?#:@") > 0 && !text[strcspn(text, " \t\r\n")];
+	}
+	return false;
+}
+
 /* Options that are right one by one may not fit together. */
 static bool
 check_together(const struct config_load *ld)
 {
 	const struct config *cfg = ld->cfg;
 
+	if (cfg->notify.url && !config_is_url(cfg->notify.url) &&
+		(ld->mode == CONFIG_SECRETS || !strchr(cfg->notify.url, '$')))
+		return config_fault(ld, "notify.url", CONFIG_NO_URL);
 	if (cfg->limits.batch_bytes < cfg->limits.event_bytes)
 		return config_fault(ld, "limits.batch_size", "less than limits.event_size");
 	if (cfg->limits.memory_bytes < cfg->limits.batch_bytes)

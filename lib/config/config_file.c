@@ -11,6 +11,7 @@
 #include <yaml.h>
 
 #include "config_private.h"
+#include "lib/base/near.h"
 
 enum { DEPTH_MAX = 8, NAME_MAX_BYTES = 64 };
 
@@ -194,6 +195,46 @@ is_name(struct slice name)
 	       strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789_") == name.n;
 }
 
+/* A key of the table without its indices, as in "sources[].name". */
+static void
+without_indices(const char *key, struct config_key *to)
+{
+	char *out = to->text;
+	size_t n = 0;
+
+	for (; *key && n + 1 < sizeof to->text; key++)
+		if (*key < '0' || *key > '9' || n == 0 || out[n - 1] != '[')
+			out[n++] = *key;
+	out[n] = '\0';
+}
+
+/* One of the same place in the tree that is near. */
+static bool
+unknown_key(struct reader *r)
+{
+	struct config_key key, name, best;
+	struct near near;
+	char hint[NEAR_BYTES];
+	size_t parent;
+
+	without_indices(r->key.text, &key);
+	parent = strrchr(key.text, '.') ? (size_t)(strrchr(key.text, '.') + 1 - key.text) : 0;
+	near = (struct near){.word = key.text + parent};
+	for (const struct config_option *o = config_options; o->key; o++) {
+		const char *rest = o->key + parent;
+
+		if (strncmp(o->key, key.text, parent) != 0)
+			continue;
+		snprintf(name.text, sizeof name.text, "%.*s", (int)strcspn(rest, ".["), rest);
+		near_try(&near, name.text);
+		if (near.best == name.text) {
+			best = name;
+			near.best = best.text;
+		}
+	}
+	return fault(r, "unknown key%s", near_hint(&near, hint));
+}
+
 static bool
 take_key(struct reader *r, const yaml_event_t *event)
 {
@@ -205,7 +246,7 @@ take_key(struct reader *r, const yaml_event_t *event)
 	step(r, "%s%.64s", r->depth > 1 ? "." : "", name.p);
 	make_one_line(r->key.text);
 	if (!is_name(name) || config_option_find(r->key.text, &option) == SHAPE_UNKNOWN)
-		return fault(r, "unknown key");
+		return unknown_key(r);
 	if (find(r->ld->written, level(r)->entry, r->key.text))
 		return fault(r, "stands there twice");
 	r->named = true;

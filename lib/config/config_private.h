@@ -144,4 +144,8 @@ bool config_expand_is_set(const char *text);
 /* Wipes every variable that the text names from this process's environment. */
 void config_expand_wipe(const char *text);
 
+/* "https://host[...]", or http; what it names is not looked up. And what to say where it is none. */
+bool config_is_url(const char *text);
+#define CONFIG_NO_URL "is no URL; it begins with https:// (or http://) and a host"
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "config_private.h"
+#include "lib/base/near.h"
 #include "lib/base/units.h"
 #include "proto/providers.h"
 
@@ -17,7 +18,8 @@ static bool
 check_provider(const struct config_load *ld, const char *key, const struct config_source *src)
 {
 	struct config_key full = config_key("%s.provider", key);
-	char known[256] = "";
+	char known[256] = "", hint[NEAR_BYTES];
+	struct near near = {.word = src->provider};
 
 	if (provider_is_known(src->provider))
 		return true;
@@ -25,9 +27,10 @@ check_provider(const struct config_load *ld, const char *key, const struct confi
 		const size_t n = strlen(known);
 
 		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", provider_names[i]);
+		near_try(&near, provider_names[i]);
 	}
-	return config_fault(ld, full.text, "\"%.64s\" is no provider; known: %s",
-		config_entry_find(ld, full.text)->text, known);
+	return config_fault(ld, full.text, "\"%.64s\" is no provider; known: %s%s",
+		config_entry_find(ld, full.text)->text, known, near_hint(&near, hint));
 }
 
 /* Amazon signs with a certificate of its own. */
@@ -108,6 +111,14 @@ check_keys(const struct config_load *ld, const char *key, const struct config_so
 	return !ld->check || ld->check(src, &why) || config_fault(ld, key, "%s", why.text);
 }
 
+/* As it was entered at the provider. */
+static bool
+check_url(const struct config_load *ld, const char *key, const struct config_source *src)
+{
+	return !src->url || config_is_url(src->url) ||
+	       config_fault(ld, config_key("%s.url", key).text, CONFIG_NO_URL);
+}
+
 bool
 config_check_sources(const struct config_load *ld)
 {
@@ -117,8 +128,9 @@ config_check_sources(const struct config_load *ld)
 
 		leave_ages_to_provider(ld, key.text, src);
 		if (!check_name(ld, key.text, src) || !check_provider(ld, key.text, src) ||
-			!check_secrets(ld, key.text, src) || !check_topics(ld, key.text, src) ||
-			!set_dedup_window(ld, key.text, src) || !check_keys(ld, key.text, src))
+			!check_url(ld, key.text, src) || !check_secrets(ld, key.text, src) ||
+			!check_topics(ld, key.text, src) || !set_dedup_window(ld, key.text, src) ||
+			!check_keys(ld, key.text, src))
 			return false;
 	}
 	return true;

@@ -120,6 +120,22 @@ take_path(const struct config_load *ld, const struct config_option *option, cons
 	return *out != NULL;
 }
 
+/* What people write for this machine alone; a name is not looked up, for it may mean more than one. */
+static bool
+read_localhost(struct address *a)
+{
+	static const char name[] = "localhost:";
+	char *numeric;
+
+	if (strncmp(a->whole, name, sizeof name - 1) != 0)
+		return true;
+	if (asprintf(&numeric, "127.0.0.1:%s", a->whole + sizeof name - 1) < 0)
+		return false;
+	free(a->whole);
+	a->whole = numeric;
+	return true;
+}
+
 /* "127.0.0.1:8080" or "[::1]:8080". */
 static bool
 split_address(struct address *a)
@@ -148,9 +164,9 @@ take_address(const struct config_load *ld, const struct config_option *option, c
 	a->whole = expand(ld, key, text);
 	if (!a->whole)
 		return false;
-	return split_address(a) ||
+	return (read_localhost(a) && split_address(a)) ||
 	       config_fault(ld, key,
-		       "\"%.64s\" must be a numeric address and a port from 1 to 65535, such as 127.0.0.1:8080 or [::1]:8080",
+		       "\"%.64s\" must be a numeric address and a port from 1 to 65535, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080",
 		       text);
 }
 

@@ -12,7 +12,7 @@
 #ifndef TROTLINE_EVENT_PLACES_H
 #define TROTLINE_EVENT_PLACES_H
 
-#include "event_status.h"
+#include "event_query.h"
 #include "letter_view.h"
 
 enum { EVENT_PLACES_MAX = 20 };

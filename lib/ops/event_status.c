@@ -106,7 +106,7 @@ ask_letters(struct letters *l, struct event_report *r, msgpack_zone *zone)
 	r->attempts = letter.attempts;
 	r->reason = keep(zone, letter.reason);
 	r->handler = keep(zone, letter.handler);
-	r->tried = letter.failed_at;
+	r->tried = r->letter ? letter.failed_at : 0; /* of a dropped one: when it was dropped */
 	r->failed = letter.failed_at;
 	return true;
 }

@@ -15,20 +15,8 @@
 #ifndef TROTLINE_EVENT_STATUS_H
 #define TROTLINE_EVENT_STATUS_H
 
+#include "event_query.h"
 #include "found.h"
-#include "lib/config/config.h"
-#include "lib/store/journal.h"
-#include "lib/store/letters.h"
-#include "lib/store/state.h"
-
-struct event_query {
-	const struct config *cfg;
-	struct journal *journal;
-	struct letters *letters; /* or NULL: all that has ended counts as success */
-	const char *source;      /* look in this one only, or NULL */
-	bool thorough;           /* look through whole stores, which takes some seconds at most */
-	struct state *state;     /* or NULL: what it knows is not told */
-};
 
 /* The answer about an event as a map in the zone, which holds all of it. Of several with that id it is
  * about the newest, and names the others in `others`. Takes and gives back its own snapshots.

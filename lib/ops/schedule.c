@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
+#include "event_places.h"
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
+#include "lib/config/advice.h"
 #include "proto/frame.h"
 
 enum { PIECE = 256, HASTENED_MS = 1, ZONE_BYTES = 65536 };
@@ -122,31 +124,45 @@ schedule_each(const struct schedule_query *q, schedule_visit *fn, void *arg, siz
 
 /* ---- now ---- */
 
+/* The event of that id that waits for its next try; *known: there is one of that id at all. */
+static bool
+find_waiting(struct journal *journal, const struct event_places *places, uint64_t *seq, bool *known)
+{
+	struct journal_event ev;
+
+	for (size_t i = 0; i < places->n; i++) {
+		const struct letter_place *at = &places->list[i].at;
+
+		*seq = at->seq;
+		if (!slice_eq(letter_place_journal(at), journal_id(journal)) ||
+			!journal_event_at(journal, at->seq, &ev))
+			continue;
+		*known = true;
+		if (ev.tried && ev.last.due != 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 find_seq(struct journal *journal, const struct config *cfg, const char *source, const char *id,
 	uint64_t *seq, struct error *why)
 {
-	struct journal_found found;
-	bool known = false, waits = false;
+	const struct event_query q = {
+		.cfg = cfg, .journal = journal, .source = source, .thorough = true};
+	struct event_places places;
+	bool known = false, waits;
+	char see[ADVICE_BYTES];
 
-	if (!journal_read_begin(journal, why))
+	if (!event_places_find(&q, slice_of(id), &places, why) || !journal_read_begin(journal, why))
 		return false;
-	for (size_t i = 0; !waits && i < cfg->sources_count; i++) {
-		const struct slice name = slice_of(cfg->sources[i].name);
-
-		if ((source && !slice_is(name, source)) ||
-			!journal_find(journal, name, slice_of(id), &found))
-			continue;
-		known = true;
-		waits = found.state == FOUND_WAITING && found.event.tried &&
-			found.event.last.due != 0;
-		*seq = found.seq;
-	}
+	waits = find_waiting(journal, &places, seq, &known);
+	known |= places.n > 0;
 	journal_read_end(journal);
 	if (!known)
 		return error_set(why, "%s: not found", id);
-	return waits ||
-	       error_set(why, "%s does not wait for a retry; see `trotline event %s`", id, id);
+	return waits || error_set(why, "%s does not wait for a retry; see %s", id,
+				advice(ADVICE_EVENT, id, cfg->path, see));
 }
 
 bool

@@ -202,14 +202,23 @@ board_alive(const struct board *b, const char *stage, uint64_t now_ms)
 	return n;
 }
 
+/* As df has it: of what is used and what one may still use. What is free but not for us, beyond a quota
+ * or for root alone, is neither. */
+static double
+used_ratio(const struct statvfs *st)
+{
+	const double used = (double)(st->f_blocks - st->f_bfree);
+
+	return used + (double)st->f_bavail > 0 ? used / (used + (double)st->f_bavail) : 1;
+}
+
 void
 board_look(const struct board *b, struct metrics *own)
 {
 	struct statvfs st;
 
 	if (statvfs(b->cfg->data_dir, &st) == 0 && st.f_blocks > 0)
-		*metric(own, METRIC_FAMILY_DISK, "") =
-			1 - (double)st.f_bavail / (double)st.f_blocks;
+		*metric(own, METRIC_FAMILY_DISK, "") = used_ratio(&st);
 }
 
 double

@@ -8,6 +8,7 @@
 #include "board_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/config/advice.h"
 #include "lib/config/config_processes.h"
 
 enum {
@@ -34,6 +35,20 @@ alert(struct report *r, bool critical, const char *fmt, ...)
 	va_end(args);
 	r->degraded = true;
 	r->critical |= critical;
+}
+
+/* What to type, for whoever reads the alert wherever he is. */
+struct tip {
+	char text[ADVICE_BYTES];
+};
+
+static struct tip
+tip(const struct report *r, enum advised which, const char *what)
+{
+	struct tip t;
+
+	advice(which, what, r->config, t.text);
+	return t;
 }
 
 /* "stage <name> has ..." is what `trotline up` waits for to be over. */
@@ -96,8 +111,11 @@ check_handlers(const struct board *b, struct report *r, const struct metrics *m,
 		if (waiting > 0 && board_alive(b, stage, now_ms) == 0 &&
 			(now_s - answered) * 1000 > UNANSWERED_MS)
 			alert(r, false,
-				"handler %s: %.0f events wait and nobody takes them: start trotline-handler-%s",
-				name, waiting, name);
+				"handler %s: %.0f events wait and nobody takes them: start trotline-handler-%s%s",
+				name, waiting, name,
+				b->cfg->handlers[i].processes
+					? ""
+					: ", or whatever takes them (its row says `processes: 0`)");
 	}
 }
 
@@ -132,10 +150,10 @@ check_addresses(const struct board *b, struct report *r, const struct metrics *m
 		if (last > 0 && now_s - last < NAMELESS_S)
 			alert(r, false,
 				"source %s: an event without an address %.0f s ago: has %s changed "
-				"its webhooks? `trotline dlq list --source %s`, and \"no address\" "
+				"its webhooks? %s, and \"no address\" "
 				"in %s/log/validator.0.log",
-				src->name, now_s - last, src->provider, src->name,
-				b->cfg->data_dir);
+				src->name, now_s - last, src->provider,
+				tip(r, ADVICE_LETTERS_OF, src->name).text, b->cfg->data_dir);
 	}
 }
 
@@ -149,12 +167,13 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 
 	if (queue > (double)b->cfg->health.queue_size)
 		alert(r, false,
-			"queue: %.0f events wait, more than %llu: `trotline status` shows where; more handler processes may help",
-			queue, (unsigned long long)b->cfg->health.queue_size);
+			"queue: %.0f events wait, more than %llu: %s shows where; more handler processes may help",
+			queue, (unsigned long long)b->cfg->health.queue_size,
+			tip(r, ADVICE_STATUS, NULL).text);
 	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,
-			"oldest: an event has waited for %.0f s: `trotline retry` shows what is scheduled, the handlers' logs why",
-			oldest_s);
+			"oldest: an event has waited for %.0f s: %s shows what is scheduled, the handlers' logs why",
+			oldest_s, tip(r, ADVICE_RETRY, NULL).text);
 	if (limit > 0 && used >= limit)
 		alert(r, true, "journal full: raise journal.max_size or bring its handlers back");
 	else if (limit > 0 && used > 0.8 * limit)
@@ -173,16 +192,18 @@ check_letters(
 	if (v->died > 0)
 		alert(r, false,
 			"dead letters: %.0f more in the last minute, %.0f in all: "
-			"`trotline dlq list --since 2m` tells why, `trotline dlq replay` brings them back",
-			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""));
+			"%s tells why, %s brings them back",
+			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""),
+			tip(r, ADVICE_LETTERS_SINCE, "2m").text,
+			tip(r, ADVICE_LETTERS_REPLAY, "2m").text);
 	if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,
 			"dead letter store: %.0f %% of dlq.max_size is used; once full, they stay in the journal: replay, export or drop some",
 			100 * used / limit);
 	if (metrics_sum(m, METRIC_FAMILY_FAILING, "") > 0)
 		alert(r, false,
-			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log tells why; mend `notify`, then `trotline reload`",
-			b->cfg->data_dir);
+			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log tells why; mend `notify`, then %s",
+			b->cfg->data_dir, tip(r, ADVICE_RELOAD, NULL).text);
 }
 
 /* For a reason that nobody expects. */
@@ -198,9 +219,9 @@ check_unread_sources(const struct board *b, struct report *r, const struct metri
 		if (last > 0 && now_s - last < NAMELESS_S)
 			alert(r, false,
 				"source %s: a part of a request that was answered 2xx could not be read "
-				"%.0f s ago: `trotline unread list --source %s` tells why; a newer version "
+				"%.0f s ago: %s tells why; a newer version "
 				"may read it",
-				src->name, now_s - last, src->name);
+				src->name, now_s - last, tip(r, ADVICE_UNREAD_OF, src->name).text);
 	}
 }
 
@@ -213,12 +234,15 @@ check_unread(const struct board *b, struct report *r, const struct metrics *m)
 	if (metrics_sum(m, METRIC_FAMILY_UNREAD_FULL, "") > 0)
 		alert(r, false,
 			"unread store full (unread.max_size): requests with parts that cannot be read are "
-			"answered 503: `trotline unread export`, then `trotline unread drop --yes`");
+			"answered 503: %s, then %s",
+			tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
+			tip(r, ADVICE_UNREAD_DROP, NULL).text);
 	else if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,
 			"unread store: %.0f %% of unread.max_size is used; once full, requests with parts "
-			"that cannot be read are answered 503: `trotline unread export`, then `trotline unread drop --yes`",
-			100 * used / limit);
+			"that cannot be read are answered 503: %s, then %s",
+			100 * used / limit, tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
+			tip(r, ADVICE_UNREAD_DROP, NULL).text);
 	check_unread_sources(b, r, m);
 }
 
@@ -374,6 +398,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 
 	if (!r)
 		return NULL;
+	r->config = viewer == BOARD_STRANGER ? NULL : b->cfg->path;
 	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
@@ -388,10 +413,8 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_disk(b, r, joined);
 	check_connections(b, r, joined);
 	check_rates(b, r, &v);
-	if (viewer == BOARD_STRANGER) {
-		hide(r, b->cfg->path, "trotline.yaml");
+	if (viewer == BOARD_STRANGER)
 		hide(r, b->cfg->data_dir, "data_dir");
-	}
 	*status = r->critical ? 503 : 200;
 	text = render(r, &v);
 	free(r);

@@ -36,13 +36,17 @@ struct board {
 	} pages[BOARD_PAGES];
 };
 
-enum { ALERTS_MAX = 192, ALERT_TEXT = 512 /* none is cut, so that no path is */ };
+enum {
+	ALERTS_MAX = 192,
+	ALERT_TEXT = 1024 /* two commands with a path each; none is cut, so that no path is */
+};
 
 /* What the figures say. */
 struct report {
 	char alerts[ALERTS_MAX][ALERT_TEXT];
 	size_t count;
 	bool degraded, critical;
+	const char *config; /* what commands name with -c; NULL: a stranger is told no path */
 };
 
 __attribute__((format(printf, 3, 4))) void alert(

@@ -78,7 +78,7 @@ usage(FILE *to, const char *name)
 {
 	fprintf(to,
 		"usage: trotline-%s [-c FILE] [-i INSTANCE] [-n]\n"
-		"One stage of the Trotline pipeline; `trotline up` starts all of them.\n\n"
+		"One stage of the Trotline pipeline; the verb `up` of trotline starts all of them.\n\n"
 		"  -c FILE      configuration (else $TROTLINE_CONFIG, else ./trotline.yaml)\n"
 		"  -i INSTANCE  number of this process within its stage, from 0\n"
 		"  -n           check the configuration and exit\n"

@@ -43,9 +43,9 @@
 	X(BATCH_BAD, "unreadable-batch", true, NULL,                                                \
 		"nobody can ask what became of the batch; its events are not affected")             \
 	X(LETTER_BAD, "unreadable-letter", true, NULL,                                              \
-		"a dead letter's bytes are damaged; `trotline dlq list` passes it over")            \
+		"a dead letter's bytes are damaged; the lists pass it over")                        \
 	X(UNREAD_BAD, "damaged-unread-part", true, NULL,                                            \
-		"something that is kept unread is damaged; `trotline unread list` passes it over")  \
+		"something that is kept unread is damaged; the lists pass it over")                 \
 	X(LETTER_LIVE, "letter-of-a-live-event", true, "letter removed; the event stays",           \
 		"a replay was cut in the middle: the event is back in the journal")                 \
 	X(LETTER_APPLIED, "letter-of-an-applied-event", false, NULL,                                \

@@ -49,6 +49,8 @@ open_lock(struct letters *l)
 	if (l->use == LETTERS_KEEP && !file_make_folder(l->dir, NULL))
 		return errno;
 	l->lock = open(letters_path(l, "lock", path), O_RDWR | O_CLOEXEC | make, 0600);
+	if (l->lock < 0 && l->use == LETTERS_WATCH && (errno == EROFS || errno == EACCES))
+		l->lock = open(path, O_RDONLY | O_CLOEXEC);
 	return l->lock >= 0 ? 0 : errno;
 }
 

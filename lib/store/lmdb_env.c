@@ -169,12 +169,14 @@ lmdb_commit(MDB_txn *txn)
 	return rc ? rc : lmdb_look(env);
 }
 
+/* Who may only read cannot enter himself among the readers, but in a copy, or on a disk that is mounted
+ * read only, nobody takes his pages away: alone is MDB_NOLOCK then. */
 static int
-open_all(const struct lmdb_plan *plan, MDB_env *env)
+open_all(const struct lmdb_plan *plan, MDB_env *env, unsigned alone)
 {
 	const unsigned watch = plan->watch ? MDB_RDONLY : 0;
 	MDB_txn *txn;
-	int rc = mdb_env_open(env, plan->dir, MDB_NOTLS | MDB_NORDAHEAD | watch, 0600);
+	int rc = mdb_env_open(env, plan->dir, MDB_NOTLS | MDB_NORDAHEAD | watch | alone, 0600);
 
 	if (rc == 0)
 		rc = know(env, plan->dir);
@@ -193,6 +195,22 @@ open_all(const struct lmdb_plan *plan, MDB_env *env)
 	return rc;
 }
 
+static int
+open_env(const struct lmdb_plan *plan, MDB_env **env, unsigned alone)
+{
+	int rc = mdb_env_create(env);
+
+	if (rc != 0)
+		return rc;
+	mdb_env_set_maxdbs(*env, (MDB_dbi)plan->count);
+	mdb_env_set_maxreaders(*env, plan->readers);
+	mdb_env_set_mapsize(*env, plan->map_bytes & ~(uint64_t)0xffff);
+	rc = open_all(plan, *env, alone);
+	if (rc != 0)
+		lmdb_close(env);
+	return rc;
+}
+
 int
 lmdb_open(const struct lmdb_plan *plan, MDB_env **env)
 {
@@ -201,16 +219,8 @@ lmdb_open(const struct lmdb_plan *plan, MDB_env **env)
 	*env = NULL;
 	if (!plan->watch && !file_make_folder(plan->dir, NULL))
 		return errno;
-	rc = mdb_env_create(env);
-	if (rc != 0)
-		return rc;
-	mdb_env_set_maxdbs(*env, (MDB_dbi)plan->count);
-	mdb_env_set_maxreaders(*env, plan->readers);
-	mdb_env_set_mapsize(*env, plan->map_bytes & ~(uint64_t)0xffff);
-	rc = open_all(plan, *env);
-	if (rc != 0)
-		lmdb_close(env);
-	return rc;
+	rc = open_env(plan, env, 0);
+	return plan->watch && (rc == EACCES || rc == EROFS) ? open_env(plan, env, MDB_NOLOCK) : rc;
 }
 
 void

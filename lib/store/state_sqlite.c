@@ -571,11 +571,45 @@ state_open(const char *data_dir, struct error *why)
 	return db;
 }
 
+/* Where neither the database nor its folder can be written, SQLite reads a log beside it, but needs to
+ * make files where there is none; so it is told that nothing changes. */
+static bool
+is_still(const char *path)
+{
+	char log[PATH_BYTES + 8];
+
+	snprintf(log, sizeof log, "%s-wal", path);
+	return access(path, W_OK) != 0 && access(log, F_OK) != 0;
+}
+
+/* "file:...?immutable=1", for a path that holds what has a meaning there. */
+static char *
+still_name(const char *path)
+{
+	char *name = malloc(3 * strlen(path) + 32), *to = name;
+
+	if (!name)
+		return NULL;
+	to = stpcpy(to, "file:");
+	for (; *path; path++)
+		if (strchr("%?#", *path))
+			to += sprintf(to, "%%%02X", (unsigned)*path);
+		else
+			*to++ = *path;
+	stpcpy(to, "?immutable=1");
+	return name;
+}
+
 static bool
 watch_file(struct state *db, const char *path, bool *exists, struct error *why)
 {
-	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK)
+	const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+	char *still = is_still(path) ? still_name(path) : NULL;
+	const int rc = sqlite3_open_v2(
+		still ? still : path, &db->sqlite, still ? flags | SQLITE_OPEN_URI : flags, NULL);
+
+	free(still);
+	if (rc != SQLITE_OK)
 		return error_set(why, "cannot open %s: %s", path,
 			db->sqlite ? sqlite3_errmsg(db->sqlite) : "out of memory");
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);

@@ -137,7 +137,7 @@ def test_event_without_a_journal_says_so(folder):
 def test_send_to_nobody_is_a_failure(folder):
     write_config(folder, free_port())
     done = trotline("send", folder=folder)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert "Connection refused" in done.stderr or "connect" in done.stderr
 
 

@@ -71,7 +71,7 @@ def test_an_unknown_key_is_refused_with_its_line(stage, folder):
     done = check(stage, "-c", file, TROTLINE_SECRET="x")
     assert done.returncode == 100
     assert done.stderr == (
-        f"trotline-{stage}: {file} line 6: sources[0].max_agee: unknown key\n"
+        f"trotline-{stage}: {file} line 6: sources[0].max_agee: unknown key; did you mean \"max_age\"?\n"
     )
 
 

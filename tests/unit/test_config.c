@@ -105,8 +105,8 @@ Test(config, an_unknown_key_is_named_with_its_line)
 
 Test(config, a_bad_value_is_named_with_what_is_allowed)
 {
-	expect_fault("limits:\n  event_size: 5MB\n" SOURCE,
-		"trotline.yaml line 2: limits.event_size: \"5MB\" must be a size such as 64KiB, "
+	expect_fault("limits:\n  event_size: 5XB\n" SOURCE,
+		"trotline.yaml line 2: limits.event_size: \"5XB\" must be a size such as 64KiB, "
 		"10MiB, 2GiB or plain bytes, from 1KiB to 64MiB");
 	expect_fault(SOURCE "    max_age: 10\n", "trotline.yaml line 4: sources[0].max_age: \"10\" "
 						 "must be a duration such as 250ms, "
@@ -138,7 +138,7 @@ Test(config, limits_that_do_not_fit_together_are_refused)
 
 Test(config, an_address_must_be_numeric_and_whole)
 {
-	static const char *const bad[] = {"8080", "localhost:80", "127.0.0.1", "127.0.0.1:0",
+	static const char *const bad[] = {"8080", "example.com:80", "127.0.0.1", "127.0.0.1:0",
 		"127.0.0.1:65536", "127.0.0.1:80x", "::1:80", "[127.0.0.1]:80", "[::1]", ":80"};
 	char text[256];
 

@@ -330,11 +330,11 @@ Test(config_table, what_is_no_value_of_the_type_or_out_of_bounds_is_found_on_its
 		[OPTION_NUMBER] = {"1.5", "-1000000000000", "1000000000000"},
 		[OPTION_PERCENT] = {"x", "-1", "100.1"},
 		[OPTION_DURATION] = {"10", "-1s", "100000d"},
-		[OPTION_SIZE] = {"5MB", "0", "100000GiB"},
+		[OPTION_SIZE] = {"5XB", "0", "100000GiB"},
 		[OPTION_FLAG] = {"yes", "1", "TRUE"},
 		[OPTION_CHOICE] = {"x", "a b", "rejec"},
 		[OPTION_NAME] = {"A", "a b", "../a"},
-		[OPTION_ADDRESS] = {"8080", "localhost:80", "127.0.0.1:0"},
+		[OPTION_ADDRESS] = {"8080", "example.com:80", "127.0.0.1:0"},
 	};
 
 	for (const struct config_option *o = config_options; o->key; o++)

@@ -40,7 +40,7 @@ static void
 text_is(const char *expected)
 {
 	char *text =
-		notice_text(&news, &(struct notice_place){"mail.example.com", "/srv/trotline", 7});
+		notice_text(&news, &(struct notice_place){"mail.example.com", "/srv/trotline", "/etc/t.yaml", 7});
 
 	cr_expect_str_eq(text, expected);
 	free(text);
@@ -60,7 +60,7 @@ Test(notice, it_says_how_many_of_what_and_why)
 		"\"by_reason\":[{\"error_reason\":\"dry\",\"count\":2},"
 		"{\"error_reason\":\"wet\",\"count\":1}],"
 		"\"last\":{\"letter\":\"00000000000000aa-3\",\"event_id\":\"evt\"},"
-		"\"see\":\"trotline dlq list --since 1970-01-01T00:00:01.000Z\"}\n");
+		"\"see\":\"trotline dlq list --since 1970-01-01T00:00:01.000Z -c /etc/t.yaml\"}\n");
 }
 
 Test(notice, however_many_reasons_it_stays_short)
@@ -72,7 +72,7 @@ Test(notice, however_many_reasons_it_stays_short)
 		snprintf(reason, sizeof reason, "%d%*s", i, 250, "x");
 		add((uint64_t)i + 1, reason, reason, 1000);
 	}
-	text = notice_text(&news, &(struct notice_place){"h", "/d", 5000});
+	text = notice_text(&news, &(struct notice_place){"h", "/d", NULL, 5000});
 	cr_expect_lt(strlen(text), 8192);
 	cr_expect_not_null(strstr(text, "{\"error_reason\":null,\"count\":4990}"), "%s", text);
 	free(text);

@@ -23,7 +23,7 @@ Test(units, durations_need_a_unit_and_fit_64_bits)
 	cr_expect_not(units_read_duration("18446744073709551615s", &ms));
 }
 
-Test(units, sizes_are_bytes_or_powers_of_two)
+Test(units, sizes_are_bytes_or_powers_of_two_or_of_ten)
 {
 	uint64_t bytes;
 
@@ -31,7 +31,12 @@ Test(units, sizes_are_bytes_or_powers_of_two)
 	cr_expect(units_read_size("64KiB", &bytes) && bytes == 65536);
 	cr_expect(units_read_size("1MiB", &bytes) && bytes == 1048576);
 	cr_expect(units_read_size("2GiB", &bytes) && bytes == 2147483648);
-	cr_expect_not(units_read_size("1MB", &bytes));
+	cr_expect(units_read_size("1MB", &bytes) && bytes == 1000000);
+	cr_expect(units_read_size("2GB", &bytes) && bytes == 2000000000);
+	cr_expect(units_read_size("2g", &bytes) && bytes == 2147483648);
+	cr_expect(units_read_size("3tb", &bytes) && bytes == 3000000000000);
+	cr_expect_not(units_read_size("2 GB", &bytes));
+	cr_expect_not(units_read_size("2GBs", &bytes));
 	cr_expect_not(units_read_size("KiB", &bytes));
 	cr_expect_not(units_read_size("17179869184GiB", &bytes));
 }

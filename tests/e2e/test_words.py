@@ -1,0 +1,282 @@
+"""What bin/trotline and the stages say to an operator: the advice that they print, words that are nearly
+right, states that must be told apart."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+from pipeline import BIN, REPO, SECRET, Pipeline, event, free_port, wait_for
+from verbs import good, run, told
+
+TROTLINE = BIN / "trotline"
+SOURCES = [*REPO.glob("lib/*/*.[ch]"), *REPO.glob("proto/*.[ch]"), *REPO.glob("cli/*.[ch]"),
+           *(file for stage in ("ingress", "validator", "router", "retrier", "dlq", "admin", "handlers")
+             for file in REPO.glob(f"{stage}/*.[ch]"))]
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    one = Pipeline(admin=True)
+    one.start()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def call(*args, cwd="/", env=None, stdin=""):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TROTLINE_")}
+    return subprocess.run([TROTLINE, *map(str, args)], cwd=cwd, env=clean | (env or {}), input=stdin,
+                          capture_output=True, text=True, timeout=60)
+
+
+def write(folder, more="", sources='  - name: email\n    secrets: [sixteen-characters-or-more]\n', listen=None):
+    path = folder / "trotline.yaml"
+    path.write_text(f"listen: {listen or f'127.0.0.1:{free_port()}'}\nsources:\n{sources}{more}")
+    return path
+
+
+# ---- advice
+
+
+def table():
+    """{name: words} of lib/config/advice.h."""
+    text = (REPO / "lib/config/advice.h").read_text()
+    return dict(re.findall(r'X\((\w+), "([^"]+)"\)', text))
+
+
+def test_every_command_that_is_advised_works_as_it_is_printed(pipeline, folder):
+    """With a configuration that is not the default one, from a folder of its own."""
+    assert pipeline.post(event(event_id="known")).status == 202
+    pipeline.wait_unknown(["known"])
+    what = {"EVENT": "known", "LETTERS_SINCE": "2m", "LETTERS_REPLAY": "2m"}
+    shell = {"PATH": f"{BIN}:{os.environ['PATH']}", "TROTLINE_SECRET": SECRET}
+    for name, words in table().items():
+        if name == "UP":
+            continue
+        words = words.replace("%s", what.get(name, "email"))
+        done = subprocess.run(f"trotline {words} -c {pipeline.config}", shell=True, cwd=folder, input="",
+                              env=shell, capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1), (words, done)
+        assert "Try `trotline" not in done.stderr, (words, done.stderr)
+
+
+def test_no_text_advises_a_command_that_stands_in_no_table():
+    """But help texts, which are about the configuration that is taken without -c."""
+    strays = []
+    for file in SOURCES:
+        if file.name in ("advice.h", "advice.c"):
+            continue
+        text = re.sub(r"/\*.*?\*/", "", file.read_text(), flags=re.S)
+        text = re.sub(r"\.(details|summary) =(\s*(\"(\\.|[^\"\\])*\"|[A-Z_]+(\([A-Z_]+\))?))+", "", text)
+        strays += [(file.name, found) for found in re.findall(r"`trotline (?!%s)[a-z]+[^`\"]*", text)]
+    assert strays == [("programs.c", "`trotline up"), ("programs.c", "`trotline supervisord")]  # comments
+
+
+def test_the_commands_of_every_help_text_are_no_wrong_use(pipeline, folder):
+    env = pipeline.environment("validator") | {"TROTLINE_CONFIG": str(pipeline.config),
+                                               "PATH": f"{BIN}:{os.environ['PATH']}"}
+    verbs = re.findall(r"^  ([a-z]+) ", call("--help").stdout, re.M)
+    for verb in verbs:
+        for line in re.findall(r"^  (trotline .*)$", call(verb, "--help").stdout, re.M):
+            line = line.split("  #")[0]
+            if re.search(r"supervisord|--follow| -f|completion|FILE", line):
+                continue
+            done = subprocess.run(line, shell=True, cwd=folder, env=env, input="", capture_output=True,
+                                  text=True, timeout=60)
+            assert done.returncode != 2 or "suppressions check" in line, (line, done)
+
+
+def test_alerts_name_the_configuration_to_operators_only(start):
+    one = start(handlers=(), settings={"health": {"oldest_age": "1s"}}, admin=True)
+    assert one.post(event(kind="email_opened", email="ann@example.com")).status == 202
+
+    def alert(alerts):
+        return next((text for text in alerts if text.startswith("oldest")), None)
+
+    public = wait_for("the alert", lambda: alert(one.health().json()["alerts"]))
+    assert "`trotline retry`" in public
+    shown = wait_for("the alert", lambda: alert(json.loads(good(one, "status", "--json"))["alerts"]))
+    assert f"`trotline retry -c {one.config}`" in shown
+
+
+# ---- down, or never started
+
+
+@pytest.mark.parametrize("args", [["status"], ["top"], ["tap"], ["drain"], ["reload"], ["send"], ["load", "--duration", "1"],
+                                  ["send", "--provider", "trotline", "--event", "email_opened"]])
+def test_exit_3_wherever_the_pipeline_is_needed_and_down(folder, args):
+    path = write(folder)
+    done = call(*args, "-c", path)
+    assert done.returncode == 3, done
+    assert f"the pipeline of {path} is down; `trotline up -c {path}` starts it (it was never started)" in done.stderr
+    assert call(*args, cwd=folder).stderr.count("`trotline up` starts it") == 1
+
+
+def test_one_that_was_started_is_only_down(start):
+    one = start()
+    one.stop()
+    done = run(one, "status")
+    assert done.returncode == 3 and "is down" in done.stderr and "never" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [["event", "x"], ["batch", "x"], ["retry"], ["fsck"]])
+def test_what_was_never_started_is_told_so(folder, args):
+    path = write(folder)
+    done = call(*args, "-c", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"the pipeline of {path} was never started: there is no journal in" in done.stderr
+    assert "cannot open" not in done.stderr
+
+
+def test_an_address_that_is_none_is_wrong_use(folder):
+    path = write(folder)
+    for verb in ("add", "remove", "check"):
+        done = call("suppressions", verb, "jo@@example.com", "-c", path)
+        assert done.returncode == 2 and "jo@@example.com" in done.stderr, done
+
+
+# ---- words that are nearly right
+
+
+@pytest.mark.parametrize("args, hint", [
+    (["stauts"], 'unknown verb "stauts"; did you mean "status"?'),
+    (["evnet", "x"], 'did you mean "event"?'),
+    (["--verison"], 'unknown flag "--verison"; did you mean "--version"?'),
+    (["tap", "--tpye", "x"], 'unknown flag --tpye; did you mean "type"?'),
+    (["send", "--provider", "sendgird", "--events"], 'there is no provider "sendgird"; did you mean "sendgrid"?'),
+    (["dlq", "lsit"], 'did you mean "list"?'),
+    (["tap", "--kind", "evnt"], 'did you mean "event"?'),
+    (["--frames", "x"], '"x" is one argument too many'),
+    (["--version", "x"], '"x" is one argument too many'),
+])
+def test_a_word_that_is_nearly_right_is_guessed(args, hint):
+    done = call(*args)
+    assert (done.returncode, done.stdout) == (2, "") and hint in done.stderr, done
+
+
+def test_keys_and_providers_of_the_configuration_are_guessed(folder):
+    for more, sources, hint in (
+            ("lisen: x\n", None, 'lisen: unknown key; did you mean "listen"?'),
+            ("limits: {conections: 9}\n", None, 'limits.conections: unknown key; did you mean "connections"?'),
+            ("", "  - name: e\n    secert: [x]\n", 'sources[0].secert: unknown key; did you mean "secrets"?'),
+            ("", "  - name: e\n    provider: sendgird\n    secrets: [x]\n", 'did you mean "sendgrid"?')):
+        path = write(folder, more, **({"sources": sources} if sources else {}))
+        done = call("check", "-c", path)
+        assert done.returncode == 100 and hint in done.stderr, done
+
+
+def test_nobody_is_bounced_by_an_oversight(pipeline, folder):
+    for args in (["--type", "email_bounced"], ["--type", "email_complained"], ["--type", "email_unsubscribed"]):
+        done = run(pipeline, "send", *args)
+        assert done.returncode == 1 and "--email" in done.stderr, done
+        assert run(pipeline, "send", *args, "--email", "jo@example.com").returncode == 0
+    assert run(pipeline, "send", "--type", "email_opened").returncode == 0
+
+
+def test_days_by_their_names(pipeline):
+    for word in ("yesterday", "today"):
+        assert run(pipeline, "dlq", "list", "--since", word).returncode == 0
+    done = run(pipeline, "suppressions", "add", "jo@example.com", "--until", "yesterday")
+    assert done.returncode == 2 and "--until yesterday is past" in done.stderr
+    done = run(pipeline, "suppressions", "add", "jo@example.com", "--until", "soon")
+    assert done.returncode == 2 and "from now on" in done.stderr and "ago" not in done.stderr
+
+
+# ---- check
+
+
+def test_localhost_and_decimal_sizes_are_what_people_write(folder):
+    port = free_port()
+    path = write(folder, "journal: {max_size: 2GB}\nadmin: {listen: off}\n", listen=f"localhost:{port}")
+    done = call("check", "--json", "-c", path)
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout)["listen"] == f"127.0.0.1:{port}"
+
+
+def test_check_shows_who_takes_each_type_and_warns_of_what_is_taken_away(folder):
+    path = write(folder, "handlers:\n  - {name: mine, types: [email_bounced, own_type], processes: 0}\n")
+    done = call("check", "-c", path)
+    assert done.returncode == 0, done
+    assert re.search(r"^  email_bounced +mine$", done.stdout, re.M)
+    assert re.search(r"^  own_type +mine$", done.stdout, re.M)
+    assert re.search(r"^  email_opened +opened$", done.stdout, re.M)
+    assert re.search(r"^  \(every other\) +unknown$", done.stdout, re.M)
+    assert "warning: email_bounced goes to the handler mine, so the built-in bounced" in done.stderr
+    types = {row["type"]: row for row in json.loads(call("check", "--json", "-c", path).stdout)["types"]}
+    assert types["email_bounced"] == {"type": "email_bounced", "handler": "mine", "instead_of": "bounced"}
+
+
+@pytest.mark.parametrize("sources, more, cause", [
+    (None, "handlers:\n  - {name: mine, types: [own]}\n", "trotline-handler-mine is missing"),
+    ("  - {name: p, provider: postmark, secrets: [no-colon-in-this-one]}\n", "", "it is not user:password"),
+    ("  - {name: p, provider: sendgrid, secrets: [not-a-public-key-at-all]}\n", "", "secret 1 for scheme ecdsa"),
+    ("  - {name: p, provider: sendgrid, secrets_file: ./none}\n", "", "cannot be made up"),
+    ("  - {name: p, provider: mandrill, url: example.com/hook, secrets: [sixteen-characters-or-more]}\n", "",
+     "sources[0].url: is no URL"),
+    (None, "notify: {url: 'ops.example.com'}\n", "notify.url: is no URL"),
+])
+def test_check_finds_what_could_never_work(folder, sources, more, cause):
+    path = write(folder, more, **({"sources": sources} if sources else {}))
+    done = call("check", "-c", path)
+    assert done.returncode == 100 and cause in done.stderr, done
+
+
+def test_a_secret_that_up_makes_has_the_form_that_its_provider_needs(folder):
+    path = write(folder, sources="".join(
+        f"  - {{name: {name}, provider: {name}, secrets_file: ./secrets/{name}}}\n"
+        for name in ("trotline", "postmark", "resend", "mailersend")))
+    done = call("supervisord", "-c", path)
+    assert done.returncode == 0, done
+    assert re.fullmatch(r"trotline:[0-9a-f]{64}\n", (folder / "secrets/postmark").read_text())
+    assert re.fullmatch(r"whsec_[0-9a-f]{64}\n", (folder / "secrets/resend").read_text())
+    assert re.fullmatch(r"[0-9a-f]{64}\n", (folder / "secrets/trotline").read_text())
+
+
+# ---- files that can only be read
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_snapshot_that_can_only_be_read_is_looked_at(start):
+    one = start(handlers=("complained",))
+    assert one.post(event(event_id="a", kind="email_complained", email="ann@example.com")).status == 202
+    assert one.post(event(event_id="b", kind="email_complained", nothing="here")).status == 202
+    wait_for("both ended", lambda: told(one, "a")["status"] == "success" and told(one, "b")["letter"])
+    one.stop()
+    for args, part in ((["fsck"], "good: every event"), (["event", "a"], "compliance_log: complaint, ann@"),
+                       (["dlq", "list"], "email_complained"), (["suppressions", "list"], "ann@example.com"),
+                       (["dlq", "stats"], "1")):
+        words = " ".join([str(TROTLINE), args[0], "-c", str(one.config), *args[1:]])
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", f"mount --bind {one.folder} {one.folder} && "
+             f"mount -o remount,ro,bind {one.folder} && {words}"],
+            env=one.environment("validator"), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and part in done.stdout, (args, done)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_copy_without_write_permission_is_looked_at_and_its_owner_is_named(start):
+    one = start(handlers=("complained",))
+    assert one.post(event(event_id="a", kind="email_complained", email="ann@example.com")).status == 202
+    wait_for("done", lambda: told(one, "a")["status"] == "success")
+    one.stop()
+    subprocess.run(f"chown -R nobody {one.folder} && chmod -R a-w {one.data}", shell=True, check=True)
+    for args, part in ((["fsck"], "good: every event"), (["event", "a"], "compliance_log: complaint, ann@"),
+                       (["dlq", "list"], "")):
+        done = subprocess.run(
+            ["setpriv", "--reuid", "nobody", "--clear-groups", "--inh-caps=-all", TROTLINE, args[0], "-c", one.config, *args[1:]],
+            env=one.environment("validator"), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and part in done.stdout, (args, done)
+    done = run(one, "check")
+    assert done.returncode == 100 and f"runuser -u nobody -- {TROTLINE} check -c {one.config}" in done.stderr
+    subprocess.run(f"chown -R root {one.folder} && chmod -R u+w {one.data}", shell=True, check=True)
