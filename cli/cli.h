@@ -22,6 +22,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(top)                                                                                     \
 	X(tap)                                                                                     \
 	X(event)                                                                                   \
+	X(logs)                                                                                    \
 	X(batch)                                                                                   \
 	X(dlq)                                                                                     \
 	X(retry)                                                                                   \
@@ -31,6 +32,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(quarantine)                                                                              \
 	X(unread)                                                                                  \
 	X(reload)                                                                                  \
+	X(restart)                                                                                 \
 	X(drain)                                                                                   \
 	X(fsck)                                                                                    \
 	X(load)                                                                                    \

@@ -20,6 +20,7 @@ enum {
 	SAMPLES = 5,
 	SAMPLE_MS = 400,
 	STALE_MS = 5000,
+	ANSWERS_MS = 10000,
 	REFRESH_MS = 500,
 	ASK_MS = 500
 };
@@ -328,6 +329,52 @@ process_object(const struct heard_process *p, msgpack_zone *zone)
 	return map_object(&m);
 }
 
+/* A handler that the pipeline does not start says nothing of itself; what the retrier knows of it is told. */
+static msgpack_object
+by_hand_object(const char *stage, double answered_s, double waiting, msgpack_zone *zone)
+{
+	const double ago_s = (double)clock_wall_ms() / 1e3 - answered_s;
+	struct map m = map_in(zone);
+
+	map_text(&m, "stage", slice_of(stage));
+	map_uint(&m, "instance", 0);
+	map_nil(&m, "pid");
+	map_text(&m, "state",
+		slice_of(ago_s * 1e3 < ANSWERS_MS ? "answers"
+			 : waiting > 0            ? "silent"
+						  : "by hand"));
+	put_rate(&m, "per_second", 0);
+	map_nil(&m, "configured_at");
+	map_time(&m, "last_answer_at", (uint64_t)(answered_s * 1e3));
+	return map_object(&m);
+}
+
+static bool
+is_heard(const struct figures *f, const char *stage)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (strcmp(f->processes[i].stage, stage) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_by_hand(const struct figures *f, struct list *stages, const struct metrics *all)
+{
+	for (size_t i = 0; i < f->cfg->handlers_count; i++) {
+		const struct config_handler *h = &f->cfg->handlers[i];
+		char stage[80], part[80];
+
+		snprintf(stage, sizeof stage, "handler-%s", h->name);
+		snprintf(part, sizeof part, "handler=\"%s\"", h->name);
+		if (h->processes == 0 && !is_heard(f, stage))
+			list_add(stages, by_hand_object(stage,
+						 metrics_sum(all, METRIC_FAMILY_ANSWERED, part),
+						 metrics_sum(all, METRIC_FAMILY_WAITING, part),
+						 stages->zone));
+	}
+}
+
 /* The gauges that tell how full things are. */
 static const struct {
 	const char *key;
@@ -477,6 +524,7 @@ fill(struct figures *f, struct map *m, const struct metrics *all)
 	qsort(f->processes, f->count, sizeof *f->processes, compare);
 	for (size_t i = 0; i < f->count; i++)
 		list_add(&stages, process_object(&f->processes[i], m->zone));
+	add_by_hand(f, &stages, all);
 	map_put(m, "stages", list_object(&stages));
 	return !m->short_of_memory && !stages.short_of_memory;
 }

@@ -11,6 +11,8 @@
 #include "lib/config/advice.h"
 #include "text.h"
 
+enum { WIDE = 110 };
+
 struct screen {
 	FILE *out;
 	size_t rows, columns; /* bounds; 0: none */
@@ -20,7 +22,7 @@ struct screen {
 __attribute__((format(printf, 2, 3))) static void
 say(struct screen *s, const char *fmt, ...)
 {
-	char line[512];
+	char line[1200];
 	va_list args;
 
 	if (s->rows && s->row >= s->rows)
@@ -40,7 +42,7 @@ number(const msgpack_object *map, const char *key)
 {
 	const msgpack_object *value = field_get(map, key);
 
-	if (!value)
+	if (!value || value->type == MSGPACK_OBJECT_NIL)
 		return 0;
 	return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)value->via.u64
 							      : value->via.f64;
@@ -49,13 +51,14 @@ number(const msgpack_object *map, const char *key)
 static void
 say_totals(struct screen *s, const msgpack_object *all)
 {
-	char used[UNITS_TEXT], limit[UNITS_TEXT];
+	char used[UNITS_TEXT], limit[UNITS_TEXT], oldest[64];
 
+	snprintf(oldest, sizeof oldest, "   oldest %.1f s", number(all, "oldest_age_seconds"));
 	say(s, "%.*s", SLICE_ARG(field_str(all, "status")));
-	say(s, "accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f   oldest %.1f s",
+	say(s, "accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f%s",
 		number(all, "accepted_per_second"), number(all, "done_per_second"),
 		number(all, "waiting"), number(all, "scheduled"), number(all, "dead_letters"),
-		number(all, "oldest_age_seconds"));
+		s->columns && s->columns < WIDE ? "" : oldest);
 	say(s, "journal %s of %s   remembered %.0f   disk %.0f %% full",
 		units_size_text(number(all, "journal_used_bytes"), used),
 		units_size_text(number(all, "journal_limit_bytes"), limit),
@@ -107,6 +110,45 @@ say_alerts(struct screen *s, const msgpack_object *alerts)
 			advice(ADVICE_STATUS, NULL, cli_config, see));
 }
 
+/* Who works, or should, comes first: the pipeline's own stages, then busy handlers, then the others. */
+enum rank { RANK_STAGE, RANK_BUSY, RANK_IDLE, RANKS };
+
+static enum rank
+rank_of(const msgpack_object *all, const msgpack_object *stage)
+{
+	char waiting[32];
+
+	if (!slice_starts(field_str(stage, "stage"), "handler-"))
+		return RANK_STAGE;
+	waiting_text(all, stage, waiting, sizeof waiting);
+	return number(stage, "per_second") > 0 || strtod(waiting, NULL) > 0 ||
+			       !slice_is(field_str(stage, "state"), "running")
+		       ? RANK_BUSY
+		       : RANK_IDLE;
+}
+
+/* Where the screen ends before they do, the rest are a number. */
+static void
+say_stages(struct screen *s, const msgpack_object *all, const msgpack_object *stages)
+{
+	const uint32_t n = stages->via.array.size;
+	uint32_t said = 0;
+
+	for (int rank = RANK_STAGE; rank < RANKS; rank++)
+		for (uint32_t i = 0; i < n; i++) {
+			const msgpack_object *stage = &stages->via.array.ptr[i];
+
+			if ((int)rank_of(all, stage) != rank)
+				continue;
+			if (s->rows && s->row + 1 >= s->rows && said + 1 < n) {
+				say(s, "and %u more, which are the least busy", n - said);
+				return;
+			}
+			say_stage(s, all, stage);
+			said++;
+		}
+}
+
 void
 figures_print(struct figures *f, FILE *out, size_t rows, size_t columns)
 {
@@ -122,8 +164,7 @@ figures_print(struct figures *f, FILE *out, size_t rows, size_t columns)
 		say_alerts(&s, field_get(&all, "alerts"));
 		say(&s, "%s", "");
 		say(&s, "%-26s %8s %10s %9s  %s", "STAGE", "PID", "PER SECOND", "WAITING", "STATE");
-		for (uint32_t i = 0; i < stages->via.array.size; i++)
-			say_stage(&s, &all, &stages->via.array.ptr[i]);
+		say_stages(&s, &all, stages);
 	}
 	msgpack_zone_destroy(&zone);
 }

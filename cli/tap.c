@@ -4,6 +4,7 @@
  * pipeline is heard. Keeps nothing; what passes before it is connected is not seen. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -36,6 +37,7 @@ struct tapping {
 	bool exact;
 	const char *kind_name, *type, *verdict, *stage;
 	const char *source; /* events of this one only, or NULL */
+	const char *email;  /* likewise, in any case of its letters */
 	uint64_t left;      /* lines to print; 0: no end */
 	bool json;
 	struct tap_feed *feed;
@@ -68,7 +70,11 @@ find_kind(const char *name)
 static bool
 wanted(const struct tapping *t, const union any_frame *frame)
 {
-	return !t->source || slice_is(frame->event.source, t->source);
+	const struct slice email = frame->event.email;
+
+	return (!t->source || slice_is(frame->event.source, t->source)) &&
+	       (!t->email || (email.n == strlen(t->email) &&
+				     strncasecmp(email.p, t->email, email.n) == 0));
 }
 
 static void
@@ -203,8 +209,10 @@ check(struct call *call)
 	t->kind = find_kind(kind);
 	if (!t->kind)
 		return no_kind(verb, kind);
-	if ((t->type || t->source) && strcmp(kind, "event") != 0)
-		return cli_wrong_use(verb, "--type and --source go with --kind event only");
+	if ((t->type || t->source || t->email) && strcmp(kind, "event") != 0)
+		return cli_wrong_use(
+			verb, t->email ? "--email goes with --kind event only"
+				       : "--type and --source go with --kind event only");
 	if ((t->verdict || t->stage) && strcmp(kind, implied) != 0)
 		return cli_wrong_use(verb, "--verdict and --stage ask for kinds of their own");
 	if (t->verdict && t->stage)
@@ -233,6 +241,8 @@ const struct verb verb_tap = {
 				FLAG_AT(tapping, type)},
 			{"source", 's', FLAG_TEXT, "NAME", "only events from this source",
 				FLAG_AT(tapping, source)},
+			{"email", 'e', FLAG_TEXT, "ADDRESS", "only events about this recipient",
+				FLAG_AT(tapping, email)},
 			{"verdict", 'v', FLAG_TEXT, "VERDICT", "verdicts: done, retry, dead ...",
 				FLAG_AT(tapping, verdict)},
 			{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage",

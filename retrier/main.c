@@ -76,6 +76,16 @@ is_readable(struct retrier *r, struct slice bytes)
 	return frame_unpack(&event_schema, bytes.p, bytes.n, &r->zone, &frame, NULL);
 }
 
+/* The sender's id of an event, for the log. */
+static struct slice
+id_of(const struct journal_event *ev)
+{
+	struct slice id = {"", 0};
+
+	frame_text(ev->frame.p, ev->frame.n, "id", &id);
+	return id;
+}
+
 /* An event that is given up. */
 static bool
 send_dead(struct retrier *r, const struct journal_event *ev)
@@ -95,7 +105,8 @@ send_dead(struct retrier *r, const struct journal_event *ev)
 	if (!frame_pack(&dead_schema, &dead, &r->out) ||
 		!wire_send(r->dead, r->out.data, r->out.size))
 		return false;
-	log_info("bury", LF_UINT("seq", ev->seq), LF_SLICE("handler", dead.handler));
+	log_info("bury", LF_UINT("seq", ev->seq), LF_SLICE("id", id_of(ev)),
+		LF_SLICE("handler", dead.handler));
 	return true;
 }
 
@@ -129,7 +140,7 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 	if (r->due[taker].n == 0 && !wire_has_room(r->events))
 		return false;
 	frame = with_attempts(r, ev);
-	log_info("resend", LF_UINT("seq", ev->seq),
+	log_info("resend", LF_UINT("seq", ev->seq), LF_SLICE("id", id_of(ev)),
 		LF_TEXT("handler",
 			taker == TAKER_HISTORY ? HISTORY_NAME : cfg->handlers[route].name));
 	return !parcel_add(&r->due[taker], ev->delivery, frame) || flush_due(r, taker);

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 
 import pytest
 from pipeline import BIN, REPO, SECRET, Pipeline, event, free_port, wait_for
@@ -280,3 +281,116 @@ def test_a_copy_without_write_permission_is_looked_at_and_its_owner_is_named(sta
     done = run(one, "check")
     assert done.returncode == 100 and f"runuser -u nobody -- {TROTLINE} check -c {one.config}" in done.stderr
     subprocess.run(f"chown -R root {one.folder} && chmod -R u+w {one.data}", shell=True, check=True)
+
+
+# ---- status, top, tap, logs, restart
+
+
+def test_handlers_that_are_started_by_hand_have_a_row(start):
+    one = start(settings={"handlers": [{"name": "mine", "types": ["own"], "processes": 0}]})
+    rows = {row["stage"]: row for row in json.loads(good(one, "status", "--json"))["stages"]}
+    assert rows["handler-mine"]["state"] == "by hand" and rows["handler-mine"]["pid"] is None
+    one.hook("mine", lambda ev: "done")
+    assert one.post(event(kind="own")).status == 202
+
+    def state():
+        rows = json.loads(good(one, "status", "--json"))["stages"]
+        return next(row["state"] for row in rows if row["stage"] == "handler-mine")
+
+    wait_for("it answers", lambda: state() == "answers")
+    assert re.search(r"^handler-mine.0 .* answers$", good(one, "status"), re.M)
+
+
+def test_who_works_comes_first(start):
+    one = start(handlers=("accepted", "delivered", "unknown"))
+    text = good(one, "status")
+    places = [text.index(name) for name in ("ingress.0", "retrier.0", "dlq.0", "handler-accepted.0")]
+    assert places == sorted(places)
+    stop = threading.Event()
+
+    def load():
+        with one.client() as client:
+            while not stop.is_set():
+                client.post(event())
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        wait_for("the one with work", lambda: re.findall(
+            r"^handler-(\w+).0 ", good(one, "status"), re.M)[0] == "unknown")
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_tap_shows_one_recipients_events(pipeline):
+    tap = subprocess.Popen([TROTLINE, "tap", "-c", pipeline.config, "--email", "Ann@example.com", "--count", "1"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tap.stderr.readline() == "connected\n"
+    for who in ("jo", "ann"):
+        assert pipeline.post(event(kind="other", email=f"{who}@example.com")).status == 202
+    out, _ = tap.communicate(timeout=30)
+    assert json.loads(out)["email"] == "ann@example.com"
+    assert call("tap", "-c", pipeline.config, "--kind", "stats", "--email", "x@example.com").returncode == 2
+
+
+@pytest.fixture(scope="module")
+def up():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    write(folder, "admin: {listen: off}\n")
+    with open(folder / "out", "w") as out:
+        process = subprocess.Popen([TROTLINE, "up"], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=out, start_new_session=True)
+    wait_for("ready", lambda: "\nready\n" in (folder / "out").read_text(), 60)
+    yield folder
+    process.terminate()
+    process.wait(60)
+    shutil.rmtree(folder)
+
+
+def test_the_logs_of_one_event_are_its_lines_of_all_stages(up):
+    for one in ("log-1", "log-2"):
+        assert call("send", "--id", one, "--type", "email_opened", cwd=up).returncode == 0
+    wait_for("done", lambda: "success" in call("event", "log-1", cwd=up).stdout)
+    text = wait_for("its end", lambda: (lambda text: text if "msg=done" in text else None)(
+        call("logs", "log-1", cwd=up).stdout))
+    assert all("id=log-1" in line for line in text.splitlines()), text
+    assert {"validator", "router", "handler-opened", "retrier"} <= set(re.findall(r"stage=(\S+)", text))
+    times = re.findall(r"^ts=(\S+)", text, re.M)
+    assert times == sorted(times)
+    seq = json.loads(call("event", "log-1", "--json", cwd=up).stdout)["seq"]
+    assert "id=log-1" in call("logs", str(seq), cwd=up).stdout
+    assert set(re.findall(r"stage=(\S+)", call("logs", "--stage", "retrier", cwd=up).stdout)) == {"retrier"}
+    assert len(call("logs", "-n", "3", cwd=up).stdout.splitlines()) == 3
+    assert call("logs", "--stage", "nobody", cwd=up).returncode == 1
+
+
+def test_logs_go_on_with_what_comes(up):
+    logs = subprocess.Popen([TROTLINE, "logs", "-f", "coming", "-c", up / "trotline.yaml"],
+                            stdout=subprocess.PIPE, text=True)
+    try:
+        assert call("send", "--id", "coming", cwd=up).returncode == 0
+        assert "id=coming" in logs.stdout.readline()
+    finally:
+        logs.terminate()
+        assert logs.wait(30) == 0
+
+
+def test_a_stage_is_restarted_and_runs_again(up):
+    before = {f"{one['stage']}.{one['instance']}": one["pid"]
+              for one in json.loads(call("status", "--json", cwd=up).stdout)["stages"]}
+    for name, stage in (("router", "router.0"), ("opened", "handler-opened.0"), ("validator.0", "validator.0")):
+        done = call("restart", name, "--json", cwd=up)
+        assert done.returncode == 0, done
+        told_of = json.loads(done.stdout)
+        assert told_of["was"] == before[stage] and told_of["pid"] != before[stage]
+    assert call("send", "--id", "after-all", cwd=up).returncode == 0
+    done = call("restart", "routre", cwd=up)
+    assert done.returncode == 1 and 'did you mean "router"?' in done.stderr
+
+
+def test_only_what_comes_back_is_ended(pipeline, folder):
+    done = run(pipeline, "restart", "router")
+    assert done.returncode == 1 and "is no child of supervisord" in done.stderr
+    assert pipeline["router"].runs()
+    assert call("restart", "router", "-c", write(folder)).returncode == 3
