@@ -10,7 +10,7 @@
 	X(LOCKED, "locked",                                                                                               \
 		"another program holds it, such as a transaction in a sqlite3 shell: end that")                           \
 	X(MALFORMED, "malformed",                                                                                         \
-		"`trotline fsck` tells what is damaged: `trotline down`, then put it back from a backup or move it away") \
+		"`trotline fsck` tells what is damaged: `trotline drain`, then put it back from a backup or move it away") \
 	X(FULL, "full", "make room on its disk, or raise its limit")                                                      \
 	X(IO, "I/O error", "its disk fails: the kernel's log tells more")                                                 \
 	X(READ_ONLY, "read-only", "mount its disk for writing, or mend its permissions")                                  \

@@ -23,16 +23,38 @@ struct vitals {
 	double died; /* letters more in the last minute */
 };
 
+/* Each command that does not name a configuration yet is made to. */
+static void
+name_config(const struct report *r, const char *text, char out[ALERT_TEXT])
+{
+	const char *end;
+	size_t n = 0;
+
+	for (; *text && n + 1 < ALERT_TEXT; text++) {
+		out[n++] = *text;
+		end = strncmp(text, "`trotline ", 10) == 0 ? strchr(text + 1, '`') : NULL;
+		if (!end || !r->config || memmem(text, (size_t)(end - text), " -c ", 4))
+			continue;
+		n += (size_t)snprintf(out + n, ALERT_TEXT - n, "%.*s -c %s`", (int)(end - text - 1),
+			text + 1, r->config);
+		n = n < ALERT_TEXT ? n : ALERT_TEXT - 1;
+		text = end;
+	}
+	out[n] = '\0';
+}
+
 void
 alert(struct report *r, bool critical, const char *fmt, ...)
 {
+	char text[ALERT_TEXT];
 	va_list args;
 
 	if (r->count == ALERTS_MAX)
 		return;
 	va_start(args, fmt);
-	vsnprintf(r->alerts[r->count++], ALERT_TEXT, fmt, args);
+	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
+	name_config(r, text, r->alerts[r->count++]);
 	r->degraded = true;
 	r->critical |= critical;
 }

@@ -576,7 +576,7 @@ state_open(const char *data_dir, struct error *why)
 static bool
 is_still(const char *path)
 {
-	char log[PATH_BYTES + 8];
+	char log[STATE_PATH_BYTES + 8];
 
 	snprintf(log, sizeof log, "%s-wal", path);
 	return access(path, W_OK) != 0 && access(log, F_OK) != 0;

@@ -81,7 +81,9 @@ def test_no_text_advises_a_command_that_stands_in_no_table():
         text = re.sub(r"/\*.*?\*/", "", file.read_text(), flags=re.S)
         text = re.sub(r"\.(details|summary) =(\s*(\"(\\.|[^\"\\])*\"|[A-Z_]+(\([A-Z_]+\))?))+", "", text)
         strays += [(file.name, found) for found in re.findall(r"`trotline (?!%s)[a-z]+[^`\"]*", text)]
-    assert strays == [("programs.c", "`trotline up"), ("programs.c", "`trotline supervisord")]  # comments
+    causes = [stray for stray in strays if stray[0] == "causes.h"]  # alerts, which get their -c
+    assert {words for _, words in causes} == {"`trotline fsck", "`trotline drain"}
+    assert [stray for stray in strays if stray not in causes] == [("programs.c", "`trotline up"), ("programs.c", "`trotline supervisord")]  # comments
 
 
 def test_the_commands_of_every_help_text_are_no_wrong_use(pipeline, folder):
