@@ -115,7 +115,7 @@ def test_check_knows_secrets_that_are_not_there_yet_and_those_that_cannot_be_rea
     path = tmp_path / "trotline.yaml"
     path.write_text("sources:\n  - name: email\n    secrets_file: ./secret\n")
     done = subprocess.run([TROTLINE, "check", "-c", path], capture_output=True, text=True)
-    assert done.returncode == 0 and "`trotline up` will make a secret" in done.stdout
+    assert done.returncode == 0 and f"`trotline up -c {path}` will make a secret" in done.stdout
     (tmp_path / "secret").write_text("short\n")
     (tmp_path / "secret").chmod(0o600)
     done = subprocess.run([TROTLINE, "check", "-c", path], capture_output=True, text=True)
@@ -150,7 +150,7 @@ def test_a_pipeline_that_is_down_is_3_with_a_word_of_advice(down, verb):
     for args in ((verb,), (verb, "--json")):
         done = run(down, *args)
         assert (done.returncode, done.stdout) == (3, "")
-        assert f"trotline {verb}: the pipeline of {down.config} is down; `trotline up`" in done.stderr
+        assert f"trotline {verb}: the pipeline of {down.config} is down; `trotline up -c {down.config}` starts it" in done.stderr
 
 
 # ---- status and top
