@@ -53,7 +53,8 @@ ask_batch(
 struct answer_page
 lookup_batch(struct admin *a, const char *id)
 {
-	return page_ask(a, ask_batch, id, "Not remembered: a batch is for the longest dedup_window");
+	return page_ask(
+		a, ask_batch, id, "Not remembered: a batch is for the longest dedup_window");
 }
 
 static struct answer_page

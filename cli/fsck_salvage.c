@@ -9,6 +9,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "lib/config/advice.h"
 #include "lib/ops/letter_view.h"
 #include "lib/store/letters.h"
 #include "lib/store/salvage.h"
@@ -78,6 +79,7 @@ fsck_salvage(const struct verb *verb, const struct config *cfg, const char *outp
 {
 	struct saving s = {.good = true};
 	struct error why = {""};
+	char up[ADVICE_BYTES], send[ADVICE_BYTES];
 	bool exists, good;
 
 	s.db = state_watch(cfg->data_dir, &exists, &why);
@@ -90,8 +92,9 @@ fsck_salvage(const struct verb *verb, const struct config *cfg, const char *outp
 	if (!good)
 		return cli_failed(verb, &why);
 	printf("saved %llu events in %s; %llu more were read that have ended\n"
-	       "Then: move %s/journal away, `trotline up`, `trotline send --batch %s`\n",
+	       "Then: move %s/journal away, %s, %s\n",
 		(unsigned long long)s.saved, output, (unsigned long long)s.ended, cfg->data_dir,
-		output);
+		advice(ADVICE_UP, NULL, cli_config, up),
+		advice(ADVICE_SEND_BATCH, output, cli_config, send));
 	return CLI_DONE;
 }

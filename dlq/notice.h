@@ -26,7 +26,7 @@ void notice_join(struct notice *n, const struct notice *more);
 struct notice_place {
 	const char *host, *data_dir;
 	const char *config; /* path of the configuration, or NULL */
-	uint64_t total; /* letters in the store */
+	uint64_t total;     /* letters in the store */
 };
 
 /* One JSON object and a newline, at most about 20 KiB, which the caller frees; NULL when memory is

@@ -5,18 +5,18 @@
 
 /* X(name, word, what to do). The first ones are found again and again while they last; from REMOVED on
  * they happen once, and what is open is then opened anew. */
-#define STORE_CAUSES(X)                                                                                                   \
-	X(TROUBLE, "in trouble", "its log tells more")                                                                    \
-	X(LOCKED, "locked",                                                                                               \
-		"another program holds it, such as a transaction in a sqlite3 shell: end that")                           \
-	X(MALFORMED, "malformed",                                                                                         \
+#define STORE_CAUSES(X)                                                                                                    \
+	X(TROUBLE, "in trouble", "its log tells more")                                                                     \
+	X(LOCKED, "locked",                                                                                                \
+		"another program holds it, such as a transaction in a sqlite3 shell: end that")                            \
+	X(MALFORMED, "malformed",                                                                                          \
 		"`trotline fsck` tells what is damaged: `trotline drain`, then put it back from a backup or move it away") \
-	X(FULL, "full", "make room on its disk, or raise its limit")                                                      \
-	X(IO, "I/O error", "its disk fails: the kernel's log tells more")                                                 \
-	X(READ_ONLY, "read-only", "mount its disk for writing, or mend its permissions")                                  \
-	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                   \
-	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                              \
-	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                            \
+	X(FULL, "full", "make room on its disk, or raise its limit")                                                       \
+	X(IO, "I/O error", "its disk fails: the kernel's log tells more")                                                  \
+	X(READ_ONLY, "read-only", "mount its disk for writing, or mend its permissions")                                   \
+	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                    \
+	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                               \
+	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                             \
 	X(CUT, "cut short", "`trotline fsck` tells what is left")
 
 #define STORE_CAUSE_ENUM(name, word, advice) CAUSE_##name,

@@ -17,6 +17,7 @@
 	X(LETTERS_EXPORT, "dlq export --output letters.jsonl")                                     \
 	X(LETTERS_EXPORT_EVENTS, "dlq export --events --output letters.json")                      \
 	X(LETTERS_SEND, "send --batch letters.json")                                               \
+	X(SEND_BATCH, "send --batch %s")                                                           \
 	X(UNREAD_OF, "unread list --source %s")                                                    \
 	X(UNREAD_EXPORT, "unread export")                                                          \
 	X(UNREAD_DROP, "unread drop --yes")

@@ -39,8 +39,8 @@ add(uint64_t seq, const char *type, const char *reason, uint64_t failed_at)
 static void
 text_is(const char *expected)
 {
-	char *text =
-		notice_text(&news, &(struct notice_place){"mail.example.com", "/srv/trotline", "/etc/t.yaml", 7});
+	char *text = notice_text(&news,
+		&(struct notice_place){"mail.example.com", "/srv/trotline", "/etc/t.yaml", 7});
 
 	cr_expect_str_eq(text, expected);
 	free(text);
