@@ -315,7 +315,7 @@ static int
 apply(struct journal *j, struct journal_change *c)
 {
 	struct journal_try last = {.reason = {"", 0}, .handler = {"", 0}};
-	struct slice frame;
+	struct slice frame = {NULL, 0};
 	int rc = find_owed(j, c->delivery, &c->received_ms, &frame);
 	enum death death;
 	bool tried;
