@@ -271,8 +271,8 @@ def on_small_volume(start, small_volume):
 def test_the_log_of_state_db_leaves_room_on_a_small_volume_and_a_full_one_heals(on_small_volume):
     pipeline = on_small_volume
     ids, most = [], 0
-    for _ in range(30):
-        ids += post_some(pipeline, 100)
+    for _ in range(25):
+        ids += post_all(pipeline, [event(pad="x" * 1000) for _ in range(100)])
         pipeline.wait_settled(len(ids))
         most = max(most, (pipeline.data / "state.db-wal").stat().st_size)
     assert most < 3 << 20, f"the log has taken {most} bytes"
