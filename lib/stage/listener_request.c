@@ -9,6 +9,16 @@
 #include "lib/base/log.h"
 #include "listener_private.h"
 
+/* A value may quote a stranger, who need not write ASCII. */
+static void
+add_header(struct MHD_Response *r, const char *name, char *value)
+{
+	for (char *at = value; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	MHD_add_response_header(r, name, value);
+}
+
 /* Puts `Name: value\n` lines on a response. */
 static void
 add_headers(struct MHD_Response *r, struct slice lines)
@@ -23,7 +33,7 @@ add_headers(struct MHD_Response *r, struct slice lines)
 			return;
 		snprintf(name, sizeof name, "%.*s", (int)(colon - lines.p), lines.p);
 		snprintf(value, sizeof value, "%.*s", (int)(end - colon - 2), colon + 2);
-		MHD_add_response_header(r, name, value);
+		add_header(r, name, value);
 		lines = (struct slice){end + 1, lines.n - (size_t)(end + 1 - lines.p)};
 	}
 }
@@ -37,7 +47,7 @@ add_coding(const struct connection *c, struct MHD_Response *r)
 	snprintf(detail, sizeof detail, "Content-Encoding: %.64s",
 		listener_header(&c->rq, MHD_HTTP_HEADER_CONTENT_ENCODING));
 	MHD_add_response_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity");
-	MHD_add_response_header(r, "X-Error-Detail", detail);
+	add_header(r, "X-Error-Detail", detail);
 }
 
 /* Hands an answer to the library. */

@@ -196,6 +196,12 @@ def test_a_packed_body_is_not_read_which_is_said(shared, coding, listener):
     assert headers["X-Error-Detail"] == f"Content-Encoding: {coding}"
 
 
+def test_what_is_quoted_in_a_header_is_ascii(shared):
+    request = post(extra=["Content-Encoding: gz\xffp\xe9", "Connection: close"])
+    (_, headers, _), = until_closed(shared.port, request)
+    assert headers["X-Error-Detail"] == "Content-Encoding: gz?p?"
+
+
 def test_a_packed_body_costs_no_connection(shared):
     body = gzip.compress(json.dumps(event()).encode())
     with shared.connect() as sock:
