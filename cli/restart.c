@@ -123,7 +123,7 @@ run(struct call *call)
 	struct live_stages live;
 	struct error why;
 	size_t n = 0;
-	pid_t now;
+	pid_t now = 0;
 
 	stages_find(call->cfg, &live);
 	if (live.n == 0)

@@ -67,7 +67,7 @@ struct tip {
 static struct tip
 tip(const struct report *r, enum advised which, const char *what)
 {
-	struct tip t;
+	struct tip t = {""};
 
 	advice(which, what, r->config, t.text);
 	return t;

@@ -10,7 +10,7 @@ guard_of(const struct stat *file)
 struct guard
 guard_at(const char *path, struct stat *file)
 {
-	struct stat own, *st = file ? file : &own;
+	struct stat own = {.st_size = 0}, *st = file ? file : &own;
 
 	if (stat(path, st) == 0)
 		return guard_of(st);
