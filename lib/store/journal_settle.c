@@ -258,7 +258,8 @@ keep_id(struct journal *j, struct journal_change *c, struct slice frame)
 {
 	if (!frame_text(frame.p, frame.n, "id", &c->id))
 		c->id = (struct slice){"", 0};
-	msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n);
+	if (c->id.n > 0)
+		msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n);
 }
 
 /* Is the event there for this taker? Then *received_ms says since when, and it is not 0. */
