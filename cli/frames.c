@@ -17,7 +17,8 @@ static const char *const kind_names[] = {
 static void
 print_schema(const struct frame_schema *schema)
 {
-	printf("%s (version %u)\n", schema->name, schema->version);
+	printf("%s\n  %-10s version of this frame: %u (unsigned integer)\n", schema->name, "v",
+		schema->version);
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct frame_field *f = &schema->fields[i];
 		char max[48] = "";
@@ -32,8 +33,8 @@ print_schema(const struct frame_schema *schema)
 int
 cli_frames(void)
 {
-	puts("Each frame is one msgpack map with the keys below, in any order, and `v`, the version.\n"
-	     "Earlier versions are read as well.");
+	puts("Each frame is one msgpack map with the keys below, in any order. Earlier versions are read as\n"
+	     "well.");
 	for (size_t i = 0; i < frame_schemas_count; i++) {
 		putchar('\n');
 		print_schema(frame_schemas[i]);
