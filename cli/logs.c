@@ -181,7 +181,8 @@ print_lines(struct logs *l, size_t most)
 {
 	const size_t from = most && l->count > most ? l->count - most : 0;
 
-	qsort(l->lines, l->count, sizeof *l->lines, compare_times);
+	if (l->count > 0)
+		qsort(l->lines, l->count, sizeof *l->lines, compare_times);
 	for (size_t i = 0; i < l->count; i++) {
 		const size_t n = strlen(l->lines[i].text);
 
