@@ -111,7 +111,7 @@ def test_our_own_trouble_is_told_so_that_the_sender_comes_again(start, senders):
 
 def test_a_certificate_that_is_not_to_be_had_is_our_trouble(senders, running):
     """SNS never repeats a message that was answered with a 4xx."""
-    done = senders.send("ses", "Bounce", config=running.config, check=False)
+    done = senders.send("ses", "Bounce", "--email", "jo@example.com", config=running.config, check=False)
     assert done.stdout.startswith("503 "), done.stdout
 
 

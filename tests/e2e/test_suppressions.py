@@ -164,5 +164,5 @@ def test_an_address_that_is_none_changes_nothing(pipeline):
     pipeline.post(event("email_bounced", email="x@example.com", message_id="m"))
     wait_for("a database", lambda: pipeline.rows("SELECT 1 FROM applied"))
     done = run(pipeline, "suppressions", "add", "not-an-address")
-    assert done.returncode == 1 and '"not-an-address" is no e-mail address' in done.stderr
+    assert done.returncode == 2 and '"not-an-address" is no e-mail address' in done.stderr
     assert listed(pipeline) == {}
