@@ -12,8 +12,6 @@
 
 enum { KEY_BYTES_MAX = 1024, FORM_ROOM = 3 };
 
-static const char CERT_URL[] =
-	"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-try-out.pem";
 static const char TOPIC[] = "arn:aws:sns:us-east-1:123456789012:ses-events";
 
 /* ---- texts in the zone ---- */
@@ -340,6 +338,21 @@ write_envelope(struct sealing *s, const struct sns_envelope *envelope)
 }
 
 /* With a key the envelope; without one raw delivery, which is not signed. */
+/* Where SNS has the certificates of the topic's region: the fourth part of its name. */
+static struct slice
+cert_url(struct slice topic, msgpack_zone *zone)
+{
+	struct slice region = topic;
+
+	for (int colons = 0; colons < 3 && region.n > 0; region.p++, region.n--)
+		colons += *region.p == ':';
+	for (size_t i = 0; i < region.n; i++)
+		if (region.p[i] == ':')
+			region.n = i;
+	return JOIN(zone, slice_of("https://sns."), region,
+		slice_of(".amazonaws.com/SimpleNotificationService-try-out.pem"));
+}
+
 static bool
 seal_ses(struct sealing *s, struct error *why)
 {
@@ -352,9 +365,9 @@ seal_ses(struct sealing *s, struct error *why)
 		.topic = slice_of(options->topics_count ? options->topics[0] : TOPIC),
 		.timestamp = s->iso,
 		.signature_version = slice_of("2"),
-		.cert_url = slice_of(CERT_URL),
 	};
 
+	envelope.cert_url = cert_url(envelope.topic, s->zone);
 	add(s, "x-amz-sns-message-type", envelope.type_name);
 	add(s, "x-amz-sns-message-id", s->id);
 	add(s, "x-amz-sns-topic-arn", envelope.topic);

@@ -10,7 +10,7 @@ SECRET = "secret-for-trying-out-0001"
 WHSEC = "whsec_c2VjcmV0LWZvci10cnlpbmctb3V0LTAwMDE="
 PASSWORD = "trotline:password-for-trying-out"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:mail-events"
-CERT_URL = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-try-out.pem"
+CERT_URL = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-try-out.pem"
 
 # name of the source: (provider, the rest of its block); sendgrid and postal get a key of their own
 BLOCKS = {

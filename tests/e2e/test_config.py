@@ -13,7 +13,8 @@ from pipeline import BIN, DEADLINE_S, PROCESSES, event, free_port, wait_for
 
 STAGES = {name + "opened" * name.endswith("-"): facts for name, facts in PROCESSES.items()}
 STORES = {"journal": "journal/data.mdb", "seen": "journal/dedup.idx", "letters": "dlq/", "state": "state.db",
-          "quarantine": "quarantine/", "unread": "unread/", "certs": "certs/"}
+          "quarantine": "quarantine/", "unread": "unread/", "certs": "certs/",
+          "history": "history/"}
 IN_FILE = "zebra-that-stands-in-the-file"
 IN_ENVIRONMENT = "giraffe-from-the-environment"
 
