@@ -235,9 +235,11 @@ no_source(const struct call *call, const char *name)
 const struct config_source *
 cli_source(const struct call *call, const char *name)
 {
-	const struct config_source *found =
-		name ? config_source_find(call->cfg, slice_of(name)) : &call->cfg->sources[0];
+	const struct config_source *found;
 
+	if (!name)
+		return &call->cfg->sources[0];
+	found = config_source_find(call->cfg, slice_of(name));
 	if (!found)
 		no_source(call, name);
 	return found;

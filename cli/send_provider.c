@@ -197,7 +197,7 @@ list_events(const struct sample_set *set)
 	return CLI_DONE;
 }
 
-static bool
+static void
 no_event(const struct sample_set *set, const char *provider, const char *event, struct error *why)
 {
 	struct near near = {.word = event};
@@ -205,8 +205,8 @@ no_event(const struct sample_set *set, const char *provider, const char *event, 
 
 	for (size_t i = 0; set && i < set->count; i++)
 		near_try(&near, set->list[i].name);
-	return error_set(why, "provider %s has no event \"%s\"%s; --events lists them", provider,
-		event, near_hint(&near, hint));
+	error_set(why, "provider %s has no event \"%s\"%s; --events lists them", provider, event,
+		near_hint(&near, hint));
 }
 
 static bool
@@ -226,11 +226,14 @@ prepare(struct making *m, const struct config *cfg, struct error *why)
 		return false;
 	m->set = sample_set_find(source->provider);
 	m->sample = m->set ? sample_find(m->set, event) : NULL;
-	if (!m->sample)
-		return no_event(m->set, source->provider, event, why);
-	if (harms(m->sample) && !ask->email && !ask->print)
-		return error_set(
-			why, "%s is against an address: say which with --email", m->sample->name);
+	if (!m->sample) {
+		no_event(m->set, source->provider, event, why);
+		return false;
+	}
+	if (harms(m->sample) && !ask->email && !ask->print) {
+		error_set(why, "%s is against an address: say which with --email", m->sample->name);
+		return false;
+	}
 	m->source = source_keys(source, why);
 	if (!m->source || (ask->key && !(m->key = seal_key_load(ask->key, why))))
 		return false;

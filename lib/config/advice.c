@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const words[ADVICE_COUNT] = {
-#define ADVICE_ROW(name, words) [ADVICE_##name] = words,
+#define ADVICE_ROW(name, text) [ADVICE_##name] = (text),
 	ADVICES(ADVICE_ROW)};
 
 /* One word of a command line. */

@@ -110,7 +110,8 @@ def memory(pid):
 @pytest.mark.parametrize("stage, holds", [(name, secrets) for name, (secrets, _) in STAGES.items()])
 def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
     file = folder / "trotline.yaml"
-    file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}") + "admin: {listen: off}\n")
+    file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}") + "admin: {listen: off}\n"
+                    + "history: {keep: 1d}\n")
     log = folder / "log"
     with open(log, "w") as stderr:
         process = subprocess.Popen(
