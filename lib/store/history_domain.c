@@ -71,7 +71,7 @@ slot_of(struct slice domain)
 static void
 fill_slots(void)
 {
-	for (uint8_t i = OTHER; i < CLASSES_N; i++)
+	for (unsigned i = OTHER; i < CLASSES_N; i++)
 		for (const char *at = classes[i].domains; *at; at += strspn(at, " ")) {
 			const struct slice domain = {at, strcspn(at, " ")};
 			const unsigned slot = slot_of(domain);

@@ -120,6 +120,8 @@ ask(struct history *h, struct chunk *c, struct error *why)
 			continue;
 		k->damaged = !ask_file(h, c, &k->name, why);
 	}
+	if (!h->open)
+		return true;
 	word = words_find(&h->open->words, WORD_JOURNAL, journal);
 	return !word || !h->open->facts.events || scan(c, h->open, word, why);
 }

@@ -283,8 +283,10 @@ write_rows(
 	struct roller *r, const struct segment *s, struct sums spans[ROLL_SPANS], struct error *why)
 {
 	uint32_t *known = calloc((size_t)s->words.n + 1, sizeof *known);
-	bool good = known || error_set(why, "out of memory");
+	bool good = true;
 
+	if (!known)
+		return error_set(why, "out of memory");
 	for (int span = 0; good && span < ROLL_SPANS; span++)
 		for (size_t i = 0; good && i < spans[span].n; i++)
 			good = translate(r, s, &spans[span].rows[i].key, known, why) &&

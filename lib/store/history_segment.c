@@ -18,8 +18,8 @@ enum { FORMAT = 1 };
 
 #define FACT_COLUMN(name) "," #name " INTEGER NOT NULL"
 #define FACT_NAME(name) "," #name
-#define FACT_COUNT(name) +1
-enum { FACTS_N = 0 SEGMENT_FACTS(FACT_COUNT) };
+#define FACT_NUMBER(name) FACT_##name,
+enum { SEGMENT_FACTS(FACT_NUMBER) FACTS_N };
 _Static_assert(sizeof(struct facts) == FACTS_N * sizeof(uint64_t), "facts are numbers alone");
 
 static const char *const texts[SEGMENT_SQL] = {
