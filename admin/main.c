@@ -123,7 +123,6 @@ on_body(void *arg, struct listener_request *rq, struct slice bytes)
 static enum guard_refusal
 check(struct admin *a, const struct listener_request *rq, enum route_kind kind, unsigned *wait_s)
 {
-	char address[LISTENER_ADDRESS_MAX];
 	const enum guard_refusal refusal = guard_check(
 		&a->guard, &(struct guard_request){
 				   .authorization = listener_header(rq, "Authorization"),
@@ -133,10 +132,10 @@ check(struct admin *a, const struct listener_request *rq, enum route_kind kind, 
 				   .shown = route_is_shown(kind),
 			   });
 
-	if (refusal != GUARD_WRONG_TOKEN)
-		return refusal;
-	listener_address(rq, address);
-	return tries_wrong(&a->tries, address, clock_mono_ms(), wait_s) ? GUARD_TRIES : refusal;
+	return refusal == GUARD_WRONG_TOKEN &&
+			       tries_wrong(&a->tries, listener_from(rq), clock_mono_ms(), wait_s)
+		       ? GUARD_TRIES
+		       : refusal;
 }
 
 static struct answer_page

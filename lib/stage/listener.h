@@ -16,6 +16,7 @@
 
 #include "head.h"
 #include "lib/base/error.h"
+#include "lib/base/peer.h"
 #include "lib/base/slice.h"
 #include "stage.h"
 
@@ -93,10 +94,10 @@ struct listener_answer {
 
 void listener_answer(struct listener_request *rq, const struct listener_answer *answer);
 
-/* Who asks: the address, and with its port (192.0.2.7:4711, [2001:db8::1]:4711); "" when it cannot be
- * told. */
-enum { LISTENER_ADDRESS_MAX = 46, LISTENER_PEER_MAX = LISTENER_ADDRESS_MAX + 8 };
-void listener_address(const struct listener_request *rq, char out[LISTENER_ADDRESS_MAX]);
+/* Who asks: the whole address; and in words, with its port (192.0.2.7:4711, [2001:db8::1]:4711), ""
+ * when it cannot be told. */
+enum { LISTENER_PEER_MAX = 54 };
+struct peer listener_from(const struct listener_request *rq);
 void listener_peer(const struct listener_request *rq, char out[LISTENER_PEER_MAX]);
 
 /* Within complete: the answer comes later. */

@@ -177,9 +177,7 @@ first_to_go(const struct connection *c, const struct peer *counted, enum crowd_w
 bool
 listener_admit(struct connection *c)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct peer whole = peer_of(info ? info->client_addr : NULL);
+	const struct peer whole = listener_from(&c->rq);
 	const struct peer counted = peer_counted(whole);
 	struct listener *l = c->listener;
 	struct connection *first;

@@ -255,48 +255,38 @@ listener_query(const struct listener_request *rq, const char *name)
 	return MHD_lookup_connection_value(c->mhd, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* The port; 0: the address cannot be told. */
-static unsigned
-peer_address(const struct listener_request *rq, char address[LISTENER_ADDRESS_MAX])
+static const struct sockaddr *
+address_of(const struct listener_request *rq)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		((const struct connection *)rq)->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *from = info ? info->client_addr : NULL;
-	const void *in = from;
 
-	address[0] = '\0';
-	if (from && from->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *six = in;
-
-		inet_ntop(AF_INET6, &six->sin6_addr, address, LISTENER_ADDRESS_MAX);
-		return ntohs(six->sin6_port);
-	}
-	if (from && from->sa_family == AF_INET) {
-		const struct sockaddr_in *four = in;
-
-		inet_ntop(AF_INET, &four->sin_addr, address, LISTENER_ADDRESS_MAX);
-		return ntohs(four->sin_port);
-	}
-	return 0;
+	return info ? info->client_addr : NULL;
 }
 
-void
-listener_address(const struct listener_request *rq, char out[LISTENER_ADDRESS_MAX])
+struct peer
+listener_from(const struct listener_request *rq)
 {
-	peer_address(rq, out);
+	return peer_of(address_of(rq));
 }
 
 void
 listener_peer(const struct listener_request *rq, char out[LISTENER_PEER_MAX])
 {
-	char address[LISTENER_ADDRESS_MAX];
-	const unsigned port = peer_address(rq, address);
-	const bool six = strchr(address, ':') != NULL;
+	const void *from = address_of(rq);
+	const struct sockaddr_in6 *six = from;
+	const struct sockaddr_in *four = from;
+	char text[INET6_ADDRSTRLEN];
 
 	out[0] = '\0';
-	if (address[0])
-		snprintf(out, LISTENER_PEER_MAX, "%s%s%s:%u", six ? "[" : "", address,
-			six ? "]" : "", port);
+	if (from && six->sin6_family == AF_INET6)
+		snprintf(out, LISTENER_PEER_MAX, "[%s]:%u",
+			inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof text),
+			ntohs(six->sin6_port));
+	else if (from && four->sin_family == AF_INET)
+		snprintf(out, LISTENER_PEER_MAX, "%s:%u",
+			inet_ntop(AF_INET, &four->sin_addr, text, sizeof text),
+			ntohs(four->sin_port));
 }
 
 struct search {

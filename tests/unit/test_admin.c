@@ -296,35 +296,57 @@ Test(admin_guard, a_name_that_somebody_has_pointed_here_is_refused)
 
 static struct tries tries;
 
+static bool
+wrong(const char *address, uint64_t now_ms, unsigned *wait_s)
+{
+	struct peer whole;
+
+	cr_assert(peer_read(slice_of(address), &whole), "%s", address);
+	return tries_wrong(&tries, whole, now_ms, wait_s);
+}
+
 Test(admin_tries, ten_at_once_and_then_one_in_six_seconds)
 {
 	unsigned wait_s = 0;
 	uint64_t now_ms = 1000;
 
 	for (int i = 0; i < TRIES_AT_ONCE; i++)
-		cr_expect_not(tries_wrong(&tries, "192.0.2.7", now_ms, &wait_s));
+		cr_expect_not(wrong("192.0.2.7", now_ms, &wait_s));
 	for (int i = 0; i < 300; i++)
-		cr_expect(tries_wrong(&tries, "192.0.2.7", now_ms, &wait_s));
+		cr_expect(wrong("192.0.2.7", now_ms, &wait_s));
 	cr_expect_eq(wait_s, TRIES_EACH_MS / 1000);
-	cr_expect_not(tries_wrong(&tries, "192.0.2.8", now_ms, &wait_s), "another address");
+	cr_expect_not(wrong("192.0.2.8", now_ms, &wait_s), "another address");
 	now_ms += TRIES_EACH_MS;
-	cr_expect_not(tries_wrong(&tries, "192.0.2.7", now_ms, &wait_s));
-	cr_expect(tries_wrong(&tries, "192.0.2.7", now_ms, &wait_s));
+	cr_expect_not(wrong("192.0.2.7", now_ms, &wait_s));
+	cr_expect(wrong("192.0.2.7", now_ms, &wait_s));
 	now_ms += (uint64_t)TRIES_AT_ONCE * TRIES_EACH_MS;
 	for (int i = 0; i < TRIES_AT_ONCE; i++)
-		cr_expect_not(tries_wrong(&tries, "192.0.2.7", now_ms, &wait_s), "all is forgiven");
+		cr_expect_not(wrong("192.0.2.7", now_ms, &wait_s), "all is forgiven");
+}
+
+Test(admin_tries, who_has_a_network_has_no_more_of_them)
+{
+	unsigned wait_s = 0, taken = 0;
+	char address[PEER_TEXT];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(address, sizeof address, "2001:db8:1:2::%x", i);
+		taken += !wrong(address, 1000, &wait_s);
+	}
+	cr_expect_eq(taken, TRIES_AT_ONCE);
+	cr_expect_not(wrong("2001:db8:1:3::1", 1000, &wait_s), "another network");
 }
 
 Test(admin_tries, of_too_many_addresses_those_go_that_can_be_missed)
 {
 	unsigned wait_s = 0;
-	char address[LISTENER_ADDRESS_MAX];
+	char address[PEER_TEXT];
 
 	for (int i = 0; i < TRIES_AT_ONCE; i++)
-		tries_wrong(&tries, "192.0.2.7", 1000, &wait_s);
+		wrong("192.0.2.7", 1000, &wait_s);
 	for (int i = 0; i < 10 * TRIES_ADDRESSES; i++) {
-		snprintf(address, sizeof address, "2001:db8::%x", i);
-		cr_expect_not(tries_wrong(&tries, address, 1000, &wait_s));
+		snprintf(address, sizeof address, "2001:db8:%x::1", i);
+		cr_expect_not(wrong(address, 1000, &wait_s));
 	}
-	cr_expect(tries_wrong(&tries, "192.0.2.7", 1000, &wait_s), "it is still known");
+	cr_expect(wrong("192.0.2.7", 1000, &wait_s), "it is still known");
 }
