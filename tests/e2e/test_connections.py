@@ -301,7 +301,9 @@ def test_below_its_share_no_connection_is_closed(start):
     socks = crowd(one, 63, HALF["a whole request"])
     for sock in socks:
         assert read_answer(sock).status == 200
-    time.sleep(0.5)
+    pages = set()  # each tells of the requests for those before it, and is made four times a second at most
+    wait_for("ingress has looked at them some times", lambda: pages.add(
+        get(one, "/metrics", source="127.0.0.2").body) or len(pages) > 2, 5)
     for sock in socks:
         sock.sendall(request_bytes(json.dumps(event()).encode()))
     assert [read_answer(sock).status for sock in socks] == [202] * len(socks)
