@@ -278,12 +278,13 @@ total(const struct slice *parts, size_t n)
 	return sum;
 }
 
-/* One after the other, or NULL when memory is short; the caller frees it. */
-static unsigned char *
-joined(const struct slice *parts, size_t n, size_t size)
+char *
+key_message(const struct slice *parts, size_t n, size_t *size)
 {
-	unsigned char *whole = malloc(size + 1), *to = whole;
+	char *whole, *to;
 
+	*size = total(parts, n);
+	whole = to = malloc(*size + 1);
 	for (size_t i = 0; whole && i < n; i++)
 		if (parts[i].n)
 			to = mempcpy(to, parts[i].p, parts[i].n);
@@ -294,14 +295,14 @@ joined(const struct slice *parts, size_t n, size_t size)
 static bool
 verify_whole(struct key *key, const struct slice *parts, size_t n, struct slice signature)
 {
-	const size_t size = total(parts, n);
-	unsigned char *copy = n == 1 ? NULL : joined(parts, n, size);
-	const unsigned char *whole = n == 1 ? (const unsigned char *)parts->p : copy;
+	size_t size = parts->n;
+	char *copy = n == 1 ? NULL : key_message(parts, n, &size);
+	const char *whole = n == 1 ? parts->p : copy;
 	const bool good =
 		whole && EVP_MD_CTX_reset(key->work) &&
 		EVP_DigestVerifyInit_ex(key->work, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
-		EVP_DigestVerify(key->work, (const unsigned char *)signature.p, signature.n, whole,
-			size) == 1;
+		EVP_DigestVerify(key->work, (const unsigned char *)signature.p, signature.n,
+			(const unsigned char *)whole, size) == 1;
 
 	free(copy);
 	return good;

@@ -50,6 +50,11 @@ bool key_mac_is(struct key *key, const struct slice *parts, size_t n, const stru
 bool key_verifies(struct key *key, enum digest digest, const struct slice *parts, size_t n,
 	struct slice signature);
 
+/* The parts one after the other, *size bytes, which the caller frees; NULL when memory is short. An
+ * ed25519 key needs its message so, and key_verifies puts more than one part together anew for each
+ * signature. */
+char *key_message(const struct slice *parts, size_t n, size_t *size);
+
 /* Is it a public key, for key_verifies? */
 bool key_is_public(const struct key *key);
 

@@ -129,19 +129,14 @@ static bool
 any_verifies(
 	struct provider_source *source, const struct slice parts[5], const struct signatures *list)
 {
-	struct slice whole = {NULL, 0};
-	char *copy;
+	size_t size;
+	char *whole = key_message(parts, 5, &size);
 	bool good = false;
 
-	for (size_t i = 0; i < 5; i++)
-		whole.n += parts[i].n;
-	whole.p = copy = malloc(whole.n);
-	for (size_t i = 0; copy && i < 5; i++)
-		if (parts[i].n)
-			copy = mempcpy(copy, parts[i].p, parts[i].n);
-	for (size_t i = 0; copy && i < list->v1a_count; i++)
-		good |= scheme_verifies(source, DIGEST_SHA256, &whole, 1, list->v1a[i]);
-	free((void *)(uintptr_t)whole.p);
+	for (size_t i = 0; whole && i < list->v1a_count; i++)
+		good |= scheme_verifies(
+			source, DIGEST_SHA256, &(struct slice){whole, size}, 1, list->v1a[i]);
+	free(whole);
 	return good;
 }
 

@@ -4,15 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-static struct slice
-trim(struct slice s)
-{
-	while (s.n > 0 && strchr(" \t\"", s.p[0]))
-		s = (struct slice){s.p + 1, s.n - 1};
-	while (s.n > 0 && strchr(" \t\"", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
+static const char BLANKS[] = " \t\""; /* and the quotes of RFC 7239 */
 
 /* Cuts off what stands before the mark. */
 static struct slice
@@ -23,7 +15,7 @@ cut(struct slice *rest, char mark)
 
 	*rest = end ? (struct slice){end + 1, rest->n - part.n - 1}
 		    : (struct slice){rest->p + rest->n, 0};
-	return trim(part);
+	return slice_trim(part, BLANKS);
 }
 
 /* `for=192.0.2.1;proto=https` */
@@ -34,7 +26,7 @@ address_of(struct slice element)
 		struct slice value = cut(&element, ';');
 
 		if (value.n > 4 && strncasecmp(value.p, "for=", 4) == 0)
-			return trim((struct slice){value.p + 4, value.n - 4});
+			return slice_trim((struct slice){value.p + 4, value.n - 4}, BLANKS);
 	}
 	return element;
 }
