@@ -7,7 +7,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
-#include "lib/stage/listener.h"
 #include "proto/providers.h"
 #include "refusals.h"
 
@@ -227,16 +226,13 @@ on_body(void *arg, struct listener_request *rq, struct slice bytes)
 static void
 answer_page(struct http *h, struct exchange *x, enum target_kind kind)
 {
-	struct listener_answer page = {.status = 200, .type = JSON};
+	struct listener_answer page = h->calls.page(h->calls.arg, kind);
 
-	page.body = h->calls.page(h->calls.arg, kind, &page.status);
 	if (!page.body) {
 		refuse_exchange(h, x, REFUSAL_MEMORY);
 		return;
 	}
 	page.n = strlen(page.body);
-	if (kind == TARGET_METRICS)
-		page.type = "text/plain; version=0.0.4; charset=utf-8";
 	answer(h, x->connection, &page);
 }
 

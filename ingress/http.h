@@ -11,6 +11,7 @@
 #include "exchange.h"
 #include "lib/base/error.h"
 #include "lib/config/config.h"
+#include "lib/stage/listener.h"
 #include "lib/stage/stage.h"
 #include "refusals.h"
 #include "target.h"
@@ -21,8 +22,9 @@ struct http_calls {
 	void *arg;
 	/* A whole request has come in and its connection is suspended. */
 	void (*request)(void *arg, struct exchange *x);
-	/* The page for TARGET_HEALTH, TARGET_METRICS or TARGET_READY: text for free(), or NULL. */
-	char *(*page)(void *arg, enum target_kind kind, unsigned *status);
+	/* The page for TARGET_HEALTH, TARGET_METRICS or TARGET_READY: its status, its type, and its text
+	 * for free(), or NULL. */
+	struct listener_answer (*page)(void *arg, enum target_kind kind);
 	/* Between two turns of HTTP; true: something came of it. */
 	bool (*between)(void *arg);
 };

@@ -224,15 +224,18 @@ on_new_stages(void *arg)
 	tap_feed_refresh(in->feed);
 }
 
-static char *
-page(void *arg, enum target_kind kind, unsigned *status)
+static struct listener_answer
+page(void *arg, enum target_kind kind)
 {
 	struct ingress *in = arg;
 	const enum board_page which = kind == TARGET_METRICS ? BOARD_METRICS
 				      : kind == TARGET_READY ? BOARD_READY
 							     : BOARD_HEALTH_SHOWN;
+	struct listener_answer answer = {.type = board_page_type(which)};
 
-	return board_page(in->board, which, in->st->metrics, clock_mono_ms(), status);
+	answer.body =
+		board_page(in->board, which, in->st->metrics, clock_mono_ms(), &answer.status);
+	return answer;
 }
 
 /* ---- life ---- */
