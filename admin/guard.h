@@ -16,8 +16,7 @@ struct guard {
 
 /* Reads the token: the file's first line, at least 16 characters; the file must be its owner's
  * alone (0600). file: the operator's, or NULL: DATA_DIR/admin.token, which is made when there is
- * none. loopback: of the listener. False with the cause,
- * and the guard as it was. */
+ * none. loopback: of the listener. False with the cause, and the guard as it was. */
 bool guard_load(struct guard *guard, const char *file, const char *data_dir, bool loopback,
 	struct error *why);
 

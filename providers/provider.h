@@ -214,8 +214,8 @@ void normals_expect(struct normals *out, size_t more, msgpack_zone *zone);
 struct normal *normals_add(struct normals *out, msgpack_zone *zone);
 
 /* Notes that an item was not taken, or not all of it. A body of which more than UNREAD_PARTS_MAX items
- * were not is noted as a whole instead, so that what it costs does not grow with their number. detail lives as long as the zone; one that is
- * longer than UNREAD_DETAIL_MAX is cut. */
+ * were not is noted as a whole instead, so that what it costs does not grow with their number. detail
+ * lives as long as the zone; one that is longer than UNREAD_DETAIL_MAX is cut. */
 void normals_unread(struct normals *out, msgpack_zone *zone, enum unread_reason reason, size_t item,
 	struct slice detail);
 

@@ -1,4 +1,4 @@
-/* board_private - what board.c and board_health.c share; nobody else includes it. */
+/* board_private - what the files of the board share; nobody else includes it. */
 #ifndef TROTLINE_BOARD_PRIVATE_H
 #define TROTLINE_BOARD_PRIVATE_H
 

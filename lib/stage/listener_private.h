@@ -1,5 +1,4 @@
-/* listener_private - what listener.c, listener_read.c and listener_request.c share; nobody else
- * includes it. */
+/* listener_private - what the files of the listener share; nobody else includes it. */
 #ifndef TROTLINE_STAGE_LISTENER_PRIVATE_H
 #define TROTLINE_STAGE_LISTENER_PRIVATE_H
 
