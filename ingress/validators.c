@@ -25,7 +25,7 @@ enum {
 /* What libzmq holds of what each validator was sent; it may let go of some when all else has ended. */
 static atomic_size_t held[CONFIG_PROCESSES_MAX];
 
-struct peer {
+struct validator {
 	struct validators *all;
 	zsock_t *requests;
 	zsock_t *monitor;    /* tells when it goes away */
@@ -50,7 +50,7 @@ struct validators {
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 	size_t count, next;
-	struct peer peers[CONFIG_PROCESSES_MAX];
+	struct validator peers[CONFIG_PROCESSES_MAX];
 };
 
 /* ---- who waits ---- */
@@ -167,7 +167,7 @@ on_landed(void *data, void *hint)
 
 /* The bundle becomes libzmq's, uncopied. */
 static bool
-send_bundle(struct validators *v, const struct peer *peer)
+send_bundle(struct validators *v, const struct validator *peer)
 {
 	struct flight *flight = malloc(sizeof *flight);
 	const size_t n = v->out.size;
@@ -197,7 +197,7 @@ has_room(const struct validators *v, size_t i)
 }
 
 static bool
-comes_before(const struct peer *a, const struct peer *b, uint64_t now_ms)
+comes_before(const struct validator *a, const struct validator *b, uint64_t now_ms)
 {
 	const bool a_shunned = now_ms < a->shun_ms, b_shunned = now_ms < b->shun_ms;
 
@@ -205,11 +205,11 @@ comes_before(const struct peer *a, const struct peer *b, uint64_t now_ms)
 }
 
 /* The one with the least to do, in turns; NULL: none has room. */
-static struct peer *
+static struct validator *
 pick(struct validators *v)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	struct peer *best = NULL;
+	struct validator *best = NULL;
 
 	for (size_t n = 0; n < v->count; n++) {
 		const size_t i = (v->next + n) % v->count;
@@ -222,7 +222,7 @@ pick(struct validators *v)
 }
 
 static void
-was_asked(const struct validators *v, struct peer *peer, struct exchange *x)
+was_asked(const struct validators *v, struct validator *peer, struct exchange *x)
 {
 	if (peer->asked++ == 0)
 		peer->heard_ms = clock_mono_ms();
@@ -232,7 +232,7 @@ was_asked(const struct validators *v, struct peer *peer, struct exchange *x)
 }
 
 static void
-is_over(struct peer *peer, const struct exchange *x)
+is_over(struct validator *peer, const struct exchange *x)
 {
 	peer->asked--;
 	peer->bytes -= cost(x);
@@ -242,7 +242,7 @@ void
 validators_send(struct validators *v)
 {
 	struct exchange *list[BUNDLE_MAX];
-	struct peer *peer;
+	struct validator *peer;
 
 	while (v->waiting > 0 && (peer = pick(v)) != NULL) {
 		const size_t n = pack_bundle(v, list);
@@ -260,7 +260,7 @@ validators_send(struct validators *v)
 void
 validators_let_go(struct validators *v, struct exchange *x, bool answered)
 {
-	struct peer *peer = &v->peers[x->peer];
+	struct validator *peer = &v->peers[x->peer];
 
 	if (x->state == EXCHANGE_UNSENT) {
 		leave_queue(v, x);
@@ -278,7 +278,7 @@ validators_let_go(struct validators *v, struct exchange *x, bool answered)
 /* What a validator has not answered is sent once more, to it or to others. They know one that they
  * have committed by its number. */
 static void
-ask_again(struct validators *v, struct peer *peer)
+ask_again(struct validators *v, struct validator *peer)
 {
 	for (size_t i = 0; peer->asked > 0 && i < exchanges_places(v->table); i++) {
 		struct exchange *x = exchange_place(v->table, i);
@@ -297,7 +297,7 @@ ask_again(struct validators *v, struct peer *peer)
 static void
 on_monitor(void *arg)
 {
-	struct peer *peer = arg;
+	struct validator *peer = arg;
 	zmsg_t *msg = zmsg_recv(peer->monitor);
 
 	zmsg_destroy(&msg);
@@ -306,14 +306,14 @@ on_monitor(void *arg)
 }
 
 static bool
-is_silent(const struct validators *v, const struct peer *peer, uint64_t now_ms)
+is_silent(const struct validators *v, const struct validator *peer, uint64_t now_ms)
 {
 	return peer->asked > 0 &&
 	       now_ms > peer->heard_ms + v->st->cfg->limits.answer_timeout_ms / 3;
 }
 
 static bool
-others_answer(const struct validators *v, const struct peer *peer, uint64_t now_ms)
+others_answer(const struct validators *v, const struct validator *peer, uint64_t now_ms)
 {
 	bool any = false;
 
@@ -327,7 +327,7 @@ void
 validators_tick(struct validators *v, uint64_t now_ms)
 {
 	for (size_t i = 0; i < v->count; i++) {
-		struct peer *peer = &v->peers[i];
+		struct validator *peer = &v->peers[i];
 		const bool again = peer->ask_again_ms && now_ms >= peer->ask_again_ms;
 		const bool silent = is_silent(v, peer, now_ms) && others_answer(v, peer, now_ms);
 
@@ -344,7 +344,7 @@ validators_tick(struct validators *v, uint64_t now_ms)
 /* ---- life ---- */
 
 static bool
-watch(struct peer *peer, struct error *why)
+watch(struct validator *peer, struct error *why)
 {
 	char at[64];
 
@@ -362,7 +362,7 @@ watch(struct peer *peer, struct error *why)
 static bool
 open_peer(struct validators *v, struct error *why)
 {
-	struct peer *peer = &v->peers[v->count];
+	struct validator *peer = &v->peers[v->count];
 	char name[24];
 
 	snprintf(name, sizeof name, "%zu", v->count++);
@@ -401,7 +401,7 @@ validators_destroy(struct validators **v_p)
 	if (!v)
 		return;
 	for (size_t i = 0; i < v->count; i++) {
-		struct peer *peer = &v->peers[i];
+		struct validator *peer = &v->peers[i];
 
 		if (peer->requests)
 			zmq_socket_monitor(zsock_resolve(peer->requests), NULL, 0);
