@@ -58,6 +58,8 @@ page_unfound(enum ops_found found, const char *missing, const struct error *why)
 {
 	if (found == OPS_NOT_FOUND)
 		return page_error(404, missing ? missing : why->text);
+	if (found == OPS_WRONG)
+		return page_error(400, why->text);
 	return page_error(503, why->text);
 }
 

@@ -28,7 +28,7 @@ struct answer_page page_error(unsigned status, const char *text);
 /* Text of an object; 503 when memory is short. */
 struct answer_page page_object(unsigned status, const msgpack_object *object);
 
-/* What is not there: 404 with the text; or trouble: 503 with the cause. */
+/* What is not there: 404 with the text; what means nothing: 400, and trouble: 503, with the cause. */
 struct answer_page page_unfound(enum ops_found found, const char *missing, const struct error *why);
 
 /* A question to the stores, which are open: its object in the zone. */

@@ -71,6 +71,7 @@ tell(struct admin *a, const struct question *asked, msgpack_zone *zone, struct t
 		t->answer.body = slice_of("{\"error\":\"Not found\"}");
 		break;
 	case OPS_TROUBLE:
+	case OPS_WRONG:
 		tell_trouble(t);
 		break;
 	}

@@ -88,12 +88,15 @@ check(struct call *call)
 	struct history_request *rq = call->options;
 	struct error why = {""};
 
+	if (call->rest.n && rq->email)
+		return cli_wrong_use(call->verb, "two addresses: one is enough");
 	if (call->rest.n)
-		return cli_wrong_use(call->verb, "\"%s\": an address goes with --email",
-			call->rest.list[0]);
+		rq->email = call->rest.list[0];
 	if (!!rq->email + !!rq->message + !!rq->id > 1)
 		return cli_wrong_use(call->verb, "--email, --message and --id exclude each other");
-	return take(rq, &why) ? -1 : cli_wrong_use(call->verb, "%s", why.text);
+	if (!take(rq, &why) || !history_filter_check(&rq->ask.filter, &why))
+		return cli_wrong_use(call->verb, "%s", why.text);
+	return -1;
 }
 
 /* ---- what is shown ---- */
@@ -139,13 +142,15 @@ run(struct call *call)
 	char cursor[HISTORY_CURSOR_ROOM];
 	struct error why = {""};
 	struct history_view *view = history_look_open(call->cfg, &why);
-	bool good;
+	enum ops_found found;
 
 	if (!view)
 		return cli_failed(call->verb, &why);
-	good = history_look_each(view, &rq->ask, show_one, rq, cursor, &why);
+	found = history_look_each(view, &rq->ask, show_one, rq, cursor, &why);
 	history_view_close(&view);
-	if (!good)
+	if (found == OPS_WRONG)
+		return cli_wrong_use(call->verb, "%s", why.text);
+	if (found != OPS_FOUND)
 		return cli_failed(call->verb, &why);
 	if (rq->shown == 0 && !rq->json)
 		fputs("no event\n", stderr);
@@ -156,6 +161,7 @@ run(struct call *call)
 
 const struct verb verb_history = {
 	.name = "history",
+	.arguments = "[ADDRESS]",
 	.summary = "Find events that were accepted, the newest first",
 	.details =
 		"An address is found in any case of its letters; `-` reads it from stdin. A message is what its\n"
@@ -185,7 +191,8 @@ const struct verb verb_history = {
 				FLAG_AT(history_request, limit)},
 			{"cursor", 0, FLAG_TEXT, "CURSOR", "go on where the page before ended",
 				FLAG_AT(history_request, cursor)},
-			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line, with its data",
+			{"json", 0, FLAG_SWITCH, NULL,
+				"print JSON, one object a line, with its data",
 				FLAG_AT(history_request, json)},
 			{.name = NULL},
 		},

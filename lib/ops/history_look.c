@@ -94,24 +94,27 @@ walk(struct history_view *view, const struct history_query *q, struct walk *w, u
 	return true;
 }
 
-bool
-history_look_each(struct history_view *view, const struct history_ask *ask,
-	history_look_visit *fn, void *arg, char cursor[HISTORY_CURSOR_ROOM], struct error *why)
+enum ops_found
+history_look_each(struct history_view *view, const struct history_ask *ask, history_look_visit *fn,
+	void *arg, char cursor[HISTORY_CURSOR_ROOM], struct error *why)
 {
 	struct walk w = {.ask = ask, .fn = fn, .arg = arg, .go_on = true, .why = why};
 	struct history_query *q = history_query(view, &ask->filter, why);
-	bool complete = false, good;
+	enum ops_found found = OPS_FOUND;
+	bool complete = false;
 	uint64_t pos = 0;
 
 	*cursor = 0;
-	if (!q)
-		return false;
+	if (!q || (ask->cursor && !history_resume(q, slice_of(ask->cursor), &pos, why))) {
+		history_query_free(&q);
+		return OPS_WRONG;
+	}
 	msgpack_zone_init(&w.zone, ZONE_BYTES);
-	good = !ask->cursor || history_resume(q, slice_of(ask->cursor), &pos, why);
-	good = good && walk(view, q, &w, &pos, &complete);
-	if (good && !complete)
+	if (!walk(view, q, &w, &pos, &complete))
+		found = OPS_TROUBLE;
+	else if (!complete)
 		history_cursor(q, pos, cursor);
 	msgpack_zone_destroy(&w.zone);
 	history_query_free(&q);
-	return good;
+	return found;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "found.h"
 #include "lib/base/error.h"
 #include "lib/config/config.h"
 #include "lib/store/history.h"
@@ -31,8 +32,8 @@ struct history_ask {
 typedef bool history_look_visit(void *arg, const msgpack_object *event);
 
 /* Goes on until the limit is reached or all has been seen. cursor: where the next page begins, or "".
- * False with the cause: what was asked means nothing, or it cannot be read. */
-bool history_look_each(struct history_view *view, const struct history_ask *ask,
+ * OPS_FOUND, also when there is none; OPS_WRONG or OPS_TROUBLE with the cause. */
+enum ops_found history_look_each(struct history_view *view, const struct history_ask *ask,
 	history_look_visit *fn, void *arg, char cursor[HISTORY_CURSOR_ROOM], struct error *why);
 
 #endif

@@ -234,6 +234,7 @@ take_away(struct state *db, const struct roster_change *c, struct slice email, s
 
 	switch (roster_find(db, c->address, c->now_ms, &entry, &active, why)) {
 	case OPS_TROUBLE:
+	case OPS_WRONG:
 		return ROSTER_FAILED;
 	case OPS_NOT_FOUND:
 		return ROSTER_AS_IT_WAS;

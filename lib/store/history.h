@@ -125,8 +125,11 @@ struct history_filter {
 
 struct history_query;
 
-/* NULL with the cause, in words for who asked: what is no address, a time before its beginning, a
- * text that is longer than any of its kind. Its texts are copied. */
+/* False with the cause, in words for who asked: what is no address, a time before its beginning, a
+ * text that is longer than any of its kind. */
+bool history_filter_check(const struct history_filter *filter, struct error *why);
+
+/* NULL with the cause: the same, or memory is short. Its texts are copied. */
 struct history_query *history_query(
 	struct history_view *v, const struct history_filter *filter, struct error *why);
 void history_query_free(struct history_query **q);

@@ -39,6 +39,19 @@ check(const struct history_filter *f, struct error *why)
 		       error_set(why, "the end of the time asked for is not after its beginning"));
 }
 
+bool
+history_filter_check(const struct history_filter *filter, struct error *why)
+{
+	char lower[ADDRESS_MAX];
+	struct slice bare;
+	struct error cause;
+
+	if (!check(filter, why))
+		return false;
+	return !filter->email.p || address_read(filter->email, lower, &bare, &cause) ||
+	       error_set(why, "the address %s", cause.text);
+}
+
 /* The address in lower case, in place. */
 static bool
 fold_address(struct history_filter *f, struct error *why)
