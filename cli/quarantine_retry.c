@@ -27,7 +27,7 @@ struct second_try {
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* made at the first need */
 	msgpack_zone zone;
 	uint64_t tried, accepted;
-	bool stopped;
+	bool stopped, unanswered;
 	struct error why; /* of the one in hand, or why all stops */
 };
 
@@ -116,7 +116,7 @@ post(struct second_try *r, const struct request *rq)
 	bool ok = url != NULL;
 
 	if (ok && !http_post_as_is(r->http, url, rq->body, &rq->headers, &answer, &r->why)) {
-		r->stopped = true;
+		r->stopped = r->unanswered = true;
 		ok = false;
 	} else if (ok && answer.status / 100 != 2) {
 		ok = error_set(&r->why, "the front door answered %ld %.*s", answer.status,
@@ -168,6 +168,8 @@ retry_one(void *arg, const struct quarantined *item)
 static int
 result(const struct second_try *r, bool ok)
 {
+	if (!ok && r->unanswered)
+		return cli_no_answer(r->call->verb, r->call->cfg, &r->why);
 	if (!ok)
 		return cli_failed(r->call->verb, &r->why);
 	if (r->tried == 0 && (!r->call->quarantine || r->named))

@@ -1,6 +1,8 @@
 /* sample - see sample.h. Pure. */
 #include "sample.h"
 
+#include <ctype.h>
+
 #include "lib/base/field.h"
 
 static const char NONE[] = "@none";
@@ -28,11 +30,28 @@ is_of_type(const struct sample_event *sample, const char *event)
 	       strncmp(type + skip, event, n - skip) == 0;
 }
 
+/* The same letters; a blank, - and _ are one, and case is none. */
+static bool
+is_named(const char *name, const char *event)
+{
+	for (; *name && *event; name++, event++) {
+		const char a = strchr(" -", *name) ? '_' : *name,
+			   b = strchr(" -", *event) ? '_' : *event;
+
+		if (tolower((unsigned char)a) != tolower((unsigned char)b))
+			return false;
+	}
+	return *name == *event;
+}
+
 const struct sample_event *
 sample_find(const struct sample_set *set, const char *event)
 {
 	for (size_t i = 0; i < set->count; i++)
 		if (strcmp(set->list[i].name, event) == 0)
+			return &set->list[i];
+	for (size_t i = 0; i < set->count; i++)
+		if (is_named(set->list[i].name, event))
 			return &set->list[i];
 	for (size_t i = 0; i < set->count; i++)
 		if (is_of_type(&set->list[i], event))

@@ -10,7 +10,9 @@
 #include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/near.h"
 #include "lib/base/timestamp.h"
+#include "proto/types.h"
 #include "send_provider.h"
 
 enum { BODY_MAX = 256 << 20, REQUEST_TIMEOUT_MS = 60000 };
@@ -104,6 +106,22 @@ post_all(struct send *s, const char *url, struct error *why)
 	return true;
 }
 
+/* It may be one of the sender's own; but it may be a slip. */
+static void
+warn_of_type(const struct call *call, const char *type)
+{
+	struct near near = {.word = type};
+	char hint[NEAR_BYTES];
+
+	if (event_type_find(slice_of(type)))
+		return;
+	for (size_t i = 0; i < event_types_count; i++)
+		near_try(&near, event_types[i].name);
+	if (near.best && config_route(call->cfg, slice_of(type)) == call->cfg->handler_unknown)
+		fprintf(stderr, "trotline send: note: \"%s\" goes to the handler unknown%s\n", type,
+			near_hint(&near, hint));
+}
+
 static int
 send_native(struct call *call)
 {
@@ -115,6 +133,8 @@ send_native(struct call *call)
 	s->to = cli_source(call, s->source);
 	if (!s->to)
 		return CLI_USAGE;
+	if (!s->file && !s->batch)
+		warn_of_type(call, s->type);
 	url = s->url ? strdup(s->url)
 		     : http_url(call->cfg, "/webhooks/", s->to->name, s->batch ? "/batch" : "");
 	s->http = http_new(REQUEST_TIMEOUT_MS, &why);

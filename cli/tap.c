@@ -29,6 +29,7 @@ static const struct tap_kind kinds[] = {
 	{"verdict", &verdict_schema, "stats.retrier"},
 	{"advice", &advice_schema, "stats.retrier"},
 	{"stats", &stats_schema, "stats."},
+	{"refused", &refused_schema, "stats.validator"},
 };
 
 struct tapping {
@@ -70,9 +71,11 @@ find_kind(const char *name)
 static bool
 wanted(const struct tapping *t, const union any_frame *frame)
 {
-	const struct slice email = frame->event.email;
+	const bool refused = t->kind->schema == &refused_schema;
+	const struct slice source = refused ? frame->refused.source : frame->event.source;
+	const struct slice email = refused ? (struct slice){NULL, 0} : frame->event.email;
 
-	return (!t->source || slice_is(frame->event.source, t->source)) &&
+	return (!t->source || slice_is(source, t->source)) &&
 	       (!t->email || (email.n == strlen(t->email) &&
 				     strncasecmp(email.p, t->email, email.n) == 0));
 }
@@ -192,7 +195,8 @@ no_kind(const struct verb *verb, const char *kind)
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		near_try(&near, kinds[i].name);
-	return cli_wrong_use(verb, "--kind is event, verdict, advice or stats, not \"%s\"%s", kind,
+	return cli_wrong_use(verb,
+		"--kind is event, verdict, advice or stats, or refused, not \"%s\"%s", kind,
 		near_hint(&near, hint));
 }
 
@@ -209,7 +213,9 @@ check(struct call *call)
 	t->kind = find_kind(kind);
 	if (!t->kind)
 		return no_kind(verb, kind);
-	if ((t->type || t->source || t->email) && strcmp(kind, "event") != 0)
+	if (t->source && !t->type && !t->email && strcmp(kind, "refused") == 0)
+		detail = NULL;
+	else if ((t->type || t->source || t->email) && strcmp(kind, "event") != 0)
 		return cli_wrong_use(
 			verb, t->email ? "--email goes with --kind event only"
 				       : "--type and --source go with --kind event only");
@@ -234,7 +240,8 @@ const struct verb verb_tap = {
 	.details =
 		"Says `connected` on stderr once it hears the pipeline. For watching only: a tap that does\n"
 		"not keep up misses lines, and nobody waits for it. SIGINT, SIGTERM or a closed pipe ends it.\n"
-		"Exits 3 when the pipeline is down.\n",
+		"--kind refused shows requests and events that were refused, 50 a second at most: at which\n"
+		"step, and what was expected there. Exits 3 when the pipeline is down.\n",
 	.flags =
 		(const struct flag[]){
 			{"type", 't', FLAG_TEXT, "TYPE", "only events of this type",
@@ -248,7 +255,7 @@ const struct verb verb_tap = {
 			{"stage", 0, FLAG_TEXT, "STAGE", "figures of this stage",
 				FLAG_AT(tapping, stage)},
 			{"kind", 'k', FLAG_TEXT, "KIND",
-				"event (as routed), verdict, advice or stats",
+				"event (as routed), verdict, advice, stats, refused",
 				FLAG_AT(tapping, kind_name)},
 			{"count", 'n', FLAG_NUMBER, "N", "end after so many lines",
 				FLAG_AT(tapping, left)},

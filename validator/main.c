@@ -19,6 +19,7 @@
 #include "notices.h"
 #include "onward.h"
 #include "providers/source_keys.h"
+#include "refused.h"
 #include "remains.h"
 #include "replies.h"
 #include "report.h"
@@ -46,6 +47,7 @@ struct validator {
 	struct intake in;
 	struct replies replies;
 	struct onward onward;
+	struct refused_feed refused;
 	struct job jobs[GROUP_MAX];
 	struct job *group[GROUP_MAX];
 	size_t made; /* jobs that were ever in use */
@@ -128,6 +130,7 @@ static void
 validator_destroy(struct validator *v)
 {
 	onward_close(&v->onward);
+	refused_close(&v->refused);
 	replies_close(&v->replies);
 	intake_close(&v->in);
 	for (size_t i = 0; i < v->made; i++)
@@ -328,6 +331,7 @@ handle_group(struct validator *v)
 	for (size_t i = 0; i < v->count; i++) {
 		onward_take(&v->onward, &v->jobs[i], v->frames.data);
 		report_job(m, v->notices, v->st->cfg, &v->jobs[i]);
+		refused_tell(&v->refused, v->st->tap, &v->jobs[i], now_ms);
 	}
 	onward_go_in_time(&v->onward);
 	shrink(&v->frames);

@@ -166,7 +166,7 @@ def test_retry_without_a_pipeline_keeps_all_and_says_so(start):
     pipeline["ingress"].stop()
     pipeline.write_config({"sources": sources(mailersend=OTHER)})
     run = quarantine(pipeline, "retry")
-    assert run.returncode == 1 and "trotline quarantine: http://" in run.stderr, run.stderr
+    assert run.returncode == 3 and "trotline quarantine: http://" in run.stderr, run.stderr
     assert len(listed(pipeline)) == 1
 
 

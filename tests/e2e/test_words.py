@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 from pipeline import BIN, REPO, SECRET, Pipeline, event, free_port, wait_for
@@ -399,3 +400,66 @@ def test_only_what_comes_back_is_ended(pipeline, folder):
     assert done.returncode == 1 and "is no child of supervisord" in done.stderr
     assert pipeline["router"].runs()
     assert call("restart", "router", "-c", write(folder)).returncode == 3
+
+
+def test_tap_shows_what_was_refused_with_the_step_that_failed(pipeline):
+    tap = subprocess.Popen([TROTLINE, "tap", "-c", pipeline.config, "--kind", "refused", "--count", "3"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tap.stderr.readline() == "connected\n"
+    with pipeline.client() as client:
+        assert client.post_bytes(b"{}", signature="sha256=00").status == 401
+        assert client.post_bytes(b"{").status == 400
+        assert client.post(event(event_id="old", timestamp=1700000000)).status == 400
+        assert client.post(event()).status == 202
+    out, _ = tap.communicate(timeout=30)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["step"], row["status"]) for row in rows] == [("signature", 401), ("json", 400), ("too_old", 400)]
+    assert all(row["source"] == "email" and row["reason"] for row in rows)
+    assert rows[2]["id"] == "old" and SECRET not in out
+
+
+def test_a_flood_of_refusals_is_shown_in_part_and_counted(pipeline):
+    tap = subprocess.Popen([TROTLINE, "tap", "-c", pipeline.config, "--kind", "refused"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tap.stderr.readline() == "connected\n"
+    with pipeline.client() as client:
+        for _ in range(300):
+            assert client.post_bytes(b"{}", signature="sha256=00").status == 401
+        time.sleep(1.1)  # the next second's
+        assert client.post_bytes(b"{}", signature="sha256=01").status == 401
+    shown, counted = 0, 0
+    while shown + counted < 301:
+        counted += json.loads(tap.stdout.readline())["left_out"]
+        shown += 1
+    tap.terminate()
+    tap.communicate(timeout=30)
+    assert shown + counted == 301
+
+
+def test_what_may_follow_a_flag_is_completed(pipeline):
+    env = {"TROTLINE_CONFIG": str(pipeline.config), "TROTLINE_SECRET": SECRET}
+
+    def values(verb, flag):
+        return call("completion", "bash", "--", verb, flag, env=env).stdout.split()
+
+    assert "email_bounced" in values("send", "--type") and "email_bounced" in values("tap", "-t")
+    assert "sendgrid" in values("verify", "--provider")
+    assert values("tap", "--source") == ["email"]
+    assert values("tap", "--kind") == ["event", "verdict", "advice", "stats", "refused"]
+    assert {"validator", "handler-opened"} <= set(values("restart", "restart"))
+    assert call("completion", "bash", "--", "event", "--json").returncode == 1
+    script = (f"PATH={TROTLINE.parent}:$PATH; source <(trotline completion bash); COMP_WORDS=(trotline tap --kind re); "
+              "COMP_CWORD=3; _trotline trotline; printf '%s\\n' \"${COMPREPLY[@]}\"")
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split() == ["refused"]
+
+
+def test_a_type_that_is_nearly_one_of_ours_is_noted(pipeline):
+    done = run(pipeline, "send", "--type", "email_opend")
+    assert done.returncode == 0 and 'did you mean "email_opened"?' in done.stderr
+    assert run(pipeline, "send", "--type", "order_paid").stderr == ""
+
+
+def test_an_event_of_a_provider_may_be_written_with_blanks(folder):
+    path = write(folder, sources="  - {name: p, provider: mailgun, secrets: [sixteen-characters-or-more]}\n")
+    done = call("send", "--provider", "mailgun", "--event", "Failed temporary", "--print", "-c", path)
+    assert done.returncode == 0 and "452 4.2.2" in done.stdout, done
