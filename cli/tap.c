@@ -76,7 +76,7 @@ wanted(const struct tapping *t, const union any_frame *frame)
 	const struct slice email = refused ? (struct slice){NULL, 0} : frame->event.email;
 
 	return (!t->source || slice_is(source, t->source)) &&
-	       (!t->email || (email.n == strlen(t->email) &&
+	       (!t->email || (email.p && email.n == strlen(t->email) &&
 				     strncasecmp(email.p, t->email, email.n) == 0));
 }
 
