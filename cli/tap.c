@@ -21,15 +21,16 @@ enum { REFRESH_MS = 500, SILENCE_MS = 5000 };
 struct tap_kind {
 	const char *name;
 	const struct frame_schema *schema;
-	const char *heartbeat; /* topic whose first message proves that the feed is connected */
+	/* topics whose first messages prove that the feed is connected; the second may be NULL */
+	const char *heartbeats[2];
 };
 
 static const struct tap_kind kinds[] = {
-	{"event", &event_schema, "stats.router"},
-	{"verdict", &verdict_schema, "stats.retrier"},
-	{"advice", &advice_schema, "stats.retrier"},
-	{"stats", &stats_schema, "stats."},
-	{"refused", &refused_schema, "stats.validator"},
+	{"event", &event_schema, {"stats.router"}},
+	{"verdict", &verdict_schema, {"stats.retrier"}},
+	{"advice", &advice_schema, {"stats.retrier"}},
+	{"stats", &stats_schema, {"stats."}},
+	{"refused", &refused_schema, {"stats.validator", "stats.ingress"}},
 };
 
 struct tapping {
@@ -43,7 +44,7 @@ struct tapping {
 	bool json;
 	struct tap_feed *feed;
 	zsock_t *sock;
-	bool heard;                   /* a heartbeat has come */
+	bool heard[2];                /* that heartbeat has come, or there is none */
 	uint64_t refresh_at, warn_at; /* CLOCK_MONOTONIC ms; UINT64_MAX: never again */
 	msgpack_zone zone;
 };
@@ -100,15 +101,22 @@ print_frame(struct tapping *t, const void *bytes, size_t n)
 	msgpack_zone_clear(&t->zone);
 }
 
-/* The first sign of life: from here on every frame that is published comes. */
+/* Is it a first sign of life? After the last of them every frame that is published comes. */
 static void
-on_heartbeat(struct tapping *t)
+note_heartbeat(struct tapping *t, struct slice topic)
 {
-	t->heard = true;
-	t->warn_at = UINT64_MAX;
-	if (strcmp(t->kind->name, "stats") != 0)
-		zsock_set_unsubscribe(t->sock, t->kind->heartbeat);
-	fputs("connected\n", stderr);
+	const bool before = t->heard[0] && t->heard[1];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (t->heard[i] || !slice_starts(topic, t->kind->heartbeats[i]))
+			continue;
+		t->heard[i] = true;
+		t->warn_at = UINT64_MAX;
+		if (strcmp(t->kind->name, "stats") != 0)
+			zsock_set_unsubscribe(t->sock, t->kind->heartbeats[i]);
+	}
+	if (!before && t->heard[0] && t->heard[1])
+		fputs("connected\n", stderr);
 }
 
 /* One message of two parts, topic and frame. */
@@ -121,8 +129,8 @@ take_message(struct tapping *t)
 
 	if (body)
 		topic = (struct slice){(const char *)zframe_data(head), zframe_size(head)};
-	if (topic.p && !t->heard && slice_starts(topic, t->kind->heartbeat))
-		on_heartbeat(t);
+	if (topic.p)
+		note_heartbeat(t, topic);
 	if (topic.p && (t->exact ? slice_is(topic, t->topic) : slice_starts(topic, t->topic)))
 		print_frame(t, zframe_data(body), zframe_size(body));
 	zframe_destroy(&head);
@@ -177,7 +185,11 @@ tap(const struct verb *verb, const struct config *cfg, struct tapping *t)
 	if (!t->feed)
 		return cli_failed(verb, &why);
 	t->sock = tap_feed_sock(t->feed);
-	zsock_set_subscribe(t->sock, t->kind->heartbeat);
+	for (size_t i = 0; i < 2; i++) {
+		t->heard[i] = !t->kind->heartbeats[i];
+		if (!t->heard[i])
+			zsock_set_subscribe(t->sock, t->kind->heartbeats[i]);
+	}
 	t->warn_at = clock_mono_ms() + SILENCE_MS;
 	msgpack_zone_init(&t->zone, 8192);
 	follow(t);
@@ -196,7 +208,7 @@ no_kind(const struct verb *verb, const char *kind)
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		near_try(&near, kinds[i].name);
 	return cli_wrong_use(verb,
-		"--kind is event, verdict, advice or stats, or refused, not \"%s\"%s", kind,
+		"--kind is event, verdict, advice, stats or refused, not \"%s\"%s", kind,
 		near_hint(&near, hint));
 }
 

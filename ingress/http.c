@@ -1,12 +1,14 @@
 /* http - see http.h. */
 #include "http.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
+#include "lib/stage/refused.h"
 #include "proto/providers.h"
 #include "refusals.h"
 
@@ -18,6 +20,8 @@ struct http {
 	const struct config *cfg;
 	struct exchanges *table;
 	struct metrics *metrics;
+	struct tap *tap;
+	struct refused_feed refused;
 	struct http_calls calls;
 	struct listener *listener;
 	bool draining;
@@ -49,6 +53,36 @@ answer(struct http *h, struct listener_request *rq, const struct listener_answer
 	listener_answer(rq, a);
 }
 
+/* For whoever watches, with the path where that is what was wrong. */
+static void
+tell(struct http *h, const struct listener_request *rq, const struct refusal *refusal,
+	const struct config_source *source)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	char step[WIDTH_WORD], reason[WIDTH_REASON];
+	size_t n = 0;
+
+	if (!refused_wanted(h->tap))
+		return;
+	for (; refusal->name[n] && n < sizeof step; n++)
+		step[n] = (char)tolower((unsigned char)refusal->name[n]);
+	snprintf(reason, sizeof reason, "%s: %s%s%.200s", refusal->text, refusal->when,
+		source ? "" : ": ",
+		source       ? ""
+		: rq->target ? rq->target
+			     : "");
+	refused_tell(&h->refused, h->tap,
+		&(struct refused){
+			.at = now_ms,
+			.source = slice_of(source ? source->name : ""),
+			.step = {step, n},
+			.reason = slice_of(reason),
+			.status = refusal->status,
+			.bytes = rq->body,
+		},
+		now_ms);
+}
+
 static void
 refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	const struct config_source *source, const char *allow)
@@ -57,6 +91,7 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	char headers[80] = "", *body = NULL;
 	const int n = asprintf(&body, "{\"error\":\"%s\"}", refusal.text);
 
+	tell(h, rq, &refusal, source);
 	if (refusal.retry_after_s)
 		snprintf(headers, sizeof headers, "Retry-After: %u\n", refusal.retry_after_s);
 	else if (allow)
@@ -374,7 +409,11 @@ http_new(struct stage *st, struct exchanges *table, const struct http_calls *cal
 		error_set(why, "out of memory");
 		return NULL;
 	}
-	*h = (struct http){.cfg = st->cfg, .table = table, .metrics = st->metrics, .calls = *calls};
+	*h = (struct http){.cfg = st->cfg,
+		.table = table,
+		.metrics = st->metrics,
+		.tap = st->tap,
+		.calls = *calls};
 	h->listener = listen_for(h, st, why);
 	if (!h->listener)
 		http_destroy(&h);
@@ -395,6 +434,7 @@ http_destroy(struct http **h_p)
 			http_refuse(h, x, REFUSAL_STOPPING);
 	}
 	listener_destroy(&h->listener);
+	refused_close(&h->refused);
 	free(h);
 	*h_p = NULL;
 }

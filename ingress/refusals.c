@@ -10,7 +10,7 @@ refusal_of(enum refusal_cause cause, const struct config_source *source)
 {
 	static const struct refusal table[] = {
 #define REFUSAL_ROW(name, status, text, when)                                                      \
-	[REFUSAL_##name] = {status, text, (status) == 503 ? RETRY_AFTER_S : 0},
+	[REFUSAL_##name] = {#name, when, status, text, (status) == 503 ? RETRY_AFTER_S : 0},
 		REFUSALS(REFUSAL_ROW)
 #undef REFUSAL_ROW
 	};

@@ -36,6 +36,7 @@ refusal_of_head(enum head_fault fault)
 }
 
 struct refusal {
+	const char *name, *when; /* for whoever watches */
 	unsigned status;
 	const char *text;       /* the body is {"error": text} */
 	unsigned retry_after_s; /* 0: no such header */

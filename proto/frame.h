@@ -138,19 +138,21 @@ enum field_kind {
 	F(OBJ, metrics, FIGURES_PER_FRAME,                                                         \
 		"array of [family, labels, value], of a histogram [family, labels, [count up to each bound, sum, count]]")
 
-/* What was refused, for whoever watches: the validator's tap. */
-#define REFUSED_FIELDS(F)                                                                          \
-	F(UINT, at, 0, "when it came, ms since 1970")                                              \
-	F(STR, source, WIDTH_SOURCE, "name of the source in trotline.yaml")                        \
-	F(STR, step, WIDTH_WORD, "at which step it failed: the error_type of the metrics")         \
-	F(STR, reason, WIDTH_REASON,                                                               \
-		"what was found there, and what was expected; never a secret")                     \
-	F(UINT, status, 0,                                                                         \
-		"HTTP status of the answer; 0: of an event that a batch was taken without")        \
-	F(UINT, batch, 0, "0 an event, 1 a batch")                                                 \
-	F(NSTR, type, WIDTH_TYPE, "of one event, where it is known")                               \
-	F(NSTR, id, WIDTH_ID, "likewise")                                                          \
-	F(UINT, bytes, 0, "of the body")                                                           \
+/* What was refused, for whoever watches: the taps of ingress and validator. */
+#define REFUSED_FIELDS(F)                                                                              \
+	F(UINT, at, 0, "when it came, ms since 1970")                                                  \
+	F(STR, source, WIDTH_SOURCE,                                                                   \
+		"name of the source in trotline.yaml; empty: it asked for none")                       \
+	F(STR, step, WIDTH_WORD,                                                                       \
+		"at which step: path, method, body ... of ingress, or an error_type of the validator") \
+	F(STR, reason, WIDTH_REASON,                                                                   \
+		"what was found there, and what was expected; never a secret")                         \
+	F(UINT, status, 0,                                                                             \
+		"HTTP status of the answer; 0: of an event that a batch was taken without")            \
+	F(UINT, batch, 0, "0 an event, 1 a batch")                                                     \
+	F(NSTR, type, WIDTH_TYPE, "of one event, where it is known")                                   \
+	F(NSTR, id, WIDTH_ID, "likewise")                                                              \
+	F(UINT, bytes, 0, "of the body")                                                               \
 	F(UINT, left_out, 0, "refusals before this one that were too many to be told")
 
 /* All of them: X(name, its fields). */

@@ -19,7 +19,7 @@
 #include "notices.h"
 #include "onward.h"
 #include "providers/source_keys.h"
-#include "refused.h"
+#include "refusals.h"
 #include "remains.h"
 #include "replies.h"
 #include "report.h"
@@ -331,7 +331,7 @@ handle_group(struct validator *v)
 	for (size_t i = 0; i < v->count; i++) {
 		onward_take(&v->onward, &v->jobs[i], v->frames.data);
 		report_job(m, v->notices, v->st->cfg, &v->jobs[i]);
-		refused_tell(&v->refused, v->st->tap, &v->jobs[i], now_ms);
+		refusals_tell(&v->refused, v->st->tap, &v->jobs[i], now_ms);
 	}
 	onward_go_in_time(&v->onward);
 	shrink(&v->frames);

@@ -418,6 +418,22 @@ def test_tap_shows_what_was_refused_with_the_step_that_failed(pipeline):
     assert rows[2]["id"] == "old" and SECRET not in out
 
 
+def test_tap_shows_what_ingress_refused_too(pipeline):
+    tap = subprocess.Popen([TROTLINE, "tap", "-c", pipeline.config, "--kind", "refused", "--count", "4"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tap.stderr.readline() == "connected\n"
+    with pipeline.client() as client:
+        assert client.post_bytes(b"{}", path="/webhooks/emial").status == 404
+        assert client.request("PUT", "/webhooks/email", b"{}").status == 405
+        assert client.request("POST", "/webhooks/email", b"{}", {"Content-Encoding": "gzip"}).status == 415
+        assert client.post_bytes(b"x" * (2 << 20)).status == 413
+    out, _ = tap.communicate(timeout=30)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["step"], row["status"], row["source"]) for row in rows] == [
+        ("path", 404, ""), ("method", 405, ""), ("coding", 415, "email"), ("body", 413, "email")]
+    assert rows[0]["reason"].endswith(": /webhooks/emial")
+
+
 def test_a_flood_of_refusals_is_shown_in_part_and_counted(pipeline):
     tap = subprocess.Popen([TROTLINE, "tap", "-c", pipeline.config, "--kind", "refused"],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
