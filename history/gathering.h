@@ -25,7 +25,7 @@ void gathering_destroy(struct gathering **in);
 /* Is there room for one more? */
 bool gathering_open(const struct gathering *in);
 
-/* Takes a copy of an event's frame; raw: with the provider's own bytes, else without them. False with
+/* Takes a copy of an event's frame; raw: with the provider's own object, else without it. False with
  * the cause. */
 bool gathering_add(struct gathering *in, struct slice frame, bool raw, struct error *why);
 

@@ -9,6 +9,7 @@
 #include "gathering.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
 #include "lib/stage/verdicts.h"
@@ -16,7 +17,7 @@
 #include "proto/bundle.h"
 #include "proto/taker.h"
 
-enum { WORK_MS = 100, WORK_US = 5000, SURVEY_MS = 1000, DRAIN_MS = 1000 };
+enum { WORK_MS = 100, WORK_US = 5000, OPEN_MOST = 20, SURVEY_MS = 1000, DRAIN_MS = 1000 };
 
 struct keeper {
 	struct stage *st;
@@ -26,16 +27,9 @@ struct keeper {
 	zmq_msg_t bundle;  /* the events in hand */
 	struct slice rest; /* what is left of them */
 	struct hook *go_on, *work;
-	uint64_t newest_ms; /* of the last group: when its newest event was received */
+	uint64_t open; /* segments that are not sealed yet */
 	struct trouble trouble;
 };
-
-static void
-bad_frame(struct keeper *k, const struct error *why)
-{
-	log_warn("bad frame dropped", LF_TEXT("cause", why->text));
-	*metric(k->st->metrics, METRIC_FAMILY_BAD_FRAMES, "stage=\"history\"") += 1;
-}
 
 /* The next event frame, of the bundle in hand or of the next message. False: none has come. */
 static bool
@@ -43,7 +37,7 @@ next_frame(struct keeper *k, struct slice *frame)
 {
 	while (!bundle_next(&k->rest, frame)) {
 		if (k->rest.n > 0)
-			bad_frame(k, &(struct error){"no bundle of events"});
+			bad_frame(k->st->metrics, k->st->name, "no bundle of events");
 		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0) {
 			k->rest = (struct slice){NULL, 0};
 			return false;
@@ -61,7 +55,7 @@ gather(struct keeper *k)
 
 	while (gathering_open(k->group) && next_frame(k, &frame))
 		if (!gathering_add(k->group, frame, k->st->cfg->history.raw, &why))
-			bad_frame(k, &why);
+			bad_frame(k->st->metrics, k->st->name, why.text);
 }
 
 /* A verdict that cannot be sent is made again: the event comes back after its lease. */
@@ -85,9 +79,6 @@ count(struct keeper *k, uint64_t start_us)
 {
 	struct metrics *m = k->st->metrics;
 
-	for (size_t i = 0; i < k->group->n; i++)
-		if (k->group->events[i].received > k->newest_ms)
-			k->newest_ms = k->group->events[i].received;
 	metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"history\"",
 		(double)(clock_mono_us() - start_us) / 1e6);
 	metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"history\"", (double)k->group->n);
@@ -133,13 +124,22 @@ on_events(void *arg)
 		stage_call_after(k->go_on, 0);
 }
 
-/* What is due beside the events: sealing, merging, what is too old. Little at a time. */
+/* More, the more segments wait to be sealed: else who sends without a pause would fill the disk, for
+ * only what is sealed is compressed, and goes when it must. */
+static uint64_t
+slice_us(const struct keeper *k)
+{
+	return WORK_US * (k->open < 1 ? 1 : k->open > OPEN_MOST ? OPEN_MOST : k->open);
+}
+
+/* What is due beside the events: sealing, merging, what is too old. Little at a time; while there is
+ * more, a slice with each group. */
 static void
 on_work(void *arg)
 {
 	struct keeper *k = arg;
 	struct error why = {""};
-	const enum history_work work = history_work(k->store, clock_wall_ms(), WORK_US, &why);
+	const enum history_work work = history_work(k->store, clock_wall_ms(), slice_us(k), &why);
 
 	if (work == HISTORY_FAILED)
 		log_warn("history not tidied", LF_TEXT("cause", why.text));
@@ -166,6 +166,7 @@ on_second(void *arg)
 
 	history_limit(k->store, &limits);
 	history_figures(k->store, &now);
+	k->open = now.open;
 	*metric(m, METRIC_FAMILY_HISTORY_EVENTS, "") = (double)now.appended;
 	*metric(m, METRIC_FAMILY_HISTORY_BYTES, "") = (double)now.bytes;
 	*metric(m, METRIC_FAMILY_HISTORY_SEGMENTS, "") = (double)now.segments;

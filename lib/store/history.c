@@ -112,11 +112,12 @@ leave_open_one(struct history *h)
 	segment_close(&h->open);
 }
 
-/* Writes all of the log into the file. */
+/* Writes all of the log into the file, and empties it: of a log that is not whole on the disk a power
+ * cut would leave older pages than the file has. */
 static bool
 write_back(struct segment *s, struct error *why)
 {
-	return sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL) ==
+	return sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
 		       SQLITE_OK ||
 	       sql_fail(s->db, "writing back its log", why);
 }
@@ -230,7 +231,7 @@ take_sealed(struct history *h, const struct segment_name *name)
 static bool
 set_aside(struct history *h, const struct segment_name *name, struct error *why)
 {
-	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+	char path[PATH_ROOM + 8], aside[PATH_ROOM + 24];
 	struct facts facts = {
 		.first = name->first, .last = name->first + HISTORY_SEGMENT_EVENTS - 1};
 
@@ -238,20 +239,37 @@ set_aside(struct history *h, const struct segment_name *name, struct error *why)
 	snprintf(aside, sizeof aside, "%s/damaged.%s", h->folder, strrchr(path, '/') + 1);
 	if (rename(path, aside) != 0)
 		return error_set(why, "cannot set %s aside: %s", path, strerror(errno));
+	rename(strcat(path, "-wal"), strcat(aside, "-wal"));
 	name_unlink(h->folder, name);
 	h->figures.damaged++;
 	h->least = facts.last + 1;
 	return true;
 }
 
+/* Is nothing more to be appended to it? */
+static bool
+is_outdated(const struct history *h, const struct segment *s)
+{
+	return h->least > s->name.first || s->mark != hasher_mark(h->hasher);
+}
+
+/* What is good, and cannot be opened now, is no reason to go on without it. */
 static bool
 take_open(struct history *h, const struct segment_name *name, struct error *why)
 {
 	struct segment *s = segment_open(h->folder, name, SQL_WRITE, why);
+	bool damaged = !s && errno == EBADMSG;
 
-	if (!s || !segment_measure(s, why)) {
+	if (s && !segment_measure(s, why)) {
+		damaged = s->damaged;
 		segment_close(&s);
-		return set_aside(h, name, why);
+	}
+	if (!s)
+		return damaged && set_aside(h, name, why);
+	if (!s->facts.events && is_outdated(h, s)) {
+		segment_close(&s);
+		return name_unlink(h->folder, name) ||
+		       error_set(why, "cannot remove an empty segment: %s", strerror(errno));
 	}
 	segment_close(&h->open);
 	h->open = s;
@@ -277,8 +295,7 @@ take_all(struct history *h, struct error *why)
 		good = names.list[i].last ? take_sealed(h, &names.list[i])
 					  : take_open(h, &names.list[i], why);
 	names_free(&names);
-	if (h->open && (h->list[h->n - 1].name.last || h->least > h->open->name.first ||
-			       h->open->mark != hasher_mark(h->hasher)))
+	if (h->open && (h->list[h->n - 1].name.last || is_outdated(h, h->open)))
 		segment_close(&h->open);
 	return good && (h->open || start_segment(h, next_first(h), why));
 }

@@ -1,10 +1,8 @@
 /* history_key - what an event is found by, as hashes under the installation's own key: so the file of
  * keys says of no address that it is in it, but to who holds the key. */
-#include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +11,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/field.h"
 #include "lib/base/file.h"
+#include "lib/base/secret.h"
 
 enum { SECRET_BYTES = 32, MAC_BYTES = 32 };
 
@@ -23,29 +22,19 @@ struct hasher {
 };
 
 static bool
-make_secret(const char *path, unsigned char secret[SECRET_BYTES], struct error *why)
-{
-	char text[2 * SECRET_BYTES + 2];
-
-	if (RAND_bytes(secret, SECRET_BYTES) != 1)
-		return error_set(why, "no random bytes for %s", path);
-	encode_hex_to(secret, SECRET_BYTES, text);
-	text[2 * SECRET_BYTES] = '\n';
-	return file_replace(path, &(struct slice){text, 2 * SECRET_BYTES + 1}, 1, true, why);
-}
-
-static bool
 read_secret(const char *folder, bool make, unsigned char secret[SECRET_BYTES], struct error *why)
 {
 	char path[PATH_ROOM];
 	size_t size = 0;
 	char *text;
-	bool good;
+	bool made, good;
 
 	snprintf(path, sizeof path, "%s/key", folder);
+	if (make && !secret_make(path, "", &made, why))
+		return false;
 	text = file_read_private(path, &size, why);
 	if (!text)
-		return make && errno == ENOENT && make_secret(path, secret, why);
+		return false;
 	good = decode_hex(slice_trim(slice_of(text), " \r\n"), secret, SECRET_BYTES);
 	wipe_free(text, size);
 	return good || error_set(why, "%s is no key: 64 hex digits", path);
@@ -79,7 +68,7 @@ hasher_open(const char *folder, bool make, struct error *why)
 		error_set(why, "cannot get HMAC from OpenSSL");
 		hasher_close(&h);
 	}
-	memset(secret, 0, sizeof secret);
+	explicit_bzero(secret, sizeof secret);
 	return h;
 }
 

@@ -7,7 +7,7 @@
  * | open.<first>            | appended to (WAL, one flush a group); no index                     |
  * | <day>.<first>-<last>    | sealed: compressed, with its index, never changed again            |
  * | *.tmp                   | one of these under way: worth nothing                              |
- * | damaged.open.<first>    | could not be opened: set aside                                     |
+ * | damaged.open.<first>    | is damaged: set aside, with its -wal                               |
  * | catalogue.db            | roll-ups; made again from the segments where it is lost            |
  * | key                     | under which addresses and ids are hashed                           |
  * | lock                    | held by the one process that writes                                |
@@ -152,9 +152,9 @@ void words_free(struct words *w);
 
 /* ---- history_sql.c ---- */
 
-/* NULL with the cause, and errno ENOSPC where there is no room. `write`: makes the file where there is none, in WAL mode, every commit
- * flushed. Otherwise a sealed file is read as it lies, an open one with its WAL, also where nothing
- * can be written. */
+/* NULL with the cause, and errno as sql_errno has it. SQL_WRITE makes the file where there is none, in
+ * WAL mode, every commit flushed. Otherwise a sealed file is read as it lies, an open one with its
+ * WAL, also where nothing can be written. */
 enum sql_use { SQL_WRITE, SQL_WATCH, SQL_SEALED, SQL_BUILD };
 sqlite3 *sql_open(const char *path, enum sql_use use, struct error *why);
 bool sql_exec(sqlite3 *db, const char *sql, struct error *why);
@@ -162,6 +162,9 @@ sqlite3_stmt *sql_prepare(sqlite3 *db, const char *sql, struct error *why);
 /* The cause of a false; and what it means for who wrote. */
 bool sql_fail(sqlite3 *db, const char *what, struct error *why);
 enum store_rc sql_result(sqlite3 *db);
+/* Of the last failure: EBADMSG where the file is no database, or not one of ours, or damaged; ENOSPC
+ * where there is no room; else EIO, and the file may be as good as ever. */
+int sql_errno(sqlite3 *db);
 /* Runs a statement that has its values and gives no rows. */
 bool sql_run(sqlite3_stmt *stmt, struct error *why);
 int64_t sql_number(sqlite3 *db, const char *sql);
@@ -225,6 +228,7 @@ struct segment {
 	int wal_pages; /* of one that is written to, since its log was written back */
 };
 
+/* NULL with the cause, and errno as sql_open. */
 struct segment *segment_open(
 	const char *folder, const struct segment_name *name, enum sql_use use, struct error *why);
 void segment_close(struct segment **s);

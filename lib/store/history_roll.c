@@ -9,6 +9,7 @@
  *
  * Counts and `rolled` change in one transaction, so nothing is counted twice, whatever a kill cuts
  * off. A time at the sender that is far from that of acceptance counts as the latter. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@ struct roller {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[ROLL_SQL];
 	uint64_t rolled;
-	uint32_t day; /* of the step */
+	uint32_t day;      /* of the step */
+	int64_t campaigns; /* first met on that day */
 };
 
 uint64_t
@@ -76,6 +78,7 @@ open_file(const char *path, struct error *why)
 {
 	struct roller *r = calloc(1, sizeof *r);
 	int64_t rolled;
+	int cause;
 
 	if (!r) {
 		error_set(why, "out of memory");
@@ -83,15 +86,18 @@ open_file(const char *path, struct error *why)
 	}
 	r->db = sql_open(path, SQL_WRITE, why);
 	if (!r->db || !make_tables(r->db, why) ||
-		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) < 0)
+		(rolled = sql_number(r->db, "SELECT rolled FROM meta")) < 0) {
+		cause = r->db ? sql_errno(r->db) : errno;
 		roller_close(&r);
-	else
-		r->rolled = (uint64_t)rolled;
+		errno = cause;
+		return NULL;
+	}
+	r->rolled = (uint64_t)rolled;
 	return r;
 }
 
-/* One that cannot be read is made anew from the segments, once; counts of those that are gone are
- * gone with it. */
+/* One that is damaged is made anew from the segments, once; counts of those that are gone are gone with
+ * it. */
 struct roller *
 roller_open(const char *folder, struct error *why)
 {
@@ -101,7 +107,7 @@ roller_open(const char *folder, struct error *why)
 
 	snprintf(path, sizeof path, "%s/catalogue.db", folder);
 	r = open_file(path, why);
-	if (r || access(path, R_OK) != 0)
+	if (r || errno != EBADMSG)
 		return r;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		snprintf(aside, sizeof aside, "%s%s", path, ends[i]);
@@ -160,8 +166,9 @@ get_word(struct roller *r, int kind, struct slice text, struct error *why)
 	return number(stmt);
 }
 
+/* Once a step: there may be 10,000. */
 static bool
-has_too_many(struct roller *r, struct error *why)
+count_campaigns(struct roller *r, struct error *why)
 {
 	sqlite3_stmt *stmt = statement(r, ROLL_CAMPAIGNS, why);
 
@@ -169,7 +176,8 @@ has_too_many(struct roller *r, struct error *why)
 		return false;
 	sqlite3_bind_int(stmt, 1, SUM_CAMPAIGN);
 	sqlite3_bind_int64(stmt, 2, r->day);
-	return number(stmt) >= CAMPAIGNS_A_DAY;
+	r->campaigns = number(stmt);
+	return true;
 }
 
 static int64_t
@@ -193,9 +201,12 @@ word_of(struct roller *r, int kind, struct slice text, struct error *why)
 	if (!text.p)
 		return 0;
 	id = get_word(r, kind, text, why);
-	if (id == 0 && kind == SUM_CAMPAIGN && !slice_is(text, WORD_OTHER) && has_too_many(r, why))
+	if (id != 0)
+		return id;
+	if (kind == SUM_CAMPAIGN && !slice_is(text, WORD_OTHER) &&
+		r->campaigns++ >= CAMPAIGNS_A_DAY)
 		return word_of(r, kind, slice_of(WORD_OTHER), why);
-	return id ? id : put_word(r, kind, text, why);
+	return put_word(r, kind, text, why);
 }
 
 static bool
@@ -310,8 +321,9 @@ static bool
 write_step(struct roller *r, const struct segment *s, struct sums spans[ROLL_SPANS], uint64_t next,
 	struct error *why)
 {
-	if (sql_exec(r->db, "BEGIN IMMEDIATE", why) && write_rows(r, s, spans, why) &&
-		put_rolled(r, next - 1, why) && sql_exec(r->db, "COMMIT", why)) {
+	if (sql_exec(r->db, "BEGIN IMMEDIATE", why) && count_campaigns(r, why) &&
+		write_rows(r, s, spans, why) && put_rolled(r, next - 1, why) &&
+		sql_exec(r->db, "COMMIT", why)) {
 		r->rolled = next - 1;
 		return true;
 	}
@@ -329,7 +341,7 @@ roller_step(struct roller *r, const char *folder, const struct segment_name *nam
 	uint64_t next = 0;
 	bool good;
 
-	*damaged = !s;
+	*damaged = !s && errno == EBADMSG;
 	if (!s)
 		return false;
 	r->day = (uint32_t)(now_ms / DAY_MS);

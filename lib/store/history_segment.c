@@ -44,11 +44,7 @@ segment_damaged(struct segment *s, const char *what, uint64_t pos, struct error 
 static bool
 segment_fail(struct segment *s, const char *what, struct error *why)
 {
-	const int code = sqlite3_errcode(s->db);
-
-	s->damaged |= code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_DONE ||
-		      (code == SQLITE_IOERR &&
-			      sqlite3_extended_errcode(s->db) == SQLITE_IOERR_SHORT_READ);
+	s->damaged |= sqlite3_errcode(s->db) == SQLITE_DONE || sql_errno(s->db) == EBADMSG;
 	return sql_fail(s->db, what, why);
 }
 
@@ -112,6 +108,7 @@ segment_more_words(struct segment *s, struct error *why)
 	sqlite3_stmt *stmt =
 		sql_prepare(s->db, "SELECT id, kind, text FROM word WHERE id > ? ORDER BY id", why);
 	struct slice text;
+	uint32_t number;
 	bool good = stmt != NULL;
 	int rc = SQLITE_DONE;
 
@@ -120,20 +117,25 @@ segment_more_words(struct segment *s, struct error *why)
 	while (good && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		text = (struct slice){
 			sqlite3_column_blob(stmt, 2), (size_t)sqlite3_column_bytes(stmt, 2)};
-		good = words_add(&s->words, (enum word_kind)(sqlite3_column_int(stmt, 1) & 3),
-			       text) == (uint64_t)sqlite3_column_int64(stmt, 0);
+		number = words_add(
+			&s->words, (enum word_kind)(sqlite3_column_int(stmt, 1) & 3), text);
+		good = number == (uint64_t)sqlite3_column_int64(stmt, 0);
+		s->damaged |= number && !good;
 	}
-	if (rc != SQLITE_DONE)
-		good = sql_fail(s->db, "reading its words", good ? why : NULL);
+	if (stmt && !good)
+		error_set(why, "history: the words of a segment are damaged");
+	else if (rc != SQLITE_DONE)
+		good = sql_fail(s->db, "reading its words", why);
 	sqlite3_finalize(stmt);
-	return good || error_set(why, "history: the words of a segment are damaged");
+	return good;
 }
 
 static bool
-check_format(sqlite3 *db, const char *path, struct error *why)
+check_format(struct segment *s, const char *path, struct error *why)
 {
-	const int64_t format = sql_number(db, "PRAGMA user_version");
+	const int64_t format = sql_number(s->db, "PRAGMA user_version");
 
+	s->damaged = format == 0; /* nothing is in it */
 	return format == FORMAT || error_set(why, "%s: has format %lld; this program knows %d",
 					   path, (long long)format, FORMAT);
 }
@@ -163,9 +165,9 @@ segment_open(
 	}
 	s->name = *name;
 	s->db = sql_open(name_path(folder, name, path), use, why);
-	if (!s->db || !check_format(s->db, path, why) || !segment_more_words(s, why) ||
+	if (!s->db || !check_format(s, path, why) || !segment_more_words(s, why) ||
 		(name->last && !read_facts(s, why))) {
-		cause = errno;
+		cause = !s->db ? errno : s->damaged ? EBADMSG : sql_errno(s->db);
 		segment_close(&s);
 		errno = cause;
 	}

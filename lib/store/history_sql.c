@@ -32,6 +32,21 @@ sql_result(sqlite3 *db)
 	}
 }
 
+int
+sql_errno(sqlite3 *db)
+{
+	switch (sqlite3_errcode(db)) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* tables of ours are not in it */
+		return EBADMSG;
+	default:
+		if (sqlite3_extended_errcode(db) == SQLITE_IOERR_SHORT_READ)
+			return EBADMSG;
+		return sql_result(db) == STORE_FULL ? ENOSPC : EIO;
+	}
+}
+
 bool
 sql_exec(sqlite3 *db, const char *sql, struct error *why)
 {
@@ -110,7 +125,7 @@ prepared(sqlite3 *db, const char *sql, struct error *why)
 
 	if (!db || sql_exec(db, sql, why))
 		return db;
-	cause = sql_result(db) == STORE_FULL ? ENOSPC : EIO;
+	cause = sql_errno(db);
 	sqlite3_close(db);
 	errno = cause;
 	return NULL;

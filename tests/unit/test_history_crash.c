@@ -19,11 +19,18 @@ enum { KILLED = 9, EVENTS = 700, POINTS = 40 };
 /* At which of these calls the process ends, or the disk is full from then on; 0: never. */
 static unsigned calls, die_at, full_from;
 
-static bool
-refused(void)
+/* What needs no room works on a full disk too. */
+static void
+call(void)
 {
 	if (++calls == die_at)
 		_exit(KILLED);
+}
+
+static bool
+refused(void)
+{
+	call();
 	if (!full_from || calls < full_from)
 		return false;
 	errno = ENOSPC;
@@ -45,14 +52,14 @@ ftruncate64(int fd, off64_t n)
 int
 rename(const char *from, const char *to)
 {
-	return refused() ? -1 : (int)syscall(SYS_rename, from, to);
+	call();
+	return (int)syscall(SYS_rename, from, to);
 }
 
 int
 unlink(const char *path)
 {
-	if (++calls == die_at)
-		_exit(KILLED);
+	call();
 	return (int)syscall(SYS_unlink, path);
 }
 
@@ -62,6 +69,15 @@ static void
 done(void)
 {
 	kit_close(&k);
+}
+
+static char *
+file_of(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", k.folder, name);
+	return path;
 }
 
 /* What the child was told is durable; shared. */
@@ -204,6 +220,57 @@ Test(history_crash, a_full_disk_refuses_whole_groups_and_heals, .fini = done)
 	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 300);
 }
 
+Test(history_crash, a_start_on_a_full_disk_fails_and_sets_nothing_aside, .fini = done)
+{
+	struct history_figures f;
+
+	kit_open(&k, 100);
+	kit_append(&k, 1, 151);
+	kit_work(&k);
+	history_close(&k.h);
+	full_from = calls + 1;
+	cr_assert_null(history_open(k.folder, &k.limits, &k.why));
+	full_from = 0;
+	kit_again(&k);
+	history_figures(k.h, &f);
+	cr_assert_eq(f.damaged, 0);
+	cr_assert_eq(f.events, 150);
+	cr_assert_eq(kit_append(&k, 1, 151), 0);
+}
+
+Test(history_crash, counts_of_what_is_gone_outlive_a_full_disk, .fini = done)
+{
+	kit_open(&k, 100);
+	kit_append(&k, 1, 301);
+	kit_work(&k);
+	k.now_ms += 31 * KIT_DAY_MS;
+	kit_append(&k, 301, 302);
+	kit_work(&k);
+	kit_again(&k);
+	full_from = calls + 1;
+	for (int i = 0; i < 3; i++, k.now_ms += 10000)
+		cr_assert_neq(history_work(k.h, k.now_ms, 1000, &k.why), HISTORY_MORE);
+	full_from = 0;
+	kit_work(&k);
+	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 301);
+}
+
+Test(history_crash, what_a_failed_flush_has_left_in_the_log_is_in_the_file_alone, .fini = done)
+{
+	struct history_event ev;
+	struct stat log;
+
+	kit_open(&k, 100);
+	kit_append(&k, 1, 51);
+	ev = kit_event(&k, 51);
+	scratch_flush_error = EIO;
+	cr_assert_neq(kit_append_one(&k, &ev), STORE_OK);
+	scratch_flush_error = 0;
+	cr_assert_eq(kit_append_one(&k, &ev), STORE_OK);
+	cr_assert_eq(stat(file_of("open.1-wal"), &log), 0);
+	cr_assert_eq(log.st_size, 0);
+}
+
 Test(history_crash, a_group_whose_flush_failed_is_written_again_before_it_counts, .fini = done)
 {
 	kit_open(&k, 100);
@@ -219,15 +286,6 @@ Test(history_crash, a_group_whose_flush_failed_is_written_again_before_it_counts
 	kit_again(&k);
 	cr_assert_eq(kit_append(&k, 1, 151), 0);
 	cr_assert_eq(kit_read(&k, 0)->n, 150);
-}
-
-static char *
-file_of(const char *name)
-{
-	static char path[256];
-
-	snprintf(path, sizeof path, "%s/%s", k.folder, name);
-	return path;
 }
 
 Test(history_crash, a_sealed_file_cut_short_is_told_and_the_others_are_read, .fini = done)
@@ -299,6 +357,24 @@ Test(history_crash, with_another_key_what_is_there_is_found_all_the_same, .fini 
 	kit_work(&k);
 	cr_assert_eq(kit_find(&k, &filter, 0)->n, 30);
 	cr_assert_eq(kit_append(&k, 1, 301), 0);
+}
+
+Test(history_crash, with_another_key_an_empty_one_gives_way_to_one_of_its_own, .fini = done)
+{
+	struct history_figures f;
+
+	kit_open(&k, 100);
+	history_close(&k.h);
+	cr_assert_eq(remove(file_of("key")), 0);
+	kit_again(&k);
+	history_figures(k.h, &f);
+	cr_assert_eq(f.segments, 1);
+	kit_append(&k, 1, 51);
+	kit_work(&k);
+	kit_append(&k, 51, 101);
+	kit_again(&k);
+	cr_assert_eq(kit_append(&k, 1, 101), 0);
+	cr_assert_eq(kit_read(&k, 0)->n, 100);
 }
 
 Test(history_crash, who_looks_reads_what_a_killed_writer_has_flushed, .fini = done)
