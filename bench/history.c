@@ -20,6 +20,10 @@ static const uint64_t DAY = 86400000;
 /* 2026-11-26T00:00:00Z */
 static const uint64_t BEGIN = 1795651200000;
 
+/* Of a person's address. */
+static const char *const ends[] = {
+	"@gmail.com", "@outlook.com", "@example.com", "@company.example", "@web.de"};
+
 static uint64_t state = 88172645463325252U;
 
 static uint64_t
@@ -71,8 +75,6 @@ make_event(struct bench *b, size_t i, uint64_t seq)
 {
 	static const char *const types[] = {"email_accepted", "email_delivered", "email_delivered",
 		"email_opened", "email_clicked", "email_bounced"};
-	static const char *const ends[] = {
-		"@gmail.com", "@outlook.com", "@example.com", "@company.example", "@web.de"};
 	struct map data = map_in(&b->zone);
 	const uint64_t person = random_number() % PEOPLE;
 
@@ -196,13 +198,12 @@ static bool
 look_all(const char *folder, struct histogram *people, struct histogram *messages, uint64_t *seen,
 	struct error *why)
 {
-	static const char *const ends[] = {
-		"@gmail.com", "@outlook.com", "@example.com", "@company.example", "@web.de"};
-	bool exists, good = true;
+	bool exists;
 	struct history_view *v = history_watch(folder, &exists, why);
+	bool good = v != NULL;
 	char email[64], message[64];
 
-	for (int i = 0; v && good && i < LOOKS; i++) {
+	for (int i = 0; good && i < LOOKS; i++) {
 		const uint64_t person = random_number() % PEOPLE;
 		struct history_filter f = {.machine = 0};
 
@@ -217,7 +218,7 @@ look_all(const char *folder, struct histogram *people, struct histogram *message
 		good = good && look(v, &f, messages, seen, why);
 	}
 	history_view_close(&v);
-	return good && v == NULL;
+	return good;
 }
 
 static double

@@ -150,7 +150,7 @@ unknown_flag(const struct verb *verb, const struct forms *forms, const char *giv
 	char word[64], hint[NEAR_BYTES];
 	struct near near = {.word = word};
 
-	snprintf(word, sizeof word, "%.*s", (int)strcspn(given, "="), given + strspn(given, "-"));
+	snprintf(word, sizeof word, "%s", given + strspn(given, "-"));
 	word[strcspn(word, "=")] = '\0';
 	for (size_t i = 0; i < forms->n; i++)
 		near_try(&near, forms->list[i].name);

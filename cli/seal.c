@@ -337,7 +337,6 @@ write_envelope(struct sealing *s, const struct sns_envelope *envelope)
 	return !m.short_of_memory && write_body(s, &object);
 }
 
-/* With a key the envelope; without one raw delivery, which is not signed. */
 /* Where SNS has the certificates of the topic's region: the fourth part of its name. */
 static struct slice
 cert_url(struct slice topic, msgpack_zone *zone)
@@ -353,6 +352,7 @@ cert_url(struct slice topic, msgpack_zone *zone)
 		slice_of(".amazonaws.com/SimpleNotificationService-try-out.pem"));
 }
 
+/* With a key the envelope; without one raw delivery, which is not signed. */
 static bool
 seal_ses(struct sealing *s, struct error *why)
 {

@@ -92,8 +92,8 @@ struct config {
 
 	struct {                        /* every accepted event, beside its handler */
 		uint64_t keep_ms;       /* 0: there is no history */
-		uint64_t max_bytes;     /* the oldest day goes first */
-		uint64_t raw, compress; /* flags: the provider's own bytes too; in zstd */
+		uint64_t max_bytes;     /* the oldest file goes first */
+		uint64_t raw, compress; /* flags: the provider's own object too; in zstd */
 	} history;
 
 	struct config_retry retry; /* for the types that have no row of their own */
