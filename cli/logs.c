@@ -17,6 +17,7 @@ enum { FILES_MAX = 1024, STEP_MS = 200, TIME_BYTES = 27, PATH_BYTES = 4096 };
 
 struct log_file {
 	char *path;
+	ino_t inode;
 	off_t read; /* how far */
 };
 
@@ -86,12 +87,28 @@ keep(struct logs *l, const char *line)
 		l->room = room;
 	}
 	l->lines[l->count] = (struct line){strdup(line), l->count};
-	return l->lines[l->count++].text != NULL;
+	if (!l->lines[l->count].text)
+		return false;
+	l->count++;
+	return true;
+}
+
+/* Of the lines from `from` on the last ones only: a file may be long. */
+static void
+keep_last(struct logs *l, size_t from, size_t most)
+{
+	const size_t n = l->count - from, more = most && n > most ? n - most : 0;
+
+	for (size_t i = 0; i < more; i++)
+		free(l->lines[from + i].text);
+	if (more)
+		memmove(&l->lines[from], &l->lines[from + more], most * sizeof *l->lines);
+	l->count -= more;
 }
 
 /* ---- files ---- */
 
-/* "validator.0.log", or "validator.0.log.1", the one before it. */
+/* "validator.0.log" */
 static bool
 is_log(const struct logs *l, const char *name)
 {
@@ -99,8 +116,7 @@ is_log(const struct logs *l, const char *name)
 	const size_t n = l->stage ? strlen(l->stage) : 0;
 	const char *from = name;
 
-	if (!tail || (tail[4] && strcmp(tail + 4, ".1") != 0) ||
-		strncmp(name, "supervisord", 11) == 0)
+	if (!tail || tail[4] || strncmp(name, "supervisord", 11) == 0)
 		return false;
 	if (l->stage && strncmp(name, "handler-", 8) == 0 && strncmp(l->stage, "handler-", 8) != 0)
 		from += 8;
@@ -113,6 +129,15 @@ compare_names(const void *a, const void *b)
 	return -strcmp(((const struct log_file *)a)->path, ((const struct log_file *)b)->path);
 }
 
+static void
+add_file(struct logs *l, const char *folder, const char *name, const char *end)
+{
+	if (l->files_count < FILES_MAX &&
+		asprintf(&l->files[l->files_count].path, "%s/%s%s", folder, name, end) > 0)
+		l->files_count++;
+}
+
+/* Each with the one before it, also where there is none yet: there will be. */
 static bool
 find_files(struct logs *l, const char *data_dir, struct error *why)
 {
@@ -122,10 +147,11 @@ find_files(struct logs *l, const char *data_dir, struct error *why)
 
 	snprintf(folder, sizeof folder, "%s/log", data_dir);
 	dir = opendir(folder);
-	while (dir && l->files_count < FILES_MAX && (entry = readdir(dir)))
-		if (is_log(l, entry->d_name) && asprintf(&l->files[l->files_count].path, "%s/%s",
-							folder, entry->d_name) > 0)
-			l->files_count++;
+	while (dir && (entry = readdir(dir)))
+		if (is_log(l, entry->d_name)) {
+			add_file(l, folder, entry->d_name, ".1");
+			add_file(l, folder, entry->d_name, "");
+		}
 	if (dir)
 		closedir(dir);
 	/* The older one of two before the newer one. */
@@ -136,8 +162,20 @@ find_files(struct logs *l, const char *data_dir, struct error *why)
 		       l->stage ? " of stage " : "", l->stage ? l->stage : "", folder);
 }
 
-/* Whole lines only: the rest of one comes with the next look. A file that has become shorter is a new
- * one. */
+/* A file keeps its place when it gets another name; one that has become shorter is a new one. */
+static void
+find_place(const struct logs *l, struct log_file *file, const struct stat *st)
+{
+	off_t read = st->st_ino == file->inode ? file->read : 0;
+
+	for (size_t i = 0; st->st_ino != file->inode && i < l->files_count; i++)
+		if (l->files[i].inode == st->st_ino)
+			read = l->files[i].read;
+	file->inode = st->st_ino;
+	file->read = read <= st->st_size ? read : 0;
+}
+
+/* Whole lines only: the rest of one comes with the next look. */
 static bool
 read_on(struct logs *l, struct log_file *file)
 {
@@ -150,8 +188,8 @@ read_on(struct logs *l, struct log_file *file)
 
 	if (!f)
 		return true;
-	if (fstat(fileno(f), &st) == 0 && st.st_size < file->read)
-		file->read = 0;
+	if (fstat(fileno(f), &st) == 0)
+		find_place(l, file, &st);
 	fseeko(f, file->read, SEEK_SET);
 	while (good && (n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n') {
 		file->read += n;
@@ -201,8 +239,12 @@ look(struct logs *l, size_t most)
 {
 	bool good = true;
 
-	for (size_t i = 0; good && i < l->files_count; i++)
+	for (size_t i = 0; good && i < l->files_count; i++) {
+		const size_t from = l->count;
+
 		good = read_on(l, &l->files[i]);
+		keep_last(l, from, most);
+	}
 	print_lines(l, most);
 	return good;
 }

@@ -12,28 +12,13 @@ import threading
 import time
 
 import pytest
-from pipeline import BIN, REPO, SECRET, Pipeline, event, free_port, wait_for
+from pipeline import BIN, REPO, SECRET, event, free_port, wait_for
 from verbs import good, run, told
 
 TROTLINE = BIN / "trotline"
 SOURCES = [*REPO.glob("lib/*/*.[ch]"), *REPO.glob("proto/*.[ch]"), *REPO.glob("cli/*.[ch]"),
-           *(file for stage in ("ingress", "validator", "router", "retrier", "dlq", "admin", "handlers")
+           *(file for stage in ("ingress", "validator", "router", "history", "retrier", "dlq", "admin", "handlers")
              for file in REPO.glob(f"{stage}/*.[ch]"))]
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    one = Pipeline(admin=True)
-    one.start()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    yield path
-    shutil.rmtree(path)
 
 
 def call(*args, cwd="/", env=None, stdin=""):
@@ -380,6 +365,30 @@ def test_logs_go_on_with_what_comes(up):
     finally:
         logs.terminate()
         assert logs.wait(30) == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_logs_go_on_through_a_rotation(folder, first):
+    def line(n):
+        return f"ts=2026-01-01T00:00:{n:02}.000Z level=info stage=router msg=line n={n}\n"
+
+    path, logs = write(folder), folder / "var/log"
+    logs.mkdir(parents=True)
+    last, one_before = logs / "router.0.log", logs / "router.0.log.1"
+    if not first:
+        one_before.write_text("".join(map(line, range(3))))
+    last.write_text("".join(map(line, range(3, 20))))
+    shown = subprocess.Popen([TROTLINE, "logs", "-f", "-n", "2", "-c", path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert [shown.stdout.readline() for _ in range(2)] == [line(18), line(19)]
+        with open(last, "a") as file:
+            file.write(line(20))
+        last.rename(one_before)
+        last.write_text(line(21))
+        assert [shown.stdout.readline() for _ in range(2)] == [line(20), line(21)]
+    finally:
+        shown.terminate()
+        assert shown.communicate(timeout=30)[0] == "" and shown.returncode == 0
 
 
 def test_a_stage_is_restarted_and_runs_again(up):
