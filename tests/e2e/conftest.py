@@ -1,8 +1,10 @@
 """Fixtures of the end-to-end tests, and the stages' logs beside every failure."""
 
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -48,6 +50,22 @@ def start():
 
     yield make
     close_all(pipelines)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    """One for a file's tests of what operators see."""
+    one = Pipeline(admin=True)
+    yield one.start()
+    close_all([one])
+
+
+@pytest.fixture
+def folder():
+    """One whose name leaves room for the sockets'."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="module")

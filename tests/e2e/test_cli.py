@@ -45,13 +45,6 @@ def trotline(*args, folder="/", stdin=None, **env):
     )
 
 
-@pytest.fixture
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    yield path
-    shutil.rmtree(path)
-
-
 def write_config(folder, port, secret='secrets: ["${TROTLINE_SECRET}"]', more=""):
     (folder / "trotline.yaml").write_text(
         f"listen: 127.0.0.1:{port}\nsources:\n  - name: email\n    {secret}\n{more}"

@@ -4,9 +4,7 @@ secrets in no process but those that need them."""
 import os
 import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 from pipeline import BIN, DEADLINE_S, PROCESSES, event, free_port, wait_for
@@ -28,11 +26,9 @@ sources:
 
 
 @pytest.fixture
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    (path / "trotline.yaml").write_text(CONFIG)
-    yield path
-    shutil.rmtree(path)
+def folder(folder):
+    (folder / "trotline.yaml").write_text(CONFIG)
+    return folder
 
 
 def environment(**changes):

@@ -490,8 +490,9 @@ def test_operators_are_told_at_once_and_then_once_an_interval(start, operator):
         post_all(pipeline, [event("mine_b") for _ in range(3)])
         time.sleep(0.1)  # a sender's pace
     wait_for("a summary", lambda: sum(notice["count"] for notice in operator.taken) == 31, 10)
-    assert len(operator.taken) <= 3
-    assert time.monotonic() - began > 1.9
+    took = time.monotonic() - began
+    assert len(operator.taken) <= max(3, 2 + took / 2), "one an interval"
+    assert took > 1.9
     wait_for("counted", lambda: pipeline.metric(
         "webhook_notices_total", 'way="url",status="sent"') == len(operator.taken))
 

@@ -5,7 +5,6 @@ import configparser
 import contextlib
 import json
 import os
-import pathlib
 import pty
 import re
 import select
@@ -13,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import termios
 import threading
 import time
@@ -32,22 +30,6 @@ def down():
     one = Pipeline()
     yield one
     one.close()
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    one = Pipeline(admin=True)
-    one.start()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def short_folder():
-    """One whose name leaves room for the sockets'."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    yield path
-    shutil.rmtree(path)
 
 
 def status(pipeline):
@@ -77,10 +59,10 @@ def test_check_says_what_would_run_and_no_secret(down):
     assert not down.data.exists()
 
 
-def test_check_says_where_the_token_for_admin_stands(short_folder):
-    path = short_folder / "trotline.yaml"
+def test_check_says_where_the_token_for_admin_stands(folder):
+    path = folder / "trotline.yaml"
     path.write_text("sources:\n  - {name: email, secrets: [sixteen-characters]}\n")
-    assert f"admin     127.0.0.1:8081; token in {short_folder}/var/admin.token\n" in subprocess.run(
+    assert f"admin     127.0.0.1:8081; token in {folder}/var/admin.token\n" in subprocess.run(
         [TROTLINE, "check", "-c", path], capture_output=True, text=True, timeout=30).stdout
 
 
@@ -128,9 +110,9 @@ def test_check_knows_secrets_that_are_not_there_yet_and_those_that_cannot_be_rea
 # ---- a pipeline that is down
 
 
-def test_a_verb_that_reads_no_secret_needs_no_variable_of_its_path(short_folder):
+def test_a_verb_that_reads_no_secret_needs_no_variable_of_its_path(folder):
     """As under systemd, where only the validator's process has it."""
-    path = short_folder / "trotline.yaml"
+    path = folder / "trotline.yaml"
     path.write_text(f"listen: 127.0.0.1:{free_port()}\nsources:\n  - name: email\n"
                     "    secrets_file: ${NOT_SET_HERE}/email\n"
                     f"admin: {{listen: '127.0.0.1:{free_port()}', token_file: '${{NOT_SET_HERE}}/token'}}\n")
@@ -140,7 +122,7 @@ def test_a_verb_that_reads_no_secret_needs_no_variable_of_its_path(short_folder)
     assert "environment variable NOT_SET_HERE is not set" in done.stderr
     done = subprocess.run([TROTLINE, "dlq", "stats", "-c", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (short_folder / "var/run").mkdir(parents=True, mode=0o700)
+    (folder / "var/run").mkdir(parents=True, mode=0o700)
     done = subprocess.run([BIN / "trotline-admin", "-c", path], capture_output=True, text=True, timeout=30)
     assert done.returncode == 111 and "cannot read ${NOT_SET_HERE}/token" in done.stderr
 
@@ -335,15 +317,15 @@ def test_a_drain_that_takes_too_long_says_what_still_runs(start):
         assert stage.process.wait(DEADLINE_S) == 0
 
 
-def test_drain_asks_the_up_that_runs_the_pipeline(short_folder):
-    up, _ = start_up(short_folder, "admin: {listen: off}\n")
-    done = subprocess.run([TROTLINE, "drain"], cwd=short_folder, capture_output=True, text=True)
+def test_drain_asks_the_up_that_runs_the_pipeline(folder):
+    up, _ = start_up(folder, "admin: {listen: off}\n")
+    done = subprocess.run([TROTLINE, "drain"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done
     assert "through up" in done.stdout and "have drained" in done.stdout
     assert up.wait(DEADLINE_S) == 0
-    assert (short_folder / "out").read_text().endswith("stopped\n")
+    assert (folder / "out").read_text().endswith("stopped\n")
     assert subprocess.run(
-        [TROTLINE, "drain"], cwd=short_folder, capture_output=True).returncode == 3
+        [TROTLINE, "drain"], cwd=folder, capture_output=True).returncode == 3
 
 
 # ---- reload
@@ -715,39 +697,39 @@ def end_up(up):
     assert up.wait(DEADLINE_S) == 0
 
 
-def test_up_is_ready_without_an_admin_listener(short_folder):
+def test_up_is_ready_without_an_admin_listener(folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         up, _ = start_up(
-            short_folder, f"admin: {{listen: 127.0.0.1:{taken.getsockname()[1]}}}\n")
-        log = short_folder / "var/log/admin.0.log"
+            folder, f"admin: {{listen: 127.0.0.1:{taken.getsockname()[1]}}}\n")
+        log = folder / "var/log/admin.0.log"
         assert "Address already in use" in log.read_text()
     wait_for("the port's turn", lambda: "msg=ready" in log.read_text())
     end_up(up)
 
 
-def test_up_says_its_states_as_json(short_folder):
-    up, port = start_up(short_folder, "admin: {listen: off}\n", ["--json"], '"ready"')
+def test_up_says_its_states_as_json(folder):
+    up, port = start_up(folder, "admin: {listen: off}\n", ["--json"], '"ready"')
     up.send_signal(signal.SIGHUP)
-    wait_for("reloaded", lambda: '"reloaded":true' in (short_folder / "out").read_text())
+    wait_for("reloaded", lambda: '"reloaded":true' in (folder / "out").read_text())
     end_up(up)
-    said = [json.loads(line) for line in (short_folder / "out").read_text().splitlines()]
+    said = [json.loads(line) for line in (folder / "out").read_text().splitlines()]
     assert [one["state"] for one in said if "state" in one] == [
         "starting", "ready", "reloading", "stopping", "stopped"]
     assert all(one["listen"] == f"127.0.0.1:{port}" for one in said if "state" in one)
 
 
-def test_a_hangup_without_a_terminal_reloads(short_folder):
-    up, port = start_up(short_folder, "admin: {listen: off}\n")
-    config = short_folder / "trotline.yaml"
+def test_a_hangup_without_a_terminal_reloads(folder):
+    up, port = start_up(folder, "admin: {listen: off}\n")
+    config = folder / "trotline.yaml"
     text = config.read_text()
     config.write_text(text.replace("sixteen-characters-or-more", NEWER))
     up.send_signal(signal.SIGHUP)
-    wait_for("reloaded", lambda: "reloaded       validator.0\n" in (short_folder / "out").read_text())
+    wait_for("reloaded", lambda: "reloaded       validator.0\n" in (folder / "out").read_text())
     with Client(port, secret=NEWER) as client:
         assert client.post(event()).status == 202
     config.write_text(text + "lisen: 1\n")
     up.send_signal(signal.SIGHUP)
-    wait_for("refused", lambda: "lisen: unknown key" in (short_folder / "out").read_text())
+    wait_for("refused", lambda: "lisen: unknown key" in (folder / "out").read_text())
     with Client(port, secret=NEWER) as client:
         assert client.post(event()).status == 202
     end_up(up)

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import pytest
-from pipeline import BIN, DEADLINE_S, REPO, Pipeline, event, free_port, new_id, wait_for
+from pipeline import BIN, DEADLINE_S, REPO, event, free_port, new_id, wait_for
 
 README = (REPO / "README.md").read_text()
 EXAMPLES = REPO / "handlers/examples"
@@ -119,13 +119,6 @@ def test_what_stops_strangers_are_options_and_words_that_there_are():
             assert name in table(), f"{attack}: no option {name}"
         for word in re.findall(r"`([a-z_ ]+)`", seen):
             assert f'"{word}' in code, f"{attack}: nothing says {word}"
-
-
-@pytest.fixture
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.mark.parametrize("all_of_it", [False, True])

@@ -5,23 +5,14 @@ import contextlib
 import configparser
 import json
 import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
 
 import pytest
 from pipeline import BIN, DEADLINE_S, REPO, free_port, wait_for
 
 TROTLINE = BIN / "trotline"
 STRANGE = "100% \"it's\" (a) $b;c#d\\e"
-
-
-@pytest.fixture
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
-    yield path
-    shutil.rmtree(path)
 
 
 def write_config(folder, more="", data_dir="./var"):
