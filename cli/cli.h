@@ -26,6 +26,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(batch)                                                                                   \
 	X(dlq)                                                                                     \
 	X(retry)                                                                                   \
+	X(person)                                                                                  \
+	X(message)                                                                                 \
 	X(history)                                                                                 \
 	X(suppressions)                                                                            \
 	X(send)                                                                                    \

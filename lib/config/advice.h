@@ -11,6 +11,7 @@
 	X(EVENT, "event %s")                                                                       \
 	X(FSCK_REPAIR, "fsck --repair")                                                            \
 	X(RETRY, "retry")                                                                          \
+	X(LETTERS, "dlq list")                                                                     \
 	X(LETTERS_SINCE, "dlq list --since %s")                                                    \
 	X(LETTERS_OF, "dlq list --source %s")                                                      \
 	X(LETTERS_REPLAY, "dlq replay --since %s")                                                 \

@@ -44,6 +44,20 @@ waiting_status(const struct journal_event *ev)
 	return ev->last.attempts || ev->last.reason.n ? "processing" : "pending";
 }
 
+const char *
+event_status_word(struct journal *journal, struct letters *letters, struct slice id, uint64_t seq)
+{
+	struct journal_event ev;
+	struct dead letter;
+
+	if (slice_eq(id, journal_id(journal)) && journal_event_at(journal, seq, &ev))
+		return waiting_status(&ev);
+	if (letters && (letters_find(letters, id, seq, &letter) ||
+			       letters_find_dropped(letters, id, seq, &letter)))
+		return "failed";
+	return "success";
+}
+
 /* What an event's frame says, or its beginning; what cannot be read stays as it is. */
 static void
 fill_frame(struct event_report *r, struct slice frame, msgpack_zone *zone)

@@ -24,4 +24,9 @@
 enum ops_found event_status(const struct event_query *q, struct slice id, msgpack_zone *zone,
 	msgpack_object *out, struct error *why);
 
+/* The word for the status of an event, by its journal's id and its number there, as the two stores have
+ * it; within a snapshot of each. What neither of them has, has ended: "success". */
+const char *event_status_word(
+	struct journal *journal, struct letters *letters, struct slice id, uint64_t seq);
+
 #endif

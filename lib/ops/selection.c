@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
 
 enum { LOOK_PIECE = 1024, COPY_PIECE = 256, ZONE_BYTES = 8192 };
@@ -55,6 +56,17 @@ is_any(const struct letter *letter, const char *const *ids, size_t n)
 	return n == 0;
 }
 
+static bool
+is_about(const struct letter *letter, struct slice email)
+{
+	char lower[ADDRESS_MAX];
+	struct slice bare;
+
+	return letter->readable &&
+	       address_read(letter->event.email, lower, &bare, &(struct error){""}) &&
+	       slice_eq((struct slice){lower, bare.n}, email);
+}
+
 bool
 letter_matches(const struct letter *letter, const struct letter_filter *f)
 {
@@ -69,6 +81,8 @@ letter_matches(const struct letter *letter, const struct letter_filter *f)
 	if (f->source && !slice_is(letter->event.source, f->source))
 		return false;
 	if (f->reason && !contains(letter->dead->reason, f->reason))
+		return false;
+	if (f->email.p && !is_about(letter, f->email))
 		return false;
 	return is_any(letter, f->ids, f->ids_count);
 }

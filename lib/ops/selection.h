@@ -17,6 +17,7 @@ struct letter_filter {
 	const char *const *ids;      /* letters' names or senders' event ids: any of them */
 	size_t ids_count;
 	struct slice journal; /* of this one only, or absent */
+	struct slice email;   /* about this address, in lower case, or absent */
 };
 
 bool letter_matches(const struct letter *letter, const struct letter_filter *filter);

@@ -20,6 +20,14 @@
 	" AND iif(event_id = 'operator', ?3 = '' AND since <= ?2,"                                 \
 	" since <= (SELECT max(at) FROM consents WHERE email = ?1))"
 
+/* ?1 email. With an empty first half, so that each counter's begins with UNION ALL. */
+#define COUNT_SQL(statement, column)                                                               \
+	" UNION ALL SELECT '" column "', " column ", last_" column "_at, address, score"           \
+	" FROM recipients WHERE email = ?1"
+
+#define MESSAGE_COLUMNS                                                                            \
+	"email, status, status_at, detail, smtp_code, bounce_type, campaign_id, event_id"
+
 const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIATE"),
 	TEXT(OWN_, COMMIT, "COMMIT"), TEXT(OWN_, ROLLBACK, "ROLLBACK"),
 	TEXT(OWN_, EVENT_BEGIN, "SAVEPOINT event"), TEXT(OWN_, EVENT_KEEP, "RELEASE event"),
@@ -153,4 +161,14 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		" WHERE event_id = ?1"
 		" UNION ALL SELECT 'unknown_events', type, NULL, NULL, at, source FROM unknown_events"
 		" WHERE event_id = ?1"),
+	TEXT(SQL_, RECIPIENT_COUNTS,
+		"SELECT NULL, NULL, NULL, NULL, NULL WHERE 0" RECIPIENT_COUNTERS(COUNT_SQL)),
+	TEXT(SQL_, CONSENTS_OF,
+		"SELECT list, wanted, at, source, event_id FROM consents WHERE email = ?1"
+		" ORDER BY list LIMIT ?2"),
+	TEXT(SQL_, MESSAGE_FIND,
+		"SELECT " MESSAGE_COLUMNS " FROM messages WHERE message_id = ?1 AND email = ?2"),
+	TEXT(SQL_, MESSAGE_LIST,
+		"SELECT " MESSAGE_COLUMNS " FROM messages WHERE message_id = ?1 AND email > ?2"
+		" ORDER BY email LIMIT ?3"),
 	RECIPIENT_COUNTERS(RECIPIENT)};

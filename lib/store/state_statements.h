@@ -88,6 +88,15 @@ enum statement {
 	/* event id -> table, what it says there (a kind, status, type or reason), email or NULL, message or
 	 * NULL, at, source or NULL: the rows that come from the event. Reads all of these tables. */
 	SQL_EFFECTS,
+	/* email -> name of a counter, how many, last time or NULL, address as it was written, score: a row
+	 * for each counter, none where the address is not known. */
+	SQL_RECIPIENT_COUNTS,
+	/* email, limit -> list ('': all mail), wanted, at, source, event id. */
+	SQL_CONSENTS_OF,
+	/* message, email -> email, status, status_at, detail, smtp_code, bounce_type, campaign, event id. */
+	SQL_MESSAGE_FIND,
+	/* message, email to begin after, limit -> the same of all its recipients, by email. */
+	SQL_MESSAGE_LIST,
 	/* email (lower case, the key), address (as it was written), at, score to add: one more in the
 	 * column, the later time in last_<column>_at. */
 	RECIPIENT_COUNTERS(STATEMENT_ENUM) SQL_COUNT
