@@ -4,7 +4,7 @@
 #define TROTLINE_CAUSES_H
 
 /* X(name, word, what to do). The first ones are found again and again while they last; from REMOVED on
- * they happen once, and what is open is then opened anew. */
+ * they happen once, and what is open is then opened anew; the last two are found at a start. */
 #define STORE_CAUSES(X)                                                                                                    \
 	X(TROUBLE, "in trouble", "its log tells more")                                                                     \
 	X(LOCKED, "locked",                                                                                                \
@@ -17,7 +17,11 @@
 	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                    \
 	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                               \
 	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                             \
-	X(CUT, "cut short", "`trotline fsck` tells what is left")
+	X(CUT, "cut short", "`trotline fsck` tells what is left")                                                          \
+	X(BEHIND, "behind the journal",                                                                                    \
+		"an older copy, or a new one, stands there: `trotline fsck` tells what has gone")                          \
+	X(AHEAD, "ahead of the journal",                                                                                   \
+		"an older copy of the journal was put back: what waited in the newer one is gone")
 
 #define STORE_CAUSE_ENUM(name, word, advice) CAUSE_##name,
 enum store_cause { CAUSE_NONE, STORE_CAUSES(STORE_CAUSE_ENUM) CAUSES_COUNT };

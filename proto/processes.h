@@ -64,8 +64,8 @@ enum process_need {
 		"applies the events of its types")                                                 \
 	X(HISTORY, "history", COUNT_HISTORY, NEEDED_TO_SEE, false, OPENS_HISTORY, GROUP, "",       \
 		"keeps every event, to be found")                                                  \
-	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_JOURNAL, GROUP, "",         \
-		"the journal's custodian")                                                         \
+	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_JOURNAL | OPENS_STATE,      \
+		GROUP, "", "the journal's custodian")                                              \
 	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_LETTERS, GROUP, "",                 \
 		"dead letters and notices")                                                        \
 	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, false,                                         \

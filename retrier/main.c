@@ -10,6 +10,7 @@
 #include "custodian.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/ops/agree.h"
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
@@ -146,6 +147,18 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 	return !parcel_add(&r->due[taker], ev->delivery, frame) || flush_due(r, taker);
 }
 
+/* An older copy of one of the two may have been put back. */
+static void
+compare_stores(struct retrier *r)
+{
+	struct trouble state = {.st = r->st, .store = "state.db"};
+	struct error why = {""};
+	const enum store_cause cause = stores_agree(r->st->cfg, r->journal, &why);
+
+	if (cause != CAUSE_NONE)
+		trouble_found(&state, cause, &why);
+}
+
 static struct retrier *
 retrier_new(struct stage *st)
 {
@@ -166,6 +179,7 @@ retrier_new(struct stage *st)
 		stage_fail("cannot forget what nobody takes any more", &why);
 	r->trouble = (struct trouble){.st = st, .store = "journal"};
 	journal_renewed(r->journal);
+	compare_stores(r);
 	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);
 	if (!r->custodian)
 		stage_fail("cannot start", &why);

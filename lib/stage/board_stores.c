@@ -79,7 +79,10 @@ check_files(
 	const double lost_s = happened(m, METRIC_FAMILY_REPLACED_AT, store, cause->word);
 	const double saved_s = happened(m, METRIC_FAMILY_SAVED_AT, store, cause->word);
 
-	if (lost_s >= 0)
+	if (lost_s >= 0 && cause >= &cause_table[CAUSE_BEHIND])
+		alert(r, false, "%s %s, as was found %.0f s ago, at the start: %s", store,
+			cause->word, lost_s, cause->advice);
+	else if (lost_s >= 0)
 		alert(r, false,
 			"%s was %s %.0f s ago under the running pipeline, and what was in it is gone; "
 			"the file that is there now is used since: %s",

@@ -45,3 +45,12 @@ trouble_was(struct trouble *t, enum store_cause cause, bool lost)
 	*figure(t, lost ? METRIC_FAMILY_REPLACED_AT : METRIC_FAMILY_SAVED_AT, cause) =
 		(double)clock_wall_ms() / 1e3;
 }
+
+void
+trouble_found(struct trouble *t, enum store_cause cause, const struct error *why)
+{
+	log_error("stores do not agree", LF_TEXT("store", t->store),
+		LF_TEXT("it_is", cause_table[cause].word), LF_TEXT("cause", why->text),
+		LF_TEXT("do", cause_table[cause].advice));
+	*figure(t, METRIC_FAMILY_REPLACED_AT, cause) = (double)clock_wall_ms() / 1e3;
+}

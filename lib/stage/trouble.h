@@ -19,4 +19,7 @@ void trouble_is(struct trouble *t, enum store_cause cause, const struct error *w
 /* It was removed or replaced under this process. lost: with all that was in it. */
 void trouble_was(struct trouble *t, enum store_cause cause, bool lost);
 
+/* It was found so at the start. */
+void trouble_found(struct trouble *t, enum store_cause cause, const struct error *why);
+
 #endif

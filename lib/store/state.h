@@ -178,6 +178,9 @@ bool state_applied_at(struct state *db, struct slice journal, uint64_t seq, uint
 /* Is the event in, whatever its mark? False also when that cannot be told. */
 bool state_applied(struct state *db, struct slice journal, uint64_t seq);
 
+/* The newest number of the journal that is in; 0: none, or it cannot be told. */
+uint64_t state_newest(struct state *db, struct slice journal);
+
 /* Calls fn with the number of each event of the journal that is in, rising, all as of one moment,
  * until it returns false: row->number. False with the cause; fn may have been called before. */
 bool state_each_applied(

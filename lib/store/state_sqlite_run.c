@@ -237,6 +237,15 @@ state_look_until(struct state *db, uint64_t end_ms)
 	sqlite3_progress_handler(db->sqlite, LOOK_STEPS, is_over, db);
 }
 
+uint64_t
+state_newest(struct state *db, struct slice journal)
+{
+	struct state_cell seq = {.number = 0};
+
+	state_get(db, OWN(APPLIED_NEWEST), STATE_VALUES(SV_TEXT(journal)), &seq, 1, NULL);
+	return (uint64_t)seq.number;
+}
+
 bool
 state_each_applied(
 	struct state *db, struct slice journal, state_visit *fn, void *arg, struct error *why)

@@ -48,6 +48,9 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 	TEXT(OWN_, APPLIED_ALL,
 		"SELECT seq FROM applied"
 		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1) ORDER BY seq"),
+	TEXT(OWN_, APPLIED_NEWEST,
+		"SELECT max(seq) FROM applied"
+		" WHERE journal = (SELECT id FROM journals WHERE journal = ?1)"),
 	TEXT(OWN_, APPLIED_MARKED,
 		"SELECT journals.journal, seq, at FROM journals JOIN applied ON applied.journal = journals.id"
 		" WHERE mark = ?1 ORDER BY journals.id DESC"),

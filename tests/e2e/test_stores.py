@@ -110,6 +110,37 @@ def test_a_state_db_that_goes_is_noticed_before_the_next_done(start, harm):
     assert set(after) <= set(ids_in(pipeline))
 
 
+def older_journal(pipeline):
+    """The journal as it is, for later."""
+    copy = pipeline.data / "journal.older"
+    shutil.copytree(pipeline.data / "journal", copy)
+    return copy
+
+
+def put_journal_back(pipeline, older):
+    shutil.rmtree(pipeline.data / "journal")
+    older.rename(pipeline.data / "journal")
+
+
+@pytest.mark.parametrize("harm", [copy_over, move_over, remove_all, remove_with_lock, put_journal_back])
+def test_stores_that_do_not_agree_are_named_at_the_start(start, harm):
+    pipeline = start(handlers=("unknown", "opened"), settings=QUICK)
+    before = post_some(pipeline)
+    pipeline.wait_settled(len(before))
+    pipeline.stop()
+    older = (older_journal if harm is put_journal_back else older_copy)(pipeline)
+    pipeline.start()
+    assert "stores do not agree" not in pipeline["retrier"].log()
+    after = post_some(pipeline)
+    pipeline.wait_settled(len(after))
+    pipeline.stop()
+    harm(pipeline, older)
+    pipeline.start()
+    word = "ahead of" if harm is put_journal_back else "behind"
+    wait_alert(pipeline, f"state.db {word} the journal")
+    assert f'it_is="{word} the journal"' in pipeline["retrier"].log()
+
+
 @pytest.mark.parametrize("names", [["-wal"], ["-shm"], ["-wal", "-shm"]], ids="".join)
 def test_a_log_that_goes_from_under_state_db_costs_nothing(start, names):
     pipeline = start(handlers=("unknown", "opened"), settings=QUICK)

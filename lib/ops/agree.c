@@ -1,0 +1,94 @@
+/* agree - see agree.h. */
+#include "agree.h"
+
+#include "lib/store/state.h"
+#include "proto/frame.h"
+#include "proto/types.h"
+
+/* What was done last: a ring of numbers. */
+struct last {
+	const struct config *cfg;
+	struct slice journal;
+	uint64_t seqs[AGREE_LOOKS];
+	size_t n;
+};
+
+static bool
+is_built_in(const char *handler)
+{
+	for (size_t i = 0; i < event_types_count; i++)
+		if (strcmp(event_types[i].handler, handler) == 0)
+			return true;
+	return false;
+}
+
+/* Whose effects stand in state.db: a handler of ours that `up` starts. */
+static bool
+is_ours(const struct config *cfg, struct slice handler)
+{
+	for (size_t i = 0; i < cfg->handlers_count; i++) {
+		const struct config_handler *h = &cfg->handlers[i];
+
+		if (slice_is(handler, h->name))
+			return h->processes > 0 &&
+			       (i == cfg->handler_unknown || is_built_in(h->name));
+	}
+	return false;
+}
+
+static bool
+take(void *arg, const struct ended_row *row)
+{
+	struct last *last = arg;
+	struct slice journal;
+	uint64_t seq;
+
+	if (is_ours(last->cfg, row->handler) && frame_uint(row->head.p, row->head.n, "seq", &seq) &&
+		frame_text(row->head.p, row->head.n, "journal", &journal) &&
+		slice_eq(journal, last->journal))
+		last->seqs[last->n++ % AGREE_LOOKS] = seq;
+	return true;
+}
+
+static enum store_cause
+compare(const struct last *last, struct state *db, uint64_t newest, struct error *why)
+{
+	const size_t n = last->n < AGREE_LOOKS ? last->n : AGREE_LOOKS;
+	const uint64_t applied = db ? state_newest(db, last->journal) : 0;
+	size_t missing = 0;
+
+	for (size_t i = 0; i < n; i++)
+		missing += !db || !state_applied(db, last->journal, last->seqs[i]);
+	if (missing > 0) {
+		error_set(
+			why, "%zu of the last %zu events that were done are not in it", missing, n);
+		return CAUSE_BEHIND;
+	}
+	if (newest == 0 || applied <= newest) /* 0: all of them are forgotten */
+		return CAUSE_NONE;
+	error_set(why, "it has event %llu, the journal's newest is %llu",
+		(unsigned long long)applied, (unsigned long long)newest);
+	return CAUSE_AHEAD;
+}
+
+enum store_cause
+stores_agree(const struct config *cfg, struct journal *j, struct error *why)
+{
+	struct last last = {.cfg = cfg, .journal = journal_id(j)};
+	struct journal_stat st;
+	enum store_cause cause;
+	bool exists;
+	struct state *db;
+
+	journal_each_ended(j, take, &last);
+	if (!journal_read_begin(j, why))
+		return CAUSE_NONE;
+	journal_stat(j, &st);
+	journal_read_end(j);
+	db = state_watch(cfg->data_dir, &exists, why);
+	if (!db && exists)
+		return CAUSE_NONE; /* its handlers say what is wrong with it */
+	cause = compare(&last, db, st.last_seq, why);
+	state_close(&db);
+	return cause;
+}
