@@ -10,6 +10,7 @@
 
 #include "letters.h"
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 #include "lib/base/log.h"
 #include "lib/stage/bad_frame.h"
 #include "page.h"
@@ -142,6 +143,7 @@ static struct answer_page
 page_for(struct admin *a, struct listener_request *rq)
 {
 	const struct admin_route route = route_of(rq->method, rq->path);
+	enum doing before;
 	unsigned wait_s = 0;
 	const enum guard_refusal refusal = check(a, rq, route.kind, &wait_s);
 	struct answer_page page;
@@ -155,7 +157,12 @@ page_for(struct admin *a, struct listener_request *rq)
 		return page_error(503, "Too many connections");
 	if (rq->body > BODY_MAX)
 		return page_error(413, "Body too large");
-	return route.kind == ROUTE_NONE ? not_there(&route) : admin_answer(a, rq, &route);
+	if (route.kind == ROUTE_NONE)
+		return not_there(&route);
+	before = doing(DOING_SCAN);
+	page = admin_answer(a, rq, &route);
+	doing(before);
+	return page;
 }
 
 static void

@@ -12,9 +12,9 @@
 #include "lib/base/object.h"
 #include "lib/config/advice.h"
 #include "lib/ops/moving.h"
+#include "lib/stage/stages.h"
 #include "lib/stage/wire.h"
 #include "progress.h"
-#include "stages.h"
 
 enum { GROUPS_A_SECOND = 10 };
 

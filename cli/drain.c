@@ -15,7 +15,7 @@
 #include "lib/base/file.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
-#include "stages.h"
+#include "lib/stage/stages.h"
 
 enum { STEP_MS = 50 };
 

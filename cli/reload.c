@@ -12,9 +12,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/object.h"
+#include "lib/stage/stages.h"
 #include "proto/processes.h"
 #include "providers/source_keys.h"
-#include "stages.h"
 
 enum { HEAR_MS = 700, STEP_MS = 100 };
 

@@ -10,8 +10,8 @@
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/ops/schedule.h"
+#include "lib/stage/stages.h"
 #include "progress.h"
-#include "stages.h"
 #include "text.h"
 
 enum { LIST_DEFAULT = 100, SECONDS = 19 /* of a time in the list */ };

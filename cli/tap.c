@@ -12,9 +12,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/near.h"
+#include "lib/stage/stages.h"
 #include "lib/stage/tap.h"
 #include "proto/frame.h"
-#include "stages.h"
 
 enum { REFRESH_MS = 500, SILENCE_MS = 5000 };
 

@@ -11,11 +11,11 @@
 #include "lib/base/map.h"
 #include "lib/base/object.h"
 #include "lib/ops/entering.h"
+#include "lib/stage/stages.h"
 #include "lib/stage/wire.h"
 #include "proto/unread.h"
 #include "providers/entry.h"
 #include "providers/source_keys.h"
-#include "stages.h"
 #include "text.h"
 #include "unread.h"
 

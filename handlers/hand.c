@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 
 enum { JOURNAL_BYTES = 16, ARM_AGAIN_MS = 1000 };
@@ -121,6 +122,7 @@ hand_take(struct hand *h, struct slice journal, uint64_t seq)
 	h->record->seq = seq;
 	set_full(h, 1);
 	arm(h);
+	doing(DOING_HANDLER);
 }
 
 void
@@ -129,6 +131,7 @@ hand_put(struct hand *h)
 	if (!h)
 		return;
 	set_full(h, 0);
+	doing(DOING_NOTHING);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "gathering.h"
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 #include "lib/base/log.h"
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
@@ -98,12 +99,15 @@ keep_group(struct keeper *k)
 {
 	const uint64_t start_us = clock_mono_us();
 	struct error why = {""};
+	enum doing before;
 	enum store_rc rc;
 
 	gather(k);
 	if (k->group->n == 0)
 		return false;
+	before = doing(DOING_FLUSH);
 	rc = history_append(k->store, k->group->rows, k->group->n, clock_wall_ms(), NULL, &why);
+	doing(before);
 	trouble_is(&k->trouble, cause_of(rc), &why);
 	if (rc == STORE_OK)
 		count(k, start_us);
@@ -139,8 +143,10 @@ on_work(void *arg)
 {
 	struct keeper *k = arg;
 	struct error why = {""};
+	const enum doing before = doing(DOING_COMPACT);
 	const enum history_work work = history_work(k->store, clock_wall_ms(), slice_us(k), &why);
 
+	doing(before);
 	if (work == HISTORY_FAILED)
 		log_warn("history not tidied", LF_TEXT("cause", why.text));
 	stage_call_after(k->work, work == HISTORY_MORE ? 1 : WORK_MS);

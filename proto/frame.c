@@ -26,6 +26,7 @@ enum { DEPTH_MAX = 30 };
 #define DEAD_ROW(...) ROW(dead, __VA_ARGS__)
 #define STATS_ROW(...) ROW(stats, __VA_ARGS__)
 #define REFUSED_ROW(...) ROW(refused, __VA_ARGS__)
+#define BEAT_ROW(...) ROW(beat, __VA_ARGS__)
 
 #define SCHEMA(name_, version_, rows)                                                              \
 	static const struct frame_field name_##_fields[] = {rows};                                 \
@@ -42,6 +43,7 @@ SCHEMA(answer, FRAME_VERSION, ANSWER_FIELDS(ANSWER_ROW));
 SCHEMA(dead, FRAME_VERSION, DEAD_FIELDS(DEAD_ROW));
 SCHEMA(stats, FRAME_VERSION, STATS_FIELDS(STATS_ROW));
 SCHEMA(refused, FRAME_VERSION, REFUSED_FIELDS(REFUSED_ROW));
+SCHEMA(beat, FRAME_VERSION, BEAT_FIELDS(BEAT_ROW));
 
 #define LISTED(name, fields) &name##_schema,
 const struct frame_schema *const frame_schemas[] = {FRAMES(LISTED)};

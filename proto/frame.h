@@ -155,6 +155,13 @@ enum field_kind {
 	F(UINT, bytes, 0, "of the body")                                                               \
 	F(UINT, left_out, 0, "refusals before this one that were too many to be told")
 
+/* That a process goes on: a datagram to run/beats, every two seconds. */
+#define BEAT_FIELDS(F)                                                                             \
+	F(STR, stage, WIDTH_WHO, "stage name")                                                     \
+	F(UINT, instance, 0, "number of the process within its stage")                             \
+	F(UINT, doing, 0, "what it is at that may take long, a number of lib/base/doing.h")        \
+	F(UINT, deaths, 0, "how often in a row it has died within a minute")
+
 /* All of them: X(name, its fields). */
 #define FRAMES(X)                                                                                  \
 	X(event, EVENT_FIELDS)                                                                     \
@@ -165,7 +172,8 @@ enum field_kind {
 	X(answer, ANSWER_FIELDS)                                                                   \
 	X(dead, DEAD_FIELDS)                                                                       \
 	X(stats, STATS_FIELDS)                                                                     \
-	X(refused, REFUSED_FIELDS)
+	X(refused, REFUSED_FIELDS)                                                                 \
+	X(beat, BEAT_FIELDS)
 
 #define FRAME_MEMBER(kind, name, max, doc) FIELD_C_##kind name;
 

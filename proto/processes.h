@@ -71,6 +71,8 @@ enum process_need {
 	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, false,                                         \
 		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE, ADMIN, "",                            \
 		"health, figures and dead letters for operators")                                  \
+	X(WATCHER, "watcher", COUNT_ONE, NEEDED_TO_SEE, false, OPENS_NONE, HUNG, "",               \
+		"ends what hangs, so that it is started again")                                    \
 	PROCESSES_MORE(X)
 
 struct process_row {

@@ -9,12 +9,15 @@
 
 #include "custodian.h"
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 #include "lib/base/log.h"
 #include "lib/ops/agree.h"
 #include "lib/stage/bad_frame.h"
+#include "lib/stage/heart.h"
 #include "lib/stage/parcel.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
+#include "lib/stage/warden.h"
 #include "lib/stage/wire.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
@@ -221,9 +224,12 @@ say_trouble(struct retrier *r, bool good, const struct error *why)
 static void
 begin_anew(struct retrier *r)
 {
+	const enum doing before = doing(DOING_SCAN);
+
 	trouble_was(&r->trouble, r->trouble.cause, true);
 	custodian_destroy(&r->custodian);
 	r->custodian = custodian_new(r->st->cfg, r->journal, r->st->metrics, send_event, r);
+	doing(before);
 	if (!r->custodian)
 		stage_fail("cannot start", &(struct error){"out of memory"});
 }
@@ -340,10 +346,12 @@ static void
 on_survey(void *arg)
 {
 	struct retrier *r = arg;
+	const enum doing before = doing(DOING_SCAN);
 	struct error why = {""};
 
 	if (!custodian_survey(r->custodian, &why))
 		say_trouble(r, false, &why);
+	doing(before);
 }
 
 int
@@ -351,6 +359,7 @@ main(int argc, char **argv)
 {
 	struct stage *st = stage_new("retrier", NULL, argc, argv);
 	struct retrier *r = retrier_new(st);
+	struct warden *warden = warden_new(st, HEART_BEATS_OF_WATCHER, "watcher");
 
 	journal_catch_faults();
 	stage_on_read(st, r->verdicts, on_verdicts, r);
@@ -363,6 +372,7 @@ main(int argc, char **argv)
 	on_verdicts(r);
 	on_advice(r);
 	custodian_settle(r->custodian, NULL);
+	warden_destroy(&warden);
 	retrier_destroy(r);
 	return stage_destroy(&st);
 }

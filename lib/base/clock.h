@@ -1,4 +1,4 @@
-/* clock - the two clocks, in milliseconds. */
+/* clock - the clocks, in milliseconds. */
 #ifndef TROTLINE_CLOCK_H
 #define TROTLINE_CLOCK_H
 
@@ -29,6 +29,16 @@ static inline uint64_t
 clock_mono_ms(void)
 {
 	return clock_mono_us() / 1000;
+}
+
+/* Since boot, ms, with the time that the machine slept: for what another process has written down. */
+static inline uint64_t
+clock_boot_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 #endif

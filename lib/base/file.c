@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "doing.h"
+
 enum { PATH_BYTES = 4096, FIRST_ROOM = 1 << 16 };
 enum { LOCK_STEP_MS = 10 };
 
@@ -81,14 +83,24 @@ file_write_all(int fd, struct slice bytes)
 }
 
 static bool
-write_parts(const char *path, const struct slice *parts, size_t n, bool flush)
+flush(int fd)
+{
+	const enum doing before = doing(DOING_FLUSH);
+	const bool ok = fsync(fd) == 0;
+
+	doing(before);
+	return ok;
+}
+
+static bool
+write_parts(const char *path, const struct slice *parts, size_t n, bool durable)
 {
 	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	bool ok = fd >= 0;
 
 	for (size_t i = 0; ok && i < n; i++)
 		ok = file_write_all(fd, parts[i]);
-	ok = ok && (!flush || fsync(fd) == 0);
+	ok = ok && (!durable || flush(fd));
 	if (fd >= 0 && close(fd) < 0)
 		ok = false;
 	return ok;
@@ -107,15 +119,15 @@ file_flush_around(const char *path)
 }
 
 bool
-file_replace(const char *path, const struct slice *parts, size_t n, bool flush, struct error *why)
+file_replace(const char *path, const struct slice *parts, size_t n, bool durable, struct error *why)
 {
 	char beside[PATH_BYTES];
 
 	if (snprintf(beside, sizeof beside, "%s.%ld.tmp", path, (long)getpid()) >=
 		(int)sizeof beside)
 		return error_set(why, "%s: its path is too long", path);
-	if (write_parts(beside, parts, n, flush) && rename(beside, path) == 0 &&
-		(!flush || file_flush_around(path)))
+	if (write_parts(beside, parts, n, durable) && rename(beside, path) == 0 &&
+		(!durable || file_flush_around(path)))
 		return true;
 	error_set(why, "cannot write %s: %s", path, strerror(errno));
 	unlink(beside);
@@ -126,7 +138,7 @@ bool
 file_flush_folder(const char *path)
 {
 	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const bool ok = fd >= 0 && fsync(fd) == 0;
+	const bool ok = fd >= 0 && flush(fd);
 
 	if (fd >= 0)
 		close(fd);

@@ -31,9 +31,9 @@ FILE *file_make_stream(const char *path, struct error *why);
 bool file_write_all(int fd, struct slice bytes);
 
 /* Puts what the n parts hold together in place of the file at path: whole, or not at all. Mode
- * 0600. With flush it is there after a power cut, too. */
+ * 0600. If durable it is there after a power cut, too. */
 bool file_replace(
-	const char *path, const struct slice *parts, size_t n, bool flush, struct error *why);
+	const char *path, const struct slice *parts, size_t n, bool durable, struct error *why);
 
 /* Makes names that were given, taken or moved in a folder outlast a power cut. */
 bool file_flush_folder(const char *path);

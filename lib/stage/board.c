@@ -229,7 +229,7 @@ board_since(const struct metrics *m, enum metric_family family)
 
 /* Some process of the stage lives and is not on its way out. */
 static bool
-takes_work(const struct board *b, const char *stage, uint64_t now_ms, struct error *why)
+takes_work(const struct board *b, const char *stage, uint64_t now_ms)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		const struct process *p = &b->processes[i];
@@ -237,10 +237,30 @@ takes_work(const struct board *b, const char *stage, uint64_t now_ms, struct err
 		if (strcmp(p->stage, stage) == 0 && lives(p, now_ms) && !p->draining)
 			return true;
 	}
-	if (strcmp(b->self, stage) == 0)
-		return true;
-	return error_set(why, "stage %s %s", stage,
-		board_alive(b, stage, now_ms) ? "is draining" : "has no live process");
+	return strcmp(b->self, stage) == 0;
+}
+
+/* The stage without which nothing can be accepted and of which nobody takes work; NULL: none. */
+static const char *
+missing(const struct board *b, uint64_t now_ms)
+{
+	for (size_t i = 0; i < PROCESSES_COUNT; i++)
+		if (process_table[i].need == NEEDED_TO_ACCEPT &&
+			!takes_work(b, process_table[i].name, now_ms))
+			return process_table[i].name;
+	return NULL;
+}
+
+static bool
+say_missing(const struct board *b, const struct metrics *m, const char *stage, uint64_t now_ms,
+	struct error *why)
+{
+	char doings[BOARD_DOINGS_BYTES];
+
+	if (board_alive(b, stage, now_ms))
+		return error_set(why, "stage %s is draining", stage);
+	return error_set(why, "stage %s has no %s process%s", stage,
+		*board_doings(m, stage, doings) ? "working" : "live", doings);
 }
 
 bool
@@ -249,10 +269,10 @@ board_open(const struct board *b, const struct metrics *joined, uint64_t now_ms,
 	const double used = metrics_sum(joined, METRIC_FAMILY_JOURNAL_BYTES, "");
 	const double limit = metrics_sum(joined, METRIC_FAMILY_JOURNAL_LIMIT, "");
 
-	for (size_t i = 0; i < PROCESSES_COUNT; i++)
-		if (process_table[i].need == NEEDED_TO_ACCEPT &&
-			!takes_work(b, process_table[i].name, now_ms, why))
-			return false;
+	const char *stage = missing(b, now_ms);
+
+	if (stage)
+		return say_missing(b, joined, stage, now_ms, why);
 	if (limit > 0 && used >= limit)
 		return error_set(why, "journal full");
 	if (board_since(joined, METRIC_FAMILY_CONNECTIONS_FULL) < FULL_S)

@@ -9,12 +9,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/config/advice.h"
-#include "lib/config/config_processes.h"
 
 enum {
 	CRITICAL_TIMES = 5,
-	UNANSWERED_MS = 10000, /* a handler that is not heard on the tap may still answer */
-	NAMELESS_S = 600,      /* an event without an address is an alert for so long */
+	NAMELESS_S = 600, /* an event without an address is an alert for so long */
 };
 
 /* The figures of the health answer; the rates are those of the last minute. */
@@ -73,74 +71,6 @@ tip(const struct report *r, enum advised which, const char *what)
 	return t;
 }
 
-/* "stage <name> has ..." is what `trotline up` waits for to be over. */
-static void
-check_stage(const struct board *b, struct report *r, const char *stage, uint64_t wanted,
-	bool critical, uint64_t now_ms)
-{
-	const size_t n = board_alive(b, stage, now_ms);
-
-	if (wanted > 0 && n == 0)
-		alert(r, critical, "stage %s has no live process: see its log in %s/log", stage,
-			b->cfg->data_dir);
-	else if (n < wanted)
-		alert(r, false, "stage %s has %zu of %llu processes: see its logs in %s/log", stage,
-			n, (unsigned long long)wanted, b->cfg->data_dir);
-}
-
-static void
-check_stages(const struct board *b, struct report *r, uint64_t now_ms)
-{
-	struct planned_process plan[PLAN_MAX];
-	const size_t n = config_processes(b->cfg, plan);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct planned_process *p = &plan[i];
-		const bool self = strcmp(b->self, p->name) == 0;
-
-		if (p->row->need != NEEDED_TO_SEE)
-			check_stage(b, r, p->name, self && p->wanted > 0 ? 1 : p->wanted,
-				p->row->need == NEEDED_TO_ACCEPT, now_ms);
-		else if (board_alive(b, p->name, now_ms) < p->wanted)
-			alert(r, false, "%s is down: see %s/log/%s.0.log; webhooks go on", p->name,
-				b->cfg->data_dir, p->name);
-	}
-}
-
-/* The value of a family for one source or handler. */
-static double
-value_of(const struct metrics *m, enum metric_family family, const char *label, const char *name)
-{
-	char part[160];
-
-	snprintf(part, sizeof part, "%s=\"%s\"", label, name);
-	return metrics_sum(m, family, part);
-}
-
-/* A handler in another language says nothing on the tap, but it answers. */
-static void
-check_handlers(const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms)
-{
-	const double now_s = (double)clock_wall_ms() / 1e3;
-	char stage[80];
-
-	for (size_t i = 0; i < b->cfg->handlers_count; i++) {
-		const char *name = b->cfg->handlers[i].name;
-		const double waiting = value_of(m, METRIC_FAMILY_WAITING, "handler", name);
-		const double answered = value_of(m, METRIC_FAMILY_ANSWERED, "handler", name);
-
-		snprintf(stage, sizeof stage, "handler-%s", name);
-		if (waiting > 0 && board_alive(b, stage, now_ms) == 0 &&
-			(now_s - answered) * 1000 > UNANSWERED_MS)
-			alert(r, false,
-				"handler %s: %.0f events wait and nobody takes them: start trotline-handler-%s%s",
-				name, waiting, name,
-				b->cfg->handlers[i].processes
-					? ""
-					: ", or whatever takes them (its row says `processes: 0`)");
-	}
-}
-
 static void
 check_sources(const struct board *b, struct report *r, const struct metrics *m)
 {
@@ -148,7 +78,7 @@ check_sources(const struct board *b, struct report *r, const struct metrics *m)
 
 	for (size_t i = 0; i < b->cfg->sources_count; i++) {
 		const struct config_source *src = &b->cfg->sources[i];
-		const double last = value_of(m, METRIC_FAMILY_ACCEPTED, "source", src->name);
+		const double last = board_value(m, METRIC_FAMILY_ACCEPTED, "source", src->name);
 
 		if (src->silent_after_ms == 0 || last == 0 ||
 			(now_s - last) * 1000 < (double)src->silent_after_ms)
@@ -167,7 +97,8 @@ check_addresses(const struct board *b, struct report *r, const struct metrics *m
 
 	for (size_t i = 0; i < b->cfg->sources_count; i++) {
 		const struct config_source *src = &b->cfg->sources[i];
-		const double last = value_of(m, METRIC_FAMILY_NO_ADDRESS_AT, "source", src->name);
+		const double last =
+			board_value(m, METRIC_FAMILY_NO_ADDRESS_AT, "source", src->name);
 
 		if (last > 0 && now_s - last < NAMELESS_S)
 			alert(r, false,
@@ -236,7 +167,7 @@ check_unread_sources(const struct board *b, struct report *r, const struct metri
 
 	for (size_t i = 0; i < b->cfg->sources_count; i++) {
 		const struct config_source *src = &b->cfg->sources[i];
-		const double last = value_of(m, METRIC_FAMILY_UNREAD_AT, "source", src->name);
+		const double last = board_value(m, METRIC_FAMILY_UNREAD_AT, "source", src->name);
 
 		if (last > 0 && now_s - last < NAMELESS_S)
 			alert(r, false,
@@ -424,8 +355,8 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
-	check_stages(b, r, now_ms);
-	check_handlers(b, r, joined, now_ms);
+	board_check_processes(b, r, joined, now_ms);
+	board_check_handlers(b, r, joined, now_ms);
 	check_sources(b, r, joined);
 	check_addresses(b, r, joined);
 	check_queue(b, r, joined);

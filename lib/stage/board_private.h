@@ -56,6 +56,20 @@ __attribute__((format(printf, 3, 4))) void alert(
 void board_check_stores(
 	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);
 
+/* Which stages have fewer processes that go on than they should have, and why; what has died or hung. */
+void board_check_processes(
+	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);
+void board_check_handlers(
+	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);
+
+/* What those of a stage that are not heard are at, such as ": 1 hung, 1 starting"; "": nobody knows. */
+enum { BOARD_DOINGS_BYTES = 256 };
+const char *board_doings(const struct metrics *m, const char *stage, char out[BOARD_DOINGS_BYTES]);
+
+/* The value of a family for one source or handler. */
+double board_value(
+	const struct metrics *m, enum metric_family family, const char *label, const char *name);
+
 /* Processes of a stage that have spoken lately; this very one is among them. */
 size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
 

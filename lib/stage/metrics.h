@@ -46,6 +46,14 @@
 	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler")  \
 	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")         \
 	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")       \
+	X(DOING, "webhook_processes_doing", GAUGE, SUM,                                             \
+		"Processes that are at something long, or hang, by stage and word")                 \
+	X(DEATHS, "webhook_process_deaths", GAUGE, MAX,                                             \
+		"How often in a row a process of a stage has died within a minute of its start")    \
+	X(HUNG, "webhook_processes_hung_total", COUNTER, SUM,                                       \
+		"Processes ended for nothing was heard of them, by stage")                          \
+	X(HUNG_AT, "webhook_process_hung_timestamp_seconds", GAUGE, MAX,                            \
+		"When a process of a stage was last ended so")                                      \
 	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                   \
 		"When a source's last event was accepted; at first when the validator started")     \
 	X(UNKNOWN_KINDS, "webhook_unknown_kinds_total", COUNTER, SUM,                               \

@@ -12,12 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "heart.h"
 #include "lib/base/clock.h"
 #include "lib/base/descriptors.h"
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 #include "lib/base/harden.h"
 #include "lib/base/log.h"
 #include "lib/config/config_descriptors.h"
+#include "life.h"
 #include "proto/processes.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
@@ -30,8 +33,10 @@ struct hook {
 };
 
 struct stage_private {
-	int signals; /* signalfd */
-	int lock;    /* flock of this instance, held until the process ends */
+	int signals;     /* signalfd */
+	int lock;        /* flock of this instance, held until the process ends; see life.h */
+	uint64_t deaths; /* in a row, before this life */
+	struct heart *heart;
 	struct hook *hooks;
 	struct hook *log; /* writes what is logged */
 	stage_reader *drain;
@@ -51,14 +56,15 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { STATS_MS = 500, LOG_MS = 100, YIELD_NICE = 10 };
+enum { LOG_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
 
+/* By supervisord, which starts at once what ends; or by systemd, as our units have it. */
 static bool
 supervised(void)
 {
-	return getenv("SUPERVISOR_ENABLED") != NULL;
+	return getenv("SUPERVISOR_ENABLED") || getenv("WATCHDOG_USEC");
 }
 
 /* The pause keeps a supervisor from starting a process that cannot go on many times a second. The
@@ -157,7 +163,7 @@ load_config(const struct stage_options *o, const char *name, stage_load *load)
 /* Makes data_dir and run/, and takes this instance's lock, which holds the process id: two
  * processes of one number would take each other's sockets. Returns the lock's descriptor or -1. */
 static int
-take_place(const struct stage *st, struct error *why)
+take_place(struct stage *st, struct error *why)
 {
 	char path[4096];
 	int fd;
@@ -169,8 +175,7 @@ take_place(const struct stage *st, struct error *why)
 		path, sizeof path, "%s/run/%s.%zu.lock", st->cfg->data_dir, st->name, st->instance);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0 && file_lock(fd)) {
-		if (ftruncate(fd, 0) == 0)
-			dprintf(fd, "%d\n", (int)getpid());
+		st->priv->deaths = life_begin(fd);
 		return fd;
 	}
 	if (fd >= 0 && errno == EWOULDBLOCK)
@@ -395,11 +400,29 @@ publish_stats(void *arg)
 		tap_send(st->tap, "stats", stats.stage, p->out.data, p->out.size);
 }
 
+static void
+on_half_second(void *arg)
+{
+	struct stage *st = arg;
+
+	heart_beat(st->priv->heart);
+	publish_stats(st);
+}
+
 void
 stage_beat(struct stage *st)
 {
-	publish_stats(st);
+	on_half_second(st);
 	log_flush();
+}
+
+static void
+forget_deaths(void *arg)
+{
+	struct stage *st = arg;
+
+	life_write(st->priv->lock, 0, clock_boot_ms());
+	heart_forget_deaths(st->priv->heart);
 }
 
 static void
@@ -436,7 +459,7 @@ open_loop(struct stage *st)
 		stage_fail("cannot open the tap", &why);
 	st->priv->log = stage_call(st, write_log, NULL);
 	stage_on_fd(st, st->priv->signals, on_signal, st);
-	stage_every(st, STATS_MS, publish_stats, st);
+	stage_every(st, HEART_LOOP_MS, on_half_second, st);
 	stage_on_read(st, tap_sock(st->tap), publish_stats, st); /* a watcher has come */
 }
 
@@ -451,7 +474,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 		stage_fail("cannot start", &no_memory);
 	snprintf(st->name, sizeof st->name, "%s", name);
 	harden();
-	if (supervised())
+	if (getenv("SUPERVISOR_ENABLED"))
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
@@ -468,6 +491,13 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 	st->priv->lock = take_place(st, &why);
 	if (st->priv->signals < 0 || st->priv->lock < 0)
 		stage_fail("cannot start", &why);
+	doing_counts();
+	doing(DOING_START);
+	st->priv->heart = heart_new(st->cfg, st->name, st->instance, st->priv->deaths, &why);
+	if (!st->priv->heart)
+		stage_fail("cannot start", &why);
+	if (supervised())
+		life_pause(st->priv->lock, st->priv->signals, st->priv->deaths);
 	msgpack_zone_init(&st->priv->zone, 8192);
 	msgpack_sbuffer_init(&st->priv->out);
 	open_loop(st);
@@ -479,7 +509,12 @@ stage_run(struct stage *st)
 {
 	log_info("ready", LF_UINT("instance", st->instance), LF_UINT("pid", getpid()));
 	log_flush();
+	if (st->priv->deaths > 0)
+		stage_call_after(stage_call(st, forget_deaths, st), LIFE_LONG_MS);
+	doing(DOING_NOTHING);
+	heart_beat(st->priv->heart);
 	zloop_start(st->loop);
+	doing(DOING_STOP);
 }
 
 int
@@ -501,6 +536,8 @@ stage_destroy(struct stage **st_p)
 	}
 	msgpack_zone_destroy(&st->priv->zone);
 	msgpack_sbuffer_destroy(&st->priv->out);
+	heart_destroy(&st->priv->heart);
+	life_write(st->priv->lock, 0, 0);
 	close(st->priv->signals);
 	close(st->priv->lock);
 	free(st->priv);

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 
 enum { BOOT_ID_LEN = 36, SEQ_BITS = 40, HEADER_BYTES = 4096, AHEAD = 32 };
@@ -279,10 +280,15 @@ static bool
 rebuild(struct dedup *d, uint64_t journal, const struct dedup_truth *truth, struct error *why)
 {
 	struct dedup fresh = {.path = ""};
+	enum doing before;
+	bool good;
 
 	if ((size_t)snprintf(fresh.path, sizeof fresh.path, "%s.new", d->path) >= sizeof fresh.path)
 		return error_set(why, "cannot make %s.new: the path is too long", d->path);
-	if (!build(&fresh, d->path, journal, truth, why)) {
+	before = doing(DOING_INDEX);
+	good = build(&fresh, d->path, journal, truth, why);
+	doing(before);
+	if (!good) {
 		unmap(&fresh);
 		unlink(fresh.path);
 		return false;

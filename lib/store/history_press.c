@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "history_private.h"
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 
 enum { FLUSH_BYTES = 8 << 20 };
@@ -75,9 +76,12 @@ press_slice(struct press *p, struct error *why)
 static bool
 flush(struct press *p, struct error *why)
 {
+	const enum doing before = doing(DOING_FLUSH);
+	const int rc = fdatasync(p->fd);
+
+	doing(before);
 	p->unflushed = 0;
-	return fdatasync(p->fd) == 0 ||
-	       error_set(why, "cannot flush %s: %s", p->path, strerror(errno));
+	return rc == 0 || error_set(why, "cannot flush %s: %s", p->path, strerror(errno));
 }
 
 bool

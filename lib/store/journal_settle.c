@@ -7,6 +7,7 @@
 
 #include "journal_private.h"
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 
 enum { HASTEN_MAX = 4096, HASTENED_MS = 1, DISOWN_MAX = 4096, ROW_MORE = 64 };
 
@@ -538,12 +539,14 @@ journal_tidy(struct journal *j)
 static enum store_rc
 flush_deaths(struct journal *j, const struct journal_change *changes, size_t n, struct error *why)
 {
+	const enum doing before = doing(DOING_FLUSH);
 	bool any = false;
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
 		any |= changes[i].applied && changes[i].applied_as == MOVE_DEAD;
 	rc = any ? mdb_env_sync(j->env, 1) : 0;
+	doing(before);
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot flush the journal", why);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "letters_private.h"
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 
 enum { SPARE_BYTES = 16 << 20 }; /* a file with fewer free bytes is not worth a compaction */
@@ -14,13 +15,16 @@ static int
 copy_compacted(MDB_env *env, const char *path)
 {
 	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	enum doing before;
 	int rc;
 
 	if (fd < 0)
 		return errno;
+	before = doing(DOING_COMPACT);
 	rc = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
 	if (rc == 0 && fsync(fd) != 0)
 		rc = errno;
+	doing(before);
 	close(fd);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 
 enum { KEPT_FREE_PERCENT = 10, EXIT_TROUBLE = 111 };
@@ -143,13 +144,24 @@ follows_the_newest(MDB_env *env, MDB_txn *txn)
 	return info.me_last_txnid + 1 == mdb_txn_id(txn) ? 0 : LMDB_REPLACED;
 }
 
+/* Who holds it may be another process, which waits for the disk. */
+static int
+begin(MDB_env *env, unsigned flags, MDB_txn **txn)
+{
+	const enum doing before = doing(DOING_LOCK);
+	const int rc = mdb_txn_begin(env, NULL, flags, txn);
+
+	doing(before);
+	return rc;
+}
+
 int
 lmdb_begin(MDB_env *env, unsigned flags, MDB_txn **txn)
 {
 	int rc = lmdb_look(env);
 
 	if (rc == 0)
-		rc = mdb_txn_begin(env, NULL, flags, txn);
+		rc = begin(env, flags, txn);
 	if (rc == 0 && !(flags & MDB_RDONLY)) {
 		rc = follows_the_newest(env, *txn);
 		if (rc != 0)
@@ -164,8 +176,10 @@ int
 lmdb_commit(MDB_txn *txn)
 {
 	MDB_env *env = mdb_txn_env(txn);
+	const enum doing before = doing(DOING_FLUSH);
 	const int rc = mdb_txn_commit(txn);
 
+	doing(before);
 	return rc ? rc : lmdb_look(env);
 }
 

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 #include "lib/base/file.h"
 #include "state_schema.h"
 
@@ -91,13 +92,16 @@ static bool
 lock_turn(struct state *db)
 {
 	int rc = flock(db->turn, LOCK_EX | LOCK_NB);
+	enum doing before;
 
 	if (rc == 0 || errno != EWOULDBLOCK)
 		return rc == 0;
+	before = doing(DOING_LOCK);
 	set_timer(db, WAIT_MS);
 	while ((rc = flock(db->turn, LOCK_EX)) != 0 && errno == EINTR)
 		tell_wait(db, CAUSE_NONE);
 	set_timer(db, 0);
+	doing(before);
 	return rc == 0;
 }
 
@@ -123,10 +127,13 @@ give_turn(struct state *db)
 bool
 state_checkpoint(struct state *db, int how, struct error *why)
 {
+	enum doing before;
 	int rc;
 
 	state_guard_writing(db);
+	before = doing(DOING_FLUSH);
 	rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, how, NULL, NULL);
+	doing(before);
 	state_guard_mark(db);
 	if (rc != SQLITE_OK && !(rc == SQLITE_BUSY && how != SQLITE_CHECKPOINT_FULL))
 		return state_fail(db, "writing back its log", why);
@@ -183,6 +190,7 @@ on_busy(void *arg, int times)
 {
 	struct state *db = arg;
 	const uint64_t now_ms = clock_mono_ms();
+	enum doing before;
 
 	if (times == 0)
 		db->busy_ms = db->told_ms = now_ms;
@@ -192,7 +200,9 @@ on_busy(void *arg, int times)
 		db->told_ms = now_ms;
 		tell_wait(db, CAUSE_LOCKED);
 	}
+	before = doing(DOING_LOCK);
 	nanosleep(&(struct timespec){0, times < 10 ? 1000000 : 10000000}, NULL);
+	doing(before);
 	return 1;
 }
 
@@ -202,17 +212,18 @@ on_alarm(int signum)
 	(void)signum;
 }
 
-/* Only the thread that waits is interrupted. */
+/* Only the thread that waits is interrupted; not by SIGALRM, which ends a handler that has an event in
+ * hand for too long (handlers/hand.h). */
 void
 state_on_wait(struct state *db, state_waits *fn, void *arg)
 {
 	const struct sigaction act = {.sa_handler = on_alarm};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
 
 	event._sigev_un._tid = gettid();
 	db->waits = fn;
 	db->waits_arg = arg;
-	sigaction(SIGALRM, &act, NULL);
+	sigaction(SIGUSR2, &act, NULL);
 	db->has_timer = timer_create(CLOCK_MONOTONIC, &event, &db->timer) == 0;
 }
 
@@ -231,11 +242,13 @@ on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 static bool
 flush(struct state *db, struct error *why)
 {
+	const enum doing before = doing(DOING_FLUSH);
 	sqlite3_file *wal = NULL;
 	int rc = sqlite3_file_control(db->sqlite, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &wal);
 
 	if (rc == SQLITE_OK && wal->pMethods)
 		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+	doing(before);
 	db->unflushed = rc != SQLITE_OK;
 	if (rc == SQLITE_OK)
 		return true;

@@ -3,7 +3,9 @@
  * While the file named by FAULT_FILE exists, every flush and every write to a place in a file fails
  * with the errno that the file's first bytes give as a decimal number. The file's second number, if
  * there is one, is how many calls still succeed first, so that a fault can hit the middle of a
- * commit. */
+ * commit.
+ *
+ * While the file named by SLOW_FILE exists, every flush takes so many ms as it says. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
@@ -46,15 +49,32 @@ fault(void)
 		return call;                                                                       \
 	} while (0)
 
+static void
+be_slow(void)
+{
+	const char *path = getenv("SLOW_FILE");
+	FILE *f = path ? fopen(path, "re") : NULL;
+	long ms = 0;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%ld", &ms) != 1)
+		ms = 0;
+	fclose(f);
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
 int
 fdatasync(int fd)
 {
+	be_slow();
 	FAIL_OR(REAL(fdatasync)(fd));
 }
 
 int
 fsync(int fd)
 {
+	be_slow();
 	FAIL_OR(REAL(fsync)(fd));
 }
 

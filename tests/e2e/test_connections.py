@@ -349,7 +349,8 @@ def fill(pipeline, most):
 
 
 def test_probes_are_answered_while_all_places_are_in_use(start):
-    one = begin(start, settings={"limits": {"connections": 12, "answer_timeout": "20s", "request_timeout": "20s"}})
+    one = begin(start, without=("watcher",), settings={
+        "limits": {"connections": 12, "answer_timeout": "20s", "request_timeout": "20s"}})
     one["validator"].signal(signal.SIGSTOP)
     socks, refused = fill(one, 40)
     assert len(socks) == 12
@@ -429,7 +430,7 @@ def proxied(header, value, body=None):
     ("x-forwarded-for", "x-forwarded-for", "2001:db8::{}", "2001:db8:1::1"),
     ("forwarded", "Forwarded", "for=10.9.9.{}, for=192.0.2.7;proto=https", 'for="[2001:db8:1::1]:80"')])
 def test_behind_a_trusted_proxy_its_header_counts(start, word, header, client, other):
-    one = start(settings={
+    one = start(without=("watcher",), settings={
         "trusted_proxies": ["127.0.0.0/30", "::1"], "proxy_header": word,
         "limits": {"connections_per_address": 3, "answer_timeout": "20s"}})
     idle = crowd(one, 20)  # the proxy itself may have as many as it likes
@@ -497,7 +498,7 @@ def test_half_requests_do_not_shut_admin(start):
 
 
 def test_readyz_on_the_public_listener_tells_a_drain_at_once(start):
-    one = start(settings={"limits": {"answer_timeout": "20s"}})
+    one = start(without=("watcher",), settings={"limits": {"answer_timeout": "20s"}})
     wait_for("ready", lambda: get(one, "/readyz").status == 200)
     keeps = [one.connect() for _ in range(3)]
     one["validator"].signal(signal.SIGSTOP)

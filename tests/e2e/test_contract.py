@@ -384,7 +384,7 @@ def test_a_request_whose_time_is_over_is_not_stored_later(start):
 
 def test_a_request_under_way_outlives_its_validator(start):
     """The validator is killed with the request in its hands; the next one answers it."""
-    pipeline = start(settings={"limits": {"answer_timeout": "20s"}})
+    pipeline = start(without=("watcher",), settings={"limits": {"answer_timeout": "20s"}})
     ev = event()
     pipeline["validator"].signal(signal.SIGSTOP)
     with pipeline.connect() as sock:
@@ -397,7 +397,7 @@ def test_a_request_under_way_outlives_its_validator(start):
 
 
 def test_a_stopping_ingress_finishes_what_it_has_and_refuses_what_is_new(start):
-    pipeline = start(settings={"limits": {"answer_timeout": "20s"}})
+    pipeline = start(without=("watcher",), settings={"limits": {"answer_timeout": "20s"}})
     old, new = event(), event()
     with pipeline.connect() as busy, pipeline.connect() as idle:
         for sock in (busy, idle):

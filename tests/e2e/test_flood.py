@@ -224,7 +224,7 @@ def unsigned(size, path="/webhooks/email/batch", fill=b"{},"):
 @pytest.mark.parametrize("stopped, validators", [(1, 1), (1, 2), (3, 3)])
 def test_what_a_validator_that_stands_still_has_not_taken_is_bounded(start, stopped, validators):
     """Each answer is a 503; what it was about has left the memory, too."""
-    pipeline = start(counts={"validator": validators}, settings={"limits": {"memory": "128MiB"}})
+    pipeline = start(without=("watcher",), counts={"validator": validators}, settings={"limits": {"memory": "128MiB"}})
     for i in range(stopped):
         pipeline["validator", i].signal(signal.SIGSTOP)
     with Flood(pipeline, unsigned(10 * MIB), 24):
@@ -242,7 +242,7 @@ def test_what_a_validator_that_stands_still_has_not_taken_is_bounded(start, stop
 
 
 def test_one_of_two_validators_that_stands_still_costs_no_request(start):
-    pipeline = start(counts={"validator": 2})
+    pipeline = start(without=("watcher",), counts={"validator": 2})
     pipeline["validator", 1].signal(signal.SIGSTOP)
     with pipeline.client() as client:
         statuses = [client.post(event()).status for _ in range(300)]

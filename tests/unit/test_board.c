@@ -84,7 +84,8 @@ figure(enum metric_family family, const char *labels, double value)
 static void
 all_but(const char *missing)
 {
-	static const char *const stages[] = {"validator", "router", "retrier", "dlq", "admin"};
+	static const char *const stages[] = {
+		"validator", "router", "retrier", "dlq", "admin", "watcher"};
 	char name[80];
 
 	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
@@ -529,4 +530,54 @@ Test(board, strangers_are_told_no_path)
 		"stage retrier has no live process: see its log in data_dir/log"));
 	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200), "% of data_dir is free"));
 	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200), "data_dir/log/dlq.0.log tells why"));
+}
+
+/* What the watcher says of a stage. */
+static void
+watcher_says(const char *stage, const char *doing, double n)
+{
+	char labels[160];
+
+	snprintf(labels, sizeof labels, "stage=\"%s\",doing=\"%s\"", stage, doing);
+	says("watcher", 0, figure(METRIC_FAMILY_DOING, labels, n));
+}
+
+Test(board, one_that_hangs_is_called_so)
+{
+	all_but("validator");
+	watcher_says("validator", "hung", 1);
+	cr_expect(health_is("critical", 503));
+	cr_expect(health_has("stage validator has 0 of 1 processes that go on: 1 hung (to be ended "
+			     "and started again): see its logs"));
+	cr_expect_not(health_has("no live process"));
+}
+
+Test(board, one_that_waits_is_not_called_dead)
+{
+	all_but("handler-opened");
+	watcher_says("handler-opened", "waiting for the disk", 2);
+	cr_expect(health_has(
+		"stage handler-opened has 0 of 2 processes that go on: 2 waiting for the disk"));
+	cr_expect_not(health_has("no live process"));
+}
+
+Test(board, deaths_in_a_row_are_told)
+{
+	all_but("");
+	says("watcher", 0, figure(METRIC_FAMILY_DEATHS, "stage=\"router\"", 4));
+	cr_expect(health_is("degraded", 200));
+	cr_expect(health_has("repeated deaths: router has died 4 times in a row"));
+}
+
+Test(board, one_that_was_ended_for_it_hung_is_told_for_a_minute)
+{
+	struct metrics *m = metrics_new();
+	const double now_s = (double)clock_wall_ms() / 1e3;
+
+	all_but("");
+	*metric(m, METRIC_FAMILY_HUNG_AT, "stage=\"router\"") = now_s - 5;
+	*metric(m, METRIC_FAMILY_HUNG_AT, "stage=\"dlq\"") = now_s - 90;
+	says("watcher", 0, m);
+	cr_expect(health_has("hung: a process of router was silent and was ended 5 s ago"));
+	cr_expect_not(health_has("hung: a process of dlq"));
 }

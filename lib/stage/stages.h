@@ -1,6 +1,6 @@
 /* stages - which processes of a pipeline run, by the locks that each holds in run/. */
-#ifndef TROTLINE_CLI_STAGES_H
-#define TROTLINE_CLI_STAGES_H
+#ifndef TROTLINE_STAGE_STAGES_H
+#define TROTLINE_STAGE_STAGES_H
 
 #include <stdbool.h>
 #include <sys/types.h>
