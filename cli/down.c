@@ -5,7 +5,7 @@
 
 #include "cli.h"
 #include "lib/config/advice.h"
-#include "stages.h"
+#include "lib/stage/stages.h"
 
 bool
 cli_was_started(const struct config *cfg)

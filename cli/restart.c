@@ -13,7 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/near.h"
-#include "stages.h"
+#include "lib/stage/stages.h"
 
 enum { STEP_MS = 50, END_MS = 25000, START_MS = 30000 };
 

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/stage/refused.h"
+#include "lib/stage/unable.h"
 #include "proto/providers.h"
 #include "refusals.h"
 
@@ -24,6 +25,7 @@ struct http {
 	struct refused_feed refused;
 	struct http_calls calls;
 	struct listener *listener;
+	struct unable_log unable;
 	bool draining;
 };
 
@@ -83,6 +85,26 @@ tell(struct http *h, const struct listener_request *rq, const struct refusal *re
 		now_ms);
 }
 
+/* UNABLE_COUNT: it is not for a fault of ours. */
+static enum unable
+unable_of(enum refusal_cause cause)
+{
+	switch (cause) {
+	case REFUSAL_PLACES:
+		return UNABLE_PLACES;
+	case REFUSAL_CONNECTIONS:
+		return UNABLE_CONNECTIONS;
+	case REFUSAL_SHARE:
+		return UNABLE_SHARE;
+	case REFUSAL_MEMORY:
+		return UNABLE_MEMORY;
+	case REFUSAL_NO_VERDICT:
+		return UNABLE_LATE;
+	default:
+		return UNABLE_COUNT;
+	}
+}
+
 static void
 refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	const struct config_source *source, const char *allow)
@@ -90,7 +112,11 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	const struct refusal refusal = refusal_of(cause, source);
 	char headers[80] = "", *body = NULL;
 	const int n = asprintf(&body, "{\"error\":\"%s\"}", refusal.text);
+	const enum unable unable = unable_of(cause);
 
+	if (unable != UNABLE_COUNT)
+		unable_tell(&h->unable, h->metrics, unable, slice_of(source ? source->name : ""),
+			"", clock_mono_ms());
 	tell(h, rq, &refusal, source);
 	if (refusal.retry_after_s)
 		snprintf(headers, sizeof headers, "Retry-After: %u\n", refusal.retry_after_s);
@@ -414,6 +440,7 @@ http_new(struct stage *st, struct exchanges *table, const struct http_calls *cal
 		.metrics = st->metrics,
 		.tap = st->tap,
 		.calls = *calls};
+	unable_open(st->metrics);
 	h->listener = listen_for(h, st, why);
 	if (!h->listener)
 		http_destroy(&h);

@@ -26,6 +26,8 @@ enum {
 	NEW_STAGES_MS = 200,
 	BURST = 512,
 	DRAIN_MORE_MS = 1000,
+	HEAR_MS = 1000,
+	HEAR_STEP_MS = 50,
 };
 
 struct ingress {
@@ -162,7 +164,6 @@ give_up_late(struct ingress *in, uint64_t now_ms)
 			now_ms < x->give_up_ms)
 			continue;
 		++*metric(in->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"no_verdict\"");
-		log_warn("no verdict in time", LF_TEXT("source", x->source->name));
 		if (!x->asks.p)
 			validators_let_go(in->validators, x, false);
 		http_refuse(in->http, x, REFUSAL_NO_VERDICT);
@@ -186,6 +187,13 @@ on_tick(void *arg)
 /* ---- health ---- */
 
 static void
+say_deaf(struct ingress *in)
+{
+	*metric(in->st->metrics, METRIC_FAMILY_DEAF, "") =
+		!board_hears_all(in->board, clock_mono_ms());
+}
+
+static void
 on_feed(void *arg)
 {
 	struct ingress *in = arg;
@@ -199,6 +207,21 @@ on_feed(void *arg)
 						   zmq_msg_size(&msg), clock_mono_ms(), &why))
 			bad_frame(in->st->metrics, in->st->name, why.text);
 	zmq_msg_close(&msg);
+	say_deaf(in);
+}
+
+/* Before it says that it is ready: it would be asked in vain. */
+static void
+hear_validators(struct ingress *in)
+{
+	zmq_pollitem_t feed = {zsock_resolve(tap_feed_sock(in->feed)), 0, ZMQ_POLLIN, 0};
+	const uint64_t end_ms = clock_mono_ms() + HEAR_MS;
+
+	do {
+		tap_feed_refresh(in->feed);
+		zmq_poll(&feed, 1, HEAR_STEP_MS);
+		on_feed(in);
+	} while (!board_hears_all(in->board, clock_mono_ms()) && clock_mono_ms() < end_ms);
 }
 
 static void
@@ -222,6 +245,7 @@ on_new_stages(void *arg)
 	struct ingress *in = arg;
 
 	tap_feed_refresh(in->feed);
+	say_deaf(in);
 }
 
 static struct listener_answer
@@ -321,6 +345,7 @@ main(int argc, char **argv)
 	stage_every(st, SECOND_MS, on_second, in);
 	stage_every(st, NEW_STAGES_MS, on_new_stages, in);
 	stage_on_drain(st, on_drain, in);
+	hear_validators(in);
 	stage_run(st);
 	ingress_destroy(in);
 	return stage_destroy(&st);

@@ -29,7 +29,41 @@ enum store_cause { CAUSE_NONE, STORE_CAUSES(STORE_CAUSE_ENUM) CAUSES_COUNT };
 struct cause_row {
 	const char *word, *advice;
 };
+/* Why requests of a source are refused for its sender's cause. X(name, word, what to do) */
+#define REFUSAL_CAUSES(X)                                                                                                                   \
+	X(SIGNATURE, "signature",                                                                                                           \
+		"its key is not the sender's, or strangers post: compare the source's secrets with the provider's, then `trotline reload`") \
+	X(STALE, "stale",                                                                                                                   \
+		"signed or dated too long ago: the sender comes late, or the clock of this machine is ahead")                               \
+	X(CLOCK, "clock wrong",                                                                                                             \
+		"signed or dated in the future: the clock of this machine is behind, or the sender's is ahead")                             \
+	X(FORMAT, "format changed",                                                                                                         \
+		"what comes can not be read: has the sender changed its webhooks?")                                                         \
+	X(LARGE, "too large", "over limits.event_size, batch_size or batch_events")                                                         \
+	X(POLICY, "not allowed",                                                                                                            \
+		"rightly signed, but not for this source: its topics, its subscription")                                                    \
+	X(REPLAYED, "replayed",                                                                                                             \
+		"its proofs have come before with other events: somebody sends them again")
+
+#define REFUSAL_CAUSE_ENUM(name, word, advice) REFUSAL_CAUSE_##name,
+enum refusal_word { REFUSAL_CAUSE_NONE, REFUSAL_CAUSES(REFUSAL_CAUSE_ENUM) REFUSAL_CAUSES_COUNT };
+
+/* Why requests are refused for a fault of ours: X(name, word) */
+#define UNABLE_CAUSES(X)                                                                           \
+	X(STORE, "a store that cannot be used, or is full")                                        \
+	X(LATE, "no verdict in time")                                                              \
+	X(PLACES, "all of limits.connections under way")                                           \
+	X(CONNECTIONS, "out of connections")                                                       \
+	X(SHARE, "a source that has half of all places")                                           \
+	X(MEMORY, "limits.memory used up")
+
+#define UNABLE_ENUM(name, word) UNABLE_##name,
+enum unable { UNABLE_CAUSES(UNABLE_ENUM) UNABLE_COUNT };
+extern const char *const unable_words[UNABLE_COUNT];
+
 /* By enum store_cause; CAUSE_NONE has the word "". */
 extern const struct cause_row cause_table[CAUSES_COUNT];
+/* By enum refusal_word; likewise. */
+extern const struct cause_row refusal_causes[REFUSAL_CAUSES_COUNT];
 
 #endif

@@ -59,6 +59,7 @@ struct inbound {
 		    * stands in the event's data */
 	bool untold; /* out: why is not for the sender, who has proved nothing */
 	bool timed;  /* out: a signed time was judged, or each event's own is */
+	bool ahead;  /* out: it is in the future */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
 	struct slice text;   /* the JSON text that it was read from; absent: none was */

@@ -61,6 +61,7 @@ scheme_fresh(const struct provider_source *source, struct inbound *in, int64_t s
 	const __int128 age = (__int128)in->now_ms - signed_ms;
 
 	in->timed = true;
+	in->ahead = age < 0;
 	if (options->max_age_ms && age > options->max_age_ms) {
 		error_set(why, "the signed time is %lld s ago, at most %llu s are allowed",
 			(long long)(age / MS_PER_S),

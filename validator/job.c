@@ -85,7 +85,7 @@ job_reset(struct job *job)
 	job->refusal = REFUSED_NOT;
 	job->enters = false;
 	job->why.text[0] = 0;
-	job->untold = false;
+	job->untold = job->ahead = false;
 	job->batch[0] = 0;
 	job->source = NULL;
 	job->foreign = NULL;
@@ -238,6 +238,7 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	request_inbound(&job->rq, judge->cfg, &in);
 	step = provider_check(keys, &in, &job->normals, &job->why);
 	job->untold = in.untold;
+	job->ahead = in.ahead;
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);
 	if (job->refusal == REFUSED_NOT)

@@ -68,6 +68,7 @@ struct job {
 	bool enters;      /* takes part in the group's transaction */
 	struct error why; /* for the log, and in X-Error-Detail */
 	bool untold;      /* for the log alone */
+	bool ahead;       /* its signed time is in the future */
 	struct candidate *events;
 	size_t count, room;
 	const struct provider *foreign; /* NULL: the native format */

@@ -41,6 +41,8 @@ struct validator {
 	struct remains remains;
 	struct errands *errands; /* what SNS has us fetch */
 	struct notices *notices;
+	struct report_state reports;
+	struct seldom not_set_aside;
 	struct json_reader *json;
 	struct provider_source *keys[CONFIG_SOURCES_MAX]; /* in the order of cfg->sources */
 	struct departed departed;
@@ -261,6 +263,7 @@ set_aside(struct validator *v)
 {
 	struct quarantine_new items[GROUP_MAX];
 	struct error why = {""};
+	uint64_t times;
 	size_t n = 0;
 	bool put;
 
@@ -277,7 +280,10 @@ set_aside(struct validator *v)
 	if (put)
 		return;
 	quarantine_close(&v->quarantine); /* which is opened anew */
-	log_error("cannot set aside", LF_TEXT("store", "quarantine"), LF_TEXT("cause", why.text));
+	times = seldom_due(&v->not_set_aside, SECOND_MS, clock_mono_ms());
+	if (times > 0)
+		log_error("cannot set aside", LF_TEXT("store", "quarantine"),
+			LF_TEXT("cause", why.text), LF_UINT("times", times));
 }
 
 /* A subscription that is answered 200 will be confirmed: that it shall be is on disk before. */
@@ -330,7 +336,7 @@ handle_group(struct validator *v)
 	replies_send(&v->replies, v->jobs, v->count, now_ms);
 	for (size_t i = 0; i < v->count; i++) {
 		onward_take(&v->onward, &v->jobs[i], v->frames.data);
-		report_job(m, v->notices, v->st->cfg, &v->jobs[i]);
+		report_job(m, &v->reports, v->notices, v->st->cfg, &v->jobs[i]);
 		refusals_tell(&v->refused, v->st->tap, &v->jobs[i], now_ms);
 	}
 	onward_go_in_time(&v->onward);
@@ -358,6 +364,7 @@ on_second(void *arg)
 	errands_tick(v->errands);
 	departed_forget(&v->departed, clock_mono_ms());
 	remains_tick(&v->remains);
+	lately_tick(&v->reports.lately, v->st->metrics, clock_mono_ms());
 }
 
 /* What ingress has sent already is answered before the end. */

@@ -53,6 +53,7 @@ report_open(struct metrics *m, const struct config *cfg)
 {
 	open_counters(m);
 	open_sources(m, cfg);
+	unable_open(m);
 }
 
 void
@@ -75,18 +76,34 @@ count_event(struct metrics *m, const struct candidate *c, const struct event_typ
 	++*metric(m, METRIC_FAMILY_ERRORS, labels);
 }
 
-void
-report_job(
-	struct metrics *m, struct notices *notices, const struct config *cfg, const struct job *job)
+/* What is the sender's fault is a line each; ours comes for each request while it lasts, and is said once a
+ * second. */
+static void
+report_refusal(struct metrics *m, struct report_state *state, const struct job *job)
 {
-	bool any = false;
 	char labels[80];
 
-	if (job->refusal != REFUSED_NOT) {
-		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
-		++*metric(m, METRIC_FAMILY_ERRORS, labels);
+	snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
+	++*metric(m, METRIC_FAMILY_ERRORS, labels);
+	if (job->refusal == REFUSED_UNAVAILABLE || job->refusal == REFUSED_LATE)
+		unable_tell(&state->unable, m,
+			job->refusal == REFUSED_LATE ? UNABLE_LATE : UNABLE_STORE, job->rq.source,
+			job->why.text, clock_mono_ms());
+	else
 		log_info("refused", LF_SLICE("source", job->rq.source),
 			LF_TEXT("as", refusal_name(job->refusal)), LF_TEXT("cause", job->why.text));
+}
+
+void
+report_job(struct metrics *m, struct report_state *state, struct notices *notices,
+	const struct config *cfg, const struct job *job)
+{
+	bool any = false;
+
+	if (job->source)
+		lately_job(&state->lately, job, clock_mono_ms());
+	if (job->refusal != REFUSED_NOT) {
+		report_refusal(m, state, job);
 		return;
 	}
 	for (size_t i = 0; i < job->count; i++) {

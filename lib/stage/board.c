@@ -251,6 +251,12 @@ missing(const struct board *b, uint64_t now_ms)
 	return NULL;
 }
 
+bool
+board_hears_all(const struct board *b, uint64_t now_ms)
+{
+	return !missing(b, now_ms);
+}
+
 static bool
 say_missing(const struct board *b, const struct metrics *m, const char *stage, uint64_t now_ms,
 	struct error *why)

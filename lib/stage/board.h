@@ -37,6 +37,9 @@ enum board_viewer { BOARD_OPERATOR, BOARD_STRANGER };
 char *board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	enum board_viewer viewer, unsigned *status);
 
+/* Is of each stage that accepting needs one heard that takes work? */
+bool board_hears_all(const struct board *b, uint64_t now_ms);
+
 /* Can POSTs be taken now? False with what is missing. */
 bool board_open(
 	const struct board *b, const struct metrics *joined, uint64_t now_ms, struct error *why);

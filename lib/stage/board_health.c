@@ -12,13 +12,15 @@
 
 enum {
 	CRITICAL_TIMES = 5,
+	NEWEST_MS = 2000, /* with a sample a second: the last 2 to 3 s */
 	NAMELESS_S = 600, /* an event without an address is an alert for so long */
 };
 
 /* The figures of the health answer; the rates are those of the last minute. */
 struct vitals {
 	double accepted, error_percent, average_s, queue;
-	double died; /* letters more in the last minute */
+	double newest_percent; /* of the last seconds' POSTs that were answered 5xx */
+	double died;           /* letters more in the last minute */
 };
 
 /* Each command that does not name a configuration yet is made to. */
@@ -222,13 +224,18 @@ check_connections(const struct board *b, struct report *r, const struct metrics 
 		metrics_sum(m, METRIC_FAMILY_CONNECTIONS_LIMIT, ""), b->cfg->data_dir);
 }
 
+/* Critical is what goes on: it is over as soon as they are taken again. */
 static void
-check_rates(const struct board *b, struct report *r, const struct vitals *v)
+check_rates(
+	const struct board *b, struct report *r, const struct metrics *m, const struct vitals *v)
 {
+	const double most = CRITICAL_TIMES * b->cfg->health.error_rate_percent;
+	char causes[ALERT_TEXT / 2];
+
 	if (v->error_percent > b->cfg->health.error_rate_percent)
-		alert(r, v->error_percent > CRITICAL_TIMES * b->cfg->health.error_rate_percent,
-			"errors: %.1f %% of the last minute's POSTs were answered 5xx: see the logs of ingress and validator",
-			v->error_percent);
+		alert(r, most < v->error_percent && most < v->newest_percent,
+			"errors: %.1f %% of the last minute's POSTs were answered 5xx%s: see the logs of ingress and validator",
+			v->error_percent, board_unable(m, causes));
 	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
 		alert(r, false,
 			"slow: %.1f s from acceptance to the end on average: more handler processes may help",
@@ -309,6 +316,19 @@ vitals_between(const struct totals *then, const struct totals *now)
 	};
 }
 
+/* The newest sample that is old enough to tell a rate from. */
+static struct totals
+lately(const struct board *b, uint64_t now_ms)
+{
+	for (size_t i = b->held; i-- > 0;) {
+		const struct totals *t = &b->samples[(b->first + i) % BOARD_SAMPLES];
+
+		if (now_ms - t->at_ms >= NEWEST_MS)
+			return *t;
+	}
+	return b->held ? b->samples[b->first] : (struct totals){.dead = -1};
+}
+
 /* Letters more than a minute ago, or than when the dlq was first heard. */
 static double
 died(const struct board *b, const struct totals *now)
@@ -345,6 +365,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 {
 	const struct totals now = board_totals(b, joined, now_ms);
 	const struct totals then = b->held ? b->samples[b->first] : (struct totals){.dead = -1};
+	const struct totals newest = lately(b, now_ms);
 	struct vitals v = vitals_between(&then, &now);
 	struct report *r = calloc(1, sizeof *r);
 	char *text;
@@ -352,12 +373,14 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	if (!r)
 		return NULL;
 	r->config = viewer == BOARD_STRANGER ? NULL : b->cfg->path;
+	v.newest_percent = vitals_between(&newest, &now).error_percent;
 	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
 	board_check_processes(b, r, joined, now_ms);
 	board_check_handlers(b, r, joined, now_ms);
 	check_sources(b, r, joined);
+	board_check_refused(b, r, joined);
 	check_addresses(b, r, joined);
 	check_queue(b, r, joined);
 	check_letters(b, r, joined, &v);
@@ -365,7 +388,23 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	board_check_stores(b, r, joined, now_ms);
 	check_disk(b, r, joined);
 	check_connections(b, r, joined);
-	check_rates(b, r, &v);
+	check_rates(b, r, joined, &v);
+	if (viewer == BOARD_STRANGER)
+	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+	v.died = died(b, &now);
+	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
+	board_check_processes(b, r, joined, now_ms);
+	board_check_handlers(b, r, joined, now_ms);
+	check_sources(b, r, joined);
+	board_check_refused(b, r, joined);
+	check_addresses(b, r, joined);
+	check_queue(b, r, joined);
+	check_letters(b, r, joined, &v);
+	check_unread(b, r, joined);
+	board_check_stores(b, r, joined, now_ms);
+	check_disk(b, r, joined);
+	check_connections(b, r, joined);
+	check_rates(b, r, joined, &v);
 	if (viewer == BOARD_STRANGER)
 		hide(r, b->cfg->data_dir, "data_dir");
 	*status = r->critical ? 503 : 200;

@@ -66,6 +66,13 @@ void board_check_handlers(
 enum { BOARD_DOINGS_BYTES = 256 };
 const char *board_doings(const struct metrics *m, const char *stage, char out[BOARD_DOINGS_BYTES]);
 
+/* Sources of which nearly all is refused, and why. */
+void board_check_refused(const struct board *b, struct report *r, const struct metrics *m);
+
+/* Why requests were refused for our own fault within the last minute, such as ", for memory"; "": they were
+ * not. */
+const char *board_unable(const struct metrics *m, char out[ALERT_TEXT / 2]);
+
 /* The value of a family for one source or handler. */
 double board_value(
 	const struct metrics *m, enum metric_family family, const char *label, const char *name);

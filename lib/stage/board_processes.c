@@ -86,6 +86,19 @@ check_process(const struct board *b, struct report *r, const struct metrics *m,
 			b->cfg->data_dir, p->name);
 }
 
+/* So that `up` is ready when each of them is. */
+static void
+check_ingress(const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms)
+{
+	const double deaf = metrics_sum(m, METRIC_FAMILY_DEAF, "");
+	const size_t n = board_alive(b, process_table[PROCESS_INGRESS].name, now_ms);
+
+	if (deaf > 0 && board_hears_all(b, now_ms))
+		alert(r, false,
+			"stage ingress has %.0f of %zu processes that have not heard of a validator: their /readyz is 503; if that lasts, see the logs of ingress in %s/log",
+			deaf, n, b->cfg->data_dir);
+}
+
 static void
 check_past(const struct board *b, struct report *r, const struct metrics *m, const char *stage)
 {
@@ -115,6 +128,7 @@ board_check_processes(
 		check_process(b, r, m, &plan[i], now_ms);
 		check_past(b, r, m, plan[i].name);
 	}
+	check_ingress(b, r, m, now_ms);
 }
 
 /* A handler in another language says nothing on the tap, but it answers. One that is started by itself is

@@ -31,6 +31,8 @@
 		"When one last gave way, or was refused, as too many were open")                    \
 	X(CONNECTIONS_FULL, "webhook_http_connections_full_timestamp_seconds", GAUGE, MAX,          \
 		"When one was last refused as no other could give way")                             \
+	X(DEAF, "webhook_ingress_deaf", GAUGE, SUM,                                                 \
+		"Ingress processes that have not heard of a validator yet, or no longer")           \
 	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                 \
 		"Age of the oldest event without an end")                                           \
 	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")        \
@@ -56,6 +58,16 @@
 		"When a process of a stage was last ended so")                                      \
 	X(ACCEPTED, "webhook_source_last_accepted_timestamp_seconds", GAUGE, MAX,                   \
 		"When a source's last event was accepted; at first when the validator started")     \
+	X(TAKEN_LATELY, "webhook_source_taken_lately", GAUGE, SUM,                                  \
+		"Requests of a source taken within the last 20 s, once some were refused")          \
+	X(REFUSED_LATELY, "webhook_source_refused_lately", GAUGE, SUM,                              \
+		"Requests of a source that were refused within the last 20 s, by cause")            \
+	X(REFUSED_ROW, "webhook_source_refused_in_a_row", GAUGE, SUM,                               \
+		"Requests of a source that were refused since one was taken, by cause")             \
+	X(UNABLE, "webhook_unable_total", COUNTER, SUM,                                             \
+		"Requests that were refused for a fault of ours, by cause")                         \
+	X(UNABLE_AT, "webhook_unable_last_timestamp_seconds", GAUGE, MAX,                           \
+		"When one was last refused for that cause")                                         \
 	X(UNKNOWN_KINDS, "webhook_unknown_kinds_total", COUNTER, SUM,                               \
 		"Events with a name, class or type that stands in no table, by provider and kind")  \
 	X(NO_ADDRESS, "webhook_no_address_total", COUNTER, SUM,                                     \

@@ -1,5 +1,5 @@
 """A process that hangs is ended and started again, whatever stage it is; one that waits is not; who dies
-again and again waits longer each time."""
+again and again waits longer each time; and what is refused is told with its cause."""
 
 import contextlib
 import json
@@ -158,3 +158,52 @@ def test_who_dies_again_and_again_waits_longer_each_time(up):
     assert waits == [("1", "0"), ("2", "1000"), ("3", "2000"), ("4", "4000")]
     one.alert("repeated deaths: router has died 4 times in a row")
     assert one.health()["status"] != "healthy"
+
+
+# ---- what is refused
+
+
+def test_a_source_of_which_all_is_refused_is_told_with_the_cause(start):
+    one = start()
+    wait_for("healthy", lambda: one.health().json()["status"] == "healthy")
+    with one.client() as client:
+        for _ in range(400):
+            assert client.post_bytes(b"{}", signature="sha256=00").status == 401
+    told = wait_for("it is told", lambda: next((alert for alert in one.health().json()["alerts"]
+                                                if alert.startswith("source email: refused:")), None), 25)
+    assert told.startswith("source email: refused: signature: 400 of the last 20 s' 400 requests: ")
+    assert "`trotline reload`" in told
+    assert one.health().json()["status"] == "degraded"
+
+
+@pytest.mark.parametrize("word, make", [
+    ("stale", lambda: event(timestamp=int(time.time()) - 30 * 86400)),
+    ("clock wrong", lambda: event(timestamp=int(time.time()) + 86400)),
+    ("format changed", lambda: {"kind": "another"}),
+])
+def test_each_cause_has_its_word(start, word, make):
+    one = start()
+    with one.client() as client:
+        for _ in range(20):
+            assert client.post(make()).status == 400
+    wait_for(f"{word} is told", lambda: any(alert.startswith(f"source email: refused: {word}: ")
+                                            for alert in one.health().json()["alerts"]))
+
+
+def test_what_is_refused_for_our_own_fault_is_a_warning_a_second_with_its_cause(start):
+    one = start(without=("watcher",), settings={"limits": {"answer_timeout": "50ms"}})
+    one["validator"].signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with one.client() as client:
+        for _ in range(40):
+            assert client.post(event()).status == 503
+    seconds = time.monotonic() - began
+    one["validator"].signal(signal.SIGCONT)
+    lines = [line for line in one["ingress"].log().splitlines() if "unable to take requests" in line]
+    assert lines and all("level=warn" in line and 'cause="no verdict in time"' in line for line in lines)
+    assert len(lines) <= seconds + 2
+    told = wait_for("it is told", lambda: next((alert for alert in one.health().json()["alerts"]
+                                                if alert.startswith("errors: ")), None))
+    assert "for no verdict in time" in told
+    wait_for("posts are taken", lambda: one.post(event()).status == 202)
+    wait_for("and health is 200", lambda: one.health().status == 200, 5)

@@ -532,6 +532,20 @@ Test(board, strangers_are_told_no_path)
 	cr_expect(strstr(page(BOARD_HEALTH_SHOWN, 200), "data_dir/log/dlq.0.log tells why"));
 }
 
+Test(board, failures_that_are_over_are_not_critical_for_long)
+{
+	minute(0, 100);
+	cr_expect(health_is("critical", 503));
+	for (int i = 0; i < 4; i++) {
+		all_but("");
+		sample();
+		now_ms += 1000;
+	}
+	all_but("");
+	cr_expect(health_is("degraded", 200));
+	cr_expect(health_has("errors: 100.0 % of the last minute's POSTs"));
+}
+
 /* What the watcher says of a stage. */
 static void
 watcher_says(const char *stage, const char *doing, double n)
@@ -580,4 +594,46 @@ Test(board, one_that_was_ended_for_it_hung_is_told_for_a_minute)
 	says("watcher", 0, m);
 	cr_expect(health_has("hung: a process of router was silent and was ended 5 s ago"));
 	cr_expect_not(health_has("hung: a process of dlq"));
+}
+
+/* Of the source `email`, within the last 20 s. */
+static void
+source_had(double taken, double refused, double in_a_row, double accepted_ago_s)
+{
+	struct metrics *m = metrics_new();
+
+	all_but("");
+	*metric(m, METRIC_FAMILY_TAKEN_LATELY, "source=\"email\"") = taken;
+	*metric(m, METRIC_FAMILY_REFUSED_LATELY, "source=\"email\",cause=\"signature\"") = refused;
+	*metric(m, METRIC_FAMILY_REFUSED_ROW, "source=\"email\",cause=\"signature\"") = in_a_row;
+	*metric(m, METRIC_FAMILY_ACCEPTED, "source=\"email\"") =
+		(double)clock_wall_ms() / 1e3 - accepted_ago_s;
+	says("validator", 0, m);
+}
+
+Test(board, a_source_of_which_nearly_all_is_refused_is_told_with_the_cause)
+{
+	source_had(2, 38, 30, 1);
+	cr_expect(health_is("degraded", 200));
+	cr_expect(health_has("source email: refused: signature: 38 of the last 20 s' 40 requests"));
+	source_had(0, 1, 12, 100);
+	cr_expect(health_has("source email: refused: signature: all of the last 12 requests"));
+}
+
+Test(board, some_refusals_among_good_requests_are_not_told)
+{
+	source_had(10, 38, 12, 1);
+	cr_expect(health_is("healthy", 200));
+	source_had(0, 9, 9, 100);
+	cr_expect(health_is("healthy", 200), "too few to tell");
+	source_had(0, 0, 30, 5);
+	cr_expect(health_is("healthy", 200), "one was accepted a moment ago");
+}
+
+Test(board, our_own_refusals_are_told_with_their_cause)
+{
+	minute(0, 100);
+	*metric(own, METRIC_FAMILY_UNABLE_AT, "cause=\"limits.memory used up\"") =
+		(double)clock_wall_ms() / 1e3;
+	cr_expect(health_has("were answered 5xx, for limits.memory used up: see the logs"));
 }
