@@ -356,11 +356,24 @@ on_requests(void *arg)
 	v->in.finishing = false;
 }
 
+/* Where health is 503 a balancer sends nobody, who would find that all is well again. */
+static void
+try_again(struct validator *v)
+{
+	struct error why = {""};
+
+	if (v->trouble.cause == CAUSE_NONE)
+		return;
+	journal_try(v->journal, &why);
+	say_trouble(v);
+}
+
 static void
 on_second(void *arg)
 {
 	struct validator *v = arg;
 
+	try_again(v);
 	errands_tick(v->errands);
 	departed_forget(&v->departed, clock_mono_ms());
 	remains_tick(&v->remains);

@@ -112,6 +112,15 @@ check_addresses(const struct board *b, struct report *r, const struct metrics *m
 	}
 }
 
+/* More processes wait for the same store. */
+static const char *
+what_helps(const struct metrics *m)
+{
+	return metrics_sum(m, METRIC_FAMILY_TROUBLE, "store=\"state.db\"") > 0
+		       ? "state.db is in trouble: see its alert"
+		       : "more handler processes may help";
+}
+
 static void
 check_queue(const struct board *b, struct report *r, const struct metrics *m)
 {
@@ -122,9 +131,9 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 
 	if (queue > (double)b->cfg->health.queue_size)
 		alert(r, false,
-			"queue: %.0f events wait, more than %llu: %s shows where; more handler processes may help",
-			queue, (unsigned long long)b->cfg->health.queue_size,
-			tip(r, ADVICE_STATUS, NULL).text);
+			"queue: %.0f events wait, more than %llu: %s shows where; %s", queue,
+			(unsigned long long)b->cfg->health.queue_size,
+			tip(r, ADVICE_STATUS, NULL).text, what_helps(m));
 	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,
 			"oldest: an event has waited for %.0f s: %s shows what is scheduled, the handlers' logs why",
@@ -237,9 +246,8 @@ check_rates(
 			"errors: %.1f %% of the last minute's POSTs were answered 5xx%s: see the logs of ingress and validator",
 			v->error_percent, board_unable(m, causes));
 	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
-		alert(r, false,
-			"slow: %.1f s from acceptance to the end on average: more handler processes may help",
-			v->average_s);
+		alert(r, false, "slow: %.1f s from acceptance to the end on average: %s",
+			v->average_s, what_helps(m));
 }
 
 static void

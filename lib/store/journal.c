@@ -285,20 +285,27 @@ journal_mend(struct journal *j, struct error *why)
 	return open_all(j, why) && is_known(j, why);
 }
 
+int
+journal_put_turn(struct journal *j, MDB_txn *txn)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	MDB_val key = lmdb_val(KEY_TURN, sizeof KEY_TURN);
+	MDB_val value = lmdb_val(&now_ms, sizeof now_ms);
+
+	return mdb_put(txn, j->meta, &key, &value, 0);
+}
+
 /* What the newest transaction has freed can be taken only after one more has been committed. One
  * that found no room is none, and would find none for ever; so a small one goes first. */
 static void
 take_turn(struct journal *j)
 {
-	const uint64_t now_ms = clock_wall_ms();
-	MDB_val key = lmdb_val(KEY_TURN, sizeof KEY_TURN);
-	MDB_val value = lmdb_val(&now_ms, sizeof now_ms);
 	MDB_txn *txn;
 
 	j->turn = false;
 	if (lmdb_begin(j->env, 0, &txn) != 0)
 		return;
-	if (mdb_put(txn, j->meta, &key, &value, 0) == 0)
+	if (journal_put_turn(j, txn) == 0)
 		lmdb_commit(txn);
 	else
 		mdb_txn_abort(txn);

@@ -89,6 +89,9 @@ struct hash128 journal_hash(struct journal *j, struct slice source, struct slice
  * wait for: some 100 ns an event remembered. False with the cause: the first group tries again. */
 bool journal_prepare(struct journal *j, struct error *why);
 
+/* Commits a small change, by which a trouble that is over is found to be so though no events come. */
+enum store_rc journal_try(struct journal *j, struct error *why);
+
 /* Waits for the write lock. After STORE_FAILED the next call opens the journal anew, at most
  * once a second. */
 enum store_rc journal_begin(struct journal *j, struct error *why);

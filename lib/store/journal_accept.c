@@ -360,3 +360,18 @@ journal_commit(struct journal *j, struct error *why)
 		j->cause = CAUSE_NONE;
 	return rc == 0 ? STORE_OK : journal_trouble(j, rc, "cannot commit to the journal", why);
 }
+
+enum store_rc
+journal_try(struct journal *j, struct error *why)
+{
+	enum store_rc status = journal_begin(j, why);
+	int rc;
+
+	if (status != STORE_OK)
+		return status;
+	rc = journal_put_turn(j, j->write);
+	if (rc == 0)
+		return journal_commit(j, why);
+	journal_abort(j);
+	return journal_trouble(j, rc, "cannot write to the journal", why);
+}

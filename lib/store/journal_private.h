@@ -90,4 +90,7 @@ owing_of(struct journal *j, uint64_t delivery)
 	return &j->owing[delivery_taker(delivery) % TAKERS];
 }
 
+/* A small change of no meaning. An LMDB result. */
+int journal_put_turn(struct journal *j, MDB_txn *txn);
+
 #endif

@@ -234,6 +234,19 @@ def test_a_validator_that_dies_on_a_failing_disk_leaves_a_good_journal(start, fa
     pipeline.wait_settled(len(good) + len(bad))
 
 
+def test_health_is_well_again_after_a_fault_though_nobody_comes(start, fault_library):
+    """A balancer sends nobody while it is 503."""
+    disk = Disk(fault_library, "validator")
+    pipeline = start(prepare=disk.prepare)
+    disk.fail(errno.EIO)
+    assert pipeline.post(event()).status == 503
+    wait_for("health is 503", lambda: pipeline.health().status == 503)
+    disk.heal()
+    wait_for("health is 200", lambda: pipeline.health().status == 200, 5)
+    assert pipeline.get("/readyz").status == 200
+    assert pipeline.post(event()).status == 202
+
+
 def test_a_disk_that_fails_under_load_loses_nothing(start, fault_library):
     """Faults come and go while eight senders send; each goes on until it has a yes."""
     disk = Disk(fault_library, "validator")

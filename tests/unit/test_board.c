@@ -637,3 +637,16 @@ Test(board, our_own_refusals_are_told_with_their_cause)
 		(double)clock_wall_ms() / 1e3;
 	cr_expect(health_has("were answered 5xx, for limits.memory used up: see the logs"));
 }
+
+Test(board, no_more_handlers_are_advised_while_their_store_is_in_trouble)
+{
+	struct metrics *m = figure(METRIC_FAMILY_QUEUE, "", 101);
+
+	all_but("");
+	says("retrier", 0, m);
+	cr_expect(health_has("more handler processes may help"));
+	*metric(own, METRIC_FAMILY_TROUBLE,
+		"stage=\"handler-opened\",store=\"state.db\",cause=\"locked\"") = 1;
+	cr_expect_not(health_has("more handler processes may help"));
+	cr_expect(health_has("state.db locked"));
+}
