@@ -2,11 +2,16 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/doing.h"
+#include "lib/stage/heart.h"
 #include "lib/stage/life.h"
 #include "lib/stage/watch.h"
+#include "scratch.h"
 
 static struct watch w;
 static struct live_stages found;
@@ -189,4 +194,64 @@ Test(doing, what_was_before_comes_back)
 	cr_expect_eq(doing_now(), DOING_FLUSH);
 	cr_expect_eq(doing(DOING_START), DOING_FLUSH);
 	cr_expect_eq(doing_steps() - steps, 3);
+}
+
+/* Where the watcher would listen; what it hears is waited for as long as one may be silent. */
+static int
+listen_for_beats(const struct config *cfg)
+{
+	const struct timeval most = {.tv_sec = WATCH_SILENT_MS / 1000};
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof at.sun_path, "%s/run", cfg->data_dir);
+	mkdir(at.sun_path, 0700);
+	strcat(at.sun_path, "/" HEART_BEATS);
+	cr_assert(bind(fd, (const struct sockaddr *)&at, sizeof at) == 0);
+	cr_assert(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) == 0);
+	return fd;
+}
+
+/* What the next beat says; -1: none comes. */
+static int
+hears(int fd)
+{
+	char bytes[512];
+	const ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+	struct beat beat = {.doing = 0};
+	msgpack_zone zone;
+
+	if (n < 0)
+		return -1;
+	msgpack_zone_init(&zone, 1024);
+	cr_assert(frame_unpack(&beat_schema, bytes, (size_t)n, &zone, &beat, NULL));
+	cr_expect(slice_is(beat.stage, "router"));
+	cr_expect_eq(beat.deaths, 2);
+	msgpack_zone_destroy(&zone);
+	return (int)beat.doing;
+}
+
+Test(heart, it_beats_for_a_loop_that_stands_and_says_why_and_for_no_other)
+{
+	struct scratch s;
+	struct error why = {""};
+	struct heart *h;
+	int fd;
+
+	scratch_open(&s, "");
+	fd = listen_for_beats(s.cfg);
+	doing_counts();
+	doing(DOING_START);
+	h = heart_new(s.cfg, "router", 0, 2, &why);
+	cr_assert(h, "%s", why.text);
+	cr_expect_eq(hears(fd), DOING_START);
+	cr_expect_eq(hears(fd), DOING_START, "the loop stands, and says why");
+	doing(DOING_NOTHING);
+	heart_beat(h);
+	cr_expect_eq(hears(fd), DOING_NOTHING, "what has changed is said at once");
+	cr_expect_eq(hears(fd), -1, "it stands without a word");
+	heart_destroy(&h);
+	cr_expect_null(h);
+	close(fd);
+	scratch_close(&s);
 }
