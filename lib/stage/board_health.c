@@ -130,9 +130,8 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 	const double oldest_s = metrics_sum(m, METRIC_FAMILY_OLDEST, "");
 
 	if (queue > (double)b->cfg->health.queue_size)
-		alert(r, false,
-			"queue: %.0f events wait, more than %llu: %s shows where; %s", queue,
-			(unsigned long long)b->cfg->health.queue_size,
+		alert(r, false, "queue: %.0f events wait, more than %llu: %s shows where; %s",
+			queue, (unsigned long long)b->cfg->health.queue_size,
 			tip(r, ADVICE_STATUS, NULL).text, what_helps(m));
 	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,
@@ -398,7 +397,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_connections(b, r, joined);
 	check_rates(b, r, joined, &v);
 	if (viewer == BOARD_STRANGER)
-	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+		v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
 	board_check_processes(b, r, joined, now_ms);

@@ -258,6 +258,7 @@ warden_new(struct stage *st, const char *beats, const char *only)
 	msgpack_zone_init(&w->zone, 1024);
 	if (!listen_for_beats(w, beats, &why))
 		stage_fail("cannot watch", &why);
+	watch_time(&w->watch, clock_mono_ms());
 	stage_on_fd(st, w->sock, on_beats, w);
 	stage_every(st, LOOK_MS, on_look, w);
 	return w;

@@ -14,7 +14,7 @@ import time
 
 import pytest
 from pipeline import (
-    BIN, DEADLINE_S, PROCESSES, REPO, SECRET, Client, event, free_port, read_answer, request_bytes, wait_for)
+    ALL_HANDLERS, BIN, DEADLINE_S, PROCESSES, REPO, SECRET, Client, event, free_port, read_answer, request_bytes, wait_for)
 
 TROTLINE = BIN / "trotline"
 REPLACED_S = 10
@@ -83,12 +83,12 @@ def replaced(up, stage, pid, instance=0):
             and f"pid={up.pid(stage, instance)}" in up.log(stage, instance))
 
 
-STAGES = [name + "opened" * name.endswith("-") for name in PROCESSES if name != "history"]
+STAGES = [name + "opened" * name.endswith("-") for name in PROCESSES]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_process_that_stands_still_is_replaced(up, stage):
-    one = up(processes={"ingress": 2, "validator": 2})
+    one = up(processes={"ingress": 2, "validator": 2}, history={"keep": "1d"})
     pid = one.pid(stage)
     began = time.monotonic()
     os.kill(pid, signal.SIGSTOP)
@@ -164,7 +164,7 @@ def test_who_dies_again_and_again_waits_longer_each_time(up):
 
 
 def test_a_source_of_which_all_is_refused_is_told_with_the_cause(start):
-    one = start()
+    one = start(handlers=ALL_HANDLERS)
     wait_for("healthy", lambda: one.health().json()["status"] == "healthy")
     with one.client() as client:
         for _ in range(400):
