@@ -397,22 +397,6 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_connections(b, r, joined);
 	check_rates(b, r, joined, &v);
 	if (viewer == BOARD_STRANGER)
-		v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
-	v.died = died(b, &now);
-	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
-	board_check_processes(b, r, joined, now_ms);
-	board_check_handlers(b, r, joined, now_ms);
-	check_sources(b, r, joined);
-	board_check_refused(b, r, joined);
-	check_addresses(b, r, joined);
-	check_queue(b, r, joined);
-	check_letters(b, r, joined, &v);
-	check_unread(b, r, joined);
-	board_check_stores(b, r, joined, now_ms);
-	check_disk(b, r, joined);
-	check_connections(b, r, joined);
-	check_rates(b, r, joined, &v);
-	if (viewer == BOARD_STRANGER)
 		hide(r, b->cfg->data_dir, "data_dir");
 	*status = r->critical ? 503 : 200;
 	text = render(r, &v);
