@@ -35,9 +35,11 @@ paint(enum paint colour)
 void
 paint_column(enum paint colour, struct slice text, size_t width)
 {
-	paint(colour);
+	if (colour != PAINT_PLAIN)
+		paint(colour);
 	text_column(text, width);
-	paint(PAINT_PLAIN);
+	if (colour != PAINT_PLAIN)
+		paint(PAINT_PLAIN);
 }
 
 void

@@ -180,6 +180,7 @@ enum {
 struct history_stats {
 	enum history_span span;
 	unsigned by;                         /* HISTORY_BY_... */
+	bool whole;                          /* not a row for each span, but for all of them */
 	uint64_t since_ms, until_ms;         /* widened to whole spans; until 0: no end */
 	struct slice type, source, campaign; /* may end in *; absent: any */
 	int machine;                         /* as in a filter */

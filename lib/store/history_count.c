@@ -46,7 +46,7 @@ static bool
 add(struct counting *c, uint64_t bucket, const struct slice text[SUM_WORDS], uint8_t domain,
 	bool machine, uint64_t n)
 {
-	struct sum_key key = {.bucket = bucket};
+	struct sum_key key = {.bucket = c->what->whole ? c->low : bucket};
 
 	if (bucket < c->low || bucket >= c->end ||
 		(c->what->machine && c->what->machine != (machine ? 1 : -1)))
