@@ -67,7 +67,7 @@ open_turn(struct state *db, struct error *why)
 	db->turn = open_private(db->dir, "state.lock", why);
 	if (db->turn < 0)
 		return false;
-	state_guard_enter(db);
+	state_guard_show(db);
 	return true;
 }
 

@@ -3,8 +3,8 @@
  * Whoever commits looks with the turn taken, before, and again after the flush. Which files are open is
  * asked of their inodes. What somebody has written over state.db is seen by its time and size: each
  * process leaves in state.lock, before it gives the turn on, how it has left the files (the mark). A
- * kill between a write and its mark is told by `writing`; another program's checkpoint by the count of
- * pages that SQLite has written back.
+ * kill between a write and its mark is told by `writing`, which is flushed, so that a power cut leaves it
+ * too; another program's checkpoint by the counts of pages that SQLite has written back, or is at.
  *
  * - state.db-wal or -shm is gone, state.db is as it was: all that is committed is written into state.db
  *   from the open log, at once; nothing is lost.
@@ -84,24 +84,41 @@ write_mark(struct state *db)
 	(void)!pwrite(db->turn, &db->mark, sizeof db->mark, 0);
 }
 
-/* How far SQLite has written its log back, as the index that all processes share says it (WalCkptInfo
- * and the salt, https://www.sqlite.org/walformat.html#the_wal_index_file_format). */
-static uint64_t
-backfilled(const struct state *db)
+/* The index that all processes share of SQLite's log, or NULL; its words: WalIndexHdr and WalCkptInfo,
+ * https://www.sqlite.org/walformat.html#the_wal_index_file_format. */
+enum { SALT = 8, BACKFILLED = 24, ATTEMPTED = 32 };
+
+static const volatile uint32_t *
+index_of(const struct state *db)
 {
-	enum { SALT = 8, BACKFILLED = 24 };
 	sqlite3_file *file = NULL;
 	volatile void *at = NULL;
-	const volatile uint32_t *index;
 
 	if (!db->sqlite ||
 		sqlite3_file_control(db->sqlite, NULL, SQLITE_FCNTL_FILE_POINTER, &file) !=
 			SQLITE_OK ||
 		!file->pMethods || file->pMethods->iVersion < 2 ||
-		file->pMethods->xShmMap(file, 0, SHM_BYTES, 0, &at) != SQLITE_OK || !at)
-		return 0;
-	index = at;
-	return (uint64_t)index[SALT] << 32 | index[BACKFILLED];
+		file->pMethods->xShmMap(file, 0, SHM_BYTES, 0, &at) != SQLITE_OK)
+		return NULL;
+	return at;
+}
+
+/* How far SQLite has written its log back. */
+static uint64_t
+backfilled(const struct state *db)
+{
+	const volatile uint32_t *index = index_of(db);
+
+	return index ? (uint64_t)index[SALT] << 32 | index[BACKFILLED] : 0;
+}
+
+/* Somebody writes it back, or was ended in the middle of that. */
+static bool
+is_written_back(const struct state *db)
+{
+	const volatile uint32_t *index = index_of(db);
+
+	return index && index[ATTEMPTED] > index[BACKFILLED];
 }
 
 void
@@ -109,6 +126,7 @@ state_guard_writing(struct state *db)
 {
 	db->mark.writing = 1;
 	write_mark(db);
+	(void)fdatasync(db->turn);
 }
 
 void
@@ -145,6 +163,7 @@ state_guard_opened(struct state *db, bool good)
 {
 	if (good && db->mark.unsure)
 		judge(db);
+	state_guard_show(db);
 	db->open = look(db).files;
 	state_guard_mark(db);
 }
@@ -155,7 +174,7 @@ is_untouched(const struct state *db, const struct mark *mark, const struct seen 
 {
 	return guard_look(mark->db.file, seen->db.file) == CAUSE_NONE &&
 	       (mark->writing || is_same(&mark->db, &seen->db) ||
-		       (db->sqlite && backfilled(db) != mark->backfilled));
+		       (db->sqlite && (backfilled(db) != mark->backfilled || is_written_back(db))));
 }
 
 static enum store_cause
@@ -251,18 +270,37 @@ open_anew(struct state *db, const struct mark *mark, const struct seen *seen, st
 	return state_reopen(db, why);
 }
 
+/* While no process had it open, or this one could not open it. */
+static bool
+is_another(const struct mark *mark, const struct seen *seen)
+{
+	return mark->db.file.inode != 0 &&
+	       (guard_look(mark->db.file, seen->db.file) != CAUSE_NONE ||
+		       !(mark->writing || is_same(&mark->db, &seen->db)));
+}
+
+static bool
+open_late(struct state *db, const struct mark *mark, const struct seen *seen, struct error *why)
+{
+	if (is_another(mark, seen) && !is_still(db, seen))
+		return wait_for_it(db, CAUSE_REPLACED, why);
+	db->changed_ms = 0;
+	return state_guard_start(db, why) && state_reopen(db, why);
+}
+
 bool
 state_guard_look(struct state *db, struct error *why)
 {
 	const struct mark mark = read_mark(db);
 	const struct seen seen = look(db);
 
-	if (db->sqlite && (mark.generation != db->mark.generation ||
-				  what_happened(db, &mark, &seen) != CAUSE_NONE))
+	if (!db->sqlite)
+		return open_late(db, &mark, &seen, why);
+	if (mark.generation != db->mark.generation || what_happened(db, &mark, &seen) != CAUSE_NONE)
 		return open_anew(db, &mark, &seen, why);
 	db->mark = mark;
 	db->changed_ms = 0;
-	return db->sqlite || state_reopen(db, why);
+	return true;
 }
 
 bool
@@ -285,9 +323,10 @@ others_are_in(const struct state *db)
 }
 
 void
-state_guard_enter(struct state *db)
+state_guard_show(struct state *db)
 {
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+	struct flock lock = {
+		.l_type = db->sqlite ? F_RDLCK : F_UNLCK, .l_whence = SEEK_SET, .l_len = 1};
 
 	fcntl(db->turn, F_OFD_SETLK, &lock);
 }
@@ -300,17 +339,18 @@ state_guard_start(struct state *db, struct error *why)
 	bool log_gone;
 
 	db->mark = read_mark(db);
-	if (mark->db.file.inode == 0)
-		return true;
-	if (guard_look(mark->db.file, seen.db.file) != CAUSE_NONE ||
-		!(mark->writing || is_same(&mark->db, &seen.db))) {
+	if (is_another(mark, &seen)) {
 		part_from(db, &seen);
 		db->mark.generation++;
 		return true;
 	}
 	log_gone = mark->wal.file.inode && guard_look(mark->wal.file, seen.wal.file) != CAUSE_NONE;
-	if (!log_gone || !others_are_in(db))
+	if (!log_gone)
 		return true;
+	if (!others_are_in(db)) {
+		db->mark.unsure = 1;
+		return true;
+	}
 	db->cause = CAUSE_REMOVED;
 	return error_set(why, "state.db-wal was removed: others write it back first");
 }

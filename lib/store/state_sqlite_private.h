@@ -110,11 +110,11 @@ bool state_reopen(struct state *db, struct error *why);
 
 /* ---- state_sqlite_guard.c; all but state_guard_holds with the turn taken ---- */
 
-/* At start: parts from a log that is not the database's. False with the cause: not yet. */
+/* Before it is opened: parts from a log that is not the database's. False with the cause: not yet. */
 bool state_guard_start(struct state *db, struct error *why);
 
-/* Others see that this process has the database open, as long as it lives. */
-void state_guard_enter(struct state *db);
+/* Others see whether this process has the database open, as long as it lives. */
+void state_guard_show(struct state *db);
 
 /* The files that are at the paths are those that have been opened, if good. */
 void state_guard_opened(struct state *db, bool good);

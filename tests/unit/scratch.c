@@ -18,6 +18,7 @@
 
 int scratch_flush_error;
 unsigned scratch_flushes;
+void (*scratch_on_flush)(int fd);
 
 static int64_t mono_ahead_ms, wall_ahead_ms;
 
@@ -25,8 +26,9 @@ static int64_t mono_ahead_ms, wall_ahead_ms;
 int
 fdatasync(int fd)
 {
-	(void)fd;
 	scratch_flushes++;
+	if (scratch_on_flush)
+		scratch_on_flush(fd);
 	if (scratch_flush_error == 0)
 		return 0;
 	errno = scratch_flush_error;

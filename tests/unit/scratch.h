@@ -81,4 +81,7 @@ extern int scratch_flush_error;
 /* Flushes asked for so far. */
 extern unsigned scratch_flushes;
 
+/* Called with each of them, if set. */
+extern void (*scratch_on_flush)(int fd);
+
 #endif
