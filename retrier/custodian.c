@@ -180,11 +180,30 @@ has_room(const struct custodian *c, const struct journal_change *change, struct 
 	       c->reasons_used + change->reason.n + change->handler.n <= REASONS_BYTES;
 }
 
+/* A settling may leave some for the next one. */
+static bool
+make_room(struct custodian *c, const struct journal_change *change, struct seqs seqs)
+{
+	while (!has_room(c, change, seqs))
+		if (!custodian_settle(c, NULL))
+			return false;
+	return true;
+}
+
+/* That history has an event is told by history; a line an event would say nothing more. */
+bool
+custodian_logs(const struct journal_change *change, enum journal_move as)
+{
+	return log_enabled(LEVEL_INFO) &&
+	       !(as == MOVE_DONE && delivery_taker(change->delivery) == TAKER_HISTORY);
+}
+
 void
 custodian_change(struct custodian *c, const struct journal_change *change, uint8_t said_by)
 {
 	c->said_by[c->changes_count] = said_by;
-	c->changes[c->changes_count++] = *change;
+	c->changes[c->changes_count] = *change;
+	c->changes[c->changes_count++].wants_id = custodian_logs(change, change->move);
 }
 
 /* The same change for each of the events, made with the next settling. taker: whose deliveries they
@@ -194,7 +213,7 @@ static void
 plan(struct custodian *c, struct journal_change change, struct seqs seqs, enum taker taker,
 	size_t route, uint8_t said_by)
 {
-	if (!has_room(c, &change, seqs) && !custodian_settle(c, NULL))
+	if (!make_room(c, &change, seqs))
 		return;
 	pace_alive(&c->paces[route]);
 	c->answered_ms[route] = clock_wall_ms();
@@ -265,9 +284,8 @@ custodian_take(struct custodian *c, const struct verdict *v, struct error *why)
 
 /* ---- advice ---- */
 
-/* What is out goes back to its route; of what is on its first way the journal tells where it
- * belongs.
- */
+/* What is out goes back to its route; of what is on its first way, or was put back while it waited for
+ * its time, the journal tells where it belongs. */
 static void
 take_back_one(struct custodian *c, uint64_t delivery)
 {
@@ -276,7 +294,7 @@ take_back_one(struct custodian *c, uint64_t delivery)
 
 	if (state & LEDGER_OUT)
 		custodian_note(c, delivery, custodian_ready_on(state & LEDGER_ROUTE));
-	else if (state == LEDGER_NONE && journal_event_at(c->journal, delivery, &ev))
+	else if (!(state & LEDGER_READY) && journal_event_at(c->journal, delivery, &ev))
 		custodian_note(c, delivery, custodian_state_of(c, &ev));
 }
 
@@ -457,15 +475,13 @@ settled_one(struct custodian *c, const struct journal_change *change)
 	custodian_note(c, change->delivery, state);
 }
 
-/* That history has an event is told by history; a line an event would say nothing more. */
 void
 custodian_log(const struct journal_change *change)
 {
 	static const char *const names[] = {"done", "retry", "dead", "buried", "due", "lost"};
 	const bool lost = change->applied_as == MOVE_LOST; /* the reason is that of the last time */
 
-	if (change->applied && !(change->applied_as == MOVE_DONE &&
-				       delivery_taker(change->delivery) == TAKER_HISTORY))
+	if (change->applied && custodian_logs(change, change->applied_as))
 		log_info(names[change->applied_as], LF_UINT("seq", delivery_seq(change->delivery)),
 			LF_SLICE("id", change->id), LF_UINT("attempts", change->attempts),
 			LF_SLICE("reason",
@@ -523,8 +539,10 @@ custodian_settle(struct custodian *c, struct error *why)
 	enum store_rc rc;
 	size_t n;
 
-	if (c->changes_count == 0)
+	if (c->changes_count == 0) {
+		c->reasons_used = 0;
 		return true;
+	}
 	if (!look_up(c, why))
 		return false;
 	n = settle_some(c, &rc, why);

@@ -4,6 +4,7 @@
 #include "backoff.h"
 #include "custodian_private.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 enum {
 	SCAN_PER_TICK = 4096,
@@ -167,7 +168,8 @@ fire(struct custodian *c, enum taker taker, struct error *why)
 	if (n == 0)
 		return true;
 	for (size_t i = 0; i < n; i++)
-		changes[i] = (struct journal_change){.delivery = due[i], .move = MOVE_FIRE};
+		changes[i] = (struct journal_change){
+			.delivery = due[i], .move = MOVE_FIRE, .wants_id = log_enabled(LEVEL_INFO)};
 	if (journal_settle(c->journal, changes, n, why) != STORE_OK)
 		return false;
 	if (!journal_read_begin(c->journal, why))

@@ -71,6 +71,9 @@ const char *custodian_name(const struct custodian *c, size_t route);
  * ANYBODY. */
 void custodian_change(struct custodian *c, const struct journal_change *change, uint8_t said_by);
 
+/* Does such a move of it have a line in the log? */
+bool custodian_logs(const struct journal_change *change, enum journal_move as);
+
 /* Tells what was applied. */
 void custodian_log(const struct journal_change *change);
 

@@ -178,8 +178,6 @@ retrier_new(struct stage *st)
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
-	if (journal_disown(r->journal, &why) != STORE_OK)
-		stage_fail("cannot forget what nobody takes any more", &why);
 	r->trouble = (struct trouble){.st = st, .store = "journal"};
 	journal_renewed(r->journal);
 	compare_stores(r);
@@ -321,7 +319,8 @@ write_journal(struct retrier *r)
 
 	if (from_us < r->rest_until_us)
 		return;
-	good = custodian_settle(r->custodian, &why);
+	good = journal_disown(r->journal, &why) == STORE_OK;
+	good = custodian_settle(r->custodian, &why) && good;
 	good = custodian_tick(r->custodian, &why) && good;
 	say_trouble(r, good, &why);
 	rest(r, from_us);

@@ -188,6 +188,7 @@ open_all(struct journal *j, struct error *why)
 				: "; `trotline fsck` tells what is left");
 		return error_set(why, "%s", j->why.text);
 	}
+	j->disowned = false;
 	mdb_env_info(j->env, &info);
 	j->limit_bytes = lmdb_limit(info.me_mapsize);
 	snprintf(j->id_text, sizeof j->id_text, "%016llx", (unsigned long long)j->id);

@@ -177,12 +177,13 @@ struct journal_change {
 	uint64_t failed_ms;    /* MOVE_BURIED: failed_at of the letter; 0: whichever it is */
 	struct slice reason;   /* MOVE_RETRY, MOVE_DEAD */
 	struct slice handler;  /* likewise */
+	bool wants_id;         /* looks in the frame for it */
 	/* out: */
 	bool applied; /* false: there was no such delivery in a state to move from */
 	enum journal_move applied_as; /* `move`, or MOVE_DEAD past attempts_max */
 	uint64_t received_ms;         /* when the event was accepted; 0: it is settled already */
 	uint64_t attempts;            /* RETRY answers so far, this one included */
-	struct slice id; /* the sender's, of one that was applied: until the next settling */
+	struct slice id; /* the sender's, if wanted and applied: until the next settling */
 };
 
 /* Gives up the places of readers that were killed, which would pin old pages. Cheap; call it now
@@ -195,7 +196,7 @@ enum store_rc journal_settle(
 	struct journal *j, struct journal_change *changes, size_t n, struct error *why);
 
 /* Forgets what is owed to takers that the configuration no longer has, and with it the events that all
- * others have settled. For the retrier's start. */
+ * others have settled: a part of it each time, and nothing more once there is none. For the retrier. */
 enum store_rc journal_disown(struct journal *j, struct error *why);
 
 /* Puts an event that a taker has given up back among the accepted ones, under its own number, so that

@@ -32,6 +32,7 @@ struct journal {
 	MDB_dbi events, seen, batches, proofs, clock, meta;
 	struct owing owing[TAKERS];
 	unsigned owed;           /* whom events are owed to: OWED_... */
+	bool disowned;           /* to the handlers alone, and nothing tells of another */
 	uint64_t oldest;         /* where the next look for the oldest event begins */
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */

@@ -9,7 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/doing.h"
 
-enum { HASTEN_MAX = 4096, HASTENED_MS = 1, DISOWN_MAX = 4096, ROW_MORE = 64 };
+enum { HASTEN_MAX = 4096, HASTENED_MS = 1, DISOWN_MAX = 4096 };
 
 bool
 journal_try_at(struct journal *j, MDB_txn *txn, uint64_t delivery, struct journal_try *last)
@@ -43,7 +43,6 @@ put_try(struct journal *j, uint64_t delivery, const struct journal_try *last)
 	if (!frame_pack(&try_schema, last, &j->out))
 		return ENOMEM;
 	value = lmdb_val(j->out.data, j->out.size);
-	j->used_bytes += j->out.size + ROW_MORE;
 	return mdb_put(j->write, owing_of(j, delivery)->tries, &key, &value, 0);
 }
 
@@ -257,10 +256,9 @@ note_end(struct journal *j, const struct journal_change *c, struct slice frame,
 static void
 keep_id(struct journal *j, struct journal_change *c, struct slice frame)
 {
-	if (!frame_text(frame.p, frame.n, "id", &c->id))
+	if (!frame_text(frame.p, frame.n, "id", &c->id) ||
+		(c->id.n > 0 && msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n) != 0))
 		c->id = (struct slice){"", 0};
-	if (c->id.n > 0)
-		msgpack_sbuffer_write(&j->ids, c->id.p, c->id.n);
 }
 
 /* Is the event there for this taker? Then *received_ms says since when, and it is not 0. */
@@ -275,7 +273,7 @@ find_owed(struct journal *j, uint64_t delivery, uint64_t *received_ms, struct sl
 	if (rc != 0)
 		return lmdb_unless_missing(rc);
 	if (delivery_taker(delivery) >= TAKERS || !(j->owed & 1U << delivery_taker(delivery)) ||
-		(others(j, delivery) && journal_is_settled(j, j->write, delivery)))
+		(!j->disowned && journal_is_settled(j, j->write, delivery)))
 		return 0;
 	memcpy(received_ms, value.mv_data, sizeof *received_ms);
 	*frame = (struct slice){
@@ -290,7 +288,7 @@ has_room(const struct journal *j)
 {
 	const uint64_t rest = (j->max_bytes - j->limit_bytes) / 4;
 
-	return j->used_bytes <= j->limit_bytes + rest;
+	return journal_used(j, j->write) <= j->limit_bytes + rest;
 }
 
 static int
@@ -333,7 +331,8 @@ apply(struct journal *j, struct journal_change *c)
 	death = death_by(c, &last);
 	c->applied_as = death != DEATH_NOT ? MOVE_DEAD : c->move;
 	c->attempts = last.attempts + (c->applied_as == MOVE_RETRY && !c->free);
-	keep_id(j, c, frame);
+	if (c->wants_id)
+		keep_id(j, c, frame);
 	note_end(j, c, frame, &last);
 	return move(j, c, last, tried, death);
 }
@@ -440,27 +439,40 @@ empty(struct journal *j, const struct owing *o)
 	return rc ? rc : mdb_drop(j->write, o->settled, 0);
 }
 
+static bool
+is_disowned(struct journal *j)
+{
+	const struct owing *o = &j->owing[TAKER_HISTORY];
+
+	return lmdb_rows(j->write, j->owing[TAKER_HANDLER].settled) +
+		       lmdb_rows(j->write, o->tries) + lmdb_rows(j->write, o->due) +
+		       lmdb_rows(j->write, o->settled) ==
+	       0;
+}
+
 /* With two takers, and the handler always one of them, what it has settled and is still there was
  * history's alone. */
 enum store_rc
 journal_disown(struct journal *j, struct error *why)
 {
-	enum store_rc status = STORE_OK;
-	size_t ended = DISOWN_MAX;
-	int rc = 0;
+	enum store_rc status;
+	size_t ended;
+	int rc;
 
-	if (j->owed & OWED_HISTORY)
+	if ((j->owed & OWED_HISTORY) || j->disowned)
 		return STORE_OK;
-	while (status == STORE_OK && rc == 0 && ended == DISOWN_MAX) {
-		status = journal_lock(j, 0, why);
-		if (status != STORE_OK)
-			return status;
-		rc = end_settled(j, TAKER_HANDLER, DISOWN_MAX, &ended);
-		if (rc == 0 && ended < DISOWN_MAX)
-			rc = empty(j, &j->owing[TAKER_HISTORY]);
-		status = end(j, rc, "cannot forget what is owed to history", why);
+	status = journal_lock(j, 0, why);
+	if (status != STORE_OK)
+		return status;
+	j->disowned = is_disowned(j);
+	if (j->disowned) {
+		journal_abort(j);
+		return STORE_OK;
 	}
-	return status;
+	rc = end_settled(j, TAKER_HANDLER, DISOWN_MAX, &ended);
+	if (rc == 0 && ended < DISOWN_MAX)
+		rc = empty(j, &j->owing[TAKER_HISTORY]);
+	return end(j, rc, "cannot forget what is owed to history", why);
 }
 
 /* ---- what is scheduled, at once ---- */
@@ -573,7 +585,6 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 	if (status != STORE_OK)
 		return status;
 	msgpack_sbuffer_clear(&j->ids);
-	j->used_bytes = journal_used(j, j->write);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
 	status = end(j, rc, "cannot settle verdicts", why);

@@ -745,6 +745,26 @@ Test(custodian, more_verdicts_than_it_holds_are_settled_in_between)
 	cr_expect_eq(events_left(), 0);
 }
 
+/* Handlers may be anybody's programs. */
+Test(custodian, verdicts_on_no_events_take_no_room)
+{
+	char reason[WIDTH_REASON];
+	const struct verdict v = {
+		.journal = journal_id(j),
+		.verdict = slice_of("retry"),
+		.reason = {reason, sizeof reason},
+		.handler = slice_of("opened"),
+	};
+	const uint64_t seq = event_of("email_opened");
+
+	memset(reason, 'r', sizeof reason);
+	for (int i = 0; i < 10000; i++)
+		cr_assert(custodian_take(c, &v, &why), "%s", why.text);
+	cr_expect(give("done", "opened", seq));
+	tick();
+	cr_expect_eq(state_of(seq), GONE);
+}
+
 Test(custodian, verdicts_survive_a_journal_in_trouble)
 {
 	const uint64_t one = event_of("email_opened"), two = event_of("email_opened");
@@ -850,6 +870,24 @@ Test(custodian, an_event_put_back_from_the_dead_letters_goes_to_its_handler)
 	sent_count = 0;
 	answer_all();
 	cr_expect_geq(times_sent(seq, opened), 1);
+}
+
+/* Its letter was left behind by a kill, and is replayed again while the event waits for its time. */
+Test(custodian, an_event_put_back_while_it_waits_is_sent_at_once)
+{
+	const uint64_t seq = event_of("email_opened");
+	struct slice frame;
+
+	look();
+	give("retry", "opened", seq);
+	tick();
+	cr_assert_eq(state_of(seq), SCHEDULED);
+	frame = scratch_frame(journal_id(j), seq, "email_opened", "evt");
+	cr_assert_eq(journal_revive(j, seq, frame, &why), STORE_OK);
+	sent_count = 0;
+	cr_assert(tell("returned", "dlq", seq), "%s", why.text);
+	tick();
+	cr_expect_eq(times_sent(seq, opened), 1);
 }
 
 /* Its letter may be stored, and the verdict on its way, when an operator puts it back. */

@@ -1,5 +1,6 @@
 /* Two takers an event: what each does with it is its own, and the event leaves with the last. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "lib/store/fsck.h"
 #include "lib/store/journal.h"
@@ -206,6 +207,25 @@ Test(takers, what_a_taker_gave_up_goes_back_to_it_alone)
 	fsck_is_clean();
 }
 
+static void
+disown(void)
+{
+	cr_assert_eq(journal_disown(j, &why), STORE_OK, "%s", why.text);
+}
+
+/* So that on a full disk the retrier goes on, whose work makes room. */
+Test(takers, where_nothing_is_owed_to_who_takes_no_more_nothing_is_written)
+{
+	const uint64_t seq = accepted();
+
+	cr_expect(moved(MOVE_DONE, seq, TAKER_HANDLER));
+	cr_expect(moved(MOVE_DONE, seq, TAKER_HISTORY));
+	reopen_with("history: {keep: 0s}\n");
+	scratch_flush_error = ENOSPC;
+	disown();
+	scratch_flush_error = 0;
+}
+
 Test(takers, who_left_the_configuration_is_owed_nothing_from_the_next_start_on)
 {
 	const uint64_t half = accepted(), new = accepted(), tried = accepted();
@@ -214,7 +234,7 @@ Test(takers, who_left_the_configuration_is_owed_nothing_from_the_next_start_on)
 	cr_expect(moved(MOVE_DONE, half, TAKER_HANDLER));
 	cr_expect(moved(MOVE_RETRY, tried, TAKER_HISTORY));
 	reopen_with("history: {keep: 0s}\n");
-	cr_assert_eq(journal_disown(j, &why), STORE_OK, "%s", why.text);
+	disown();
 	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 2);
 	cr_expect_eq(stat_now().owed[TAKER_HISTORY], 0);
 	cr_expect_not(moved(MOVE_DONE, new, TAKER_HISTORY));
