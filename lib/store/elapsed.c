@@ -1,12 +1,11 @@
 /* elapsed - see elapsed.h. */
 #include "elapsed.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 
 enum { SET_MS = 1000, BOOT_ID_LEN = 36 };
 
@@ -15,15 +14,12 @@ static uint64_t
 boot_id(void)
 {
 	static uint64_t id;
-	char text[BOOT_ID_LEN] = "";
-	const int fd = id ? -1 : open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[BOOT_ID_LEN + 1];
 
-	if (fd < 0)
-		return id;
-	if (read(fd, text, sizeof text) == BOOT_ID_LEN)
-		for (size_t i = 0; i < sizeof text; i++)
+	if (id == 0 &&
+		file_peek("/proc/sys/kernel/random/boot_id", text, sizeof text) == BOOT_ID_LEN)
+		for (size_t i = 0; i < BOOT_ID_LEN; i++)
 			id = id * 31 + (unsigned char)text[i];
-	close(fd);
 	return id;
 }
 
@@ -121,16 +117,38 @@ elapsed_at(const struct elapsed *e, uint64_t number, uint64_t at_ms)
 	return at_ms - (uint64_t)note.ahead_ms;
 }
 
+/* A store that was emptied may give numbers out again: what was noted of them is of rows that are gone. */
+static int
+forget_from(const struct elapsed *e, uint64_t first)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t from;
+	int rc = mdb_cursor_open(e->txn, e->table, &cursor);
+
+	if (rc != 0)
+		return rc;
+	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST)) == 0) {
+		memcpy(&from, key.mv_data, sizeof from);
+		if (from < first || (rc = mdb_cursor_del(cursor, 0)) != 0)
+			break;
+	}
+	mdb_cursor_close(cursor);
+	return lmdb_unless_missing(rc);
+}
+
 int
 elapsed_write(struct elapsed *e, uint64_t first)
 {
 	MDB_val key = lmdb_val(&first, sizeof first);
 	MDB_val value = lmdb_val(&e->note, sizeof e->note);
+	int rc;
 
-	if (e->from != UINT64_MAX)
+	if (e->from <= first)
 		return 0;
+	rc = forget_from(e, first);
 	e->from = first;
-	return mdb_put(e->txn, e->table, &key, &value, 0);
+	return rc ? rc : mdb_put(e->txn, e->table, &key, &value, 0);
 }
 
 int

@@ -42,8 +42,8 @@ void elapsed_not_before(struct elapsed *e, uint64_t ms);
 /* When the row of a number was written, by that clock; at_ms: by the wall clock. */
 uint64_t elapsed_at(const struct elapsed *e, uint64_t number, uint64_t at_ms);
 
-/* Writes what elapsed_look has found out, if it is new: it is of the rows from `first` on, of which none
- * is there yet. LMDB's status. */
+/* Writes what elapsed_look has found out, if it is new, or was of rows that are gone: it is of those from
+ * `first` on, of which none is there yet. LMDB's status. */
 int elapsed_write(struct elapsed *e, uint64_t first);
 
 /* Forgets one note that is of no row from `first` on. LMDB's status. */

@@ -210,3 +210,21 @@ Test(elapsed, a_clock_that_jumps_empties_no_quarantine)
 	cr_expect_eq(set_aside(q), 2);
 	quarantine_close(&q);
 }
+
+/* An operator has taken all out: the next one has the number of the first again. */
+Test(elapsed, what_comes_into_an_emptied_quarantine_has_its_own_time)
+{
+	struct quarantine *q = quarantine_open(s.cfg, QUARANTINE_KEEP, &why);
+
+	cr_assert(q, "%s", why.text);
+	cr_expect_eq(set_aside(q), 1);
+	scratch_jump_ms(-30 * (int64_t)DAY_MS);
+	cr_expect_eq(set_aside(q), 2);
+	for (uint64_t number = 1; number <= 2; number++)
+		cr_assert(quarantine_remove(q, number, &why), "%s", why.text);
+	cr_expect_eq(set_aside(q), 1);
+	cr_expect_eq(set_aside(q), 2);
+	scratch_skip_ms(7 * (uint64_t)DAY_MS + MINUTE_MS);
+	cr_expect_eq(set_aside(q), 1);
+	quarantine_close(&q);
+}
