@@ -148,10 +148,10 @@ route_event(struct router *r, unsigned to, const struct event *ev, struct slice 
 /* ---- from validators and the retrier ---- */
 
 static void
-take_bundle(struct router *r, struct slice rest)
+take_bundle(struct router *r, struct slice message)
 {
-	const unsigned to = bundle_addressed(&rest);
-	struct slice frame;
+	const unsigned to = bundle_addressed(&message);
+	struct slice rest = bundle_of(message.p, message.n), frame;
 	struct error why;
 	struct event ev;
 
@@ -176,7 +176,7 @@ on_events(void *arg)
 	for (int n = 0; n < BURST; n++) {
 		if (zmq_msg_recv(&msg, zsock_resolve(r->events), ZMQ_DONTWAIT) < 0)
 			break;
-		take_bundle(r, bundle_of(zmq_msg_data(&msg), zmq_msg_size(&msg)));
+		take_bundle(r, (struct slice){zmq_msg_data(&msg), zmq_msg_size(&msg)});
 	}
 	zmq_msg_close(&msg);
 	flush(r);

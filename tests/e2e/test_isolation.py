@@ -535,16 +535,17 @@ def event_frames(pipeline):
         raise AssertionError("no event on the tap")
 
 
-@pytest.mark.parametrize("stage, file, bind", BUNDLES)
-def test_a_bundle_of_too_many_frames_is_one_bad_frame(start, stage, file, bind):
+@pytest.mark.parametrize("stage, file, bind, address", [
+    *((*one, b"") for one in BUNDLES), ("router", "events.0", False, b"\x01")])
+def test_a_bundle_of_too_many_frames_is_one_bad_frame(start, stage, file, bind, address):
     pipeline = start(settings={"processes": {"ingress": 2, "router": 2}})
     intruder = Intruder(pipeline)
     try:
         sock = intruder.open(zmq.PUSH, file, bind)
-        sock.send(bundle_of([b""] * 100_000))
+        sock.send(address + bundle_of([b""] * 100_000))
         wait_for("it is counted", lambda: pipeline.metric("webhook_bad_frames_total", stage) == 1)
         quick_enough(pipeline)
-        sock.send(bundle_of([b""] * 4096))
+        sock.send(address + bundle_of([b""] * 4096))
         wait_for("each is counted", lambda: pipeline.metric("webhook_bad_frames_total", stage) == 4097)
         assert pipeline[stage].log().count("bad frame") < 200, "which the log tells at a bounded rate"
     finally:
