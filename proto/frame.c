@@ -228,10 +228,11 @@ enum walk { WALK_OK, WALK_CUT, WALK_DEEP };
 static enum walk
 walk_value(struct bytes *c, size_t depth_max)
 {
-	uint64_t left[DEPTH_MAX + 1] = {1};
+	uint64_t left[DEPTH_MAX + 1]; /* as far as depth */
 	size_t depth = 0;
 	struct head h = {NONE, 0};
 
+	left[0] = 1;
 	for (;;) {
 		while (left[depth] == 0)
 			if (depth-- == 0)

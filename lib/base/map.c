@@ -44,18 +44,24 @@ map_put(struct map *m, const char *key, msgpack_object value)
 	m->rows[m->n++] = (msgpack_object_kv){object_of_text(slice_of(key)), value};
 }
 
+struct slice
+slice_in(msgpack_zone *zone, struct slice text)
+{
+	char *copy = text.p ? msgpack_zone_malloc_no_align(zone, text.n + 1) : NULL;
+
+	return copy ? (struct slice){memcpy(copy, text.p, text.n), text.n}
+		    : (struct slice){NULL, 0};
+}
+
 void
 map_text(struct map *m, const char *key, struct slice text)
 {
-	char *copy = text.n ? msgpack_zone_malloc_no_align(m->zone, text.n) : NULL;
+	const struct slice copy = slice_in(m->zone, text);
 
-	if (text.n && !copy) {
+	if (text.p && !copy.p)
 		m->short_of_memory = true;
-		return;
-	}
-	if (copy)
-		text.p = memcpy(copy, text.p, text.n);
-	map_put(m, key, object_of_text(text));
+	else
+		map_put(m, key, object_of_text(copy));
 }
 
 void

@@ -35,24 +35,13 @@ static const struct {
 };
 
 static struct slice
-keep(msgpack_zone *zone, struct slice text)
-{
-	char *copy = text.p ? msgpack_zone_malloc_no_align(zone, text.n + 1) : NULL;
-
-	if (!copy)
-		return (struct slice){NULL, 0};
-	memcpy(copy, text.p, text.n);
-	return (struct slice){copy, text.n};
-}
-
-static struct slice
 type_of(struct slice table, struct slice what, msgpack_zone *zone)
 {
 	char text[WIDTH_TYPE];
 
 	if (slice_is(table, "messages")) {
 		snprintf(text, sizeof text, "email_%.*s", SLICE_ARG(what));
-		return keep(zone, slice_of(text));
+		return slice_in(zone, slice_of(text));
 	}
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (slice_is(table, types[i].table) &&
@@ -65,7 +54,7 @@ static void
 keep_first(struct slice *to, struct slice text, msgpack_zone *zone)
 {
 	if (!to->n && text.n)
-		*to = keep(zone, text);
+		*to = slice_in(zone, text);
 }
 
 static bool

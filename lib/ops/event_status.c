@@ -21,17 +21,6 @@ struct event_report {
 /* What stands in state.db in place of an event's id where it was no event. */
 static const char OPERATOR[] = "operator";
 
-static struct slice
-keep(msgpack_zone *zone, struct slice text)
-{
-	char *copy = text.p ? msgpack_zone_malloc_no_align(zone, text.n + 1) : NULL;
-
-	if (!copy)
-		return (struct slice){NULL, 0};
-	memcpy(copy, text.p, text.n);
-	return (struct slice){copy, text.n};
-}
-
 static const char *
 waiting_status(const struct journal_event *ev)
 {
@@ -71,7 +60,7 @@ fill_frame(struct event_report *r, struct slice frame, msgpack_zone *zone)
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (frame_text(frame.p, frame.n, texts[i].name, &text))
-			*texts[i].to = keep(zone, text);
+			*texts[i].to = slice_in(zone, text);
 	frame_uint(frame.p, frame.n, "ts", &r->event_time);
 	if (!r->received)
 		frame_uint(frame.p, frame.n, "received", &r->received);
@@ -99,8 +88,8 @@ ask_journal(struct journal *j, struct event_report *r, msgpack_zone *zone)
 		return;
 	r->attempts = ev.last.attempts;
 	r->lost = ev.last.lost;
-	r->reason = keep(zone, ev.last.reason);
-	r->handler = keep(zone, ev.last.handler);
+	r->reason = slice_in(zone, ev.last.reason);
+	r->handler = slice_in(zone, ev.last.handler);
 	r->next_retry = ev.last.due;
 	r->tried = ev.last.at;
 	r->failed = ev.last.dead ? ev.last.at : 0;
@@ -118,8 +107,8 @@ ask_letters(struct letters *l, struct event_report *r, msgpack_zone *zone)
 	r->status = "failed";
 	fill_frame(r, letter.event, zone);
 	r->attempts = letter.attempts;
-	r->reason = keep(zone, letter.reason);
-	r->handler = keep(zone, letter.handler);
+	r->reason = slice_in(zone, letter.reason);
+	r->handler = slice_in(zone, letter.handler);
 	r->tried = r->letter ? letter.failed_at : 0; /* of a dropped one: when it was dropped */
 	r->failed = letter.failed_at;
 	return true;
@@ -146,7 +135,7 @@ take_ended(void *arg, const struct ended_row *row)
 	s->r->applied = row->ended_ms;
 	s->r->attempts = row->attempts;
 	s->r->lost = row->lost;
-	s->r->handler = keep(s->zone, row->handler);
+	s->r->handler = slice_in(s->zone, row->handler);
 	fill_frame(s->r, row->head, s->zone);
 	return true;
 }
@@ -183,7 +172,7 @@ put_others(struct map *m, const struct event_places *places)
 		const struct letter_place *at = &places->list[i].at;
 
 		letter_name(letter_place_journal(at), at->seq, name);
-		list_add(&others, object_of_text(keep(m->zone, slice_of(name))));
+		list_add(&others, object_of_text(slice_in(m->zone, slice_of(name))));
 	}
 	map_put(m, "others", list_object(&others));
 }

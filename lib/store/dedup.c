@@ -342,6 +342,8 @@ dedup_replaced(const struct dedup *d)
 bool
 dedup_sound(struct dedup *d)
 {
+	if (d->bytes != bytes_of(d->header->slots))
+		return false;
 	for (int n = 0; n < BLOCKS_A_LOOK; n++) {
 		const uint64_t block = d->next_block;
 
