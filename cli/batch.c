@@ -82,13 +82,7 @@ const struct verb verb_batch = {
 		"duplicate when it was known already; and successful otherwise. Remembered for the longest\n"
 		"dedup_window. Works while the pipeline is down. Exits 0 when the batch is found, otherwise\n"
 		"1.\n",
-	.flags =
-		(const struct flag[]){
-			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(cli_plain, json)},
-			{.name = NULL},
-		},
-	.options = sizeof(struct cli_plain),
+	CLI_JSON_ALONE("print one JSON object"),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG,

@@ -316,13 +316,7 @@ const struct verb verb_check = {
 	.details =
 		"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
 		"good, otherwise 100 with the line and the key at fault.\n",
-	.flags =
-		(const struct flag[]){
-			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(cli_plain, json)},
-			{.name = NULL},
-		},
-	.options = sizeof(struct cli_plain),
+	CLI_JSON_ALONE("print one JSON object"),
 	.actions =
 		(const struct action[]){
 			{.config = PARENT_CONFIG, .run = run},

@@ -102,10 +102,19 @@ struct verb {
 #define CLI_EXTERN(name) extern const struct verb verb_##name;
 CLI_VERBS(CLI_EXTERN)
 
-/* The options of a verb that has no more than --json. */
+/* The options of a verb that has no more than --json, and its row's part about them. */
 struct cli_plain {
 	bool json;
 };
+#define CLI_JSON_ALONE(help_)                                                                      \
+	.flags = (const struct flag[]){{"json", 0, FLAG_SWITCH, NULL, help_,                       \
+					       FLAG_AT(cli_plain, json)},                          \
+		{.name = NULL}},                                                                   \
+	.options = sizeof(struct cli_plain)
+
+/* Of an action that looks for events wherever they may stand. */
+#define CLI_WHERE_EVENTS_ARE                                                                       \
+	.config = PLAIN_CONFIG, .journal = STORE_READ, .letters = STORE_READ, .state = STORE_HINT
 
 struct flag_list {
 	const char *texts[64];

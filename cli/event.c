@@ -157,10 +157,6 @@ const struct verb verb_event = {
 	.options = sizeof(struct event_asked),
 	.actions =
 		(const struct action[]){
-			{.config = PLAIN_CONFIG,
-				.journal = STORE_READ,
-				.letters = STORE_READ,
-				.state = STORE_HINT,
-				.run = run},
+			{CLI_WHERE_EVENTS_ARE, .run = run},
 		},
 };

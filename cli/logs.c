@@ -309,11 +309,6 @@ const struct verb verb_logs = {
 	.options = sizeof(struct logs),
 	.actions =
 		(const struct action[]){
-			{.config = PLAIN_CONFIG,
-				.journal = STORE_READ,
-				.letters = STORE_READ,
-				.state = STORE_HINT,
-				.check = check,
-				.run = run},
+			{CLI_WHERE_EVENTS_ARE, .check = check, .run = run},
 		},
 };

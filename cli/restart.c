@@ -153,13 +153,7 @@ const struct verb verb_restart = {
 		"STAGE is as `status` shows it: validator, validator.1, handler-opened, or opened. Each\n"
 		"drains first, so nothing is lost; senders at most see a 503. Exits 3 when the pipeline is\n"
 		"down.\n",
-	.flags =
-		(const struct flag[]){
-			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object a process",
-				FLAG_AT(cli_plain, json)},
-			{.name = NULL},
-		},
-	.options = sizeof(struct cli_plain),
+	CLI_JSON_ALONE("print one JSON object a process"),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG, .run = run},

@@ -42,13 +42,7 @@ const struct verb verb_status = {
 	.details =
 		"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
 		"handler has answered yet. Exits 3 when the pipeline is down.\n",
-	.flags =
-		(const struct flag[]){
-			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(cli_plain, json)},
-			{.name = NULL},
-		},
-	.options = sizeof(struct cli_plain),
+	CLI_JSON_ALONE("print one JSON object"),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG, .run = run},
