@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "lib/base/json.h"
+#include "proto/limits.h"
 
-enum { ZONE_BYTES = 8192, RETRY_AFTER_S = 5 };
+enum { ZONE_BYTES = 8192 };
 
 void
 page_send(struct listener_request *rq, struct answer_page page)

@@ -13,8 +13,9 @@
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
 #include "proto/frame.h"
+#include "proto/limits.h"
 
-enum { ZONE_BYTES = 8192, RETRY_AFTER_S = 5, BURST = 16 };
+enum { ZONE_BYTES = 8192, BURST = 16 };
 
 struct questions {
 	struct admin *admin;

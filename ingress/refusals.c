@@ -1,9 +1,8 @@
 /* refusals - see refusals.h. */
 #include "refusals.h"
 
+#include "proto/limits.h"
 #include "proto/providers.h"
-
-enum { RETRY_AFTER_S = 5 };
 
 struct refusal
 refusal_of(enum refusal_cause cause, const struct config_source *source)

@@ -1,4 +1,5 @@
-/* limits - the widths of texts that travel, and the ways in which an event can die. */
+/* limits - the widths of texts that travel, what who cannot be served is told, and the ways in
+ * which an event can die. */
 #ifndef TROTLINE_LIMITS_H
 #define TROTLINE_LIMITS_H
 
@@ -26,6 +27,9 @@ enum {
 	FIGURES_PER_FRAME = 2048,
 	FRAMES_PER_BUNDLE = 4096,
 };
+
+/* When who gets 503 is told to come again, where nothing is known of how long it lasts. */
+enum { RETRY_AFTER_S = 5 };
 
 /* Texts of an event's data that only describe: what is put into tables is cut at so many bytes, and the
  * event is kept whole beside it. F(name in data, most bytes): texts or numbers, then texts. */

@@ -3,9 +3,8 @@
 
 #include "job.h"
 #include "lib/base/timestamp.h"
+#include "proto/limits.h"
 #include "proto/providers.h"
-
-enum { RETRY_AFTER_S = 5 };
 
 static void
 put(msgpack_sbuffer *out, const char *text)
