@@ -13,6 +13,7 @@
 #include "lib/base/doing.h"
 #include "lib/base/log.h"
 #include "lib/stage/bad_frame.h"
+#include "lib/store/store.h"
 #include "page.h"
 #include "pages.h"
 #include "questions.h"
@@ -292,8 +293,10 @@ int
 main(int argc, char **argv)
 {
 	struct stage *st = stage_new("admin", NULL, argc, argv);
-	struct admin *a = admin_new(st);
+	struct admin *a;
 
+	store_catch_faults();
+	a = admin_new(st);
 	stage_run(st);
 	admin_destroy(a);
 	return stage_destroy(&st);

@@ -14,6 +14,7 @@
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 #include "lib/store/letters.h"
+#include "lib/store/store.h"
 #include "notify.h"
 
 enum { GROUP_MAX = 64, COUNT_MS = 1000, COMPACT_MS = 60000, FORGET_MS = 3600000 };
@@ -304,8 +305,10 @@ int
 main(int argc, char **argv)
 {
 	struct stage *st = stage_new("dlq", NULL, argc, argv);
-	struct dlq *d = dlq_new(st);
+	struct dlq *d;
 
+	store_catch_faults();
+	d = dlq_new(st);
 	compact(d);
 	forget(d);
 	on_count(d);

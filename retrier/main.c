@@ -19,6 +19,7 @@
 #include "lib/stage/trouble.h"
 #include "lib/stage/warden.h"
 #include "lib/stage/wire.h"
+#include "lib/store/store.h"
 
 enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
@@ -357,10 +358,12 @@ int
 main(int argc, char **argv)
 {
 	struct stage *st = stage_new("retrier", NULL, argc, argv);
-	struct retrier *r = retrier_new(st);
-	struct warden *warden = warden_new(st, HEART_BEATS_OF_WATCHER, "watcher");
+	struct retrier *r;
+	struct warden *warden;
 
-	journal_catch_faults();
+	store_catch_faults();
+	r = retrier_new(st);
+	warden = warden_new(st, HEART_BEATS_OF_WATCHER, "watcher");
 	stage_on_read(st, r->verdicts, on_verdicts, r);
 	stage_on_read(st, r->advice, on_advice, r);
 	stage_every(st, TICK_MS, on_tick, r);

@@ -16,6 +16,7 @@
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
 #include "lib/store/quarantine.h"
+#include "lib/store/store.h"
 #include "notices.h"
 #include "onward.h"
 #include "providers/source_keys.h"
@@ -395,9 +396,10 @@ int
 main(int argc, char **argv)
 {
 	struct stage *st = stage_new("validator", source_keys_load, argc, argv);
-	struct validator *v = validator_new(st);
+	struct validator *v;
 
-	journal_catch_faults();
+	store_catch_faults();
+	v = validator_new(st);
 	report_open(st->metrics, st->cfg);
 	remains_open(&v->remains, st->cfg, st->metrics, v->json);
 	notices_open(v->notices, st->cfg);

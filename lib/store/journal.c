@@ -50,12 +50,6 @@ journal_cause(const struct journal *j, struct error *why)
 	return j->cause;
 }
 
-void
-journal_catch_faults(void)
-{
-	lmdb_catch_faults();
-}
-
 bool
 journal_renewed(struct journal *j)
 {

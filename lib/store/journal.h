@@ -48,10 +48,6 @@ enum journal_use {
 struct journal *journal_open(const struct config *cfg, enum journal_use use, struct error *why);
 void journal_close(struct journal **j);
 
-/* Ends the process with 111, and a last line that says why, when its file is cut in the moment between a
- * look at its length and the reading: its pages are mapped, and touching one that is gone is a SIGBUS. */
-void journal_catch_faults(void);
-
 /* For who holds what was read from it: was its file removed or replaced, and another one opened? True once
  * each time; until then nothing more can be read or changed, so that no number is taken for that of
  * another event. Only for those who have called it once. */

@@ -209,6 +209,52 @@ open_all(const struct lmdb_plan *plan, MDB_env *env, unsigned alone)
 	return rc;
 }
 
+static void
+last_words(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+	_exit(EXIT_TROUBLE);
+}
+
+static void
+on_fault(int signum)
+{
+	last_words(
+		signum == SIGBUS
+			? "level=error msg=\"a store's file was cut short while it was open\" do=\"`trotline fsck` tells which and what is left\"\n"
+			: "level=error msg=\"memory fault\" do=\"`trotline fsck` tells whether a store's file is damaged; if none is, it is a fault of this program\"\n");
+}
+
+static bool catching;
+
+/* LMDB trusts its pages, and aborts where one can not be so. */
+static void
+on_assertion(MDB_env *env, const char *text)
+{
+	const char *dir = "";
+	char line[512];
+
+	if (!catching)
+		return;
+	(void)mdb_env_get_path(env, &dir);
+	snprintf(line, sizeof line,
+		"level=error msg=\"store malformed\" store=\"%.200s\" cause=\"%.120s\" do=\"%s\"\n",
+		dir, text, cause_table[CAUSE_MALFORMED].advice);
+	last_words(line);
+}
+
+void
+store_catch_faults(void)
+{
+	const struct sigaction act = {.sa_handler = on_fault};
+
+	catching = true;
+	sigaction(SIGBUS, &act, NULL);
+#ifndef __SANITIZE_ADDRESS__
+	sigaction(SIGSEGV, &act, NULL);
+#endif
+}
+
 static int
 open_env(const struct lmdb_plan *plan, MDB_env **env, unsigned alone)
 {
@@ -216,6 +262,7 @@ open_env(const struct lmdb_plan *plan, MDB_env **env, unsigned alone)
 
 	if (rc != 0)
 		return rc;
+	mdb_env_set_assert(*env, on_assertion);
 	mdb_env_set_maxdbs(*env, (MDB_dbi)plan->count);
 	mdb_env_set_maxreaders(*env, plan->readers);
 	mdb_env_set_mapsize(*env, plan->map_bytes & ~(uint64_t)0xffff);
@@ -385,25 +432,6 @@ lmdb_cause(int rc)
 	default:
 		return CAUSE_TROUBLE;
 	}
-}
-
-static void
-on_fault(int signum)
-{
-	static const char text[] =
-		"level=error msg=\"a store's file was cut short while it was open\" do=\"`trotline fsck` tells which and what is left\"\n";
-
-	(void)signum;
-	(void)!write(STDERR_FILENO, text, sizeof text - 1);
-	_exit(EXIT_TROUBLE);
-}
-
-void
-lmdb_catch_faults(void)
-{
-	const struct sigaction act = {.sa_handler = on_fault};
-
-	sigaction(SIGBUS, &act, NULL);
 }
 
 enum store_rc

@@ -51,10 +51,6 @@ int lmdb_look(MDB_env *env);
 int lmdb_begin(MDB_env *env, unsigned flags, MDB_txn **txn);
 int lmdb_commit(MDB_txn *txn);
 
-/* Ends the process with 111 and a last line that names the store when a page of a mapped file is not
- * there: cut in the moment between a look and the reading. For the processes of the pipeline. */
-void lmdb_catch_faults(void);
-
 /* The word of a status, and the cause that it stands for. */
 const char *lmdb_words(int rc);
 enum store_cause lmdb_cause(int rc);

@@ -8,4 +8,9 @@ enum store_rc {
 	STORE_FAILED, /* the disk or the store is in trouble: nothing was changed */
 };
 
+/* Ends the process with 111 and a last line that points to fsck when a page of a mapped file is not there,
+ * cut in the moment between a look and the reading, or leads out of the map. For the processes of the
+ * pipeline. So it does where LMDB finds that a page cannot be so, which else aborts. */
+void store_catch_faults(void);
+
 #endif

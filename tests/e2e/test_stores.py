@@ -4,6 +4,7 @@ it, named, and healed where it can heal."""
 import contextlib
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -268,6 +269,33 @@ def test_a_journal_cut_short_under_the_pipeline_is_named(start):
         pipeline[name].launch()
         assert pipeline[name].process.wait(30) == 111
         assert pipeline[name].has_logged("cut short", "trotline fsck"), pipeline[name].log()[-500:]
+
+
+def overwrite_pages(path, seed):
+    """All but the first two, of which the open ones are read, with what means nothing."""
+    rng = random.Random(seed)
+    with open(path, "r+b") as file:
+        for page in range(2, path.stat().st_size // 4096):
+            file.seek(page * 4096)
+            file.write(rng.choice([bytes(4096), b"\xff" * 4096, rng.randbytes(4096)]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_journal_with_overwritten_pages_ends_with_words(start, seed):
+    """LMDB trusts what is in a page: it may abort, or touch memory that is not there."""
+    pipeline = start(settings=QUICK)
+    post_some(pipeline, 200)
+    pipeline["router"].stop()
+    post_some(pipeline, 200)  # so that there is something to read at a start
+    pipeline.stop()
+    overwrite_pages(pipeline.data / "journal/data.mdb", seed)
+    for name in ("validator", "retrier"):
+        pipeline[name].launch()
+        assert pipeline[name].process.wait(30) == 111
+        last = pipeline[name].log().splitlines()[-1]
+        assert "level=error" in last and "trotline fsck" in last, last
+    told = run(pipeline, "fsck")
+    assert told.returncode == 1 and "--salvage" in told.stderr + told.stdout, told
 
 
 # ---- small volumes
