@@ -30,6 +30,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(message)                                                                                 \
 	X(history)                                                                                 \
 	X(stats)                                                                                   \
+	X(export)                                                                                  \
 	X(suppressions)                                                                            \
 	X(send)                                                                                    \
 	X(verify)                                                                                  \

@@ -68,6 +68,23 @@ file_make_stream(const char *path, struct error *why)
 	return f;
 }
 
+/* Where a file system cannot rename without taking another's place, it can link. */
+bool
+file_publish(const char *path, const char *name, struct error *why)
+{
+	int rc = renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
+
+	if (rc != 0 && (errno == EINVAL || errno == ENOSYS)) {
+		rc = link(path, name);
+		if (rc == 0)
+			unlink(path);
+	}
+	if (rc != 0)
+		return error_set(why, "cannot make %s: %s", name, strerror(errno));
+	return file_flush_around(name) ||
+	       error_set(why, "cannot flush the folder of %s: %s", name, strerror(errno));
+}
+
 bool
 file_write_all(int fd, struct slice bytes)
 {

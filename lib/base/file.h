@@ -27,6 +27,10 @@ bool file_lock(int fd);
 int file_make(const char *path, struct error *why);
 FILE *file_make_stream(const char *path, struct error *why);
 
+/* Gives a finished file the name that it is to have, which must be free (else EEXIST), and flushes the
+ * folder. False with the cause, and the file as it was. */
+bool file_publish(const char *path, const char *name, struct error *why);
+
 /* All bytes, however many writes that takes. */
 bool file_write_all(int fd, struct slice bytes);
 

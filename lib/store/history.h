@@ -202,7 +202,8 @@ typedef bool history_visit_count(void *arg, const struct history_count *count);
 bool history_count(struct history_view *v, const struct history_stats *what,
 	history_visit_count *fn, void *arg, size_t *damaged, struct error *why);
 
-/* The first and the last number that are there; 0: none. */
+/* The first and the last number that are there; 0: none. False with the cause: the last cannot be read;
+ * *first is known, unless it is 0. */
 bool history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why);
 
 /* Reads every event and every index, and tells what is not as it should be. True: all is. False also

@@ -129,9 +129,9 @@ history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct er
 		return false;
 	if (!v->names.n)
 		return true;
+	*first = v->names.list[0].first;
 	if (!last_of(v, &v->names.list[v->names.n - 1], last, why))
 		return false;
-	*first = v->names.list[0].first;
 	if (*last < *first)
 		*first = *last = 0;
 	return true;
