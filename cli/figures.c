@@ -148,7 +148,7 @@ take_rates(struct heard_process *p, const msgpack_object *values, uint64_t now_m
 
 	if (!m)
 		return;
-	metrics_join(m, values);
+	metrics_join(m, values, METRICS_ALL);
 	if (place < PROCESSES_COUNT)
 		rate_add(&p->rate, now_ms,
 			metrics_sum(m, counters[place].family, counters[place].labels));

@@ -6,15 +6,30 @@
 
 enum { SECOND_MS = 1000 };
 
+static double *
+figure(struct metrics *m, enum metric_family family, const char *stage)
+{
+	char labels[96] = "";
+
+	metric_label(labels, sizeof labels, "stage", slice_of(stage));
+	return metric(m, family, labels);
+}
+
+void
+bad_frame_open(struct metrics *m, const char *stage)
+{
+	figure(m, METRIC_FAMILY_BAD_FRAMES, stage);
+	figure(m, METRIC_FAMILY_BAD_FRAME_AT, stage);
+}
+
 void
 bad_frame(struct metrics *m, const char *stage, const char *cause)
 {
 	static uint64_t since_ms, told, more;
 	const uint64_t now_ms = clock_mono_ms();
-	char labels[96] = "";
 
-	metric_label(labels, sizeof labels, "stage", slice_of(stage));
-	++*metric(m, METRIC_FAMILY_BAD_FRAMES, labels);
+	++*figure(m, METRIC_FAMILY_BAD_FRAMES, stage);
+	*figure(m, METRIC_FAMILY_BAD_FRAME_AT, stage) = (double)clock_wall_ms() / 1e3;
 	if (now_ms - since_ms >= SECOND_MS) {
 		since_ms = now_ms;
 		told = 0;

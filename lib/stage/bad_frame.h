@@ -9,4 +9,7 @@
 enum { BAD_FRAMES_TOLD = 16 };
 void bad_frame(struct metrics *m, const char *stage, const char *cause);
 
+/* Its figures stand at 0. */
+void bad_frame_open(struct metrics *m, const char *stage);
+
 #endif

@@ -1,6 +1,7 @@
 /* board - see board.h. */
 #include "board_private.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -106,8 +107,17 @@ board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms, struct
 	return good;
 }
 
+/* Which figures of its last frame count. What it has counted stands in its file, if it has one; what it
+ * was doing ended with it. */
+static unsigned
+which_count(const struct process *p, uint64_t now_ms)
+{
+	return METRICS_FACTS | (lives(p, now_ms) ? METRICS_STATES : 0) |
+	       (p->counted ? 0 : METRICS_COUNTERS);
+}
+
 static void
-join_one(struct metrics *into, const struct process *p)
+join_one(struct metrics *into, const struct process *p, uint64_t now_ms)
 {
 	struct stats stats;
 	msgpack_zone zone;
@@ -115,7 +125,7 @@ join_one(struct metrics *into, const struct process *p)
 	if (!msgpack_zone_init(&zone, 16384))
 		return;
 	if (frame_unpack(&stats_schema, p->frame, p->n, &zone, &stats, NULL))
-		metrics_join(into, &stats.metrics);
+		metrics_join(into, &stats.metrics, which_count(p, now_ms));
 	msgpack_zone_destroy(&zone);
 }
 
@@ -128,13 +138,63 @@ join_own(struct metrics *into, const struct metrics *own)
 	if (!msgpack_zone_init(&zone, 16384))
 		return;
 	if (metrics_object(own, &zone, &values))
-		metrics_join(into, &values);
+		metrics_join(into, &values, METRICS_ALL);
 	msgpack_zone_destroy(&zone);
 }
 
-/* Counters of a process that is gone still count; its gauges do no harm for as long. */
+/* "<stage>.<instance>.figures" to its parts; false for other files. */
+static bool
+parse_file(const char *file, char stage[WIDTH_WHO + 1], uint64_t *instance)
+{
+	const char *dot = strchr(file, '.');
+	char *end;
+
+	if (!dot || dot - file > WIDTH_WHO || dot[1] < '0' || dot[1] > '9')
+		return false;
+	snprintf(stage, WIDTH_WHO + 1, "%.*s", (int)(dot - file), file);
+	*instance = strtoull(dot + 1, &end, 10);
+	return strcmp(end, ".figures") == 0;
+}
+
+static void
+join_file(struct board *b, struct metrics *into, const char *file, const char *path)
+{
+	char stage[WIDTH_WHO + 1];
+	uint64_t instance;
+
+	if (!parse_file(file, stage, &instance) ||
+		(instance == b->instance && strcmp(stage, b->self) == 0) ||
+		!metrics_join_file(into, path))
+		return;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->processes[i].instance == instance &&
+			strcmp(b->processes[i].stage, stage) == 0)
+			b->processes[i].counted = true;
+}
+
+/* What all processes have ever counted that have run here, as it stands now. */
+static void
+join_files(struct board *b, struct metrics *into)
+{
+	char path[4096];
+	struct dirent *entry;
+	DIR *dir;
+
+	for (size_t i = 0; i < b->count; i++)
+		b->processes[i].counted = false;
+	snprintf(path, sizeof path, "%s/run", b->cfg->data_dir);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		snprintf(path, sizeof path, "%s/run/%s", b->cfg->data_dir, entry->d_name);
+		join_file(b, into, entry->d_name, path);
+	}
+	closedir(dir);
+}
+
 struct metrics *
-board_join(const struct board *b, const struct metrics *own, uint64_t now_ms)
+board_join(struct board *b, const struct metrics *own, uint64_t now_ms)
 {
 	struct metrics *all = metrics_new();
 	char labels[2 * WIDTH_WHO + 16];
@@ -147,8 +207,9 @@ board_join(const struct board *b, const struct metrics *own, uint64_t now_ms)
 		snprintf(labels, sizeof labels, "stage=\"%s\"", b->self);
 		++*metric(all, METRIC_FAMILY_PROCESSES, labels);
 	}
+	join_files(b, all);
 	for (size_t i = 0; i < b->count; i++) {
-		join_one(all, &b->processes[i]);
+		join_one(all, &b->processes[i], now_ms);
 		labels[0] = '\0';
 		metric_label(labels, sizeof labels, "stage", slice_of(b->processes[i].stage));
 		*metric(all, METRIC_FAMILY_PROCESSES, labels) += lives(&b->processes[i], now_ms);

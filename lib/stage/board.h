@@ -23,9 +23,10 @@ void board_destroy(struct board **b);
  * there is room for those go that were not heard for the longest. */
 bool board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms, struct error *why);
 
-/* All processes' figures, joined; `own` are those of this process, which are not heard, or NULL.
- * The caller destroys it. */
-struct metrics *board_join(const struct board *b, const struct metrics *own, uint64_t now_ms);
+/* All processes' figures, joined; `own` are those of this process, which are not heard, or NULL. What
+ * is counted is told from the files of all processes that ever ran in this data_dir, so it never
+ * falls, whoever ends or asks. The caller destroys it. */
+struct metrics *board_join(struct board *b, const struct metrics *own, uint64_t now_ms);
 
 /* Keeps the joined figures of now, from which the health of the last minute is told. Once a second
  * or so. */

@@ -9,7 +9,7 @@ enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60, BOARD_SHORT_S = 30 };
 struct process {
 	char stage[WIDTH_WHO + 1];
 	uint64_t instance, heard_ms;
-	bool draining;
+	bool draining, counted; /* counted: its file has been joined */
 	char *frame; /* the last stats frame */
 	size_t n;
 };

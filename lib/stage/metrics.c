@@ -1,7 +1,7 @@
 /* metrics - see metrics.h.
  *
- * State: one list of series, one a family and set of labels, found through a hash table. A
- * histogram is one series that keeps its numbers as they are published: cumulative buckets, then
+ * State: one list of series, one a family and set of labels, found through a hash table; the numbers of
+ * counters in a file, where there is one (metrics_keep.c). A histogram is one series that keeps its numbers as they are published: cumulative buckets, then
  * the sum, then the count; so joining is adding. */
 #include <math.h>
 #include <stdio.h>
@@ -16,13 +16,18 @@ static const struct metric_bounds seconds = {
 	14, {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}};
 static const struct metric_bounds sizes = {
 	13, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096}};
+/* 0: from the future. */
+static const struct metric_bounds ages = {
+	12, {0, 1, 5, 15, 60, 300, 900, 3600, 21600, 86400, 259200, 604800}};
 
 const struct metric_bounds *
 metric_bounds(enum metric_family family)
 {
 	if (metric_table[family].type != METRIC_HISTOGRAM)
 		return NULL;
-	return family == METRIC_FAMILY_GROUP ? &sizes : &seconds;
+	if (family == METRIC_FAMILY_GROUP)
+		return &sizes;
+	return family == METRIC_FAMILY_SKEW ? &ages : &seconds;
 }
 
 size_t
@@ -55,12 +60,15 @@ metrics_destroy(struct metrics **m)
 {
 	struct series *s = *m ? (*m)->first : NULL;
 
+	if (!*m)
+		return;
 	while (s) {
 		struct series *next = s->next;
 
 		free(s);
 		s = next;
 	}
+	metrics_file_close(&(*m)->file);
 	free(*m);
 	*m = NULL;
 }
@@ -111,11 +119,15 @@ series_add(struct metrics *m, size_t slot, enum metric_family family, struct sli
 
 	if (labels.n > METRIC_LABELS_MAX || m->published + lines(family) > METRICS_MAX)
 		return NULL;
-	s = calloc(1, sizeof *s + metric_width(family) * sizeof *s->values);
+	s = calloc(1, sizeof *s + metric_width(family) * sizeof *s->own);
 	if (!s)
 		return NULL;
 	memcpy(s->labels, labels.p, labels.n);
 	s->family = family;
+	if (m->file && metric_table[family].type != METRIC_GAUGE)
+		s->values = metrics_file_add(m->file, family, labels, metric_width(family));
+	if (!s->values)
+		s->values = s->own;
 	s->same = m->slots[slot];
 	m->slots[slot] = s;
 	*m->last = s;
@@ -143,6 +155,12 @@ metric(struct metrics *m, enum metric_family family, const char *labels)
 		metric_bounds(family) ? NULL : metric_series(m, family, slice_of(labels));
 
 	return s ? s->values : &m->spill;
+}
+
+void
+metric_open(struct metrics *m, enum metric_family family, const char *labels)
+{
+	metric_series(m, family, slice_of(labels));
 }
 
 void

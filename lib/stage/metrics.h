@@ -1,6 +1,8 @@
 /* metrics - a process's figures, and how the figures of all processes become one Prometheus page.
  *
- * One table names every family: type, help, and how values of several processes are joined. */
+ * One table names every family: type, help, and how values of several processes are joined. Counters
+ * and histograms stand in a file of their process: who comes after it goes on from there, and everybody
+ * reads what one has counted that has ended. */
 #ifndef TROTLINE_METRICS_H
 #define TROTLINE_METRICS_H
 
@@ -8,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "proto/limits.h"
 
@@ -22,6 +25,8 @@
 	X(REQUESTS, "webhook_http_requests_total", COUNTER, SUM, "HTTP requests by status")         \
 	X(ADMIN, "webhook_admin_requests_total", COUNTER, SUM,                                      \
 		"Requests to the admin listener by status")                                         \
+	X(ANSWERS, "webhook_http_request_duration_seconds", HISTOGRAM, SUM,                         \
+		"From the end of an HTTP request to its answer, by source")                         \
 	X(CONNECTIONS, "webhook_http_connections", GAUGE, SUM, "Open HTTP connections")             \
 	X(CONNECTIONS_LIMIT, "webhook_http_connections_limit", GAUGE, SUM,                          \
 		"Connections that may be open")                                                     \
@@ -36,7 +41,15 @@
 	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                 \
 		"Age of the oldest event without an end")                                           \
 	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")        \
+	X(VERDICTS, "webhook_verdicts_total", COUNTER, SUM,                                         \
+		"Verdicts that took effect, by handler and verdict")                                \
+	X(HANDLER, "webhook_handler_seconds", HISTOGRAM, SUM,                                       \
+		"One group of events at a handler, from its first to its verdicts")                 \
+	X(SKEW, "webhook_event_skew_seconds", HISTOGRAM, SUM,                                       \
+		"Age of events when they were accepted, by source; from the future: 0")             \
 	X(DEAD, "webhook_dead_letters", GAUGE, MAX, "Dead letters in the store")                    \
+	X(DIED, "webhook_dead_letters_total", COUNTER, SUM,                                         \
+		"Dead letters that came into the store, by class of reason")                        \
 	X(GROUP, "webhook_group_size", HISTOGRAM, SUM, "Events in one commit, by stage")            \
 	X(COMMIT, "webhook_commit_seconds", HISTOGRAM, SUM,                                         \
 		"One commit with its flush to disk, by stage")                                      \
@@ -47,6 +60,8 @@
 	X(RESENT, "webhook_resent_total", COUNTER, SUM, "Events sent again by the retrier")         \
 	X(ROUTED, "webhook_routed_total", COUNTER, SUM, "Events sent on to a handler, by handler")  \
 	X(BAD_FRAMES, "webhook_bad_frames_total", COUNTER, SUM, "Frames refused, by stage")         \
+	X(BAD_FRAME_AT, "webhook_bad_frame_last_timestamp_seconds", GAUGE, MAX,                     \
+		"When a stage last refused a frame")                                                \
 	X(PROCESSES, "webhook_stage_processes", GAUGE, SUM, "Processes heard from, by stage")       \
 	X(DOING, "webhook_processes_doing", GAUGE, SUM,                                             \
 		"Processes that are at something long, or hang, by stage and word")                 \
@@ -94,6 +109,10 @@
 		"1 while the last one that was to be kept found no room")                           \
 	X(UNREAD_EXPIRED, "webhook_unread_expired_total", COUNTER, SUM,                             \
 		"What was unread for longer than unread.max_age, and is gone")                      \
+	X(STATE_BYTES, "webhook_state_bytes", GAUGE, MAX, "Bytes of the state database, by file")   \
+	X(QUARANTINED, "webhook_quarantine_requests", GAUGE, MAX, "Requests that are set aside")    \
+	X(QUARANTINED_AGE, "webhook_quarantine_oldest_seconds", GAUGE, MAX,                         \
+		"Age of the oldest of them")                                                        \
 	X(DISK, "webhook_disk_used_ratio", GAUGE, MAX,                                              \
 		"How full the disk under data_dir is, 0 to 1")                                      \
 	X(TROUBLE, "webhook_store_trouble", GAUGE, MAX,                                             \
@@ -112,10 +131,22 @@
 		"How long an event stays in the history")                                           \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                           \
 		"Notices about dead letters, by way and status")                                    \
-	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way")
+	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way") \
+	X(BUILD, "webhook_build_info", GAUGE, MAX, "1, with the version of a stage's program")      \
+	X(RESTARTS, "webhook_stage_restarts_total", COUNTER, SUM,                                   \
+		"Processes that came after one that ended without a drain, by stage")               \
+	X(RELOADED, "webhook_config_reload_success", GAUGE, MIN,                                    \
+		"0 while the last configuration that a stage was to take is refused")               \
+	X(RELOADED_AT, "webhook_config_reload_timestamp_seconds", GAUGE, MIN,                       \
+		"When a stage last took a configuration")                                           \
+	X(CPU, "process_cpu_seconds_total", COUNTER, SUM, "CPU time used, by stage")                \
+	X(STARTED, "process_start_time_seconds", GAUGE, MAX, "When a stage's process last started") \
+	X(MEMORY, "process_resident_memory_bytes", GAUGE, SUM, "Memory in use, by stage")           \
+	X(DESCRIPTORS, "process_open_fds", GAUGE, SUM, "Open descriptors, by stage")                \
+	X(DESCRIPTORS_MAX, "process_max_fds", GAUGE, MIN, "Descriptors that one of its processes may open")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
-enum metric_join { METRIC_SUM, METRIC_MAX };
+enum metric_join { METRIC_SUM, METRIC_MAX, METRIC_MIN };
 
 #define METRIC_ENUM(id, family, type, join, help) METRIC_FAMILY_##id,
 enum metric_family { METRIC_FAMILIES(METRIC_ENUM) METRIC_FAMILY_COUNT };
@@ -149,6 +180,9 @@ void metrics_destroy(struct metrics **m);
 enum { METRICS_MAX = FIGURES_PER_FRAME };
 double *metric(struct metrics *m, enum metric_family family, const char *labels);
 
+/* Makes the value, or the histogram, of 0, so that it stands on the page from the start. */
+void metric_open(struct metrics *m, enum metric_family family, const char *labels);
+
 /* Counts a value into a histogram family; bounds are fixed per family in metrics.c. */
 void metric_observe(struct metrics *m, enum metric_family family, const char *labels, double value);
 
@@ -158,8 +192,24 @@ void metric_observe(struct metrics *m, enum metric_family family, const char *la
 bool metrics_object(const struct metrics *m, msgpack_zone *zone, msgpack_object *out);
 
 /* Joins another process's `metrics` array into m by the table's rule; what is malformed or of an
- * unknown family is passed over. */
-void metrics_join(struct metrics *m, const msgpack_object *values);
+ * unknown family is passed over. which: of the families that are counted, of those that tell the same
+ * of the whole whoever says it, of those that tell of a process that lives. */
+enum { METRICS_COUNTERS = 1, METRICS_FACTS = 2, METRICS_STATES = 4, METRICS_ALL = 7 };
+void metrics_join(struct metrics *m, const msgpack_object *values, unsigned which);
+
+/* Keeps what is counted in the file at path, mapped: it outlives this process whatever ends it, and goes
+ * on from what the process before has left there. Once, before the first figure. What that process was;
+ * METRICS_UNKEPT with the cause: all is counted in memory alone. */
+enum metrics_before {
+	METRICS_UNKEPT,
+	METRICS_NOBODY,  /* there was none */
+	METRICS_ENDED,   /* by metrics_destroy */
+	METRICS_CUT_OFF, /* otherwise */
+};
+enum metrics_before metrics_keep(struct metrics *m, const char *path, struct error *why);
+
+/* Joins what stands in such a file, be its process alive or not; false when it is none. */
+bool metrics_join_file(struct metrics *m, const char *path);
 
 /* Prometheus text format 0.0.4. The caller frees it. */
 char *metrics_text(const struct metrics *m);

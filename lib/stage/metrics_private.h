@@ -4,7 +4,11 @@
 
 #include "metrics.h"
 
-enum { METRIC_BOUNDS_MAX = 16, METRIC_SLOTS = 1024 };
+enum {
+	METRIC_BOUNDS_MAX = 16,
+	METRIC_SLOTS = 1024,
+	METRICS_FILE_MAX = 1 << 20, /* bytes; what finds no room there is counted in memory */
+};
 
 struct metric_bounds {
 	size_t n;
@@ -16,7 +20,9 @@ struct series {
 	struct series *same; /* in the same slot of the hash table */
 	enum metric_family family;
 	char labels[METRIC_LABELS_MAX + 1];
-	double values[]; /* one, or a bucket for each bound, the sum, the count */
+	bool joined;    /* some value has been joined to it */
+	double *values; /* one, or a bucket for each bound, the sum, the count: in the file, or in own */
+	double own[];
 };
 
 struct metrics {
@@ -25,6 +31,7 @@ struct metrics {
 	size_t count;     /* series */
 	size_t published; /* numbers, at most METRICS_MAX */
 	double spill;
+	struct metrics_file *file; /* or NULL: all is in memory */
 };
 
 /* Upper bounds of a histogram's buckets; NULL for a family that is none. */
@@ -32,6 +39,18 @@ const struct metric_bounds *metric_bounds(enum metric_family family);
 
 /* How many values a series of the family holds. */
 size_t metric_width(enum metric_family family);
+
+/* The place of a new series' numbers in the file; NULL: it has no room. */
+double *metrics_file_add(
+	struct metrics_file *f, enum metric_family family, struct slice labels, size_t count);
+
+/* An orderly end. */
+void metrics_file_close(struct metrics_file **f);
+
+/* Joins a series that comes from elsewhere, by the table's rule; what is malformed or of an unknown
+ * family is passed over. */
+void metrics_add(struct metrics *m, struct slice family, struct slice labels, const double *values,
+	size_t count);
 
 /* Found, or made. NULL when there is no room for a new one. */
 struct series *metric_series(struct metrics *m, enum metric_family family, struct slice labels);

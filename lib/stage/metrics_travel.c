@@ -114,13 +114,18 @@ labels_ok(struct slice labels)
 	return true;
 }
 
+/* Rows of one family stand together: the one before is the likeliest. */
 static enum metric_family
 family_of(struct slice name)
 {
+	static size_t last;
 	size_t i = 0;
 
+	if (slice_is(name, metric_table[last].family))
+		return (enum metric_family)last;
 	while (i < METRIC_FAMILY_COUNT && !slice_is(name, metric_table[i].family))
 		i++;
+	last = i < METRIC_FAMILY_COUNT ? i : 0;
 	return (enum metric_family)i;
 }
 
@@ -136,30 +141,89 @@ number(const msgpack_object *obj, double *value)
 	return fabs(*value) <= NUMBER_MOST;
 }
 
-/* The numbers of a row, as many as a series of the family has. */
-static bool
-numbers(const msgpack_object *obj, enum metric_family family, double values[METRIC_BOUNDS_MAX + 2])
+/* The numbers of a row: one, or those of a histogram; 0: it has others, or too many. */
+static size_t
+numbers(const msgpack_object *obj, double values[METRIC_BOUNDS_MAX + 2])
 {
 	const msgpack_object_array *list = &obj->via.array;
 
-	if (!metric_bounds(family))
+	if (obj->type != MSGPACK_OBJECT_ARRAY)
 		return number(obj, &values[0]);
-	if (obj->type != MSGPACK_OBJECT_ARRAY || list->size != metric_width(family))
-		return false;
+	if (list->size < 2 || list->size > METRIC_BOUNDS_MAX + 2)
+		return 0;
 	for (uint32_t i = 0; i < list->size; i++)
 		if (!number(&list->ptr[i], &values[i]))
-			return false;
-	return true;
+			return 0;
+	return list->size;
+}
+
+static bool
+takes_place(enum metric_join join, bool first, double was, double is)
+{
+	return join == METRIC_MIN ? first || is < was : is > was;
 }
 
 static void
 join_series(struct series *s, const double *values)
 {
+	const enum metric_join join = metric_table[s->family].join;
+
 	for (size_t i = 0; i < metric_width(s->family); i++)
-		if (metric_table[s->family].join == METRIC_SUM)
+		if (join == METRIC_SUM)
 			s->values[i] += values[i];
-		else if (values[i] > s->values[i])
+		else if (takes_place(join, !s->joined, s->values[i], values[i]))
 			s->values[i] = values[i];
+	s->joined = true;
+}
+
+/* Numbers that were read while they were counted may be of two moments: the buckets are counted from the
+ * widest down, the count last. */
+static void
+mend_histogram(double *values, size_t bounds)
+{
+	for (size_t i = 1; i < bounds; i++)
+		if (values[i] < values[i - 1])
+			values[i] = values[i - 1];
+	if (values[bounds + 1] < values[bounds - 1])
+		values[bounds + 1] = values[bounds - 1];
+}
+
+static bool
+is_wanted(enum metric_family family, unsigned which)
+{
+	if (metric_table[family].type != METRIC_GAUGE)
+		return which & METRICS_COUNTERS;
+	return which & (metric_table[family].join == METRIC_MAX ? METRICS_FACTS : METRICS_STATES);
+}
+
+static void
+join(struct metrics *m, enum metric_family family, struct slice labels, const double *numbers,
+	size_t count)
+{
+	double values[METRIC_BOUNDS_MAX + 2];
+	struct series *s;
+
+	if (count != metric_width(family) || !labels_ok(labels))
+		return;
+	memcpy(values, numbers, count * sizeof *values);
+	if (metric_bounds(family))
+		mend_histogram(values, count - 2);
+	s = metric_series(m, family, labels);
+	if (s)
+		join_series(s, values);
+}
+
+void
+metrics_add(struct metrics *m, struct slice family, struct slice labels, const double *values,
+	size_t count)
+{
+	const enum metric_family id = family_of(family);
+
+	for (size_t i = 0; i < count; i++)
+		if (!(fabs(values[i]) <= NUMBER_MOST))
+			return;
+	if (id < METRIC_FAMILY_COUNT && metric_table[id].type != METRIC_GAUGE)
+		join(m, id, labels, values, count);
 }
 
 static struct slice
@@ -169,26 +233,23 @@ text_of(const msgpack_object *obj)
 }
 
 static void
-join_row(struct metrics *m, const msgpack_object_array *row)
+join_row(struct metrics *m, const msgpack_object_array *row, unsigned which)
 {
-	double values[METRIC_BOUNDS_MAX + 2] = {0};
+	double values[METRIC_BOUNDS_MAX + 2];
 	enum metric_family family;
-	struct series *s;
 
 	if (row->size != 3 || row->ptr[0].type != MSGPACK_OBJECT_STR ||
 		row->ptr[1].type != MSGPACK_OBJECT_STR)
 		return;
 	family = family_of(text_of(&row->ptr[0]));
-	if (family == METRIC_FAMILY_COUNT || !labels_ok(text_of(&row->ptr[1])) ||
-		!numbers(&row->ptr[2], family, values))
+	if (family == METRIC_FAMILY_COUNT || !is_wanted(family, which) ||
+		!metric_bounds(family) != (row->ptr[2].type != MSGPACK_OBJECT_ARRAY))
 		return;
-	s = metric_series(m, family, text_of(&row->ptr[1]));
-	if (s)
-		join_series(s, values);
+	join(m, family, text_of(&row->ptr[1]), values, numbers(&row->ptr[2], values));
 }
 
 void
-metrics_join(struct metrics *m, const msgpack_object *values)
+metrics_join(struct metrics *m, const msgpack_object *values, unsigned which)
 {
 	if (values->type != MSGPACK_OBJECT_ARRAY)
 		return;
@@ -196,6 +257,6 @@ metrics_join(struct metrics *m, const msgpack_object *values)
 		const msgpack_object *row = &values->via.array.ptr[i];
 
 		if (row->type == MSGPACK_OBJECT_ARRAY)
-			join_row(m, &row->via.array);
+			join_row(m, &row->via.array, which);
 	}
 }

@@ -21,6 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/config/config_descriptors.h"
 #include "life.h"
+#include "own_figures.h"
 #include "proto/processes.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
@@ -46,6 +47,7 @@ struct stage_private {
 	stage_load *load;
 	uint64_t loaded_ms; /* when the configuration was taken */
 	struct error kept;  /* keys of it that need a restart */
+	struct own_figures own;
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 };
@@ -56,7 +58,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { LOG_MS = 100, YIELD_NICE = 10 };
+enum { LOOK_MS = 5000, LOG_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
 
@@ -324,12 +326,14 @@ reload(struct stage *st)
 
 	if (!next || (st->priv->reload && !st->priv->reload(st->priv->reload_arg, next, &why))) {
 		config_destroy(&next);
+		own_figures_configured(&st->priv->own, false, clock_wall_ms());
 		log_error("configuration refused; the old one stays", LF_TEXT("cause", why.text));
 		return;
 	}
 	config_replace(st->cfg, next, &st->priv->kept);
 	log_set_level((enum log_level)st->cfg->log_level);
 	st->priv->loaded_ms = clock_wall_ms();
+	own_figures_configured(&st->priv->own, true, st->priv->loaded_ms);
 	log_warn("configuration reloaded", LF_TEXT("needs_restart", st->priv->kept.text));
 }
 
@@ -445,21 +449,50 @@ raise_descriptors(const struct stage *st)
 }
 
 static void
+look_at_self(void *arg)
+{
+	struct stage *st = arg;
+
+	own_figures_look(&st->priv->own);
+}
+
+/* Figures that are not kept begin anew with the next process; the work does not depend on them. */
+static void
+open_figures(struct stage *st)
+{
+	enum metrics_before before;
+	struct error why = {""};
+	char path[4096];
+
+	st->metrics = metrics_new();
+	if (!st->metrics)
+		stage_fail("cannot start", &no_memory);
+	snprintf(path, sizeof path, "%s/run/%s.%zu.figures", st->cfg->data_dir, st->name,
+		st->instance);
+	before = metrics_keep(st->metrics, path, &why);
+	if (before == METRICS_UNKEPT)
+		log_warn("figures not kept", LF_TEXT("cause", why.text));
+	own_figures_open(&st->priv->own, st->metrics, st->name, before == METRICS_CUT_OFF,
+		clock_wall_ms());
+}
+
+static void
 open_loop(struct stage *st)
 {
 	struct error why = {""};
 
 	zsys_handler_set(NULL);
 	st->loop = zloop_new();
-	st->metrics = metrics_new();
-	if (!st->loop || !st->metrics)
+	if (!st->loop)
 		stage_fail("cannot start", &no_memory);
+	open_figures(st);
 	st->tap = tap_new(st->cfg, st->name, st->instance, &why);
 	if (!st->tap)
 		stage_fail("cannot open the tap", &why);
 	st->priv->log = stage_call(st, write_log, NULL);
 	stage_on_fd(st, st->priv->signals, on_signal, st);
 	stage_every(st, HEART_LOOP_MS, on_half_second, st);
+	stage_every(st, LOOK_MS, look_at_self, st);
 	stage_on_read(st, tap_sock(st->tap), publish_stats, st); /* a watcher has come */
 }
 

@@ -204,7 +204,7 @@ Test(metrics, the_figures_of_one_process_come_out_of_another_unchanged)
 	some_figures();
 	before = metrics_text(m);
 	cr_assert(metrics_object(m, &zone, &values));
-	metrics_join(other, &values);
+	metrics_join(other, &values, METRICS_ALL);
 	after = metrics_text(other);
 	cr_assert_str_eq(before, after);
 	metrics_destroy(&other);
@@ -219,7 +219,7 @@ Test(metrics, counters_are_added_and_facts_of_the_whole_take_the_greatest)
 	some_figures();
 	cr_assert(metrics_object(m, &zone, &values));
 	*metric(m, METRIC_FAMILY_QUEUE, "") = 11;
-	metrics_join(m, &values);
+	metrics_join(m, &values, METRICS_ALL);
 	cr_assert_eq(metrics_sum(m, METRIC_FAMILY_EVENTS, ""), 6);
 	cr_assert_eq(metrics_sum(m, METRIC_FAMILY_CONNECTIONS, ""), 4);
 	cr_assert_eq(metrics_sum(m, METRIC_FAMILY_QUEUE, ""), 11);
@@ -238,7 +238,7 @@ join_text(const char *text)
 
 	cr_assert(json_read(reader, slice_of(text), &zone, &values, &why), "%s", why.text);
 	json_reader_destroy(&reader);
-	metrics_join(m, &values);
+	metrics_join(m, &values, METRICS_ALL);
 }
 
 Test(metrics, what_is_malformed_or_unknown_is_passed_over)
