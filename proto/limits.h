@@ -24,7 +24,7 @@ enum {
 enum {
 	EVENTS_PER_VERDICT = 4096, /* of one journal; an advice likewise */
 	HEADERS_PER_REQUEST = 256,
-	FIGURES_PER_FRAME = 8192,
+	FIGURES_PER_FRAME = 4096,
 	FRAMES_PER_BUNDLE = 4096,
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "proto/processes.h"
@@ -17,7 +18,7 @@ board_new(const struct config *cfg, const char *self, uint64_t instance)
 	struct board *b = calloc(1, sizeof *b);
 
 	if (b)
-		*b = (struct board){.cfg = cfg, .self = self, .instance = instance};
+		*b = (struct board){.cfg = cfg, .self = self, .instance = instance, .page_fd = -1};
 	return b;
 }
 
@@ -30,6 +31,8 @@ board_destroy(struct board **b)
 		free((*b)->processes[i].frame);
 	for (size_t i = 0; i < BOARD_PAGES; i++)
 		free((*b)->pages[i].text);
+	if ((*b)->page_fd >= 0)
+		close((*b)->page_fd);
 	free(*b);
 	*b = NULL;
 }
@@ -146,14 +149,17 @@ join_own(struct metrics *into, const struct metrics *own)
 static bool
 parse_file(const char *file, char stage[WIDTH_WHO + 1], uint64_t *instance)
 {
-	const char *dot = strchr(file, '.');
-	char *end;
+	static const char END[] = ".figures";
+	const size_t n = strlen(file), end = n > sizeof END ? n - sizeof END + 1 : 0;
+	const char *dot = memrchr(file, '.', end);
+	char *rest;
 
-	if (!dot || dot - file > WIDTH_WHO || dot[1] < '0' || dot[1] > '9')
+	if (!dot || strcmp(file + end, END) != 0 || dot - file > WIDTH_WHO || dot[1] < '0' ||
+		dot[1] > '9')
 		return false;
 	snprintf(stage, WIDTH_WHO + 1, "%.*s", (int)(dot - file), file);
-	*instance = strtoull(dot + 1, &end, 10);
-	return strcmp(end, ".figures") == 0;
+	*instance = strtoull(dot + 1, &rest, 10);
+	return rest == file + end;
 }
 
 static void
@@ -196,7 +202,7 @@ join_files(struct board *b, struct metrics *into)
 struct metrics *
 board_join(struct board *b, const struct metrics *own, uint64_t now_ms)
 {
-	struct metrics *all = metrics_new();
+	struct metrics *all = metrics_new_joined();
 	char labels[2 * WIDTH_WHO + 16];
 
 	if (!all)

@@ -14,6 +14,7 @@ enum {
 	CRITICAL_TIMES = 5,
 	NEWEST_MS = 2000, /* with a sample a second: the last 2 to 3 s */
 	NAMELESS_S = 600, /* an event without an address is an alert for so long */
+	BAD_FRAME_S = 60, /* and a bad frame */
 };
 
 /* The figures of the health answer; the rates are those of the last minute. */
@@ -167,6 +168,29 @@ check_letters(
 		alert(r, false,
 			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log tells why; mend `notify`, then %s",
 			b->cfg->data_dir, tip(r, ADVICE_RELOAD, NULL).text);
+}
+
+/* Whoever sends one takes something amiss: its verdicts do not count, and its events come again. */
+static void
+check_frames(const struct board *b, struct report *r, const struct metrics *m)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+	struct planned_process plan[PLAN_MAX];
+	const size_t n = config_processes(b->cfg, plan);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = plan[i].name;
+		const double last = value_of(m, METRIC_FAMILY_BAD_FRAME_AT, "stage", name);
+
+		if (last <= 0 || now_s - last >= BAD_FRAME_S)
+			continue;
+		alert(r, false,
+			"bad frames: %s refused one %.0f s ago, %.0f in all: \"bad frame\" in "
+			"%s/log/%s.0.log tells why; `trotline --frames` tells what is right: mend the "
+			"handler in another language that sent it",
+			name, now_s - last, value_of(m, METRIC_FAMILY_BAD_FRAMES, "stage", name),
+			b->cfg->data_dir, name);
+	}
 }
 
 /* For a reason that nobody expects. */
@@ -392,6 +416,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_queue(b, r, joined);
 	check_letters(b, r, joined, &v);
 	check_unread(b, r, joined);
+	check_frames(b, r, joined);
 	board_check_stores(b, r, joined, now_ms);
 	check_disk(b, r, joined);
 	check_connections(b, r, joined);

@@ -1,6 +1,7 @@
 /* board_pages - the pages about the whole pipeline, as they go out over HTTP; see board.h.
  *
- * State: of each page the last text, for a quarter of a second. */
+ * State: of each page the last text, for a quarter of a second; that of the figures is shared by all
+ * processes (board_shared.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,11 +62,44 @@ refresh(struct board *b, enum board_page page, const struct metrics *own, uint64
 	metrics_destroy(&all);
 }
 
+/* Another process may have made it a moment later than now; much later it is of before a reboot. */
+static bool
+is_old(const struct board *b, enum board_page page, uint64_t now_ms)
+{
+	const struct board_text *is = &b->pages[page];
+
+	return !is->text || is->made_ms >= now_ms + BOARD_PAGE_MS ||
+	       is->made_ms + BOARD_PAGE_MS <= now_ms;
+}
+
+/* One process makes the page at a time; who comes meanwhile shows the one before. Where nothing can be
+ * shared each makes its own. */
+static void
+refresh_shared(struct board *b, const struct metrics *own, uint64_t now_ms)
+{
+	board_take_shared(b);
+	if (!is_old(b, BOARD_METRICS, now_ms))
+		return;
+	if (!board_makes(b)) {
+		if (!b->pages[BOARD_METRICS].text)
+			refresh(b, BOARD_METRICS, own, now_ms);
+		return;
+	}
+	board_take_shared(b);
+	if (is_old(b, BOARD_METRICS, now_ms)) {
+		refresh(b, BOARD_METRICS, own, now_ms);
+		board_share(b);
+	}
+	board_made(b);
+}
+
 char *
 board_page(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms,
 	unsigned *status)
 {
-	if (!b->pages[page].text || now_ms - b->pages[page].made_ms >= BOARD_PAGE_MS)
+	if (page == BOARD_METRICS && board_shares(b))
+		refresh_shared(b, own, now_ms);
+	else if (is_old(b, page, now_ms))
 		refresh(b, page, own, now_ms);
 	*status = b->pages[page].status;
 	return b->pages[page].text ? strdup(b->pages[page].text) : NULL;

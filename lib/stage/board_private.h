@@ -10,7 +10,7 @@ struct process {
 	char stage[WIDTH_WHO + 1];
 	uint64_t instance, heard_ms;
 	bool draining, counted; /* counted: its file has been joined */
-	char *frame; /* the last stats frame */
+	char *frame;            /* the last stats frame */
 	size_t n;
 };
 
@@ -21,6 +21,13 @@ struct totals {
 	double dead; /* letters in the store; less than 0: not known yet */
 };
 
+/* A page as it was last made. */
+struct board_text {
+	char *text; /* NULL: not made yet */
+	unsigned status;
+	uint64_t made_ms;
+};
+
 struct board {
 	const struct config *cfg;
 	const char *self; /* stage of this very process, whose frames are passed over; "": none */
@@ -29,11 +36,8 @@ struct board {
 	size_t count;
 	struct totals samples[BOARD_SAMPLES]; /* ring */
 	size_t first, held;
-	struct {
-		char *text; /* NULL: not made yet */
-		unsigned status;
-		uint64_t made_ms;
-	} pages[BOARD_PAGES];
+	struct board_text pages[BOARD_PAGES];
+	int page_fd; /* the file of the page of figures; less than 0: not open */
 };
 
 enum {
@@ -82,6 +86,15 @@ size_t board_alive(const struct board *b, const char *stage, uint64_t now_ms);
 
 /* Seconds since the time that a family tells; very many where it never was. */
 double board_since(const struct metrics *m, enum metric_family family);
+
+/* The page of figures, as several processes show it (board_shared.c). board_shares: can it be shared? The
+ * others only then. Whoever may make it (board_makes) does so, or finds that another has just done it, and
+ * shares it, until board_made. */
+bool board_shares(struct board *b);
+void board_take_shared(struct board *b);
+bool board_makes(struct board *b);
+void board_share(struct board *b);
+void board_made(struct board *b);
 
 struct totals board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
 

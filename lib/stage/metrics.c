@@ -50,8 +50,20 @@ metrics_new(void)
 {
 	struct metrics *m = calloc(1, sizeof *m);
 
+	if (!m)
+		return NULL;
+	m->last = &m->first;
+	m->most = METRICS_MAX;
+	return m;
+}
+
+struct metrics *
+metrics_new_joined(void)
+{
+	struct metrics *m = metrics_new();
+
 	if (m)
-		m->last = &m->first;
+		m->most = METRICS_JOINED_MAX;
 	return m;
 }
 
@@ -113,18 +125,20 @@ slot_of(enum metric_family family, struct slice labels)
 }
 
 static struct series *
-series_add(struct metrics *m, size_t slot, enum metric_family family, struct slice labels)
+series_add(struct metrics *m, size_t slot, enum metric_family family, struct slice labels,
+	double *values)
 {
 	struct series *s;
 
-	if (labels.n > METRIC_LABELS_MAX || m->published + lines(family) > METRICS_MAX)
+	if (labels.n > METRIC_LABELS_MAX || m->published + lines(family) > m->most)
 		return NULL;
 	s = calloc(1, sizeof *s + metric_width(family) * sizeof *s->own);
 	if (!s)
 		return NULL;
 	memcpy(s->labels, labels.p, labels.n);
 	s->family = family;
-	if (m->file && metric_table[family].type != METRIC_GAUGE)
+	s->values = values;
+	if (!values && m->file && metric_table[family].type != METRIC_GAUGE)
 		s->values = metrics_file_add(m->file, family, labels, metric_width(family));
 	if (!s->values)
 		s->values = s->own;
@@ -137,15 +151,32 @@ series_add(struct metrics *m, size_t slot, enum metric_family family, struct sli
 	return s;
 }
 
+static struct series *
+series_find(struct metrics *m, size_t slot, enum metric_family family, struct slice labels)
+{
+	struct series *s = m->slots[slot];
+
+	while (s && (s->family != family || !slice_is(labels, s->labels)))
+		s = s->same;
+	return s;
+}
+
 struct series *
 metric_series(struct metrics *m, enum metric_family family, struct slice labels)
 {
 	const size_t slot = slot_of(family, labels);
+	struct series *s = series_find(m, slot, family, labels);
 
-	for (struct series *s = m->slots[slot]; s; s = s->same)
-		if (s->family == family && slice_is(labels, s->labels))
-			return s;
-	return series_add(m, slot, family, labels);
+	return s ? s : series_add(m, slot, family, labels, NULL);
+}
+
+void
+metric_attach(struct metrics *m, enum metric_family family, struct slice labels, double *values)
+{
+	const size_t slot = slot_of(family, labels);
+
+	if (!series_find(m, slot, family, labels))
+		series_add(m, slot, family, labels, values);
 }
 
 double *

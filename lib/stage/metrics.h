@@ -131,19 +131,24 @@
 		"How long an event stays in the history")                                           \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                           \
 		"Notices about dead letters, by way and status")                                    \
-	X(FAILING, "webhook_notices_failing", GAUGE, MAX, "1 while the last notice failed, by way") \
+	X(FAILING, "webhook_notices_failing", GAUGE, MAX,                                           \
+		"1 while the last notice failed, by way")                                           \
 	X(BUILD, "webhook_build_info", GAUGE, MAX, "1, with the version of a stage's program")      \
 	X(RESTARTS, "webhook_stage_restarts_total", COUNTER, SUM,                                   \
 		"Processes that came after one that ended without a drain, by stage")               \
+	X(TAP_DROPPED, "webhook_tap_dropped_total", COUNTER, SUM,                                   \
+		"How often a watcher was too slow, and lost messages of the tap, by stage")         \
 	X(RELOADED, "webhook_config_reload_success", GAUGE, MIN,                                    \
 		"0 while the last configuration that a stage was to take is refused")               \
 	X(RELOADED_AT, "webhook_config_reload_timestamp_seconds", GAUGE, MIN,                       \
 		"When a stage last took a configuration")                                           \
 	X(CPU, "process_cpu_seconds_total", COUNTER, SUM, "CPU time used, by stage")                \
-	X(STARTED, "process_start_time_seconds", GAUGE, MAX, "When a stage's process last started") \
+	X(STARTED, "process_start_time_seconds", GAUGE, MAX,                                        \
+		"When a stage's process last started")                                              \
 	X(MEMORY, "process_resident_memory_bytes", GAUGE, SUM, "Memory in use, by stage")           \
 	X(DESCRIPTORS, "process_open_fds", GAUGE, SUM, "Open descriptors, by stage")                \
-	X(DESCRIPTORS_MAX, "process_max_fds", GAUGE, MIN, "Descriptors that one of its processes may open")
+	X(DESCRIPTORS_MAX, "process_max_fds", GAUGE, MIN,                                           \
+		"Descriptors that one of its processes may open")
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_join { METRIC_SUM, METRIC_MAX, METRIC_MIN };
@@ -172,12 +177,14 @@ enum { METRIC_LABELS_MAX = 255 };
 bool metric_label(char *labels, size_t size, const char *name, struct slice value);
 
 struct metrics *metrics_new(void);
+/* For those of all processes together: it holds more of them. */
+struct metrics *metrics_new_joined(void);
 void metrics_destroy(struct metrics **m);
 
 /* The value's place, made at first use and valid until metrics_destroy; add to it or set it.
  * Past METRICS_MAX values (each published number of a histogram is one) all further ones, and
  * labels that are too long, share one place that is not published. Not for histograms. */
-enum { METRICS_MAX = FIGURES_PER_FRAME };
+enum { METRICS_MAX = FIGURES_PER_FRAME, METRICS_JOINED_MAX = 4 * METRICS_MAX };
 double *metric(struct metrics *m, enum metric_family family, const char *labels);
 
 /* Makes the value, or the histogram, of 0, so that it stands on the page from the start. */

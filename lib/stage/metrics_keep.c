@@ -9,10 +9,9 @@
  *   magic (8 bytes), how many bytes are in use (8), is its process under way? (8), then for each series:
  *   bytes of it (4), of its text (2), how many numbers (2), the numbers, "family\0labels", filled up to 8 */
 #include <fcntl.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/file.h"
@@ -35,7 +34,8 @@ struct record {
 
 struct metrics_file {
 	int fd;
-	size_t room; /* bytes of the file: no page past them may be touched */
+	size_t room;  /* bytes of the file: no page past them may be touched */
+	size_t found; /* bytes that it had when it was opened */
 	struct head *head;
 };
 
@@ -83,103 +83,106 @@ metrics_file_add(
 
 /* ---- reading ---- */
 
-struct kept {
-	struct slice family, labels;
-	double values[METRIC_BOUNDS_MAX + 2];
-	size_t count;
-};
-
-/* Takes the first series off the bytes; false: none, or not one. */
-static bool
-next_kept(struct slice *rest, struct kept *k)
+/* The first series of the bytes, which are left behind it; NULL: none, or not one. */
+static struct record *
+next_record(struct slice *rest)
 {
-	struct record r;
-	const char *text;
-	size_t name;
+	struct record *r = (struct record *)rest->p;
 
-	if (rest->n < sizeof r)
-		return false;
-	memcpy(&r, rest->p, sizeof r);
-	if (r.size > rest->n || r.size % 8 != 0 || r.count > METRIC_BOUNDS_MAX + 2 ||
-		sizeof r + r.count * sizeof(double) + r.text > r.size)
-		return false;
-	memcpy(k->values, rest->p + sizeof r, r.count * sizeof(double));
-	k->count = r.count;
-	text = rest->p + sizeof r + r.count * sizeof(double);
-	name = strnlen(text, r.text);
-	if (name == r.text)
-		return false;
-	k->family = (struct slice){text, name};
-	k->labels = (struct slice){text + name + 1, r.text - name - 1U};
-	*rest = (struct slice){rest->p + r.size, rest->n - r.size};
-	return true;
+	if (rest->n < sizeof *r || r->size > rest->n || r->size % 8 != 0 ||
+		r->count > METRIC_BOUNDS_MAX + 2 ||
+		sizeof *r + r->count * sizeof(double) + r->text > r->size)
+		return NULL;
+	*rest = (struct slice){rest->p + r->size, rest->n - r->size};
+	return r;
 }
 
-/* A file's bytes, to be freed; *series: those of its series. NULL: there is none, or it is none of ours. */
-static char *
-read_file(const char *path, struct head *head, struct slice *series)
+/* What the series is; false when it is none that this program knows. */
+static bool
+parse_record(const struct record *r, enum metric_family *family, struct slice *labels)
 {
-	size_t n = 0;
-	char *bytes = file_read(path, METRICS_FILE_MAX, &n, NULL);
+	const char *text = (const char *)&r->values[r->count];
+	const size_t n = strnlen(text, r->text);
 
-	if (!bytes)
-		return NULL;
-	if (n >= sizeof *head)
-		memcpy(head, bytes, sizeof *head);
-	if (n < sizeof *head || memcmp(head->magic, MAGIC, sizeof MAGIC) != 0 || head->used > n ||
-		head->used < sizeof *head) {
-		free(bytes);
-		return NULL;
-	}
-	*series = (struct slice){bytes + sizeof *head, head->used - sizeof *head};
-	return bytes;
+	if (n == r->text)
+		return false;
+	*labels = (struct slice){text + n + 1, r->text - n - 1U};
+	return metric_is_known((struct slice){text, n}, *labels, r->values, r->count, family) &&
+	       metric_table[*family].type != METRIC_GAUGE;
+}
+
+/* The series of a file of n bytes; false when it is none of ours, or damaged. */
+static bool
+series_of(const struct head *head, size_t n, struct slice *series)
+{
+	struct slice rest;
+
+	if (n < sizeof *head || memcmp(head->magic, MAGIC, sizeof MAGIC) != 0 ||
+		head->used < sizeof *head || head->used > n)
+		return false;
+	*series = rest = (struct slice){(const char *)(head + 1), head->used - sizeof *head};
+	while (next_record(&rest))
+		;
+	return rest.n == 0;
 }
 
 bool
 metrics_join_file(struct metrics *m, const char *path)
 {
-	struct slice rest;
-	struct head head;
-	struct kept k;
-	char *bytes = read_file(path, &head, &rest);
+	size_t n = 0;
+	char *bytes = file_read(path, METRICS_FILE_MAX, &n, NULL);
+	enum metric_family family;
+	struct slice rest, labels;
+	const struct record *r;
+	bool good;
 
 	if (!bytes)
 		return false;
-	while (next_kept(&rest, &k))
-		metrics_add(m, k.family, k.labels, k.values, k.count);
+	good = series_of((const struct head *)bytes, n, &rest);
+	while (good && (r = next_record(&rest)))
+		if (parse_record(r, &family, &labels))
+			metric_join(m, family, labels, r->values);
 	free(bytes);
-	return true;
+	return good;
 }
 
 /* ---- the own file ---- */
 
+static void
+unmap(struct metrics_file *f)
+{
+	if (f->head)
+		munmap(f->head, METRICS_FILE_MAX);
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+}
+
+/* The file at path, made where there is none; NULL with the cause. */
 static struct metrics_file *
-open_file(const char *path, struct error *why)
+map_file(const char *path, struct error *why)
 {
 	struct metrics_file *f = calloc(1, sizeof *f);
+	struct stat st;
 	void *at = MAP_FAILED;
 
 	if (!f) {
 		error_set(why, "out of memory");
 		return NULL;
 	}
-	unlink(path);
 	f->fd = file_open(path, why);
-	if (f->fd >= 0 && make_room(f, sizeof *f->head))
+	if (f->fd >= 0 && fstat(f->fd, &st) == 0 &&
+		(f->found = (size_t)st.st_size) <= METRICS_FILE_MAX &&
+		make_room(f, st.st_size > STEP ? (size_t)st.st_size : STEP))
 		at = mmap(NULL, METRICS_FILE_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
-	if (at == MAP_FAILED) {
-		if (f->fd >= 0)
-			error_set(why, "no room for %s", path);
-		if (f->fd >= 0)
-			close(f->fd);
-		unlink(path);
-		free(f);
-		return NULL;
+	if (at != MAP_FAILED) {
+		f->head = at;
+		return f;
 	}
-	f->head = at;
-	*f->head = (struct head){.used = sizeof *f->head};
-	memcpy(f->head->magic, MAGIC, sizeof MAGIC);
-	return f;
+	if (f->fd >= 0)
+		error_set(why, "no room for %s", path);
+	unmap(f);
+	return NULL;
 }
 
 void
@@ -188,44 +191,45 @@ metrics_file_close(struct metrics_file **f)
 	if (!*f)
 		return;
 	(*f)->head->under_way = 0;
-	munmap((*f)->head, METRICS_FILE_MAX);
-	close((*f)->fd);
-	free(*f);
+	unmap(*f);
 	*f = NULL;
 }
 
-/* What the process before has counted. A series that is 0 says nothing, and goes. */
+static void
+begin_file(struct metrics_file *f)
+{
+	*f->head = (struct head){.used = sizeof *f->head};
+	memcpy(f->head->magic, MAGIC, sizeof MAGIC);
+}
+
+/* Goes on from what the process before has counted. */
 static void
 take_over(struct metrics *m, struct slice rest)
 {
-	struct kept k;
+	enum metric_family family;
+	struct slice labels;
+	struct record *r;
 
-	while (next_kept(&rest, &k))
-		if (k.count > 0 && k.values[k.count - 1] > 0)
-			metrics_add(m, k.family, k.labels, k.values, k.count);
+	while ((r = next_record(&rest)))
+		if (parse_record(r, &family, &labels))
+			metric_attach(m, family, labels, r->values);
 }
 
 enum metrics_before
 metrics_keep(struct metrics *m, const char *path, struct error *why)
 {
 	enum metrics_before before = METRICS_NOBODY;
-	char made[4096];
-	struct slice rest;
-	struct head head;
-	char *old = read_file(path, &head, &rest);
+	struct slice series = {NULL, 0};
 
-	if (old)
-		before = head.under_way ? METRICS_CUT_OFF : METRICS_ENDED;
-	snprintf(made, sizeof made, "%s.new", path);
-	m->file = open_file(made, why);
-	if (old)
-		take_over(m, rest);
-	free(old);
+	m->file = map_file(path, why);
 	if (!m->file)
 		return METRICS_UNKEPT;
+	if (series_of(m->file->head, m->file->found, &series)) {
+		before = m->file->head->under_way ? METRICS_CUT_OFF : METRICS_ENDED;
+		take_over(m, series);
+	} else {
+		begin_file(m->file);
+	}
 	m->file->head->under_way = 1;
-	if (rename(made, path) == 0)
-		return before;
-	error_set(why, "cannot rename %s", made);
-	return METRICS_UNKEPT;
+	return before;
 }

@@ -7,7 +7,7 @@
 enum {
 	METRIC_BOUNDS_MAX = 16,
 	METRIC_SLOTS = 1024,
-	METRICS_FILE_MAX = 1 << 20, /* bytes; what finds no room there is counted in memory */
+	METRICS_FILE_MAX = 2 << 20, /* bytes; what finds no room there is counted in memory */
 };
 
 struct metric_bounds {
@@ -20,7 +20,7 @@ struct series {
 	struct series *same; /* in the same slot of the hash table */
 	enum metric_family family;
 	char labels[METRIC_LABELS_MAX + 1];
-	bool joined;    /* some value has been joined to it */
+	bool joined; /* some value has been joined to it */
 	double *values; /* one, or a bucket for each bound, the sum, the count: in the file, or in own */
 	double own[];
 };
@@ -29,7 +29,8 @@ struct metrics {
 	struct series *first, **last;
 	struct series *slots[METRIC_SLOTS];
 	size_t count;     /* series */
-	size_t published; /* numbers, at most METRICS_MAX */
+	size_t published; /* numbers, at most so many: */
+	size_t most;
 	double spill;
 	struct metrics_file *file; /* or NULL: all is in memory */
 };
@@ -47,10 +48,17 @@ double *metrics_file_add(
 /* An orderly end. */
 void metrics_file_close(struct metrics_file **f);
 
-/* Joins a series that comes from elsewhere, by the table's rule; what is malformed or of an unknown
- * family is passed over. */
-void metrics_add(struct metrics *m, struct slice family, struct slice labels, const double *values,
-	size_t count);
+/* Could that stand on our page? Then which family it is. */
+bool metric_is_known(struct slice name, struct slice labels, const double *values, size_t count,
+	enum metric_family *family);
+
+/* Joins the numbers of such a series, by the table's rule. */
+void metric_join(
+	struct metrics *m, enum metric_family family, struct slice labels, const double *values);
+
+/* Makes a series whose numbers stand there, and are counted there from now on. */
+void metric_attach(
+	struct metrics *m, enum metric_family family, struct slice labels, double *values);
 
 /* Found, or made. NULL when there is no room for a new one. */
 struct series *metric_series(struct metrics *m, enum metric_family family, struct slice labels);

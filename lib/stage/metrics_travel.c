@@ -196,34 +196,33 @@ is_wanted(enum metric_family family, unsigned which)
 	return which & (metric_table[family].join == METRIC_MAX ? METRICS_FACTS : METRICS_STATES);
 }
 
-static void
-join(struct metrics *m, enum metric_family family, struct slice labels, const double *numbers,
-	size_t count)
+bool
+metric_is_known(struct slice name, struct slice labels, const double *values, size_t count,
+	enum metric_family *family)
 {
-	double values[METRIC_BOUNDS_MAX + 2];
-	struct series *s;
-
-	if (count != metric_width(family) || !labels_ok(labels))
-		return;
-	memcpy(values, numbers, count * sizeof *values);
-	if (metric_bounds(family))
-		mend_histogram(values, count - 2);
-	s = metric_series(m, family, labels);
-	if (s)
-		join_series(s, values);
+	*family = family_of(name);
+	if (*family == METRIC_FAMILY_COUNT || count != metric_width(*family) || !labels_ok(labels))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!(fabs(values[i]) <= NUMBER_MOST))
+			return false;
+	return true;
 }
 
 void
-metrics_add(struct metrics *m, struct slice family, struct slice labels, const double *values,
-	size_t count)
+metric_join(
+	struct metrics *m, enum metric_family family, struct slice labels, const double *numbers)
 {
-	const enum metric_family id = family_of(family);
+	const struct metric_bounds *b = metric_bounds(family);
+	double values[METRIC_BOUNDS_MAX + 2];
+	struct series *s = metric_series(m, family, labels);
 
-	for (size_t i = 0; i < count; i++)
-		if (!(fabs(values[i]) <= NUMBER_MOST))
-			return;
-	if (id < METRIC_FAMILY_COUNT && metric_table[id].type != METRIC_GAUGE)
-		join(m, id, labels, values, count);
+	if (!s)
+		return;
+	memcpy(values, numbers, metric_width(family) * sizeof *values);
+	if (b)
+		mend_histogram(values, b->n);
+	join_series(s, values);
 }
 
 static struct slice
@@ -237,15 +236,17 @@ join_row(struct metrics *m, const msgpack_object_array *row, unsigned which)
 {
 	double values[METRIC_BOUNDS_MAX + 2];
 	enum metric_family family;
+	struct slice name, labels;
 
 	if (row->size != 3 || row->ptr[0].type != MSGPACK_OBJECT_STR ||
 		row->ptr[1].type != MSGPACK_OBJECT_STR)
 		return;
-	family = family_of(text_of(&row->ptr[0]));
-	if (family == METRIC_FAMILY_COUNT || !is_wanted(family, which) ||
-		!metric_bounds(family) != (row->ptr[2].type != MSGPACK_OBJECT_ARRAY))
-		return;
-	join(m, family, text_of(&row->ptr[1]), values, numbers(&row->ptr[2], values));
+	name = text_of(&row->ptr[0]);
+	labels = text_of(&row->ptr[1]);
+	family = family_of(name);
+	if (family != METRIC_FAMILY_COUNT && is_wanted(family, which) &&
+		metric_is_known(name, labels, values, numbers(&row->ptr[2], values), &family))
+		metric_join(m, family, labels, values);
 }
 
 void

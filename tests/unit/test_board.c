@@ -240,6 +240,37 @@ Test(board, figures_of_all_processes_are_summed_and_gauges_of_one_thing_are_not)
 	cr_expect_eq(joined(METRIC_FAMILY_EVENTS, ""), 14, "the last word counts");
 }
 
+Test(board, what_a_process_has_counted_outlives_it_and_what_it_does_ends_with_it)
+{
+	struct metrics *m = figure(METRIC_FAMILY_REQUESTS, "status=\"202\"", 5);
+
+	*metric(m, METRIC_FAMILY_CONNECTIONS, "") = 3;
+	*metric(m, METRIC_FAMILY_RELOADED, "") = 0;
+	says("ingress", 1, m);
+	m = figure(METRIC_FAMILY_RELOADED, "", 1);
+	says("ingress", 2, m);
+	cr_expect_eq(joined(METRIC_FAMILY_CONNECTIONS, ""), 3);
+	cr_expect_eq(joined(METRIC_FAMILY_RELOADED, ""), 0, "the least");
+	now_ms += 5000;
+	m = figure(METRIC_FAMILY_RELOADED, "", 1);
+	says("ingress", 2, m);
+	cr_expect_eq(joined(METRIC_FAMILY_REQUESTS, ""), 5);
+	cr_expect_eq(joined(METRIC_FAMILY_CONNECTIONS, ""), 0);
+	cr_expect_eq(joined(METRIC_FAMILY_RELOADED, ""), 1);
+}
+
+Test(board, a_bad_frame_is_an_alert_for_a_minute)
+{
+	const double now_s = (double)clock_wall_ms() / 1e3;
+
+	all_but("");
+	cr_expect_not(health_has("bad frames"));
+	says("retrier", 0, figure(METRIC_FAMILY_BAD_FRAME_AT, "stage=\"retrier\"", now_s - 61));
+	cr_expect_not(health_has("bad frames"));
+	says("retrier", 0, figure(METRIC_FAMILY_BAD_FRAME_AT, "stage=\"retrier\"", now_s - 50));
+	cr_expect(health_has("bad frames: retrier refused one"));
+}
+
 Test(board, what_this_process_says_on_the_tap_is_not_counted_twice)
 {
 	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"") = 4;
