@@ -88,20 +88,20 @@ method_label(const char *method)
 	return "other";
 }
 
-static void
-count(struct admin *a, const char *method, unsigned status)
+static double *
+requests(struct admin *a, const char *method, unsigned status)
 {
 	char labels[80];
 
 	snprintf(
 		labels, sizeof labels, "method=\"%s\",status=\"%u\"", method_label(method), status);
-	++*metric(a->st->metrics, METRIC_FAMILY_ADMIN, labels);
+	return metric(a->st->metrics, METRIC_FAMILY_ADMIN, labels);
 }
 
 static void
 send_page(struct admin *a, struct listener_request *rq, struct answer_page page)
 {
-	count(a, rq->method, page.status);
+	++*requests(a, rq->method, page.status);
 	page_send(rq, page);
 }
 
@@ -255,6 +255,8 @@ serve_operators(struct admin *a)
 		stage_fail("cannot open sockets", &why);
 	if (!load_guard(a, st->cfg->admin.token_file, &why))
 		stage_fail("cannot read the token", &why);
+	board_look(a->board, st->metrics);
+	requests(a, "GET", 200);
 	listen_for(a);
 	stage_on_read(st, tap_feed_sock(a->feed), on_feed, a);
 	stage_every(st, TICK_MS, on_tick, a);

@@ -35,6 +35,7 @@ struct dlq {
 	struct notice news;
 	uint64_t total;
 	uint64_t told[NOTIFY_WAYS]; /* failed notices that the log knows of */
+	uint64_t sent[NOTIFY_WAYS]; /* sent ones that the figures know of */
 	bool full;                  /* a letter has found no room */
 };
 
@@ -202,6 +203,23 @@ say_trouble(struct dlq *d, const struct error *why)
 			LF_UINT("count", d->count), LF_TEXT("cause", why->text));
 }
 
+static double *
+died(struct dlq *d, const char *word)
+{
+	char labels[64];
+
+	snprintf(labels, sizeof labels, "reason_class=\"%s\"", word);
+	return metric(d->st->metrics, METRIC_FAMILY_DIED, labels);
+}
+
+static void
+open_figures(struct dlq *d)
+{
+#define DEATH_OPEN(name, number, word, what) died(d, word);
+	DEATHS(DEATH_OPEN)
+	metric(d->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"dead_letters\"");
+}
+
 static void
 report(struct dlq *d, size_t i)
 {
@@ -220,6 +238,7 @@ report(struct dlq *d, size_t i)
 		return;
 	letter_open(dead, &d->zone, &letter);
 	notice_add(&d->news, &letter);
+	++*died(d, death_word(dead->death));
 	log_warn("dead letter", LF_UINT("seq", dead->seq), LF_SLICE("id", letter.event.id),
 		LF_SLICE("type", letter.event.type), LF_SLICE("handler", dead->handler),
 		LF_SLICE("reason", dead->reason));
@@ -259,15 +278,18 @@ survey_notices(struct dlq *d)
 	for (size_t way = 0; way < NOTIFY_WAYS; way++) {
 		notify_look(d->notify, way, &figures);
 		snprintf(labels, sizeof labels, "way=\"%s\",status=\"sent\"", notify_names[way]);
-		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.sent;
+		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) +=
+			(double)(figures.sent - d->sent[way]);
 		snprintf(labels, sizeof labels, "way=\"%s\",status=\"failed\"", notify_names[way]);
-		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) = (double)figures.failed;
+		*metric(d->st->metrics, METRIC_FAMILY_NOTICES, labels) +=
+			(double)(figures.failed - d->told[way]);
 		snprintf(labels, sizeof labels, "way=\"%s\"", notify_names[way]);
 		*metric(d->st->metrics, METRIC_FAMILY_FAILING, labels) = figures.failing;
 		if (figures.failed > d->told[way])
 			log_error("operators not told", LF_TEXT("way", notify_names[way]),
 				LF_TEXT("cause", figures.last.text));
 		d->told[way] = figures.failed;
+		d->sent[way] = figures.sent;
 	}
 }
 
@@ -309,6 +331,7 @@ main(int argc, char **argv)
 
 	store_catch_faults();
 	d = dlq_new(st);
+	open_figures(d);
 	compact(d);
 	forget(d);
 	on_count(d);

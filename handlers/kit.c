@@ -37,6 +37,7 @@ struct kit {
 	struct hook *go_on;  /* with what is left */
 	uint64_t started_ms; /* monotonic */
 	char label[96];      /* of this stage's figures */
+	char handler_label[80];
 	struct trouble trouble;
 	uint64_t told_ms; /* when that was last logged, monotonic */
 };
@@ -203,6 +204,7 @@ say_news(struct kit *k)
 static bool
 handle_group(struct kit *k)
 {
+	const uint64_t start_us = clock_mono_us();
 	struct error why = {""};
 
 	gather(k);
@@ -218,6 +220,8 @@ handle_group(struct kit *k)
 	}
 	say_news(k);
 	report(k);
+	metric_observe(k->stage->metrics, METRIC_FAMILY_HANDLER, k->handler_label,
+		(double)(clock_mono_us() - start_us) / 1e6);
 	log_outcomes(k->group);
 	group_clear(k->group);
 	return true;
@@ -235,6 +239,32 @@ on_events(void *arg)
 		stage_call_after(k->go_on, 0);
 }
 
+static void
+survey(struct kit *k)
+{
+	struct metrics *m = k->stage->metrics;
+	uint64_t file, log;
+
+	if (k->stage->instance > 0)
+		return;
+	state_sizes(k->db, &file, &log);
+	*metric(m, METRIC_FAMILY_STATE_BYTES, "file=\"state.db\"") = (double)file;
+	*metric(m, METRIC_FAMILY_STATE_BYTES, "file=\"state.db-wal\"") = (double)log;
+}
+
+static void
+open_figures(struct kit *k)
+{
+	struct metrics *m = k->stage->metrics;
+
+	snprintf(k->handler_label, sizeof k->handler_label, "handler=\"%s\"", k->name);
+	metric_open(m, METRIC_FAMILY_COMMIT, k->label);
+	metric_open(m, METRIC_FAMILY_GROUP, k->label);
+	metric_open(m, METRIC_FAMILY_HANDLER, k->handler_label);
+	trouble_open(&k->trouble);
+	survey(k);
+}
+
 /* Also where nothing comes in. */
 static void
 on_look(void *arg)
@@ -242,6 +272,7 @@ on_look(void *arg)
 	struct kit *k = arg;
 	struct error why = {""};
 
+	survey(k);
 	if (!state_look(k->db, &why))
 		trouble_is(&k->trouble, state_cause(k->db), &why);
 	else if (k->trouble.cause >= CAUSE_REMOVED)
@@ -330,6 +361,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	k.stage = stage_new(stage_name, NULL, argc, argv);
 	k.trouble = (struct trouble){.st = k.stage, .store = "state.db"};
 	open_state(&k);
+	open_figures(&k);
 	connect_all(&k);
 	zmq_msg_init(&k.bundle);
 	k.go_on = stage_call(k.stage, on_events, &k);

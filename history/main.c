@@ -28,7 +28,8 @@ struct keeper {
 	zmq_msg_t bundle;  /* the events in hand */
 	struct slice rest; /* what is left of them */
 	struct hook *go_on, *work;
-	uint64_t open; /* segments that are not sealed yet */
+	uint64_t open;    /* segments that are not sealed yet */
+	uint64_t counted; /* of what this process has added, what the figures tell of */
 	struct trouble trouble;
 };
 
@@ -173,7 +174,8 @@ on_second(void *arg)
 	history_limit(k->store, &limits);
 	history_figures(k->store, &now);
 	k->open = now.open;
-	*metric(m, METRIC_FAMILY_HISTORY_EVENTS, "") = (double)now.appended;
+	*metric(m, METRIC_FAMILY_HISTORY_EVENTS, "") += (double)(now.appended - k->counted);
+	k->counted = now.appended;
 	*metric(m, METRIC_FAMILY_HISTORY_BYTES, "") = (double)now.bytes;
 	*metric(m, METRIC_FAMILY_HISTORY_SEGMENTS, "") = (double)now.segments;
 	*metric(m, METRIC_FAMILY_HISTORY_KEEP, "") = (double)limits.keep_ms / 1e3;
@@ -235,6 +237,10 @@ main(int argc, char **argv)
 	k.go_on = stage_call(k.st, on_events, &k);
 	k.work = stage_call(k.st, on_work, &k);
 	stage_on_read(k.st, k.events, on_events, &k);
+	trouble_open(&k.trouble);
+	metric_open(k.st->metrics, METRIC_FAMILY_COMMIT, "stage=\"history\"");
+	metric_open(k.st->metrics, METRIC_FAMILY_GROUP, "stage=\"history\"");
+	on_second(&k);
 	stage_every(k.st, SURVEY_MS, on_second, &k);
 	stage_on_drain(k.st, on_drain, &k);
 	stage_call_after(k.work, WORK_MS);

@@ -44,6 +44,7 @@ struct exchange {
 	size_t peer;                  /* EXCHANGE_SENT: which validator has it */
 	TAILQ_ENTRY(exchange) unsent; /* EXCHANGE_UNSENT: those that wait with it */
 	uint64_t since_ms;            /* monotonic: when it began */
+	uint64_t whole_us;            /* monotonic µs: when all of it was in; 0: not yet */
 	uint64_t give_up_ms; /* monotonic: answered 503 without a verdict; set when complete */
 };
 

@@ -17,6 +17,8 @@
  * body up to this size is read and thrown away first. */
 enum { DISCARD_BYTES = 64 << 20 };
 
+enum { LABELS_BYTES = 160 };
+
 struct http {
 	const struct config *cfg;
 	struct exchanges *table;
@@ -44,14 +46,63 @@ method_label(const char *method)
 	return "other";
 }
 
+/* Requests that are for no source have no such label. */
 static void
-answer(struct http *h, struct listener_request *rq, const struct listener_answer *a)
+label_source(char *labels, size_t size, const struct config_source *source)
 {
-	char labels[64];
+	if (source)
+		metric_label(labels, size, "source", slice_of(source->name));
+}
 
-	snprintf(labels, sizeof labels, "method=\"%s\",status=\"%u\"", method_label(rq->method),
-		a->status);
-	++*metric(h->metrics, METRIC_FAMILY_REQUESTS, labels);
+static double *
+requests(struct http *h, const char *method, unsigned status, const struct config_source *source)
+{
+	char labels[LABELS_BYTES];
+
+	snprintf(labels, sizeof labels, "method=\"%s\",status=\"%u\"", method, status);
+	label_source(labels, sizeof labels, source);
+	return metric(h->metrics, METRIC_FAMILY_REQUESTS, labels);
+}
+
+/* What is refused before all of it has come took no time of ours. */
+static void
+count(struct http *h, const struct listener_request *rq, unsigned status,
+	const struct config_source *source)
+{
+	const struct exchange *x = rq->owner;
+	const uint64_t whole_us = x ? x->whole_us : 0;
+	char labels[LABELS_BYTES] = "";
+
+	++*requests(h, method_label(rq->method), status, source);
+	label_source(labels, sizeof labels, source);
+	metric_observe(h->metrics, METRIC_FAMILY_ANSWERS, labels,
+		whole_us ? (double)(clock_mono_us() - whole_us) / 1e6 : 0);
+}
+
+/* The figures stand from the start, so that a rate can be told from the first request on. */
+static void
+open_figures(struct http *h)
+{
+	char labels[LABELS_BYTES];
+
+	requests(h, "GET", 200, NULL);
+	metric_open(h->metrics, METRIC_FAMILY_ANSWERS, "");
+	for (size_t i = 0; i < h->cfg->sources_count; i++) {
+		const struct config_source *source = &h->cfg->sources[i];
+
+		requests(h, "POST", strcmp(source->provider, "trotline") == 0 ? 202 : 200, source);
+		labels[0] = '\0';
+		label_source(labels, sizeof labels, source);
+		metric_open(h->metrics, METRIC_FAMILY_ANSWERS, labels);
+	}
+}
+
+/* source: whom it is for, or NULL. */
+static void
+answer(struct http *h, struct listener_request *rq, const struct config_source *source,
+	const struct listener_answer *a)
+{
+	count(h, rq, a->status, source);
 	listener_answer(rq, a);
 }
 
@@ -105,11 +156,14 @@ unable_of(enum refusal_cause cause)
 	}
 }
 
+/* A question is no delivery, which a status must keep from being given up. */
 static void
 refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	const struct config_source *source, const char *allow)
 {
-	const struct refusal refusal = refusal_of(cause, source);
+	const struct exchange *x = rq->owner;
+	const bool asks = x && x->asks.p;
+	const struct refusal refusal = refusal_of(cause, asks ? NULL : source);
 	char headers[80] = "", *body = NULL;
 	const int n = asprintf(&body, "{\"error\":\"%s\"}", refusal.text);
 	const enum unable unable = unable_of(cause);
@@ -122,16 +176,15 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 		snprintf(headers, sizeof headers, "Retry-After: %u\n", refusal.retry_after_s);
 	else if (allow)
 		snprintf(headers, sizeof headers, "Allow: %s\n", allow);
-	answer(h, rq,
+	answer(h, rq, source,
 		&(struct listener_answer){refusal.status, n < 0 ? NULL : body,
 			n < 0 ? 0 : (size_t)n, JSON, slice_of(headers)});
 }
 
-/* A question is no delivery, which a status must keep from being given up. */
 static void
 refuse_exchange(struct http *h, struct exchange *x, enum refusal_cause cause)
 {
-	refuse(h, x->connection, cause, x->asks.p ? NULL : x->source, NULL);
+	refuse(h, x->connection, cause, x->source, NULL);
 }
 
 void
@@ -140,7 +193,8 @@ http_answer(struct http *h, struct exchange *x, unsigned status, char *body, siz
 {
 	exchange_drop_body(h->table, x);
 	x->state = EXCHANGE_ANSWERED;
-	answer(h, x->connection, &(struct listener_answer){status, body, n, JSON, headers});
+	answer(h, x->connection, x->source,
+		&(struct listener_answer){status, body, n, JSON, headers});
 }
 
 void
@@ -294,7 +348,7 @@ answer_page(struct http *h, struct exchange *x, enum target_kind kind)
 		return;
 	}
 	page.n = strlen(page.body);
-	answer(h, x->connection, &page);
+	answer(h, x->connection, NULL, &page);
 }
 
 /* From here on a validator, or admin, has the word. */
@@ -314,6 +368,7 @@ on_complete(void *arg, struct listener_request *rq)
 	struct exchange *x = rq->owner;
 	const struct target *t = &x->target;
 
+	x->whole_us = clock_mono_us();
 	if (rq->fault) /* it may have come with the body */
 		x->refused = refusal_of_head(rq->fault);
 	if (x->refused) {
@@ -325,7 +380,7 @@ on_complete(void *arg, struct listener_request *rq)
 		refuse(h, rq, t->refused, NULL, t->allow);
 		break;
 	case TARGET_PROBE:
-		answer(h, rq, &(struct listener_answer){.status = 200});
+		answer(h, rq, x->source, &(struct listener_answer){.status = 200});
 		break;
 	case TARGET_HEALTH:
 	case TARGET_METRICS:
@@ -441,6 +496,7 @@ http_new(struct stage *st, struct exchanges *table, const struct http_calls *cal
 		.tap = st->tap,
 		.calls = *calls};
 	unable_open(st->metrics);
+	open_figures(h);
 	h->listener = listen_for(h, st, why);
 	if (!h->listener)
 		http_destroy(&h);

@@ -154,6 +154,15 @@ on_answers(void *arg)
 	http_run(in->http);
 }
 
+static double *
+no_verdict(struct ingress *in, const struct config_source *source)
+{
+	char labels[160] = "error_type=\"no_verdict\"";
+
+	metric_label(labels, sizeof labels, "source", slice_of(source->name));
+	return metric(in->st->metrics, METRIC_FAMILY_ERRORS, labels);
+}
+
 static void
 give_up_late(struct ingress *in, uint64_t now_ms)
 {
@@ -163,7 +172,7 @@ give_up_late(struct ingress *in, uint64_t now_ms)
 		if ((x->state != EXCHANGE_SENT && x->state != EXCHANGE_UNSENT) ||
 			now_ms < x->give_up_ms)
 			continue;
-		++*metric(in->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"no_verdict\"");
+		++*no_verdict(in, x->source);
 		if (!x->asks.p)
 			validators_let_go(in->validators, x, false);
 		http_refuse(in->http, x, REFUSAL_NO_VERDICT);
@@ -301,6 +310,9 @@ ingress_new(struct stage *st)
 	if (!in->table || !in->board)
 		stage_fail("cannot start", &why);
 	open_sockets(in);
+	for (size_t i = 0; i < cfg->sources_count; i++)
+		no_verdict(in, &cfg->sources[i]);
+	board_look(in->board, st->metrics);
 	in->http = http_new(st, in->table, &calls, &why);
 	if (!in->http)
 		stage_fail("cannot listen", &why);

@@ -2,6 +2,7 @@
 #include "custodian_private.h"
 
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,37 @@ make_parts(struct custodian *c)
 	return c->reasons;
 }
 
+/* The words of verdicts, and what they ask for. */
+static const struct {
+	const char *word;
+	enum journal_move move;
+	bool free;
+} verdicts[VERDICTS] = {
+	{"done", MOVE_DONE, false},
+	{"retry", MOVE_RETRY, false},
+	{"later", MOVE_RETRY, true},
+	{"dead", MOVE_DEAD, false},
+};
+
+/* The figures stand from the start. */
+static void
+open_figures(struct custodian *c)
+{
+	char labels[120];
+
+	metric_open(c->metrics, METRIC_FAMILY_DURATION, "");
+	metric_open(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"");
+	metric_open(c->metrics, METRIC_FAMILY_RESENT, "");
+	for (size_t route = 0; route <= c->history; route++)
+		for (size_t v = 0; v < VERDICTS; v++) {
+			if (route == c->dlq || (route == c->history && !(c->owed & OWED_HISTORY)))
+				continue;
+			snprintf(labels, sizeof labels, "handler=\"%s\",verdict=\"%s\"",
+				custodian_name(c, route), verdicts[v].word);
+			c->told[route][v] = metric(c->metrics, METRIC_FAMILY_VERDICTS, labels);
+		}
+}
+
 struct custodian *
 custodian_new(const struct config *cfg, struct journal *journal, struct metrics *metrics,
 	custodian_send *send, void *arg)
@@ -51,6 +83,8 @@ custodian_new(const struct config *cfg, struct journal *journal, struct metrics 
 		pace_init(&c->paces[i]);
 	if (!make_parts(c))
 		custodian_destroy(&c);
+	else
+		open_figures(c);
 	return c;
 }
 
@@ -228,25 +262,29 @@ plan(struct custodian *c, struct journal_change change, struct seqs seqs, enum t
 static bool
 move_of(struct slice verdict, struct journal_change *change)
 {
-	static const struct {
-		const char *name;
-		enum journal_move move;
-		bool free;
-	} moves[] = {
-		{"done", MOVE_DONE, false},
-		{"retry", MOVE_RETRY, false},
-		{"later", MOVE_RETRY, true},
-		{"dead", MOVE_DEAD, false},
-	};
-
-	for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
-		if (!slice_is(verdict, moves[i].name))
+	for (size_t v = 0; v < VERDICTS; v++) {
+		if (!slice_is(verdict, verdicts[v].word))
 			continue;
-		change->move = moves[i].move;
-		change->free = moves[i].free;
+		change->move = verdicts[v].move;
+		change->free = verdicts[v].free;
 		return true;
 	}
 	return false;
+}
+
+/* One that took effect. */
+static void
+count_verdict(struct custodian *c, size_t change)
+{
+	const struct journal_change *is = &c->changes[change];
+	const uint8_t route = c->said_by[change];
+
+	if (!is->applied || route == ANYBODY)
+		return;
+	for (size_t v = 0; v < VERDICTS; v++)
+		if (verdicts[v].move == is->move && verdicts[v].free == is->free &&
+			c->told[route][v])
+			++*c->told[route][v];
 }
 
 /* Is the frame about events of this journal, numbers of takers that there are, and no more than there
@@ -550,6 +588,7 @@ custodian_settle(struct custodian *c, struct error *why)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		settled_one(c, &c->changes[i]);
+		count_verdict(c, i);
 		custodian_log(&c->changes[i]);
 	}
 	metric_observe(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"", (double)n);

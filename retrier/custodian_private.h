@@ -11,6 +11,7 @@
 enum {
 	CHANGES_MAX = EVENTS_PER_VERDICT,
 	MILESTONES = 32,
+	VERDICTS = 4,
 	ANYBODY = 0xff, /* a stage of ours says it: what an event is owed to is not asked */
 	ROUTES_MAX = CONFIG_HANDLERS_MAX + 2, /* the handlers, then the dlq, then history */
 };
@@ -29,9 +30,10 @@ struct custodian {
 	struct ledger *ledgers[TAKERS];
 	struct leases *leases[TAKERS]; /* of what the ledgers say is out */
 	struct pace paces[ROUTES_MAX];
-	uint64_t gone_ms[ROUTES_MAX];     /* monotonic: when a handler last went away */
-	uint64_t alone[ROUTES_MAX];       /* the suspect delivery that is out, or 0 */
-	uint64_t answered_ms[ROUTES_MAX]; /* wall clock: the last verdict */
+	uint64_t gone_ms[ROUTES_MAX];       /* monotonic: when a handler last went away */
+	uint64_t alone[ROUTES_MAX];         /* the suspect delivery that is out, or 0 */
+	uint64_t answered_ms[ROUTES_MAX];   /* wall clock: the last verdict */
+	double *told[ROUTES_MAX][VERDICTS]; /* figures of verdicts; NULL where there are none */
 	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
 	unsigned owed;           /* whom events are owed to: OWED_... */
 	size_t dlq, history;     /* routes behind those of the handlers */

@@ -180,6 +180,7 @@ retrier_new(struct stage *st)
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
 	r->trouble = (struct trouble){.st = st, .store = "journal"};
+	trouble_open(&r->trouble);
 	journal_renewed(r->journal);
 	compare_stores(r);
 	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);

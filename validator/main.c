@@ -31,7 +31,7 @@ enum {
 	GROUP_US = 10000,
 	DRAIN_GROUPS = 64,
 };
-enum { SECOND_MS = 1000 };
+enum { SECOND_MS = 1000, LOOK_MS = 5000 };
 
 struct validator {
 	struct stage *st;
@@ -93,6 +93,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	journal_set_windows(v->journal, next);
 	remains_reload(&v->remains);
 	quarantine_close(&v->quarantine); /* its shares may be others */
+	report_open(v->st->metrics, next);
 	return true;
 }
 
@@ -106,6 +107,7 @@ validator_new(struct stage *st)
 		stage_fail("cannot start", &why);
 	v->st = st;
 	v->trouble = (struct trouble){.st = st, .store = "journal"};
+	trouble_open(&v->trouble);
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		v->group[i] = &v->jobs[i];
 	msgpack_sbuffer_init(&v->frames);
@@ -369,6 +371,31 @@ try_again(struct validator *v)
 	say_trouble(v);
 }
 
+/* What is set aside; a store that nobody has needed is not made for that. */
+static void
+survey_quarantine(struct validator *v)
+{
+	struct metrics *m = v->st->metrics;
+	struct quarantine *q = v->quarantine;
+	uint64_t count = 0, oldest_ms = 0;
+	struct error why;
+
+	if (!q)
+		q = quarantine_open(v->st->cfg, QUARANTINE_WATCH, &why);
+	if (q)
+		quarantine_survey(q, &count, &oldest_ms);
+	if (q != v->quarantine)
+		quarantine_close(&q);
+	*metric(m, METRIC_FAMILY_QUARANTINED, "") = (double)count;
+	*metric(m, METRIC_FAMILY_QUARANTINED_AGE, "") = (double)oldest_ms / 1e3;
+}
+
+static void
+on_look(void *arg)
+{
+	survey_quarantine(arg);
+}
+
 static void
 on_second(void *arg)
 {
@@ -403,8 +430,12 @@ main(int argc, char **argv)
 	report_open(st->metrics, st->cfg);
 	remains_open(&v->remains, st->cfg, st->metrics, v->json);
 	notices_open(v->notices, st->cfg);
+	metric_open(st->metrics, METRIC_FAMILY_COMMIT, "stage=\"validator\"");
+	metric_open(st->metrics, METRIC_FAMILY_GROUP, "stage=\"validator\"");
+	survey_quarantine(v);
 	stage_on_read(st, v->in.requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);
+	stage_every(st, LOOK_MS, on_look, v);
 	stage_on_reload(st, on_reload, v);
 	stage_on_drain(st, on_drain, v);
 	stage_run(st);

@@ -125,6 +125,7 @@ notices_open(struct notices *n, const struct config *cfg)
 
 		kind_figure(n, source->provider, OTHER);
 		figure(n, METRIC_FAMILY_NO_ADDRESS, "source", slice_of(source->name));
+		figure(n, METRIC_FAMILY_NO_ADDRESS_AT, "source", slice_of(source->name));
 	}
 }
 

@@ -17,30 +17,7 @@ enum {
 	LABELS_BYTES = 160,
 };
 
-void
-remains_open(struct remains *r, const struct config *cfg, struct metrics *metrics,
-	struct json_reader *json)
-{
-	*r = (struct remains){.cfg = cfg, .metrics = metrics, .json = json};
-	*metric(metrics, METRIC_FAMILY_UNREAD_ITEMS, "") = 0;
-	*metric(metrics, METRIC_FAMILY_UNREAD_FULL, "") = 0;
-	remains_tick(r);
-}
-
-void
-remains_close(struct remains *r)
-{
-	unread_close(&r->store);
-}
-
-void
-remains_reload(struct remains *r)
-{
-	unread_close(&r->store);
-	r->looked_ms = 0;
-}
-
-/* ---- what is told ---- */
+/* ---- figures ---- */
 
 static double *
 count_of(struct remains *r, enum metric_family family, struct slice source, struct slice reason)
@@ -61,6 +38,50 @@ last_of(struct remains *r, struct slice source)
 	metric_label(labels, sizeof labels, "source", source);
 	return metric(r->metrics, METRIC_FAMILY_UNREAD_AT, labels);
 }
+
+/* Where many sources would make very many of them, a reason's own come with its first part. */
+static void
+open_figures(struct remains *r)
+{
+	for (size_t i = 0; i < r->cfg->sources_count; i++) {
+		const struct slice source = slice_of(r->cfg->sources[i].name);
+		const struct slice reason = slice_of(unread_reasons[0].word);
+
+		count_of(r, METRIC_FAMILY_UNREAD, source, reason);
+		count_of(r, METRIC_FAMILY_UNREAD_EXPIRED, source, reason);
+		last_of(r, source);
+	}
+}
+
+/* ---- life ---- */
+
+void
+remains_open(struct remains *r, const struct config *cfg, struct metrics *metrics,
+	struct json_reader *json)
+{
+	*r = (struct remains){.cfg = cfg, .metrics = metrics, .json = json};
+	*metric(metrics, METRIC_FAMILY_UNREAD_ITEMS, "") = 0;
+	*metric(metrics, METRIC_FAMILY_UNREAD_FULL, "") = 0;
+	*metric(metrics, METRIC_FAMILY_UNREAD_BYTES, "") = 0;
+	*metric(metrics, METRIC_FAMILY_UNREAD_LIMIT, "") = (double)cfg->unread.max_bytes;
+	open_figures(r);
+	remains_tick(r);
+}
+
+void
+remains_close(struct remains *r)
+{
+	unread_close(&r->store);
+}
+
+void
+remains_reload(struct remains *r)
+{
+	unread_close(&r->store);
+	r->looked_ms = 0;
+}
+
+/* ---- what is told ---- */
 
 /* One line a second: a sender whose every event is unread must not fill the log. */
 static void

@@ -8,51 +8,72 @@
 #include "lib/stage/bad_frame.h"
 #include "proto/types.h"
 
-/* All series stand from the start at 0, so that a rate can be told from the first event on. */
-static void
-open_counters(struct metrics *m)
-{
-	char labels[160];
+enum {
+	LABELS_BYTES = 320,
+	FROM_BYTES = 160,
+	OPEN_MAX = 512, /* series of events that stand from the start */
+};
 
-	for (size_t i = 0; i < event_types_count; i++)
-		for (int o = OUTCOME_NEW; o <= OUTCOME_DUPLICATE; o++) {
-			snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"",
-				event_types[i].name, outcome_name((enum job_outcome)o));
-			metric(m, METRIC_FAMILY_EVENTS, labels);
-		}
-	for (int r = REFUSED_SIGNATURE; r <= REFUSED_UNAVAILABLE; r++) {
-		snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name((enum refusal)r));
-		metric(m, METRIC_FAMILY_ERRORS, labels);
-	}
-}
-
-/* When a source last had something accepted. */
+/* from: `source="email"`, or "" for one that is none of ours, whose name may be anything. */
 static double *
-last_accepted(struct metrics *m, struct slice source)
+events_of(struct metrics *m, const char *type, enum job_outcome outcome, const char *from)
 {
-	char labels[96];
+	char labels[LABELS_BYTES];
 
-	snprintf(labels, sizeof labels, "source=\"%.*s\"", SLICE_ARG(source));
-	return metric(m, METRIC_FAMILY_ACCEPTED, labels);
+	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\",%s", type,
+		outcome_name(outcome), from);
+	return metric(m, METRIC_FAMILY_EVENTS, labels);
 }
 
-/* Silence is counted from the start of this process at the earliest. */
+static double *
+errors_of(struct metrics *m, const char *type, const char *from)
+{
+	char labels[LABELS_BYTES];
+
+	snprintf(labels, sizeof labels, "error_type=\"%s\"%s%s", type, *from ? "," : "", from);
+	return metric(m, METRIC_FAMILY_ERRORS, labels);
+}
+
 static void
-open_sources(struct metrics *m, const struct config *cfg)
+name_source(char *from, size_t size, struct slice source)
 {
-	for (size_t i = 0; i < cfg->sources_count; i++) {
-		double *last = last_accepted(m, slice_of(cfg->sources[i].name));
-
-		if (*last == 0)
-			*last = (double)clock_wall_ms() / 1e3;
-	}
+	*from = '\0';
+	metric_label(from, size, "source", source);
 }
 
+/* Series stand from the start at 0, so that a rate can be told from the first event on. Where many sources
+ * would make very many of them, a type's own come with its first event. */
+static void
+open_counters(struct metrics *m, const char *from, bool all_types)
+{
+	for (int o = OUTCOME_NEW; o <= OUTCOME_DUPLICATE; o++) {
+		events_of(m, "other", (enum job_outcome)o, from);
+		for (size_t i = 0; all_types && i < event_types_count; i++)
+			events_of(m, event_types[i].name, (enum job_outcome)o, from);
+	}
+	for (int o = OUTCOME_MISSING; o <= OUTCOME_LARGE; o++)
+		errors_of(m, outcome_name((enum job_outcome)o), from);
+	for (int r = REFUSED_SIGNATURE; r <= REFUSED_UNAVAILABLE; r++)
+		errors_of(m, refusal_name((enum refusal)r), from);
+	metric_open(m, METRIC_FAMILY_SKEW, from);
+}
+
+/* Silence is counted from the start of this process, or from when the source came, at the earliest. */
 void
 report_open(struct metrics *m, const struct config *cfg)
 {
-	open_counters(m);
-	open_sources(m, cfg);
+	const bool all_types = 2 * event_types_count * cfg->sources_count <= OPEN_MAX;
+	char from[FROM_BYTES];
+
+	for (size_t i = 0; i < cfg->sources_count; i++) {
+		double *last;
+
+		name_source(from, sizeof from, slice_of(cfg->sources[i].name));
+		open_counters(m, from, all_types);
+		last = metric(m, METRIC_FAMILY_ACCEPTED, from);
+		if (*last == 0)
+			*last = (double)clock_wall_ms() / 1e3;
+	}
 	unable_open(m);
 }
 
@@ -63,28 +84,25 @@ report_bad_frame(struct metrics *m, const struct error *why)
 }
 
 static void
-count_event(struct metrics *m, const struct candidate *c, const struct event_type *type)
+count_event(struct metrics *m, const struct candidate *c, const struct event_type *type,
+	const char *from, uint64_t now_ms)
 {
-	char labels[160];
+	const double age_s = (double)((int64_t)now_ms - c->ts_ms) / 1e3;
 
-	snprintf(labels, sizeof labels, "event_type=\"%s\",status=\"%s\"",
-		type ? type->name : "other", outcome_name(c->outcome));
-	++*metric(m, METRIC_FAMILY_EVENTS, labels);
-	if (c->outcome == OUTCOME_NEW || c->outcome == OUTCOME_DUPLICATE)
-		return;
-	snprintf(labels, sizeof labels, "error_type=\"%s\"", outcome_name(c->outcome));
-	++*metric(m, METRIC_FAMILY_ERRORS, labels);
+	++*events_of(m, type ? type->name : "other", c->outcome, from);
+	if (c->outcome == OUTCOME_NEW)
+		metric_observe(m, METRIC_FAMILY_SKEW, from, age_s > 0 ? age_s : 0);
+	else if (c->outcome != OUTCOME_DUPLICATE)
+		++*errors_of(m, outcome_name(c->outcome), from);
 }
 
 /* What is the sender's fault is a line each; ours comes for each request while it lasts, and is said once a
  * second. */
 static void
-report_refusal(struct metrics *m, struct report_state *state, const struct job *job)
+report_refusal(
+	struct metrics *m, struct report_state *state, const struct job *job, const char *from)
 {
-	char labels[80];
-
-	snprintf(labels, sizeof labels, "error_type=\"%s\"", refusal_name(job->refusal));
-	++*metric(m, METRIC_FAMILY_ERRORS, labels);
+	++*errors_of(m, refusal_name(job->refusal), from);
 	if (job->refusal == REFUSED_UNAVAILABLE || job->refusal == REFUSED_LATE)
 		unable_tell(&state->unable, m,
 			job->refusal == REFUSED_LATE ? UNABLE_LATE : UNABLE_STORE, job->rq.source,
@@ -98,12 +116,16 @@ void
 report_job(struct metrics *m, struct report_state *state, struct notices *notices,
 	const struct config *cfg, const struct job *job)
 {
+	const uint64_t now_ms = clock_wall_ms();
+	char from[FROM_BYTES] = "";
 	bool any = false;
 
-	if (job->source)
+	if (job->source) {
+		name_source(from, sizeof from, job->rq.source);
 		lately_job(&state->lately, job, clock_mono_ms());
+	}
 	if (job->refusal != REFUSED_NOT) {
-		report_refusal(m, state, job);
+		report_refusal(m, state, job, from);
 		return;
 	}
 	for (size_t i = 0; i < job->count; i++) {
@@ -111,12 +133,12 @@ report_job(struct metrics *m, struct report_state *state, struct notices *notice
 		const struct event_type *type = c->type.p ? event_type_find(c->type) : NULL;
 
 		any |= c->outcome == OUTCOME_NEW;
-		count_event(m, c, type);
+		count_event(m, c, type, from, now_ms);
 		notices_event(notices, cfg, job, c, type != NULL);
 		log_info(outcome_name(c->outcome), LF_UINT("seq", c->seq),
 			LF_SLICE("source", job->rq.source), LF_SLICE("id", c->id),
 			LF_SLICE("type", c->type));
 	}
 	if (any)
-		*last_accepted(m, job->rq.source) = (double)clock_wall_ms() / 1e3;
+		*metric(m, METRIC_FAMILY_ACCEPTED, from) = (double)now_ms / 1e3;
 }

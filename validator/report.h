@@ -9,8 +9,7 @@
 #include "lib/stage/unable.h"
 #include "notices.h"
 
-/* Opens all series of events, errors and sources; a source that is new after a reload gets its own
- * with its first event. */
+/* Opens the series of all sources: at the start, and after a reload. */
 void report_open(struct metrics *m, const struct config *cfg);
 
 /* What is told of refusals; all 0 at first. */

@@ -38,17 +38,24 @@ share_of(size_t limit, size_t each)
 	return each < limit ? each : limit;
 }
 
+static void
+open_figures(struct listener *l)
+{
+	metric_open(l->metrics, METRIC_FAMILY_CONNECTIONS, "");
+	*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_LIMIT, "") = (double)l->limit;
+	*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_SHORT, "") = 0;
+	*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_FULL, "") = 0;
+	metric_open(l->metrics, METRIC_FAMILY_CONNECTIONS_ENDED, "cause=\"limit\"");
+}
+
 bool
 listener_admit_open(struct listener *l, const struct config *cfg, size_t each, struct error *why)
 {
 	l->crowd = crowd_new(l->limit, share_of(l->limit, each));
 	if (!l->crowd)
 		return error_set(why, "out of memory");
-	if (l->metrics) {
-		*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_LIMIT, "") = (double)l->limit;
-		*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_SHORT, "") = 0;
-		*metric(l->metrics, METRIC_FAMILY_CONNECTIONS_FULL, "") = 0;
-	}
+	if (l->metrics)
+		open_figures(l);
 	return read_trusted(l, cfg, why);
 }
 

@@ -48,6 +48,8 @@ struct stage_private {
 	uint64_t loaded_ms; /* when the configuration was taken */
 	struct error kept;  /* keys of it that need a restart */
 	struct own_figures own;
+	double *tap_dropped; /* the figure, */
+	uint64_t tap_told;   /* and what it knows of */
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 };
@@ -395,6 +397,8 @@ publish_stats(void *arg)
 		.kept = slice_of(st->priv->kept.text),
 	};
 
+	*p->tap_dropped += (double)(tap_dropped(st->tap) - p->tap_told);
+	p->tap_told = tap_dropped(st->tap);
 	if (!tap_wanted(st->tap, "stats"))
 		return;
 	msgpack_zone_clear(&p->zone);
@@ -472,8 +476,9 @@ open_figures(struct stage *st)
 	before = metrics_keep(st->metrics, path, &why);
 	if (before == METRICS_UNKEPT)
 		log_warn("figures not kept", LF_TEXT("cause", why.text));
-	own_figures_open(&st->priv->own, st->metrics, st->name, before == METRICS_CUT_OFF,
-		clock_wall_ms());
+	own_figures_open(
+		&st->priv->own, st->metrics, st->name, before == METRICS_CUT_OFF, clock_wall_ms());
+	st->priv->tap_dropped = metric(st->metrics, METRIC_FAMILY_TAP_DROPPED, st->priv->own.label);
 }
 
 static void

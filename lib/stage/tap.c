@@ -25,9 +25,16 @@ struct prefix {
 struct tap {
 	zsock_t *sock;
 	size_t count;
+	uint64_t dropped;
 	size_t others; /* subscriptions that the table has no room for: then all is wanted */
 	struct prefix prefixes[PREFIXES_MAX];
 };
+
+static void
+refuse_when_full(struct tap *tap, int refuse)
+{
+	zmq_setsockopt(zsock_resolve(tap->sock), ZMQ_XPUB_NODROP, &refuse, sizeof refuse);
+}
 
 struct tap *
 tap_new(const struct config *cfg, const char *stage, size_t instance, struct error *why)
@@ -41,6 +48,8 @@ tap_new(const struct config *cfg, const char *stage, size_t instance, struct err
 	tap->sock = wire_bind(cfg, WIRE_TAP, ZMQ_XPUB, stage, instance, why);
 	if (!tap->sock)
 		tap_destroy(&tap);
+	else
+		refuse_when_full(tap, 1);
 	return tap;
 }
 
@@ -131,6 +140,20 @@ tap_wanted(struct tap *tap, const char *kind)
 	return tap->others > 0;
 }
 
+/* Some watcher has no room: the message goes to the others alone. From then on the library passes that one
+ * over, without a word, until it has caught up. */
+static void
+send_past(struct tap *tap, struct slice topic, struct slice frame)
+{
+	void *sock = zsock_resolve(tap->sock);
+
+	tap->dropped++;
+	refuse_when_full(tap, 0);
+	if (zmq_send(sock, topic.p, topic.n, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
+		zmq_send(sock, frame.p, frame.n, ZMQ_DONTWAIT);
+	refuse_when_full(tap, 1);
+}
+
 void
 tap_send(struct tap *tap, const char *kind, struct slice detail, const void *frame, size_t n)
 {
@@ -147,6 +170,14 @@ tap_send(struct tap *tap, const char *kind, struct slice detail, const void *fra
 		length = TOPIC_MAX;
 	if (zmq_send(sock, topic, (size_t)length, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
 		zmq_send(sock, frame, n, ZMQ_DONTWAIT);
+	else if (errno == EAGAIN)
+		send_past(tap, (struct slice){topic, (size_t)length}, (struct slice){frame, n});
+}
+
+uint64_t
+tap_dropped(const struct tap *tap)
+{
+	return tap->dropped;
 }
 
 struct tap_feed {

@@ -25,6 +25,9 @@ zsock_t *tap_sock(struct tap *tap);
 bool tap_wanted(struct tap *tap, const char *kind);
 void tap_send(struct tap *tap, const char *kind, struct slice detail, const void *frame, size_t n);
 
+/* How often a watcher was too slow so far, and lost messages: how many nobody knows. */
+uint64_t tap_dropped(const struct tap *tap);
+
 /* The other end: a SUB socket that follows all stages of a configuration, which must outlive it.
  * topic is the first subscription; more by zsock_set_subscribe. */
 struct tap_feed;

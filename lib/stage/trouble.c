@@ -17,6 +17,14 @@ figure(const struct trouble *t, enum metric_family family, enum store_cause caus
 }
 
 void
+trouble_open(struct trouble *t)
+{
+	figure(t, METRIC_FAMILY_TROUBLE, CAUSE_TROUBLE);
+	figure(t, METRIC_FAMILY_REPLACED_AT, CAUSE_REPLACED);
+	figure(t, METRIC_FAMILY_SAVED_AT, CAUSE_REMOVED);
+}
+
+void
 trouble_is(struct trouble *t, enum store_cause cause, const struct error *why)
 {
 	if (cause == t->cause)

@@ -13,6 +13,9 @@ struct trouble {
 	enum store_cause cause;
 };
 
+/* Its figures stand from the start. */
+void trouble_open(struct trouble *t);
+
 /* It is so now; CAUSE_NONE: all is well. The change is logged, with why. */
 void trouble_is(struct trouble *t, enum store_cause cause, const struct error *why);
 

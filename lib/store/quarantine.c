@@ -350,3 +350,30 @@ quarantine_count(struct quarantine *q)
 	mdb_txn_abort(txn);
 	return count;
 }
+
+void
+quarantine_survey(struct quarantine *q, uint64_t *count, uint64_t *oldest_ms)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_val key, value;
+	struct elapsed e;
+	uint64_t number, at_ms;
+	MDB_txn *txn;
+
+	*count = *oldest_ms = 0;
+	if (lmdb_begin(q->env, MDB_RDONLY, &txn) != 0)
+		return;
+	*count = lmdb_rows(txn, q->items);
+	if (*count > 0 && mdb_cursor_open(txn, q->items, &cursor) == 0) {
+		look_at_clock(q, txn, &e);
+		if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) == 0 &&
+			value.mv_size >= sizeof at_ms) {
+			memcpy(&number, key.mv_data, sizeof number);
+			memcpy(&at_ms, value.mv_data, sizeof at_ms);
+			at_ms = elapsed_at(&e, number, at_ms);
+			*oldest_ms = e.now_ms > at_ms ? e.now_ms - at_ms : 0;
+		}
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(txn);
+}

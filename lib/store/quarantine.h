@@ -58,6 +58,9 @@ typedef bool quarantine_visit(void *arg, const struct quarantined *item);
 bool quarantine_walk(
 	struct quarantine *q, uint64_t first, quarantine_visit *fn, void *arg, struct error *why);
 
+/* How many there are, and how long the oldest has been in; 0 where that cannot be told. */
+void quarantine_survey(struct quarantine *q, uint64_t *count, uint64_t *oldest_ms);
+
 /* How many there are. */
 uint64_t quarantine_count(struct quarantine *q);
 

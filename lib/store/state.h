@@ -67,6 +67,9 @@ bool state_commit(struct state *db, struct error *why);
 typedef void state_waits(void *arg, enum store_cause held);
 void state_on_wait(struct state *db, state_waits *fn, void *arg);
 
+/* Bytes of state.db and of its log, at their paths; 0: there is none. */
+void state_sizes(const struct state *db, uint64_t *file, uint64_t *log);
+
 /* What the last false was for. */
 enum store_cause state_cause(const struct state *db);
 

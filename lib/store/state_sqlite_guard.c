@@ -372,3 +372,10 @@ state_lost_ms(const struct state *db)
 	close(fd);
 	return mark.lost_ms;
 }
+
+void
+state_sizes(const struct state *db, uint64_t *file, uint64_t *log)
+{
+	*file = look_at(db, "").bytes;
+	*log = look_at(db, "-wal").bytes;
+}

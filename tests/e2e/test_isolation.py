@@ -473,8 +473,8 @@ LISTS = [
     *(("retrier", zmq.PUSH, "advice", False, 4096, advice_list(word))
       for word in ("returned", "done", "buried", "gone")),
     ("validator", zmq.PUSH, "requests.1", True, 256, header_list),
-    ("ingress", zmq.PUB, "tap-bogus.0", True, 2048, figure_list),
-    ("admin", zmq.PUB, "tap-bogus.0", True, 2048, figure_list)]
+    ("ingress", zmq.PUB, "tap-bogus.0", True, 4096, figure_list),
+    ("admin", zmq.PUB, "tap-bogus.0", True, 4096, figure_list)]
 BUNDLES = [
     ("ingress", "answers.0", False), ("validator", "requests.1", True), ("router", "events.0", False),
     ("handler-unknown", "route-unknown.1", True)]
@@ -572,7 +572,7 @@ def test_what_is_in_figures_cannot_break_the_page(start):
         text = pipeline.get("/metrics").body.decode()
         assert 'stage="x\\"} 1?forged_total{a=\\""} 1\n' in text
         for line in text.splitlines():
-            assert re.fullmatch(r'#.*|webhook_\w+(\{(\w+="(\\["\\]|[^"\\])*",?)+\})? [-+.e\d]+', line), line
+            assert re.fullmatch(r'#.*|(?:webhook|process)_\w+(\{(\w+="(\\["\\]|[^"\\])*",?)+\})? [-+.e\d]+', line), line
         assert pipeline.metric("webhook_queue_size") < 1e15
     finally:
         intruder.close()

@@ -1095,3 +1095,26 @@ ParameterizedTest(const uint64_t *seed, custodian, whatever_happens_every_event_
 	scratch_skip_ms(20000);
 	answer_all();
 }
+
+/* Neither those that come late, nor those on events of others. */
+Test(custodian, verdicts_that_take_effect_are_counted_by_handler_and_word)
+{
+	const uint64_t done = event_of("email_opened"), tried = event_of("email_opened");
+	const uint64_t other = event_of("email_opened");
+
+	look();
+	cr_expect_eq(metrics_sum(metrics, METRIC_FAMILY_VERDICTS, ""), 0);
+	cr_assert(give("done", "opened", done));
+	cr_assert(give("later", "handler-opened", tried));
+	cr_assert(give("done", "bounced", other));
+	tick();
+	cr_assert(give("done", "opened", done));
+	tick();
+	cr_expect_eq(
+		metrics_sum(metrics, METRIC_FAMILY_VERDICTS, "handler=\"opened\",verdict=\"done\""),
+		1);
+	cr_expect_eq(metrics_sum(metrics, METRIC_FAMILY_VERDICTS,
+			     "handler=\"opened\",verdict=\"later\""),
+		1);
+	cr_expect_eq(metrics_sum(metrics, METRIC_FAMILY_VERDICTS, ""), 2);
+}

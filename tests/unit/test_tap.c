@@ -328,3 +328,25 @@ Test(tap, a_feed_without_a_folder_waits_for_it)
 	tap_feed_refresh(feed);
 	tap_feed_destroy(&feed);
 }
+
+/* One that does not read at all; another gets what it can take, and figures of the stage go on. */
+Test(tap, a_watcher_that_is_too_slow_is_counted_and_holds_nobody_up)
+{
+	enum { MANY = 20000 };
+	struct tap *tap = open_tap("router", 0);
+	zsock_t *slow = watch("tap-router.0", "event"), *quick = watch("tap-router.0", "stats");
+	char frame[1000] = "x";
+
+	cr_assert(becomes_wanted(tap, "event", true));
+	cr_assert(becomes_wanted(tap, "stats", true));
+	cr_expect_eq(tap_dropped(tap), 0);
+	for (int i = 0; i < MANY; i++)
+		tap_send(tap, "event", slice_of("email_opened"), frame, sizeof frame);
+	cr_expect_gt(tap_dropped(tap), 0);
+	cr_expect_lt(tap_dropped(tap), MANY);
+	tap_send(tap, "stats", slice_of("router"), "yes", 4);
+	receives(quick, "stats.router yes");
+	zsock_destroy(&slow);
+	zsock_destroy(&quick);
+	tap_destroy(&tap);
+}
