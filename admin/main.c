@@ -44,14 +44,13 @@ static void
 on_second(void *arg)
 {
 	struct admin *a = arg;
-	struct metrics *all;
+	const struct metrics *all;
 
 	tap_feed_refresh(a->feed);
 	board_look(a->board, a->st->metrics);
 	all = board_join(a->board, a->st->metrics, clock_mono_ms());
 	if (all)
 		board_sample(a->board, all, clock_mono_ms());
-	metrics_destroy(&all);
 	listener_sweep(a->listener, clock_mono_ms(),
 		&(struct listener_times){IDLE_MS, HEAD_MS, REQUEST_MS});
 	trace_rest(&a->trace, clock_mono_ms());

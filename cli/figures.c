@@ -197,7 +197,7 @@ static void
 sum_up(struct figures *f)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	struct metrics *all;
+	const struct metrics *all;
 
 	if (now_ms < f->refresh_ms)
 		return;
@@ -207,7 +207,6 @@ sum_up(struct figures *f)
 	if (!all)
 		return;
 	board_sample(f->board, all, now_ms);
-	metrics_destroy(&all);
 }
 
 void
@@ -532,11 +531,10 @@ fill(struct figures *f, struct map *m, const struct metrics *all)
 bool
 figures_object(struct figures *f, msgpack_zone *zone, msgpack_object *out)
 {
-	struct metrics *all = board_join(f->board, NULL, clock_mono_ms());
+	const struct metrics *all = board_join(f->board, NULL, clock_mono_ms());
 	struct map m = map_in(zone);
 	const bool good = all && fill(f, &m, all);
 
 	*out = map_object(&m);
-	metrics_destroy(&all);
 	return good;
 }

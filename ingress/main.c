@@ -237,13 +237,12 @@ static void
 on_second(void *arg)
 {
 	struct ingress *in = arg;
-	struct metrics *all;
+	const struct metrics *all;
 
 	board_look(in->board, in->st->metrics);
 	all = board_join(in->board, in->st->metrics, clock_mono_ms());
 	if (all)
 		board_sample(in->board, all, clock_mono_ms());
-	metrics_destroy(&all);
 	ask_questions_again(in);
 }
 

@@ -2,12 +2,14 @@
 #include "board_private.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "metrics_private.h"
 #include "proto/processes.h"
 
 enum { STALE_MS = 5000, SAMPLE_MS = 1000, FULL_S = 5 };
@@ -18,7 +20,7 @@ board_new(const struct config *cfg, const char *self, uint64_t instance)
 	struct board *b = calloc(1, sizeof *b);
 
 	if (b)
-		*b = (struct board){.cfg = cfg, .self = self, .instance = instance, .page_fd = -1};
+		*b = (struct board){.cfg = cfg, .self = self, .instance = instance};
 	return b;
 }
 
@@ -31,8 +33,8 @@ board_destroy(struct board **b)
 		free((*b)->processes[i].frame);
 	for (size_t i = 0; i < BOARD_PAGES; i++)
 		free((*b)->pages[i].text);
-	if ((*b)->page_fd >= 0)
-		close((*b)->page_fd);
+	metrics_destroy(&(*b)->joined);
+	board_unshare(*b);
 	free(*b);
 	*b = NULL;
 }
@@ -163,14 +165,14 @@ parse_file(const char *file, char stage[WIDTH_WHO + 1], uint64_t *instance)
 }
 
 static void
-join_file(struct board *b, struct metrics *into, const char *file, const char *path)
+join_file(struct board *b, struct metrics *into, int folder, const char *file)
 {
 	char stage[WIDTH_WHO + 1];
 	uint64_t instance;
 
 	if (!parse_file(file, stage, &instance) ||
 		(instance == b->instance && strcmp(stage, b->self) == 0) ||
-		!metrics_join_file(into, path))
+		!metrics_join_file(into, folder, file))
 		return;
 	for (size_t i = 0; i < b->count; i++)
 		if (b->processes[i].instance == instance &&
@@ -178,48 +180,72 @@ join_file(struct board *b, struct metrics *into, const char *file, const char *p
 			b->processes[i].counted = true;
 }
 
-/* What all processes have ever counted that have run here, as it stands now. */
+/* What all processes have ever counted that have run here. */
 static void
 join_files(struct board *b, struct metrics *into)
 {
 	char path[4096];
 	struct dirent *entry;
 	DIR *dir;
+	int fd;
 
-	for (size_t i = 0; i < b->count; i++)
-		b->processes[i].counted = false;
 	snprintf(path, sizeof path, "%s/run", b->cfg->data_dir);
-	dir = opendir(path);
-	if (!dir)
+	fd = metrics_open_quietly(AT_FDCWD, path, O_DIRECTORY);
+	dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
 		return;
-	while ((entry = readdir(dir))) {
-		snprintf(path, sizeof path, "%s/run/%s", b->cfg->data_dir, entry->d_name);
-		join_file(b, into, entry->d_name, path);
 	}
+	while ((entry = readdir(dir)))
+		join_file(b, into, fd, entry->d_name);
 	closedir(dir);
 }
 
-struct metrics *
-board_join(struct board *b, const struct metrics *own, uint64_t now_ms)
+/* Files count while the disk takes what is written: else what is heard is newer than they are. Our own
+ * figures are shown when they are in ours: who comes after us then shows no less. */
+static void
+join_counted(struct board *b, struct metrics *into, struct metrics *own)
+{
+	for (size_t i = 0; i < b->count; i++)
+		b->processes[i].counted = false;
+	if (!own || metrics_stored(own, BOARD_DISK_MS))
+		join_files(b, into);
+}
+
+static void
+join_heard(struct board *b, struct metrics *into, uint64_t now_ms)
+{
+	char labels[2 * WIDTH_WHO + 16];
+
+	for (size_t i = 0; i < b->count; i++) {
+		join_one(into, &b->processes[i], now_ms);
+		labels[0] = '\0';
+		metric_label(labels, sizeof labels, "stage", slice_of(b->processes[i].stage));
+		*metric(into, METRIC_FAMILY_PROCESSES, labels) += lives(&b->processes[i], now_ms);
+	}
+}
+
+const struct metrics *
+board_join(struct board *b, struct metrics *own, uint64_t now_ms)
 {
 	struct metrics *all = metrics_new_joined();
-	char labels[2 * WIDTH_WHO + 16];
+	char labels[WIDTH_WHO + 16];
 
 	if (!all)
 		return NULL;
+	join_counted(b, all, own);
 	if (own)
 		join_own(all, own);
 	if (*b->self) {
 		snprintf(labels, sizeof labels, "stage=\"%s\"", b->self);
 		++*metric(all, METRIC_FAMILY_PROCESSES, labels);
 	}
-	join_files(b, all);
-	for (size_t i = 0; i < b->count; i++) {
-		join_one(all, &b->processes[i], now_ms);
-		labels[0] = '\0';
-		metric_label(labels, sizeof labels, "stage", slice_of(b->processes[i].stage));
-		*metric(all, METRIC_FAMILY_PROCESSES, labels) += lives(&b->processes[i], now_ms);
-	}
+	join_heard(b, all, now_ms);
+	if (b->joined)
+		metrics_raise(all, b->joined);
+	metrics_destroy(&b->joined);
+	b->joined = all;
 	return all;
 }
 

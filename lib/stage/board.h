@@ -25,8 +25,9 @@ bool board_hear(struct board *b, const void *frame, size_t n, uint64_t now_ms, s
 
 /* All processes' figures, joined; `own` are those of this process, which are not heard, or NULL. What
  * is counted is told from the files of all processes that ever ran in this data_dir, so it never
- * falls, whoever ends or asks. The caller destroys it. */
-struct metrics *board_join(struct board *b, const struct metrics *own, uint64_t now_ms);
+ * falls, whoever ends or asks. While the disk hangs it is told as it was heard. It is the board's until the
+ * next one; NULL: memory is short. */
+const struct metrics *board_join(struct board *b, struct metrics *own, uint64_t now_ms);
 
 /* Keeps the joined figures of now, from which the health of the last minute is told. Once a second
  * or so. */
@@ -51,7 +52,7 @@ enum board_page { BOARD_METRICS, BOARD_HEALTH, BOARD_HEALTH_SHOWN, BOARD_READY, 
 enum { BOARD_PAGE_MS = 250 };
 
 /* A page and its status, which the caller frees. own: as in board_join. NULL: memory is short. */
-char *board_page(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms,
+char *board_page(struct board *b, enum board_page page, struct metrics *own, uint64_t now_ms,
 	unsigned *status);
 
 /* The type of its text. */

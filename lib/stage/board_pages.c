@@ -52,14 +52,13 @@ make(struct board *b, enum board_page page, const struct metrics *all, uint64_t 
 }
 
 static void
-refresh(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms)
+refresh(struct board *b, enum board_page page, struct metrics *own, uint64_t now_ms)
 {
-	struct metrics *all = board_join(b, own, now_ms);
+	const struct metrics *all = board_join(b, own, now_ms);
 
 	free(b->pages[page].text);
 	b->pages[page].text = all ? make(b, page, all, now_ms, &b->pages[page].status) : NULL;
 	b->pages[page].made_ms = now_ms;
-	metrics_destroy(&all);
 }
 
 /* Another process may have made it a moment later than now; much later it is of before a reboot. */
@@ -72,10 +71,9 @@ is_old(const struct board *b, enum board_page page, uint64_t now_ms)
 	       is->made_ms + BOARD_PAGE_MS <= now_ms;
 }
 
-/* One process makes the page at a time; who comes meanwhile shows the one before. Where nothing can be
- * shared each makes its own. */
+/* One process makes the page at a time; who comes meanwhile shows the one before. */
 static void
-refresh_shared(struct board *b, const struct metrics *own, uint64_t now_ms)
+refresh_shared(struct board *b, struct metrics *own, uint64_t now_ms)
 {
 	board_take_shared(b);
 	if (!is_old(b, BOARD_METRICS, now_ms))
@@ -93,11 +91,13 @@ refresh_shared(struct board *b, const struct metrics *own, uint64_t now_ms)
 	board_made(b);
 }
 
+/* Where nothing can be shared, and while the disk hangs, each makes its own. */
 char *
-board_page(struct board *b, enum board_page page, const struct metrics *own, uint64_t now_ms,
+board_page(struct board *b, enum board_page page, struct metrics *own, uint64_t now_ms,
 	unsigned *status)
 {
-	if (page == BOARD_METRICS && board_shares(b))
+	if (page == BOARD_METRICS && (!own || metrics_stored(own, BOARD_DISK_MS)) &&
+		board_shares(b))
 		refresh_shared(b, own, now_ms);
 	else if (is_old(b, page, now_ms))
 		refresh(b, page, own, now_ms);

@@ -37,7 +37,8 @@ struct board {
 	struct totals samples[BOARD_SAMPLES]; /* ring */
 	size_t first, held;
 	struct board_text pages[BOARD_PAGES];
-	int page_fd; /* the file of the page of figures; less than 0: not open */
+	struct metrics *joined; /* as they were last told; NULL: not yet */
+	struct shared_page *shared;
 };
 
 enum {
@@ -95,6 +96,10 @@ void board_take_shared(struct board *b);
 bool board_makes(struct board *b);
 void board_share(struct board *b);
 void board_made(struct board *b);
+void board_unshare(struct board *b);
+
+/* How long an answer may wait for a disk, once until it goes on. */
+enum { BOARD_DISK_MS = 50 };
 
 struct totals board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
 

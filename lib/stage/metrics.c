@@ -1,8 +1,9 @@
 /* metrics - see metrics.h.
  *
  * State: one list of series, one a family and set of labels, found through a hash table; the numbers of
- * counters in a file, where there is one (metrics_keep.c). A histogram is one series that keeps its numbers as they are published: cumulative buckets, then
- * the sum, then the count; so joining is adding. */
+ * counters stand in the image of a file, where there is one (metrics_keep.c). A histogram is one series that
+ * keeps its numbers as they are published: cumulative buckets, then the sum, then the count; so joining is
+ * adding. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +75,13 @@ metrics_destroy(struct metrics **m)
 
 	if (!*m)
 		return;
+	metrics_file_close(*m);
 	while (s) {
 		struct series *next = s->next;
 
 		free(s);
 		s = next;
 	}
-	metrics_file_close(&(*m)->file);
 	free(*m);
 	*m = NULL;
 }
@@ -124,6 +125,22 @@ slot_of(enum metric_family family, struct slice labels)
 	return (hash ^ hash >> 16) % METRIC_SLOTS;
 }
 
+/* values: where its numbers stand; NULL: with it. */
+static struct series *
+series_new(enum metric_family family, struct slice labels, double *values)
+{
+	const size_t own = values ? 0 : metric_width(family) * sizeof *values;
+	struct series *s = calloc(1, sizeof *s + own + labels.n + 1);
+
+	if (!s)
+		return NULL;
+	s->family = family;
+	s->values = values ? values : s->own;
+	s->labels = (char *)s->own + own;
+	memcpy(s->labels, labels.p, labels.n);
+	return s;
+}
+
 static struct series *
 series_add(struct metrics *m, size_t slot, enum metric_family family, struct slice labels,
 	double *values)
@@ -132,22 +149,18 @@ series_add(struct metrics *m, size_t slot, enum metric_family family, struct sli
 
 	if (labels.n > METRIC_LABELS_MAX || m->published + lines(family) > m->most)
 		return NULL;
-	s = calloc(1, sizeof *s + metric_width(family) * sizeof *s->own);
+	if (!values && m->file && metric_table[family].type != METRIC_GAUGE)
+		values = metrics_file_add(m->file, family, labels, metric_width(family));
+	s = series_new(family, labels, values);
 	if (!s)
 		return NULL;
-	memcpy(s->labels, labels.p, labels.n);
-	s->family = family;
-	s->values = values;
-	if (!values && m->file && metric_table[family].type != METRIC_GAUGE)
-		s->values = metrics_file_add(m->file, family, labels, metric_width(family));
-	if (!s->values)
-		s->values = s->own;
 	s->same = m->slots[slot];
 	m->slots[slot] = s;
 	*m->last = s;
 	m->last = &s->next;
 	m->published += lines(family);
 	m->count++;
+	m->counted = true;
 	return s;
 }
 
@@ -185,6 +198,7 @@ metric(struct metrics *m, enum metric_family family, const char *labels)
 	struct series *s =
 		metric_bounds(family) ? NULL : metric_series(m, family, slice_of(labels));
 
+	m->counted |= metric_table[family].type != METRIC_GAUGE;
 	return s ? s->values : &m->spill;
 }
 
@@ -202,10 +216,31 @@ metric_observe(struct metrics *m, enum metric_family family, const char *labels,
 
 	if (!s || !isfinite(value))
 		return;
+	m->counted = true;
 	for (size_t i = b->n; i-- > 0 && value <= b->at[i];)
 		s->values[i]++;
 	s->values[b->n] += value;
 	s->values[b->n + 1]++;
+}
+
+bool
+metrics_counted(const struct metrics *m)
+{
+	return m->counted;
+}
+
+void
+metrics_raise(struct metrics *m, const struct metrics *least)
+{
+	for (const struct series *s = least->first; s; s = s->next) {
+		struct series *to = metric_table[s->family].type == METRIC_GAUGE
+					    ? NULL
+					    : metric_series(m, s->family, slice_of(s->labels));
+
+		for (size_t i = 0; to && i < metric_width(s->family); i++)
+			if (to->values[i] < s->values[i])
+				to->values[i] = s->values[i];
+	}
 }
 
 static double

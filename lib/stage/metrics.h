@@ -204,8 +204,8 @@ bool metrics_object(const struct metrics *m, msgpack_zone *zone, msgpack_object 
 enum { METRICS_COUNTERS = 1, METRICS_FACTS = 2, METRICS_STATES = 4, METRICS_ALL = 7 };
 void metrics_join(struct metrics *m, const msgpack_object *values, unsigned which);
 
-/* Keeps what is counted in the file at path, mapped: it outlives this process whatever ends it, and goes
- * on from what the process before has left there. Once, before the first figure. What that process was;
+/* Keeps what is counted in the file at path too, from which the process after this one goes on as this one
+ * does from what the one before has left there. Once, before the first figure. What that process was;
  * METRICS_UNKEPT with the cause: all is counted in memory alone. */
 enum metrics_before {
 	METRICS_UNKEPT,
@@ -215,8 +215,18 @@ enum metrics_before {
 };
 enum metrics_before metrics_keep(struct metrics *m, const char *path, struct error *why);
 
-/* Joins what stands in such a file, be its process alive or not; false when it is none. */
-bool metrics_join_file(struct metrics *m, const char *path);
+/* Has something been counted since it was last stored? */
+bool metrics_counted(const struct metrics *m);
+
+/* Has all that is counted put into that file, by a thread that may hang with the disk. Waits for it at most
+ * ms; false: it is not there yet. While the disk hangs nobody waits a second time. */
+bool metrics_stored(struct metrics *m, uint64_t ms);
+
+/* Joins what stands in such a file of a folder, be its process alive or not; false when it is none. */
+bool metrics_join_file(struct metrics *m, int folder, const char *name);
+
+/* No counter of m is less than that of `least` then. */
+void metrics_raise(struct metrics *m, const struct metrics *least);
 
 /* Prometheus text format 0.0.4. The caller frees it. */
 char *metrics_text(const struct metrics *m);

@@ -1,13 +1,15 @@
 /* metrics_keep - counters and histograms in a file that outlives its process, whatever ends it; see
  * metrics.h.
  *
- * The file is mapped, and the counters are counted where they stand in it: a kill loses none of them, and
- * nobody has to write them out. A reader finds each number whole, for they are aligned; those of a
- * histogram may be of two moments, which is put right where they are read. Numbers in the order of bytes of
- * this machine:
+ * They are counted in an image of the file, in memory, which another thread puts into it (metrics_write.c):
+ * the file itself is not mapped, for a page of it that is on its way to a disk that hangs would hold up
+ * whoever counts. A reader finds each number whole, for they are aligned; those of a histogram may be of two
+ * moments, which is put right where they are read. Numbers in the order of bytes of this machine:
  *
- *   magic (8 bytes), how many bytes are in use (8), is its process under way? (8), then for each series:
- *   bytes of it (4), of its text (2), how many numbers (2), the numbers, "family\0labels", filled up to 8 */
+ *   magic (8 bytes), how many bytes are in use (8), is its process under way? (8), 0 (8), then for each
+ *   series: bytes of it (4), of its text (2), how many numbers (2), the numbers, "family\0labels", filled up
+ *   to 8 */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,12 +21,14 @@
 
 static const char MAGIC[8] = "TLFIG01";
 
-enum { STEP = 16384 };
+/* Room for what most processes ever count is taken at the start: a disk that is full later stops none of it. */
+enum { ROOM = 64 << 10, END_MS = 2000 };
 
 struct head {
 	char magic[8];
-	uint64_t used, under_way;
+	uint64_t used, under_way, spare;
 };
+_Static_assert(sizeof(struct head) == METRICS_HEAD_BYTES, "the head is what is written last");
 
 struct record {
 	uint32_t size;
@@ -33,30 +37,14 @@ struct record {
 };
 
 struct metrics_file {
-	int fd;
-	size_t room;  /* bytes of the file: no page past them may be touched */
-	size_t found; /* bytes that it had when it was opened */
-	struct head *head;
+	struct head *head; /* the image */
+	struct metrics_writer *writer;
 };
 
 static size_t
 aligned(size_t n)
 {
 	return (n + 7) / 8 * 8;
-}
-
-/* Space is taken before it is written to: a mapped page of a full disk would end the process. */
-static bool
-make_room(struct metrics_file *f, size_t need)
-{
-	const size_t room = (need + STEP - 1) / STEP * STEP;
-
-	if (need <= f->room)
-		return true;
-	if (need > METRICS_FILE_MAX || posix_fallocate(f->fd, 0, (off_t)room) != 0)
-		return false;
-	f->room = room;
-	return true;
 }
 
 double *
@@ -69,7 +57,7 @@ metrics_file_add(
 	struct record *r;
 	char *to;
 
-	if (!make_room(f, f->head->used + size))
+	if (f->head->used + size > METRICS_FILE_MAX)
 		return NULL;
 	r = (struct record *)((char *)f->head + f->head->used);
 	memset(r, 0, size);
@@ -77,7 +65,7 @@ metrics_file_add(
 	to = (char *)&r->values[count];
 	memcpy(to, name, strlen(name));
 	memcpy(to + strlen(name) + 1, labels.p, labels.n);
-	__atomic_store_n(&f->head->used, f->head->used + size, __ATOMIC_RELEASE);
+	f->head->used += size;
 	return r->values;
 }
 
@@ -126,19 +114,45 @@ series_of(const struct head *head, size_t n, struct slice *series)
 	return rest.n == 0;
 }
 
-bool
-metrics_join_file(struct metrics *m, const char *path)
+/* Its times are left alone, for they would have to be written. */
+int
+metrics_open_quietly(int folder, const char *name, int flags)
 {
+	const int fd = openat(folder, name, flags | O_RDONLY | O_CLOEXEC | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? openat(folder, name, flags | O_RDONLY | O_CLOEXEC) : fd;
+}
+
+/* All bytes, which the caller frees; NULL: there are none, or too many. */
+static char *
+read_all(int fd, size_t *n)
+{
+	struct stat st;
+	char *bytes = NULL;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= METRICS_FILE_MAX)
+		bytes = malloc((size_t)st.st_size);
+	*n = bytes ? (size_t)st.st_size : 0;
+	if (bytes && pread(fd, bytes, *n, 0) == (ssize_t)*n)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+bool
+metrics_join_file(struct metrics *m, int folder, const char *name)
+{
+	const int fd = metrics_open_quietly(folder, name, O_NOFOLLOW);
 	size_t n = 0;
-	char *bytes = file_read(path, METRICS_FILE_MAX, &n, NULL);
+	char *bytes = fd >= 0 ? read_all(fd, &n) : NULL;
 	enum metric_family family;
 	struct slice rest, labels;
 	const struct record *r;
 	bool good;
 
-	if (!bytes)
-		return false;
-	good = series_of((const struct head *)bytes, n, &rest);
+	if (fd >= 0)
+		close(fd);
+	good = bytes && series_of((const struct head *)bytes, n, &rest);
 	while (good && (r = next_record(&rest)))
 		if (parse_record(r, &family, &labels))
 			metric_join(m, family, labels, r->values);
@@ -148,58 +162,51 @@ metrics_join_file(struct metrics *m, const char *path)
 
 /* ---- the own file ---- */
 
-static void
-unmap(struct metrics_file *f)
-{
-	if (f->head)
-		munmap(f->head, METRICS_FILE_MAX);
-	if (f->fd >= 0)
-		close(f->fd);
-	free(f);
-}
-
-/* The file at path, made where there is none; NULL with the cause. */
+/* Memory is taken as it is used. */
 static struct metrics_file *
-map_file(const char *path, struct error *why)
+file_new(void)
 {
 	struct metrics_file *f = calloc(1, sizeof *f);
-	struct stat st;
-	void *at = MAP_FAILED;
+	void *at = mmap(NULL, METRICS_FILE_MAX, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!f) {
-		error_set(why, "out of memory");
-		return NULL;
-	}
-	f->fd = file_open(path, why);
-	if (f->fd >= 0 && fstat(f->fd, &st) == 0 &&
-		(f->found = (size_t)st.st_size) <= METRICS_FILE_MAX &&
-		make_room(f, st.st_size > STEP ? (size_t)st.st_size : STEP))
-		at = mmap(NULL, METRICS_FILE_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
-	if (at != MAP_FAILED) {
+	if (f && at != MAP_FAILED) {
 		f->head = at;
 		return f;
 	}
-	if (f->fd >= 0)
-		error_set(why, "no room for %s", path);
-	unmap(f);
+	if (at != MAP_FAILED)
+		munmap(at, METRICS_FILE_MAX);
+	free(f);
 	return NULL;
 }
 
-void
-metrics_file_close(struct metrics_file **f)
+static void
+file_destroy(struct metrics_file **f)
 {
-	if (!*f)
-		return;
-	(*f)->head->under_way = 0;
-	unmap(*f);
+	metrics_writer_end(&(*f)->writer);
+	munmap((*f)->head, METRICS_FILE_MAX);
+	free(*f);
 	*f = NULL;
 }
 
-static void
-begin_file(struct metrics_file *f)
+bool
+metrics_stored(struct metrics *m, uint64_t ms)
 {
-	*f->head = (struct head){.used = sizeof *f->head};
-	memcpy(f->head->magic, MAGIC, sizeof MAGIC);
+	const struct head *head = m->file ? m->file->head : NULL;
+
+	m->counted =
+		head && !metrics_writer_put(m->file->writer, head, head->used, sizeof *head, ms);
+	return !m->counted;
+}
+
+void
+metrics_file_close(struct metrics *m)
+{
+	if (!m->file)
+		return;
+	m->file->head->under_way = 0;
+	metrics_stored(m, END_MS);
+	file_destroy(&m->file);
 }
 
 /* Goes on from what the process before has counted. */
@@ -215,21 +222,44 @@ take_over(struct metrics *m, struct slice rest)
 			metric_attach(m, family, labels, r->values);
 }
 
+/* What the file holds, if that is figures; else it begins anew. */
+static enum metrics_before
+read_before(struct metrics *m, int fd)
+{
+	struct head *head = m->file->head;
+	const ssize_t n = pread(fd, head, METRICS_FILE_MAX, 0);
+	struct slice series = {NULL, 0};
+	enum metrics_before before = METRICS_NOBODY;
+
+	if (n > 0 && series_of(head, (size_t)n, &series)) {
+		before = head->under_way ? METRICS_CUT_OFF : METRICS_ENDED;
+		take_over(m, series);
+	} else {
+		*head = (struct head){.used = sizeof *head};
+		memcpy(head->magic, MAGIC, sizeof MAGIC);
+	}
+	head->under_way = 1;
+	return before;
+}
+
 enum metrics_before
 metrics_keep(struct metrics *m, const char *path, struct error *why)
 {
-	enum metrics_before before = METRICS_NOBODY;
-	struct slice series = {NULL, 0};
+	const int fd = file_open(path, why);
+	enum metrics_before before;
 
-	m->file = map_file(path, why);
-	if (!m->file)
+	if (fd < 0)
 		return METRICS_UNKEPT;
-	if (series_of(m->file->head, m->file->found, &series)) {
-		before = m->file->head->under_way ? METRICS_CUT_OFF : METRICS_ENDED;
-		take_over(m, series);
-	} else {
-		begin_file(m->file);
+	m->file = file_new();
+	if (!m->file || !(m->file->writer = metrics_writer_new(fd))) {
+		error_set(why, "out of memory");
+		close(fd);
+		if (m->file)
+			file_destroy(&m->file);
+		return METRICS_UNKEPT;
 	}
-	m->file->head->under_way = 1;
+	fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, ROOM);
+	before = read_before(m, fd);
+	metrics_stored(m, END_MS);
 	return before;
 }

@@ -39,7 +39,8 @@ struct stage_private {
 	uint64_t deaths; /* in a row, before this life */
 	struct heart *heart;
 	struct hook *hooks;
-	struct hook *log; /* writes what is logged */
+	struct hook *log;   /* writes what is logged, */
+	struct hook *store; /* has what is counted written */
 	stage_reader *drain;
 	void *drain_arg;
 	stage_reload *reload;
@@ -60,7 +61,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { LOOK_MS = 5000, LOG_MS = 100, YIELD_NICE = 10 };
+enum { LOOK_MS = 5000, LOG_MS = 100, STORE_MS = 100, YIELD_NICE = 10 };
 
 static const struct error no_memory = {"out of memory"};
 
@@ -193,13 +194,17 @@ take_place(struct stage *st, struct error *why)
 }
 
 /* Lines that can wait are written together: each write wakes whoever takes them in, which would
- * cost more than the event that a line tells of. */
+ * cost more than the event that a line tells of. So are figures. */
 static int
 hook_call(struct hook *hook)
 {
+	const struct stage *st = hook->st;
+
 	hook->fn(hook->arg);
 	if (log_pending())
-		stage_call_after(hook->st->priv->log, LOG_MS);
+		stage_call_after(st->priv->log, LOG_MS);
+	if (metrics_counted(st->metrics))
+		stage_call_after(st->priv->store, STORE_MS);
 	return 0;
 }
 
@@ -421,6 +426,7 @@ void
 stage_beat(struct stage *st)
 {
 	on_half_second(st);
+	metrics_stored(st->metrics, 0);
 	log_flush();
 }
 
@@ -438,6 +444,14 @@ write_log(void *arg)
 {
 	(void)arg;
 	log_flush();
+}
+
+static void
+store_figures(void *arg)
+{
+	struct stage *st = arg;
+
+	metrics_stored(st->metrics, 0);
 }
 
 /* libzmq ends the process where a connection of ours finds none. */
@@ -495,6 +509,7 @@ open_loop(struct stage *st)
 	if (!st->tap)
 		stage_fail("cannot open the tap", &why);
 	st->priv->log = stage_call(st, write_log, NULL);
+	st->priv->store = stage_call(st, store_figures, st);
 	stage_on_fd(st, st->priv->signals, on_signal, st);
 	stage_every(st, HEART_LOOP_MS, on_half_second, st);
 	stage_every(st, LOOK_MS, look_at_self, st);

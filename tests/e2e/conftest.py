@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -81,3 +82,11 @@ def client(shared):
     """A connection to the shared pipeline."""
     with shared.client() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def fault_library(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fault") / "fault_disk.so"
+    subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", path,
+                    pathlib.Path(__file__).parent / "fault_disk.c", "-ldl"], check=True)
+    return path

@@ -1,9 +1,9 @@
 /* fault_disk - a disk that fails on demand, for tests: put before libc with LD_PRELOAD.
  *
  * While the file named by FAULT_FILE exists, every flush and every write to a place in a file fails
- * with the errno that the file's first bytes give as a decimal number. The file's second number, if
- * there is one, is how many calls still succeed first, so that a fault can hit the middle of a
- * commit.
+ * with the errno that the file's first bytes give as a decimal number, or hangs while they say so. The
+ * file's second number, if there is one, is how many calls still succeed first, so that a fault can hit
+ * the middle of a commit.
  *
  * While the file named by SLOW_FILE exists, every flush takes so many ms as it says. */
 #define _GNU_SOURCE
@@ -12,12 +12,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { HANGS = -1, STEP_US = 10000 };
+
 static int
-fault(void)
+fault_now(void)
 {
 	static int passed;
 	const char *path = getenv("FAULT_FILE");
@@ -32,9 +35,21 @@ fault(void)
 	}
 	n = read(fd, text, sizeof text - 1);
 	close(fd);
+	if (strncmp(text, "hangs", 5) == 0)
+		return HANGS;
 	if (n <= 0 || sscanf(text, "%d %d", &error, &let_pass) < 1)
 		return 0;
 	return passed++ < let_pass ? 0 : error;
+}
+
+static int
+fault(void)
+{
+	int error;
+
+	while ((error = fault_now()) == HANGS)
+		usleep(STEP_US);
+	return error;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))

@@ -129,14 +129,6 @@ def test_no_answer_leaves_before_its_commit_is_flushed(start):
 # ---- a disk that fails
 
 
-@pytest.fixture(scope="module")
-def fault_library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fault") / "fault_disk.so"
-    subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", path,
-                    HERE / "fault_disk.c", "-ldl"], check=True)
-    return path
-
-
 class Disk:
     """Makes one stage's disk fail and be well again."""
 

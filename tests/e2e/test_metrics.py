@@ -140,17 +140,46 @@ def test_no_counter_falls_whoever_is_killed(start):
     assert pipeline.metric("webhook_events_total", "accepted") > 100
 
 
-def test_no_count_is_lost_by_a_kill(start):
-    """Not the last one before it either."""
+def test_what_was_counted_stays_counted_over_kills(start):
+    """All processes of a stage at once; also on the page of an ingress that has just started."""
     pipeline = start(counts={"validator": 2})
     with pipeline.client() as client:
         sent = sum(client.post(event()).status == 202 for _ in range(200))
-    for instance in range(2):
-        pipeline["validator", instance].kill()
-    assert pipeline.metric("webhook_events_total", 'status="accepted"') == sent
+    counted_now = lambda: pipeline.metric("webhook_events_total", 'status="accepted"')
+    wait_for("all are counted", lambda: counted_now() == sent)
+    for name in [("validator", 0), ("validator", 1), ("ingress", 0)]:
+        pipeline[name].kill()
+    pipeline["ingress"].start()
+    assert counted_now() == sent
     for instance in range(2):
         pipeline["validator", instance].start()
-    assert pipeline.metric("webhook_events_total", 'status="accepted"') == sent
+    assert counted_now() == sent
+
+
+@pytest.mark.plain
+def test_a_disk_that_hangs_holds_up_no_answer(start, fault_library):
+    """Neither a POST's nor a page's, on which counters go on, and do not fall when it is well again."""
+    def prepare(pipeline):
+        for name in ("ingress", "router"):
+            pipeline[name].env = {"LD_PRELOAD": str(fault_library), "FAULT_FILE": str(pipeline.folder / "fault")}
+
+    pipeline = start(prepare=prepare)
+    answered = lambda: pipeline.metric("webhook_http_requests_total", 'status="202"')
+    pipeline.post(event())
+    wait_for("it is counted", lambda: answered() == 1)
+    with Watch(pipeline) as watch, pipeline.client(timeout_s=2) as client:
+        (pipeline.folder / "new").write_text("hangs")
+        (pipeline.folder / "new").rename(pipeline.folder / "fault")
+        for n in range(2, 22):
+            assert client.post(event()).status == 202
+            assert client.get("/webhooks/health").status == 200
+            wait_for("it is counted", lambda: answered() == n, 2)
+        (pipeline.folder / "fault").unlink()
+        seen = watch.pages
+        wait_for("more pages", lambda: watch.pages > seen + 100)
+    assert not watch.fallen, watch.fallen[:10]
+    pipeline["ingress"].restart()
+    assert answered() == 21
 
 
 def test_counters_go_on_over_a_restart_of_all(start):

@@ -102,20 +102,18 @@ all_but(const char *missing)
 static double
 joined(enum metric_family family, const char *part)
 {
-	struct metrics *all = board_join(b, own, now_ms);
+	const struct metrics *all = board_join(b, own, now_ms);
 	const double sum = metrics_sum(all, family, part);
 
-	metrics_destroy(&all);
 	return sum;
 }
 
 static void
 sample(void)
 {
-	struct metrics *all = board_join(b, own, now_ms);
+	const struct metrics *all = board_join(b, own, now_ms);
 
 	board_sample(b, all, now_ms);
-	metrics_destroy(&all);
 }
 
 /* The health answer; good until the next call. */
@@ -123,10 +121,9 @@ static const char *
 health(unsigned *status)
 {
 	static char text[16384];
-	struct metrics *all = board_join(b, own, now_ms);
+	const struct metrics *all = board_join(b, own, now_ms);
 	char *answer = board_health(b, all, now_ms, BOARD_OPERATOR, status);
 
-	metrics_destroy(&all);
 	cr_assert_not_null(answer);
 	snprintf(text, sizeof text, "%s", answer);
 	free(answer);
@@ -295,7 +292,7 @@ Test(board, a_name_cannot_break_the_page)
 	static const char name[] = "x\"} 1\nforged_total{a=\"\\";
 	static const char longest[] =
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-	struct metrics *all;
+	const struct metrics *all;
 	char *text;
 
 	for (int i = 0; i < 3; i++) {
@@ -311,7 +308,6 @@ Test(board, a_name_cannot_break_the_page)
 	cr_expect_not(strstr(text, "\nforged_total"));
 	cr_expect_eq(metrics_sum(all, METRIC_FAMILY_PROCESSES, longest), 1, "it is one process");
 	free(text);
-	metrics_destroy(&all);
 }
 
 Test(board, of_too_many_processes_those_go_that_are_gone)
@@ -464,10 +460,9 @@ static bool
 is_open(const char *cause)
 {
 	struct error why = {""};
-	struct metrics *all = board_join(b, own, now_ms);
+	const struct metrics *all = board_join(b, own, now_ms);
 	const bool open = board_open(b, all, now_ms, &why);
 
-	metrics_destroy(&all);
 	cr_expect_str_eq(why.text, cause);
 	return open;
 }

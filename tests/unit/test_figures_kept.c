@@ -55,7 +55,7 @@ begins_anew(enum metrics_before expected)
 }
 
 static double
-accepted(struct metrics *of)
+accepted(const struct metrics *of)
 {
 	return metrics_sum(of, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 }
@@ -77,8 +77,7 @@ Test(figures_kept, a_process_goes_on_from_the_one_before)
 	cr_expect_eq(metrics_sum(m, METRIC_FAMILY_GROUP, ""), 7);
 }
 
-/* Nothing is told to anybody between the count and the kill. */
-Test(figures_kept, a_kill_loses_no_count)
+Test(figures_kept, what_is_stored_outlives_a_kill)
 {
 	const pid_t child = fork();
 	int status;
@@ -88,6 +87,9 @@ Test(figures_kept, a_kill_loses_no_count)
 			_exit(1);
 		for (int i = 0; i < 1500; i++)
 			++*metric(m, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+		if (!metrics_counted(m) || !metrics_stored(m, 5000) || metrics_counted(m))
+			_exit(2);
+		++*metric(m, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 		kill(getpid(), SIGKILL);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
@@ -126,7 +128,7 @@ write_over(off_t at, const char *bytes, size_t n)
 /* At worst it counts anew. */
 Test(figures_kept, a_damaged_file_is_begun_anew)
 {
-	static const off_t at[] = {0, 8, 24, 28, 30};
+	static const off_t at[] = {0, 8, 32, 36, 38};
 
 	cr_assert_eq(metrics_keep(m, path, &why), METRICS_NOBODY, "%s", why.text);
 	for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
@@ -134,7 +136,7 @@ Test(figures_kept, a_damaged_file_is_begun_anew)
 		metrics_destroy(&m);
 		write_over(at[i], "\xFF\xFF", 2);
 		m = metrics_new();
-		cr_expect_not(metrics_join_file(m, path));
+		cr_expect_not(metrics_join_file(m, AT_FDCWD, path));
 		cr_assert_eq(metrics_keep(m, path, &why), METRICS_NOBODY, "%s", why.text);
 		cr_expect_eq(accepted(m), 0);
 	}
@@ -142,7 +144,7 @@ Test(figures_kept, a_damaged_file_is_begun_anew)
 	metrics_destroy(&m);
 	m = metrics_new();
 	cr_assert_eq(truncate(path, 40), 0);
-	cr_expect_not(metrics_join_file(m, path));
+	cr_expect_not(metrics_join_file(m, AT_FDCWD, path));
 	cr_assert_eq(metrics_keep(m, path, &why), METRICS_NOBODY, "%s", why.text);
 }
 
@@ -168,11 +170,7 @@ board_of(const char *self, unsigned instance)
 static double
 on_page_of(struct board *b, struct metrics *own)
 {
-	struct metrics *all = board_join(b, own, 1000);
-	const double sum = accepted(all);
-
-	metrics_destroy(&all);
-	return sum;
+	return accepted(board_join(b, own, 1000));
 }
 
 Test(figures_kept, a_page_counts_those_that_have_ended_and_those_not_heard_yet)
@@ -186,13 +184,32 @@ Test(figures_kept, a_page_counts_those_that_have_ended_and_those_not_heard_yet)
 	*metric(m, METRIC_FAMILY_EVENTS, "status=\"accepted\"") = 755;
 	*metric(second, METRIC_FAMILY_EVENTS, "status=\"accepted\"") = 745;
 	*metric(own, METRIC_FAMILY_EVENTS, "status=\"accepted\"") = 1;
+	metrics_stored(m, 5000);
+	metrics_stored(second, 5000);
 	cr_expect_eq(on_page_of(b, own), 1501, "its own once");
 	metrics_destroy(&m);
 	cr_expect_eq(on_page_of(b, own), 1501);
 	++*metric(second, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
+	metrics_stored(second, 5000);
 	cr_expect_eq(on_page_of(b, own), 1502, "as it is now");
 	metrics_destroy(&second);
 	metrics_destroy(&own);
+	board_destroy(&b);
+}
+
+/* A process of another number is gone, and its file with it: what was shown stays. */
+Test(figures_kept, what_was_shown_is_not_taken_back)
+{
+	struct board *b = board_of("ingress", 0);
+
+	cr_assert_eq(metrics_keep(m, path, &why), METRICS_NOBODY, "%s", why.text);
+	*metric(m, METRIC_FAMILY_EVENTS, "status=\"accepted\"") = 755;
+	metric_observe(m, METRIC_FAMILY_GROUP, "stage=\"validator\"", 3);
+	metrics_stored(m, 5000);
+	cr_expect_eq(on_page_of(b, NULL), 755);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(on_page_of(b, NULL), 755);
+	cr_expect_eq(metrics_count(board_join(b, NULL, 1000), METRIC_FAMILY_GROUP, ""), 1);
 	board_destroy(&b);
 }
 
@@ -208,6 +225,7 @@ Test(figures_kept, no_process_shows_an_older_page_than_another_has_shown)
 	cr_assert_eq(metrics_keep(own[1], file_of("ingress", 1), &why), METRICS_NOBODY);
 	free(board_page(one, BOARD_METRICS, own[0], 1000, &status));
 	*metric(own[0], METRIC_FAMILY_RESENT, "") = 5;
+	metrics_stored(own[0], 5000);
 	text = board_page(two, BOARD_METRICS, own[1], 1250, &status);
 	cr_expect(strstr(text, "webhook_resent_total 5\n"), "%s", text);
 	free(text);
