@@ -67,6 +67,100 @@ def test_every_family_stands_on_the_page_before_any_event(start):
     assert series[f'webhook_build_info{{stage="retrier",version="{version}"}}'] == 1
 
 
+LABEL = r'[a-z_]+="(?:[^"\\\\\n]|\\\\[\\\\"n])*"'
+SAMPLE = re.compile(rf"([a-z_]+)(?:\{{({LABEL}(?:,{LABEL})*)\}})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def labels_of(text):
+    """As a dictionary; none may come twice."""
+    pairs = re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', text or "")
+    labels = dict(pairs)
+    assert len(labels) == len(pairs), text
+    return labels
+
+
+def check_histogram(family, samples):
+    """samples: [(name, labels, value)] as they stand on the page."""
+    grouped = {}
+    for name, labels, value in samples:
+        key = tuple(sorted((k, v) for k, v in labels.items() if k != "le"))
+        grouped.setdefault(key, {"le": []})
+        if name == family + "_bucket":
+            grouped[key]["le"].append((float(labels["le"]), value))
+        else:
+            grouped[key][name.removeprefix(family + "_")] = value
+    for key, one in grouped.items():
+        bounds, counts = zip(*one["le"])
+        assert list(bounds) == sorted(set(bounds)) and bounds[-1] == float("inf"), (family, key)
+        assert list(counts) == sorted(counts) and counts[-1] == one["count"], (family, key, one)
+        assert (one["sum"] >= 0) and (one["sum"] == 0 or one["count"] > 0), (family, key)
+
+
+def check_page(text):
+    """As strictly as the format is meant: what promtool's check would say too. {family: label names}"""
+    assert text.endswith("\n") and "\n\n" not in text
+    types, found, seen, current, headed = {}, {}, set(), None, None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            headed, text_of_it = line.split(" ", 3)[2:]
+            assert headed not in types and text_of_it.strip() and not text_of_it.endswith("."), line
+        elif line.startswith("# TYPE "):
+            current, kind = line.split(" ")[2:]
+            assert current == headed, line
+            types[current], found[current] = kind, []
+        else:
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            name, labels = match[1], labels_of(match[2])
+            assert name == current if types[current] != "histogram" else re.fullmatch(
+                f"{current}_(bucket|sum|count)", name), f"{line} among {current}"
+            assert (name.endswith("_bucket") and types[current] == "histogram") == ("le" in labels), line
+            key = (name, tuple(sorted(labels.items())))
+            assert key not in seen, line
+            seen.add(key)
+            found[current].append((name, labels, float(match[3])))
+    for family, kind in types.items():
+        assert found[family], family
+        assert (kind == "counter") == family.endswith("_total"), family
+        assert not re.search("_(bucket|sum|count)$", family), family
+        if kind == "histogram":
+            check_histogram(family, found[family])
+        if kind == "counter":
+            assert all(value >= 0 for _, _, value in found[family]), family
+    return {family: {name for _, labels, _ in found[family] for name in labels} - {"le"} for family in types}
+
+
+def documented():
+    """{family: (type, label names)} of the table in docs/operations.md."""
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (counter|gauge|histogram) \| ([\w, ]*)\|",
+                      (REPO / "docs/operations.md").read_text(), re.M)
+    return {family: (kind, set(re.findall(r"\w+", labels)))
+            for names, kind, labels in rows for family in re.findall(r"\w+", names)}
+
+
+def test_the_page_is_well_formed_and_documented(start):
+    """Before, while and after events of all kinds come, also from strangers."""
+    mine = [{"name": "mine", "types": ["mine_a"], "processes": 0}]
+    pipeline = start(handlers=("unknown", "opened", "bounced"), admin=True,
+                     settings=two_sources() | {"history": {"keep": "1d"}, "handlers": mine})
+    check_page(page(pipeline))
+    pipeline.hook("mine", lambda ev: b"\xc1" if ev["data"].get("bad") else "done")
+    with pipeline.client() as client:
+        for n in range(20):
+            client.post(event(("mine_a", "custom_thing", "email_opened", "email_bounced")[n % 4]))
+            client.post_bytes(b"{}", ("/webhooks/email", "/webhooks/other", '/x"y\\z', "/webhooks/nobody")[n % 4],
+                              signature="none")
+            client.request("BREW", "/webhooks/email")
+            check_page(page(pipeline))
+        client.post(event("mine_a", bad=True))
+    wait_for("the bad frame", lambda: pipeline.metric("webhook_bad_frames_total", "retrier"))
+    table = documented()
+    assert {family: kind.lower() for _, family, kind in FAMILIES} == {
+        family: kind for family, (kind, _) in table.items()}
+    for family, labels in check_page(page(pipeline)).items():
+        assert labels <= table[family][1], family
+
+
 def test_a_duration_is_there_again_at_once_after_the_retrier(start):
     pipeline = start()
     pipeline.post(event())
