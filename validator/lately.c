@@ -120,6 +120,16 @@ figure(struct metrics *m, enum metric_family family, const char *source, const c
 	return metric(m, family, labels);
 }
 
+void
+lately_open(struct metrics *m, const char *source)
+{
+	const char *signature = refusal_causes[REFUSAL_CAUSE_SIGNATURE].word;
+
+	figure(m, METRIC_FAMILY_TAKEN_LATELY, source, NULL);
+	figure(m, METRIC_FAMILY_REFUSED_LATELY, source, signature);
+	figure(m, METRIC_FAMILY_REFUSED_ROW, source, signature);
+}
+
 static unsigned
 refused_of(const struct lately_source *s, size_t cause)
 {

@@ -27,6 +27,9 @@ struct lately {
 	uint64_t stepped_ms; /* monotonic; 0: not yet */
 };
 
+/* A source's figures stand from the start; of causes the commonest. */
+void lately_open(struct metrics *m, const char *source);
+
 /* Why the job was refused for a sender's cause; REFUSAL_CAUSE_NONE: it was taken. REFUSAL_CAUSES_COUNT:
  * neither, for it was refused for a fault of ours. */
 enum refusal_word lately_cause(const struct job *job);

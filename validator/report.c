@@ -70,6 +70,7 @@ report_open(struct metrics *m, const struct config *cfg)
 
 		name_source(from, sizeof from, slice_of(cfg->sources[i].name));
 		open_counters(m, from, all_types);
+		lately_open(m, cfg->sources[i].name);
 		last = metric(m, METRIC_FAMILY_ACCEPTED, from);
 		if (*last == 0)
 			*last = (double)clock_wall_ms() / 1e3;

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/config/advice.h"
+#include "lib/config/config_processes.h"
 
 enum {
 	CRITICAL_TIMES = 5,
@@ -180,7 +181,7 @@ check_frames(const struct board *b, struct report *r, const struct metrics *m)
 
 	for (size_t i = 0; i < n; i++) {
 		const char *name = plan[i].name;
-		const double last = value_of(m, METRIC_FAMILY_BAD_FRAME_AT, "stage", name);
+		const double last = board_value(m, METRIC_FAMILY_BAD_FRAME_AT, "stage", name);
 
 		if (last <= 0 || now_s - last >= BAD_FRAME_S)
 			continue;
@@ -188,7 +189,7 @@ check_frames(const struct board *b, struct report *r, const struct metrics *m)
 			"bad frames: %s refused one %.0f s ago, %.0f in all: \"bad frame\" in "
 			"%s/log/%s.0.log tells why; `trotline --frames` tells what is right: mend the "
 			"handler in another language that sent it",
-			name, now_s - last, value_of(m, METRIC_FAMILY_BAD_FRAMES, "stage", name),
+			name, now_s - last, board_value(m, METRIC_FAMILY_BAD_FRAMES, "stage", name),
 			b->cfg->data_dir, name);
 	}
 }

@@ -18,8 +18,10 @@ figure(struct metrics *m, enum metric_family family, enum unable cause)
 void
 unable_open(struct metrics *m)
 {
-	for (int i = 0; i < UNABLE_COUNT; i++)
+	for (int i = 0; i < UNABLE_COUNT; i++) {
 		figure(m, METRIC_FAMILY_UNABLE, (enum unable)i);
+		figure(m, METRIC_FAMILY_UNABLE_AT, (enum unable)i);
+	}
 }
 
 void

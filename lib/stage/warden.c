@@ -14,6 +14,7 @@
 #include "heart.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/config/config_processes.h"
 #include "watch.h"
 
 enum { LOOK_MS = 500, FIND_TURNS = 2, BEAT_BYTES = 512, BURST = 1024 };
@@ -227,6 +228,21 @@ on_look(void *arg)
 
 /* ---- life ---- */
 
+/* Of all stages from the start, by the one that watches all. */
+static void
+open_figures(struct warden *w)
+{
+	struct planned_process plan[PLAN_MAX];
+	const size_t n = w->only ? 0 : config_processes(w->st->cfg, plan);
+
+	for (size_t i = 0; i < n; i++) {
+		figure(w, METRIC_FAMILY_HUNG, plan[i].name, NULL);
+		figure(w, METRIC_FAMILY_HUNG_AT, plan[i].name, NULL);
+		figure(w, METRIC_FAMILY_DEATHS, plan[i].name, NULL);
+		figure(w, METRIC_FAMILY_DOING, plan[i].name, doing_words[DOING_HUNG]);
+	}
+}
+
 static bool
 listen_for_beats(struct warden *w, const char *beats, struct error *why)
 {
@@ -259,6 +275,7 @@ warden_new(struct stage *st, const char *beats, const char *only)
 	if (!listen_for_beats(w, beats, &why))
 		stage_fail("cannot watch", &why);
 	watch_time(&w->watch, clock_mono_ms());
+	open_figures(w);
 	stage_on_fd(st, w->sock, on_beats, w);
 	stage_every(st, LOOK_MS, on_look, w);
 	return w;
