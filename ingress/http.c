@@ -117,7 +117,7 @@ tell(struct http *h, const struct listener_request *rq, const struct refusal *re
 
 	if (!refused_wanted(h->tap))
 		return;
-	for (; refusal->name[n] && n < sizeof step; n++)
+	for (; n < sizeof step && refusal->name[n]; n++)
 		step[n] = (char)tolower((unsigned char)refusal->name[n]);
 	snprintf(reason, sizeof reason, "%s: %s%s%.200s", refusal->text, refusal->when,
 		source ? "" : ": ",
