@@ -44,16 +44,17 @@ static void
 on_second(void *arg)
 {
 	struct admin *a = arg;
+	const uint64_t now_ms = clock_mono_ms();
 	const struct metrics *all;
 
+	board_time(a->board, now_ms);
 	tap_feed_refresh(a->feed);
 	board_look(a->board, a->st->metrics);
-	all = board_join(a->board, a->st->metrics, clock_mono_ms());
+	all = board_join(a->board, a->st->metrics, now_ms);
 	if (all)
-		board_sample(a->board, all, clock_mono_ms());
-	listener_sweep(a->listener, clock_mono_ms(),
-		&(struct listener_times){IDLE_MS, HEAD_MS, REQUEST_MS});
-	trace_rest(&a->trace, clock_mono_ms());
+		board_sample(a->board, all, now_ms);
+	listener_sweep(a->listener, now_ms, &(struct listener_times){IDLE_MS, HEAD_MS, REQUEST_MS});
+	trace_rest(&a->trace, now_ms);
 }
 
 /* ---- HTTP ---- */

@@ -20,6 +20,7 @@ about_all(struct admin *a, enum board_page which)
 {
 	struct answer_page page = {.type = board_page_type(which)};
 
+	board_time(a->board, clock_mono_ms());
 	page.text = board_page(a->board, which, a->st->metrics, clock_mono_ms(), &page.status);
 	return page.text ? page : page_error(503, "Out of memory");
 }

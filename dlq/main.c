@@ -10,8 +10,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/stage/bad_frame.h"
+#include "lib/stage/heart.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/verdicts.h"
+#include "lib/stage/warden.h"
 #include "lib/stage/wire.h"
 #include "lib/store/letters.h"
 #include "lib/store/store.h"
@@ -327,10 +329,12 @@ int
 main(int argc, char **argv)
 {
 	struct stage *st = stage_new("dlq", NULL, argc, argv);
+	struct warden *warden;
 	struct dlq *d;
 
 	store_catch_faults();
 	d = dlq_new(st);
+	warden = warden_new(st, HEART_BEATS_OF_WATCHER_TOO, "watcher");
 	open_figures(d);
 	compact(d);
 	forget(d);
@@ -343,6 +347,7 @@ main(int argc, char **argv)
 	stage_yield();
 	stage_run(st);
 	on_dead(d);
+	warden_destroy(&warden);
 	dlq_destroy(d);
 	return stage_destroy(&st);
 }

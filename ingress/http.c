@@ -170,7 +170,7 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 
 	if (unable != UNABLE_COUNT)
 		unable_tell(&h->unable, h->metrics, unable, slice_of(source ? source->name : ""),
-			"", clock_mono_ms());
+			h->calls.trouble->text, clock_mono_ms());
 	tell(h, rq, &refusal, source);
 	if (refusal.retry_after_s)
 		snprintf(headers, sizeof headers, "Retry-After: %u\n", refusal.retry_after_s);

@@ -27,6 +27,8 @@ struct http_calls {
 	struct listener_answer (*page)(void *arg, enum target_kind kind);
 	/* Between two turns of HTTP; true: something came of it. */
 	bool (*between)(void *arg);
+	/* Why no POST can be taken, as far as is known; "" while they can. For the log. */
+	const struct error *trouble;
 };
 
 /* Listens. NULL with the cause. st, table and what calls.arg points to outlive it. */

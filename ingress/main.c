@@ -16,6 +16,7 @@
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/board.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/stages.h"
 #include "lib/stage/wire.h"
 #include "proto/bundle.h"
 #include "validators.h"
@@ -35,6 +36,7 @@ struct ingress {
 	struct exchanges *table;
 	struct http *http;
 	struct board *board;
+	struct error trouble; /* why no POST can be taken, as of the last second */
 	struct tap_feed *feed;
 	struct validators *validators;
 	zsock_t *questions, *answers;
@@ -219,30 +221,49 @@ on_feed(void *arg)
 	say_deaf(in);
 }
 
-/* Before it says that it is ready: it would be asked in vain. */
-static void
-hear_validators(struct ingress *in)
+/* Of all that hold their lock. */
+static bool
+hears_all(const struct ingress *in, const struct live_stages *live)
 {
+	for (size_t i = 0; i < live->n; i++)
+		if (!board_heard(in->board, live->list[i].name, live->list[i].instance))
+			return false;
+	return board_hears_all(in->board, clock_mono_ms());
+}
+
+/* Before it says that it is ready: it would be asked in vain, or call those dead that it has not heard. */
+static void
+hear_others(struct ingress *in)
+{
+	struct live_stages *live = calloc(1, sizeof *live);
 	zmq_pollitem_t feed = {zsock_resolve(tap_feed_sock(in->feed)), 0, ZMQ_POLLIN, 0};
 	const uint64_t end_ms = clock_mono_ms() + HEAR_MS;
 
+	if (!live)
+		return;
+	stages_find(in->st->cfg, live);
 	do {
 		tap_feed_refresh(in->feed);
 		zmq_poll(&feed, 1, HEAR_STEP_MS);
 		on_feed(in);
-	} while (!board_hears_all(in->board, clock_mono_ms()) && clock_mono_ms() < end_ms);
+	} while (!hears_all(in, live) && clock_mono_ms() < end_ms);
+	free(live);
 }
 
 static void
 on_second(void *arg)
 {
+	const uint64_t now_ms = clock_mono_ms();
 	struct ingress *in = arg;
 	const struct metrics *all;
 
 	board_look(in->board, in->st->metrics);
-	all = board_join(in->board, in->st->metrics, clock_mono_ms());
+	board_time(in->board, now_ms);
+	all = board_join(in->board, in->st->metrics, now_ms);
 	if (all)
-		board_sample(in->board, all, clock_mono_ms());
+		board_sample(in->board, all, now_ms);
+	if (!all || board_open(in->board, all, now_ms, &in->trouble))
+		in->trouble.text[0] = '\0';
 	ask_questions_again(in);
 }
 
@@ -259,14 +280,15 @@ on_new_stages(void *arg)
 static struct listener_answer
 page(void *arg, enum target_kind kind)
 {
+	const uint64_t now_ms = clock_mono_ms();
 	struct ingress *in = arg;
 	const enum board_page which = kind == TARGET_METRICS ? BOARD_METRICS
 				      : kind == TARGET_READY ? BOARD_READY
 							     : BOARD_HEALTH_SHOWN;
 	struct listener_answer answer = {.type = board_page_type(which)};
 
-	answer.body =
-		board_page(in->board, which, in->st->metrics, clock_mono_ms(), &answer.status);
+	board_time(in->board, now_ms);
+	answer.body = board_page(in->board, which, in->st->metrics, now_ms, &answer.status);
 	return answer;
 }
 
@@ -295,7 +317,7 @@ ingress_new(struct stage *st)
 {
 	const struct config *cfg = st->cfg;
 	struct ingress *in = calloc(1, sizeof *in);
-	const struct http_calls calls = {in, on_request, page, pass_on};
+	const struct http_calls calls = {in, on_request, page, pass_on, &in->trouble};
 	const size_t places = cfg->limits.connections + CONNECTIONS_PROBES + CONNECTIONS_CLOSING;
 	struct error why = {"out of memory"};
 
@@ -356,7 +378,7 @@ main(int argc, char **argv)
 	stage_every(st, SECOND_MS, on_second, in);
 	stage_every(st, NEW_STAGES_MS, on_new_stages, in);
 	stage_on_drain(st, on_drain, in);
-	hear_validators(in);
+	hear_others(in);
 	stage_run(st);
 	ingress_destroy(in);
 	return stage_destroy(&st);

@@ -21,7 +21,14 @@
 #include "lib/stage/wire.h"
 #include "lib/store/store.h"
 
-enum { TICK_MS = 10, REST_MOST_MS = 100, REST_TIMES = 4, SURVEY_MS = 250, BURST = 1024 };
+enum {
+	TICK_MS = 10,
+	LOOK_MS = 25,
+	REST_MOST_MS = 100,
+	REST_TIMES = 4,
+	SURVEY_MS = 250,
+	BURST = 1024
+};
 enum { BUNDLE_MAX = 128, BUNDLE_BYTES = 256 << 10 };
 
 struct retrier {
@@ -33,6 +40,7 @@ struct retrier {
 	msgpack_sbuffer out;
 	struct parcel due[TAKERS]; /* for a router */
 	uint64_t rest_until_us;    /* monotonic */
+	uint64_t look_us;          /* monotonic: when what is due is looked for again */
 	bool troubled;             /* said once until it is over */
 	struct trouble trouble;
 };
@@ -323,7 +331,10 @@ write_journal(struct retrier *r)
 		return;
 	good = journal_disown(r->journal, &why) == STORE_OK;
 	good = custodian_settle(r->custodian, &why) && good;
-	good = custodian_tick(r->custodian, &why) && good;
+	if (from_us >= r->look_us) {
+		good = custodian_tick(r->custodian, &why) && good;
+		r->look_us = from_us + LOOK_MS * 1000;
+	}
 	say_trouble(r, good, &why);
 	rest(r, from_us);
 }

@@ -2,7 +2,7 @@
  *
  * In: every process's beats. Out: SIGKILL to one of which nothing was heard for 6 s; what each is at, as
  * figures that health reads. State: when each was heard. A kill costs nothing: the next one counts all
- * anew. The retrier watches it; a supervisor, or systemd by WatchdogSec, starts all of them again. */
+ * anew. The retrier and the dlq watch it; a supervisor, or systemd by WatchdogSec, starts all of them again. */
 #include "lib/stage/heart.h"
 #include "lib/stage/warden.h"
 

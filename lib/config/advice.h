@@ -8,6 +8,7 @@
 	X(UP, "up")                                                                                \
 	X(STATUS, "status")                                                                        \
 	X(RELOAD, "reload")                                                                        \
+	X(REFUSED, "tap --kind refused")                                                           \
 	X(EVENT, "event %s")                                                                       \
 	X(FSCK_REPAIR, "fsck --repair")                                                            \
 	X(RETRY, "retry")                                                                          \

@@ -10,9 +10,10 @@
 
 #include "lib/base/clock.h"
 #include "metrics_private.h"
+#include "proto/causes.h"
 #include "proto/processes.h"
 
-enum { STALE_MS = 5000, SAMPLE_MS = 1000, FULL_S = 5 };
+enum { STALE_MS = 5000, SAMPLE_MS = 1000, FULL_S = 5, GAP_MS = 2000 };
 
 struct board *
 board_new(const struct config *cfg, const char *self, uint64_t instance)
@@ -258,6 +259,22 @@ was_heard(const struct board *b, const char *stage)
 	return false;
 }
 
+/* Too many at once: who is a stranger has his part in it, and can have all. */
+static double
+crowd(const struct metrics *m)
+{
+	static const enum unable causes[] = {
+		UNABLE_PLACES, UNABLE_CONNECTIONS, UNABLE_SHARE, UNABLE_MEMORY};
+	char part[160];
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
+		snprintf(part, sizeof part, "cause=\"%s\"", unable_words[causes[i]]);
+		sum += metrics_sum(m, METRIC_FAMILY_UNABLE, part);
+	}
+	return sum;
+}
+
 struct totals
 board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms)
 {
@@ -265,6 +282,10 @@ board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms)
 		.at_ms = now_ms,
 		.requests = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\""),
 		.failed = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"5"),
+		.judged = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"2") +
+			  metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"401"),
+		.crowd = crowd(m),
+		.astray = metrics_sum(m, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"404"),
 		.duration_sum = metrics_sum(m, METRIC_FAMILY_DURATION, ""),
 		.duration_count = metrics_count(m, METRIC_FAMILY_DURATION, ""),
 		.dead = was_heard(b, "dlq") ? metrics_sum(m, METRIC_FAMILY_DEAD, "") : -1,
@@ -283,6 +304,38 @@ board_sample(struct board *b, const struct metrics *joined, uint64_t now_ms)
 		b->held--;
 	}
 	b->samples[(b->first + b->held++) % BOARD_SAMPLES] = board_totals(b, joined, now_ms);
+}
+
+struct totals
+board_ago(const struct board *b, uint64_t now_ms, uint64_t ms)
+{
+	for (size_t i = b->held; i-- > 0;) {
+		const struct totals *t = &b->samples[(b->first + i) % BOARD_SAMPLES];
+
+		if (now_ms - t->at_ms >= ms)
+			return *t;
+	}
+	return b->held ? b->samples[b->first] : (struct totals){.dead = -1};
+}
+
+void
+board_time(struct board *b, uint64_t now_ms)
+{
+	const uint64_t gap_ms = b->time_ms ? now_ms - b->time_ms : 0;
+
+	for (size_t i = 0; gap_ms >= GAP_MS && i < b->count; i++)
+		b->processes[i].heard_ms += gap_ms;
+	b->time_ms = now_ms;
+}
+
+bool
+board_heard(const struct board *b, const char *stage, uint64_t instance)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->processes[i].instance == instance &&
+			strcmp(b->processes[i].stage, stage) == 0)
+			return true;
+	return instance == b->instance && strcmp(b->self, stage) == 0;
 }
 
 size_t

@@ -39,6 +39,13 @@ enum board_viewer { BOARD_OPERATOR, BOARD_STRANGER };
 char *board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	enum board_viewer viewer, unsigned *status);
 
+/* Once a second, and before a page: time in which this process stood still, so that it could hear nobody,
+ * counts against nobody. */
+void board_time(struct board *b, uint64_t now_ms);
+
+/* Was that process ever heard? */
+bool board_heard(const struct board *b, const char *stage, uint64_t instance);
+
 /* Is of each stage that accepting needs one heard that takes work? */
 bool board_hears_all(const struct board *b, uint64_t now_ms);
 

@@ -8,11 +8,12 @@
 #include "board_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
-#include "lib/config/advice.h"
 #include "lib/config/config_processes.h"
+#include "proto/causes.h"
 
 enum {
 	CRITICAL_TIMES = 5,
+	FULL_S = 5,
 	NEWEST_MS = 2000, /* with a sample a second: the last 2 to 3 s */
 	NAMELESS_S = 600, /* an event without an address is an alert for so long */
 	BAD_FRAME_S = 60, /* and a bad frame */
@@ -21,8 +22,8 @@ enum {
 /* The figures of the health answer; the rates are those of the last minute. */
 struct vitals {
 	double accepted, error_percent, average_s, queue;
-	double newest_percent; /* of the last seconds' POSTs that were answered 5xx */
-	double died;           /* letters more in the last minute */
+	double died; /* letters more in the last minute */
+	bool shut;   /* of the last seconds' POSTs none was taken, for a fault of ours */
 };
 
 /* Each command that does not name a configuration yet is made to. */
@@ -61,13 +62,8 @@ alert(struct report *r, bool critical, const char *fmt, ...)
 	r->critical |= critical;
 }
 
-/* What to type, for whoever reads the alert wherever he is. */
-struct tip {
-	char text[ADVICE_BYTES];
-};
-
-static struct tip
-tip(const struct report *r, enum advised which, const char *what)
+struct tip
+board_tip(const struct report *r, enum advised which, const char *what)
 {
 	struct tip t = {""};
 
@@ -110,7 +106,7 @@ check_addresses(const struct board *b, struct report *r, const struct metrics *m
 				"its webhooks? %s, and \"no address\" "
 				"in %s/log/validator.0.log",
 				src->name, now_s - last, src->provider,
-				tip(r, ADVICE_LETTERS_OF, src->name).text, b->cfg->data_dir);
+				board_tip(r, ADVICE_LETTERS_OF, src->name).text, b->cfg->data_dir);
 	}
 }
 
@@ -121,6 +117,17 @@ what_helps(const struct metrics *m)
 	return metrics_sum(m, METRIC_FAMILY_TROUBLE, "store=\"state.db\"") > 0
 		       ? "state.db is in trouble: see its alert"
 		       : "more handler processes may help";
+}
+
+/* An event that is larger than what is left of it is refused before it is full to the last byte. */
+static bool
+is_full(const struct metrics *m, double used, double limit)
+{
+	const double refused_s =
+		(double)clock_wall_ms() / 1e3 -
+		board_value(m, METRIC_FAMILY_UNABLE_AT, "cause", unable_words[UNABLE_STORE]);
+
+	return used >= limit || (used > 0.9 * limit && refused_s < FULL_S);
 }
 
 static void
@@ -134,13 +141,14 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 	if (queue > (double)b->cfg->health.queue_size)
 		alert(r, false, "queue: %.0f events wait, more than %llu: %s shows where; %s",
 			queue, (unsigned long long)b->cfg->health.queue_size,
-			tip(r, ADVICE_STATUS, NULL).text, what_helps(m));
+			board_tip(r, ADVICE_STATUS, NULL).text, what_helps(m));
 	if (oldest_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,
 			"oldest: an event has waited for %.0f s: %s shows what is scheduled, the handlers' logs why",
-			oldest_s, tip(r, ADVICE_RETRY, NULL).text);
-	if (limit > 0 && used >= limit)
-		alert(r, true, "journal full: raise journal.max_size or bring its handlers back");
+			oldest_s, board_tip(r, ADVICE_RETRY, NULL).text);
+	if (limit > 0 && is_full(m, used, limit))
+		alert(r, used >= limit,
+			"journal full: raise journal.max_size or bring its handlers back");
 	else if (limit > 0 && used > 0.8 * limit)
 		alert(r, false,
 			"journal: %.0f %% of its limit is used: bring its handlers back or raise journal.max_size",
@@ -159,8 +167,8 @@ check_letters(
 			"dead letters: %.0f more in the last minute, %.0f in all: "
 			"%s tells why, %s brings them back",
 			v->died, metrics_sum(m, METRIC_FAMILY_DEAD, ""),
-			tip(r, ADVICE_LETTERS_SINCE, "2m").text,
-			tip(r, ADVICE_LETTERS_REPLAY, "2m").text);
+			board_tip(r, ADVICE_LETTERS_SINCE, "2m").text,
+			board_tip(r, ADVICE_LETTERS_REPLAY, "2m").text);
 	if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,
 			"dead letter store: %.0f %% of dlq.max_size is used; once full, they stay in the journal: replay, export or drop some",
@@ -168,7 +176,7 @@ check_letters(
 	if (metrics_sum(m, METRIC_FAMILY_FAILING, "") > 0)
 		alert(r, false,
 			"notices: the last one of dead letters reached nobody: %s/log/dlq.0.log tells why; mend `notify`, then %s",
-			b->cfg->data_dir, tip(r, ADVICE_RELOAD, NULL).text);
+			b->cfg->data_dir, board_tip(r, ADVICE_RELOAD, NULL).text);
 }
 
 /* Whoever sends one takes something amiss: its verdicts do not count, and its events come again. */
@@ -209,7 +217,8 @@ check_unread_sources(const struct board *b, struct report *r, const struct metri
 				"source %s: a part of a request that was answered 2xx could not be read "
 				"%.0f s ago: %s tells why; a newer version "
 				"may read it",
-				src->name, now_s - last, tip(r, ADVICE_UNREAD_OF, src->name).text);
+				src->name, now_s - last,
+				board_tip(r, ADVICE_UNREAD_OF, src->name).text);
 	}
 }
 
@@ -223,14 +232,14 @@ check_unread(const struct board *b, struct report *r, const struct metrics *m)
 		alert(r, false,
 			"unread store full (unread.max_size): requests with parts that cannot be read are "
 			"answered 503: %s, then %s",
-			tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
-			tip(r, ADVICE_UNREAD_DROP, NULL).text);
+			board_tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
+			board_tip(r, ADVICE_UNREAD_DROP, NULL).text);
 	else if (limit > 0 && used > 0.9 * limit)
 		alert(r, false,
 			"unread store: %.0f %% of unread.max_size is used; once full, requests with parts "
 			"that cannot be read are answered 503: %s, then %s",
-			100 * used / limit, tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
-			tip(r, ADVICE_UNREAD_DROP, NULL).text);
+			100 * used / limit, board_tip(r, ADVICE_UNREAD_EXPORT, NULL).text,
+			board_tip(r, ADVICE_UNREAD_DROP, NULL).text);
 	check_unread_sources(b, r, m);
 }
 
@@ -257,7 +266,7 @@ check_connections(const struct board *b, struct report *r, const struct metrics 
 		metrics_sum(m, METRIC_FAMILY_CONNECTIONS_LIMIT, ""), b->cfg->data_dir);
 }
 
-/* Critical is what goes on: it is over as soon as they are taken again. */
+/* Critical is that none is taken: it is over as soon as one is. */
 static void
 check_rates(
 	const struct board *b, struct report *r, const struct metrics *m, const struct vitals *v)
@@ -266,7 +275,7 @@ check_rates(
 	char causes[ALERT_TEXT / 2];
 
 	if (v->error_percent > b->cfg->health.error_rate_percent)
-		alert(r, most < v->error_percent && most < v->newest_percent,
+		alert(r, most < v->error_percent && v->shut,
 			"errors: %.1f %% of the last minute's POSTs were answered 5xx%s: see the logs of ingress and validator",
 			v->error_percent, board_unable(m, causes));
 	if (v->average_s * 1000 > (double)b->cfg->health.processing_time_ms)
@@ -348,17 +357,13 @@ vitals_between(const struct totals *then, const struct totals *now)
 	};
 }
 
-/* The newest sample that is old enough to tell a rate from. */
-static struct totals
-lately(const struct board *b, uint64_t now_ms)
+/* What a crowd is refused says nothing of those who come by themselves: whoever likes can be a crowd. */
+static bool
+is_shut(const struct totals *then, const struct totals *now)
 {
-	for (size_t i = b->held; i-- > 0;) {
-		const struct totals *t = &b->samples[(b->first + i) % BOARD_SAMPLES];
+	const double failed = now->failed - then->failed, crowd = now->crowd - then->crowd;
 
-		if (now_ms - t->at_ms >= NEWEST_MS)
-			return *t;
-	}
-	return b->held ? b->samples[b->first] : (struct totals){.dead = -1};
+	return failed > (crowd > 0 ? crowd : 0) && now->judged <= then->judged;
 }
 
 /* Letters more than a minute ago, or than when the dlq was first heard. */
@@ -397,7 +402,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 {
 	const struct totals now = board_totals(b, joined, now_ms);
 	const struct totals then = b->held ? b->samples[b->first] : (struct totals){.dead = -1};
-	const struct totals newest = lately(b, now_ms);
+	const struct totals newest = board_ago(b, now_ms, NEWEST_MS);
 	struct vitals v = vitals_between(&then, &now);
 	struct report *r = calloc(1, sizeof *r);
 	char *text;
@@ -405,7 +410,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	if (!r)
 		return NULL;
 	r->config = viewer == BOARD_STRANGER ? NULL : b->cfg->path;
-	v.newest_percent = vitals_between(&newest, &now).error_percent;
+	v.shut = is_shut(&newest, &now);
 	v.accepted = metrics_sum(joined, METRIC_FAMILY_EVENTS, "status=\"accepted\"");
 	v.died = died(b, &now);
 	v.queue = metrics_sum(joined, METRIC_FAMILY_QUEUE, "");
@@ -421,6 +426,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	board_check_stores(b, r, joined, now_ms);
 	check_disk(b, r, joined);
 	check_connections(b, r, joined);
+	board_check_astray(b, r, &now, now_ms);
 	check_rates(b, r, joined, &v);
 	if (viewer == BOARD_STRANGER)
 		hide(r, b->cfg->data_dir, "data_dir");

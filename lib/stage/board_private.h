@@ -3,6 +3,7 @@
 #define TROTLINE_BOARD_PRIVATE_H
 
 #include "board.h"
+#include "lib/config/advice.h"
 
 enum { BOARD_PROCESSES_MAX = 512, BOARD_SAMPLES = 60, BOARD_SHORT_S = 30 };
 
@@ -18,7 +19,10 @@ struct process {
 struct totals {
 	uint64_t at_ms;
 	double requests, failed, duration_sum, duration_count;
-	double dead; /* letters in the store; less than 0: not known yet */
+	double judged; /* POSTs that got a verdict: the sender was known, or was not */
+	double crowd;  /* refused since too many came at once, whoever they are from */
+	double astray; /* POSTs to a path that no source has */
+	double dead;   /* letters in the store; less than 0: not known yet */
 };
 
 /* A page as it was last made. */
@@ -36,6 +40,7 @@ struct board {
 	size_t count;
 	struct totals samples[BOARD_SAMPLES]; /* ring */
 	size_t first, held;
+	uint64_t time_ms; /* monotonic: see board_time; 0: not yet */
 	struct board_text pages[BOARD_PAGES];
 	struct metrics *joined; /* as they were last told; NULL: not yet */
 	struct shared_page *shared;
@@ -56,6 +61,12 @@ struct report {
 
 __attribute__((format(printf, 3, 4))) void alert(
 	struct report *r, bool critical, const char *fmt, ...);
+
+/* What to type, for whoever reads the alert wherever he is. */
+struct tip {
+	char text[ADVICE_BYTES];
+};
+struct tip board_tip(const struct report *r, enum advised which, const char *what);
 
 /* What stages have met at their stores; see trouble.h. */
 void board_check_stores(
@@ -100,6 +111,13 @@ void board_unshare(struct board *b);
 
 /* How long an answer may wait for a disk, once until it goes on. */
 enum { BOARD_DISK_MS = 50 };
+
+/* What was counted a time ago, at least; the oldest where none is so old. */
+struct totals board_ago(const struct board *b, uint64_t now_ms, uint64_t ms);
+
+/* POSTs of the last seconds that were for nobody. */
+void board_check_astray(
+	const struct board *b, struct report *r, const struct totals *now, uint64_t now_ms);
 
 struct totals board_totals(const struct board *b, const struct metrics *m, uint64_t now_ms);
 

@@ -114,7 +114,7 @@ check_past(const struct board *b, struct report *r, const struct metrics *m, con
 		alert(r, false,
 			"hung: a process of %s was silent and was ended %.0f s ago, to be started again: \"hung process ended\" in %s/log/%s.0.log says what it was at",
 			stage, hung_s, b->cfg->data_dir,
-			strcmp(stage, "watcher") == 0 ? "retrier" : "watcher");
+			strcmp(stage, "watcher") == 0 ? "retrier.0.log or dlq" : "watcher");
 }
 
 void

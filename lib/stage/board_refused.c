@@ -8,7 +8,7 @@
 
 /* Nearly all of REFUSED_LEAST or more within 20 s; or all of as many in a row, whatever time they took,
  * when nothing was accepted for QUIET_S. */
-enum { REFUSED_LEAST = 10, QUIET_S = 20, UNABLE_S = 60 };
+enum { REFUSED_LEAST = 10, QUIET_S = 20, ASTRAY_MS = 20000, UNABLE_S = 60 };
 static const double NEARLY_ALL = 0.9;
 
 static double
@@ -75,6 +75,21 @@ board_check_refused(const struct board *b, struct report *r, const struct metric
 			board_value(m, METRIC_FAMILY_REFUSED_LATELY, "source",
 				b->cfg->sources[i].name) > 0)
 			check_source(b, r, m, b->cfg->sources[i].name);
+}
+
+/* A sender whose URL is wrong is known by nothing else. Who only looks around posts to no single thing, and
+ * where something is taken the URL is right. */
+void
+board_check_astray(
+	const struct board *b, struct report *r, const struct totals *now, uint64_t now_ms)
+{
+	const struct totals then = board_ago(b, now_ms, ASTRAY_MS);
+	const double astray = now->astray - then.astray;
+
+	if (b->held > 0 && astray >= REFUSED_LEAST && now->judged <= then.judged)
+		alert(r, false,
+			"unknown source: %.0f POSTs of the last 20 s went to a path that no source has, and none was taken: does the sender's URL end in a name under `sources`? %s shows them as they come",
+			astray, board_tip(r, ADVICE_REFUSED, NULL).text);
 }
 
 const char *

@@ -22,7 +22,8 @@ struct heart {
 	const char *name;
 	uint64_t instance, deaths;
 	int sock, timer; /* the timer runs out only when the loop is late */
-	struct sockaddr_un watcher, systemd;
+	struct sockaddr_un watchers[2], systemd;
+	size_t watchers_count;
 	socklen_t systemd_bytes; /* 0: it does not ask */
 	pthread_t thread;
 	atomic_bool ending;
@@ -74,10 +75,12 @@ send_beat(struct heart *h, enum doing at, uint64_t now_ms)
 	};
 
 	msgpack_sbuffer_clear(&h->out);
-	if (frame_pack(&beat_schema, &beat, &h->out) &&
-		!send_to(h, &h->watcher, sizeof h->watcher, h->out.data, h->out.size) &&
-		errno == EAGAIN)
-		now_ms = 0;
+	if (frame_pack(&beat_schema, &beat, &h->out))
+		for (size_t i = 0; i < h->watchers_count; i++)
+			if (!send_to(h, &h->watchers[i], sizeof h->watchers[i], h->out.data,
+				    h->out.size) &&
+				errno == EAGAIN)
+				now_ms = 0;
 	tell_systemd(h, at);
 	h->beat_ms = now_ms;
 	h->said = at;
@@ -159,7 +162,10 @@ open_all(struct heart *h, const struct config *cfg, struct error *why)
 {
 	const bool watcher = strcmp(h->name, process_table[PROCESS_WATCHER].name) == 0;
 
-	if (!address(&h->watcher, cfg->data_dir, watcher ? HEART_BEATS_OF_WATCHER : HEART_BEATS))
+	h->watchers_count = watcher ? 2 : 1;
+	if (!address(&h->watchers[0], cfg->data_dir,
+		    watcher ? HEART_BEATS_OF_WATCHER : HEART_BEATS) ||
+		!address(&h->watchers[1], cfg->data_dir, HEART_BEATS_OF_WATCHER_TOO))
 		return error_set(why, "data_dir %s is too long for a socket's path", cfg->data_dir);
 	find_systemd(h);
 	h->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -15,9 +15,11 @@
 /* Twice a second the loop says that it goes; a beat goes out every two seconds. */
 enum { HEART_LOOP_MS = 500, HEART_BEAT_MS = 2000 };
 
-/* Where beats go, in run/: to the watcher; the watcher's own to who watches it. */
+/* Where beats go, in run/: to the watcher; the watcher's own to the two who watch it, lest nobody be left
+ * when one of them hangs with it. */
 #define HEART_BEATS "beats"
 #define HEART_BEATS_OF_WATCHER "beats-watcher"
+#define HEART_BEATS_OF_WATCHER_TOO "beats-watcher-too"
 
 struct heart;
 

@@ -17,7 +17,7 @@
 #include "lib/config/config_processes.h"
 #include "watch.h"
 
-enum { LOOK_MS = 500, FIND_TURNS = 2, BEAT_BYTES = 512, BURST = 1024 };
+enum { LOOK_MS = 500, FIND_TURNS = 4, BEAT_BYTES = 512, BURST = 1024 };
 
 struct warden {
 	struct stage *st;
@@ -191,7 +191,20 @@ tell(struct warden *w, uint64_t now_ms)
 static bool
 is_mine(const struct warden *w, const struct live_stage *stage)
 {
-	return w->only ? strcmp(stage->name, w->only) == 0 : strcmp(stage->name, w->st->name) != 0;
+	return w->only || strcmp(stage->name, w->st->name) != 0;
+}
+
+static void
+find_only(struct warden *w)
+{
+	struct live_stage *one = &w->found.list[0];
+	char name[sizeof one->name + 2];
+
+	*one = (struct live_stage){.instance = 0};
+	snprintf(one->name, sizeof one->name, "%s", w->only);
+	snprintf(name, sizeof name, "%s.0", w->only);
+	one->pid = stages_holder(w->st->cfg, name);
+	w->found.n = one->pid > 0;
 }
 
 static void
@@ -199,7 +212,11 @@ find(struct warden *w, uint64_t now_ms)
 {
 	size_t mine = 0;
 
-	stages_find(w->st->cfg, &w->found);
+	w->found.n = 0;
+	if (w->only)
+		find_only(w);
+	else
+		stages_find(w->st->cfg, &w->found);
 	for (size_t i = 0; i < w->found.n; i++)
 		if (is_mine(w, &w->found.list[i]))
 			w->found.list[mine++] = w->found.list[i];

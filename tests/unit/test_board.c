@@ -340,6 +340,21 @@ minute(double good, double failed)
 	all_but("");
 }
 
+/* Four seconds with so many POSTs each that have got that status. */
+static void
+seconds(const char *status, double n)
+{
+	char labels[64];
+
+	snprintf(labels, sizeof labels, "method=\"POST\",%s", status);
+	for (int i = 0; i < 4; i++) {
+		sample();
+		*metric(own, METRIC_FAMILY_REQUESTS, labels) += n;
+		now_ms += 1000;
+		all_but("");
+	}
+}
+
 Test(board, failures_up_to_the_threshold_are_healthy)
 {
 	minute(95, 5);
@@ -351,8 +366,46 @@ Test(board, more_failures_are_degraded_and_many_more_critical)
 	minute(94, 6);
 	cr_expect(health_is("degraded", 200));
 	cr_expect(health_has("errors: 6.0 % of the last minute's POSTs were answered 5xx"));
-	minute(0, 100);
+	seconds("status=\"503\"", 100);
 	cr_expect(health_is("critical", 503));
+}
+
+Test(board, as_long_as_some_are_taken_it_is_not_critical)
+{
+	minute(1, 100);
+	seconds("status=\"503\"", 100);
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"") += 1;
+	cr_expect(health_is("degraded", 200));
+}
+
+Test(board, what_a_crowd_is_refused_is_not_critical)
+{
+	minute(1, 0);
+	seconds("status=\"503\"", 100);
+	cr_expect(health_is("critical", 503));
+	*metric(own, METRIC_FAMILY_UNABLE, "cause=\"out of connections\"") += 400;
+	cr_expect(health_is("degraded", 200));
+}
+
+Test(board, posts_for_no_source_are_told_where_none_is_taken)
+{
+	all_but("");
+	seconds("status=\"404\"", 5);
+	cr_expect(health_has("unknown source: 20 POSTs of the last 20 s"));
+	*metric(own, METRIC_FAMILY_REQUESTS, "method=\"POST\",status=\"202\"") += 1;
+	cr_expect_not(health_has("unknown source"));
+}
+
+Test(board, who_stood_still_calls_nobody_dead)
+{
+	all_but("");
+	board_time(b, now_ms);
+	now_ms += 20000;
+	board_time(b, now_ms);
+	cr_expect(health_is("healthy", 200));
+	for (int i = 0; i < 6; i++)
+		board_time(b, now_ms += 1000);
+	cr_expect(health_has("stage router has no live process"));
 }
 
 Test(board, health_says_thousandths)
