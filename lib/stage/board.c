@@ -43,7 +43,7 @@ board_destroy(struct board **b)
 static bool
 lives(const struct process *p, uint64_t now_ms)
 {
-	return p->frame && now_ms - p->heard_ms < STALE_MS;
+	return p->frame && now_ms < p->heard_ms + STALE_MS;
 }
 
 /* A new one, or that of a process that has gone for the longest; NULL: all live. */
@@ -323,8 +323,11 @@ board_time(struct board *b, uint64_t now_ms)
 {
 	const uint64_t gap_ms = b->time_ms ? now_ms - b->time_ms : 0;
 
-	for (size_t i = 0; gap_ms >= GAP_MS && i < b->count; i++)
-		b->processes[i].heard_ms += gap_ms;
+	for (size_t i = 0; gap_ms >= GAP_MS && i < b->count; i++) {
+		struct process *p = &b->processes[i];
+
+		p->heard_ms = p->heard_ms + gap_ms < now_ms ? p->heard_ms + gap_ms : now_ms;
+	}
 	b->time_ms = now_ms;
 }
 

@@ -75,16 +75,23 @@ watch_find(struct watch *w, const struct live_stages *found, uint64_t now_ms)
 	w->n = left;
 }
 
+/* A beat may have come since the clock was looked at. */
+static bool
+is_silent(const struct watched *one, uint64_t now_ms, uint64_t ms)
+{
+	return now_ms >= one->heard_ms + ms;
+}
+
 enum doing
 watch_doing(const struct watched *one, uint64_t now_ms)
 {
-	return now_ms - one->heard_ms >= WATCH_SILENT_MS ? DOING_HUNG : one->doing;
+	return is_silent(one, now_ms, WATCH_SILENT_MS) ? DOING_HUNG : one->doing;
 }
 
 bool
 watch_is_hung(const struct watched *one, uint64_t now_ms)
 {
-	return one->found && now_ms - one->heard_ms >= WATCH_HUNG_MS;
+	return one->found && is_silent(one, now_ms, WATCH_HUNG_MS);
 }
 
 void

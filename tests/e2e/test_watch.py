@@ -217,25 +217,3 @@ def test_a_lock_that_another_holds_for_long_is_named_and_nobody_is_ended(up):
     wait_for("they are applied", lambda: set(ids) <= set(one.applied()))
     assert pids == [one.pid("handler-unknown", i) for i in range(2)]
     assert "hung process ended" not in one.log("watcher")
-
-
-@pytest.mark.parametrize("stage, word", [("validator", "waiting for the disk"), ("dlq", "waiting for the disk")])
-def test_a_long_start_is_told_and_not_ended(start, tmp_path, stage, word):
-    """One that was killed, and whose disk is slow when it comes back."""
-    library, slow = tmp_path / "slow.so", tmp_path / "slow"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, REPO / "tests/e2e/fault_disk.c", "-ldl"], check=True)
-    one = start(settings={"limits": {"answer_timeout": "30s"}})
-    assert one.post(event()).status == 202
-    one[stage].kill()
-    one[stage].env = {"LD_PRELOAD": str(library), "SLOW_FILE": str(slow)}
-    for file in (*one.data.glob("seen*"), *one.data.glob("dlq*/LOCK")):
-        print(file)
-    slow.write_text("12000")
-    one[stage].launch()
-    told = wait_for("it is told", lambda: next((alert for alert in one.health().json()["alerts"]
-                                                if alert.startswith(f"stage {stage}") and word in alert), None))
-    assert "has 0 of 1 processes that go on: 1 " in told
-    slow.unlink()
-    wait_for("it is ready", one[stage].is_ready)
-    assert one.post(event()).status == 202
-    assert "hung process ended" not in one["watcher"].log()

@@ -133,6 +133,14 @@ Test(watch, who_stood_still_itself_counts_anew)
 	cr_expect(watch_is_hung(&w.list[0], now_ms));
 }
 
+Test(watch, a_beat_that_came_since_the_clock_was_read_is_none_from_long_ago)
+{
+	lives("router", 0, 7);
+	w.list[0].heard_ms = now_ms + 1;
+	cr_expect_not(watch_is_hung(&w.list[0], now_ms));
+	cr_expect_eq(watch_doing(&w.list[0], now_ms), w.list[0].doing);
+}
+
 Test(watch, a_beat_that_is_none_is_passed_over)
 {
 	char long_name[200];
