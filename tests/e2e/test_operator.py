@@ -528,7 +528,8 @@ def complete(*words):
 
 
 def test_bash_completes_verbs_flags_and_choices():
-    assert complete("trotline", "st") == ["status"]
+    assert complete("trotline", "st") == ["status", "stats"]
+    assert complete("trotline", "statu") == ["status"]
     assert {"up", "check", "status", "fsck", "load"} <= set(complete("trotline", ""))
     assert complete("trotline", "load", "--dur") == ["--duration"]
     assert complete("trotline", "completion", "z") == ["zsh"]
