@@ -8,6 +8,7 @@
  * was cut is simply asked for again. */
 #include <stdlib.h>
 
+#include "asked.h"
 #include "letters.h"
 #include "lib/base/clock.h"
 #include "lib/base/doing.h"
@@ -113,12 +114,15 @@ on_begin(void *arg, struct listener_request *rq)
 	return true;
 }
 
-/* Nothing here needs a body: it is read to be refused, or cut when it does not end. */
+/* A body that a page takes is kept; of the others, and of too long a one, the rest is read to be refused, or
+ * cut when it does not end. */
 static bool
 on_body(void *arg, struct listener_request *rq, struct slice bytes)
 {
 	(void)arg;
-	(void)bytes;
+	if (route_takes_body(route_of(rq->method, rq->path).kind) && rq->body <= BODY_MAX &&
+		!asked_keep(rq, bytes))
+		return false;
 	return rq->body <= BODY_READ;
 }
 
@@ -185,7 +189,7 @@ static void
 on_over(void *arg, struct listener_request *rq)
 {
 	(void)arg;
-	(void)rq;
+	asked_free(rq);
 }
 
 static void

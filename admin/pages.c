@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lookup.h"
 #include "page.h"
+#include "past.h"
 
 static struct answer_page
 live(void)
@@ -44,6 +45,17 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 		return lookup_batch(a, route->argument);
 	case ROUTE_SUPPRESSION:
 		return lookup_suppression(a, route->argument);
+	case ROUTE_SUPPRESSION_ASKED:
+		return past_suppression(a, rq);
+	case ROUTE_HISTORY:
+	case ROUTE_HISTORY_ASKED:
+		return past_events(a, rq);
+	case ROUTE_PERSON:
+		return past_person(a, rq);
+	case ROUTE_MESSAGE:
+		return past_message(a, rq, route->argument);
+	case ROUTE_STATS:
+		return past_stats(a, rq);
 	case ROUTE_LETTERS:
 		return letters_answer_list(a, rq);
 	case ROUTE_LETTERS_REPLAY:

@@ -51,7 +51,7 @@ static const char *
 allowed(bool get, bool post, bool delete)
 {
 	if (get)
-		return delete ? "GET, HEAD, DELETE" : "GET, HEAD";
+		return delete ? "GET, HEAD, DELETE" : post ? "GET, HEAD, POST" : "GET, HEAD";
 	return post ? "POST" : NULL;
 }
 

@@ -18,7 +18,13 @@
 	X(LETTER, "GET", "/dlq/")                                                                  \
 	X(LETTER_REPLAY, "POST", "/dlq/")                                                          \
 	X(LETTER_DROP, "DELETE", "/dlq/")                                                          \
-	X(SUPPRESSION, "GET", "/suppressions/")
+	X(SUPPRESSION, "GET", "/suppressions/")                                                    \
+	X(SUPPRESSION_ASKED, "POST", "/suppressions")                                              \
+	X(HISTORY, "GET", "/history")                                                              \
+	X(HISTORY_ASKED, "POST", "/history")                                                       \
+	X(PERSON, "POST", "/person")                                                               \
+	X(MESSAGE, "GET", "/messages/")                                                            \
+	X(STATS, "GET", "/stats")
 
 #define ROUTE_ENUM(name, method, path) ROUTE_##name,
 enum route_kind { ADMIN_ROUTES(ROUTE_ENUM) ROUTE_NONE };
@@ -33,6 +39,14 @@ struct admin_route {
 /* path: decoded, without the query. HEAD goes where GET does. POST /dlq/ID/replay is LETTER_REPLAY,
  * whose argument still ends in "/replay". */
 struct admin_route route_of(const char *method, const char *path);
+
+/* What is asked stands in the body of the request: an address has no place in a URL. */
+static inline bool
+route_takes_body(enum route_kind kind)
+{
+	return kind == ROUTE_SUPPRESSION_ASKED || kind == ROUTE_HISTORY_ASKED ||
+	       kind == ROUTE_PERSON;
+}
 
 /* Pages that tell no more than what the public listener shows to everybody. */
 static inline bool

@@ -33,19 +33,22 @@ struct keeper {
 	struct trouble trouble;
 };
 
-/* The next event frame, of the bundle in hand or of the next message. False: none has come. */
+/* The next event frame, of the bundle in hand or of the next message; a large one comes by itself. False:
+ * none has come. */
 static bool
 next_frame(struct keeper *k, struct slice *frame)
 {
-	while (!bundle_next(&k->rest, frame)) {
-		if (k->rest.n > 0)
-			bad_frame(k->st->metrics, k->st->name, "no bundle of events");
-		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0) {
-			k->rest = (struct slice){NULL, 0};
+	if (bundle_next(&k->rest, frame))
+		return true;
+	if (k->rest.n == 0) {
+		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0)
 			return false;
-		}
-		k->rest = (struct slice){zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle)};
+		k->rest = bundle_of(zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle));
+		if (bundle_next(&k->rest, frame))
+			return true;
 	}
+	*frame = k->rest;
+	k->rest = (struct slice){NULL, 0};
 	return true;
 }
 

@@ -154,6 +154,12 @@ put_events(struct page *p, struct slice message, const char *paths_key)
 
 /* ---- what waits ---- */
 
+static uint64_t
+scan_ms(const struct page *p)
+{
+	return p->q->scan_ms ? p->q->scan_ms : PERSON_SCAN_MS;
+}
+
 static bool
 is_about(const struct page *p, struct slice frame)
 {
@@ -197,7 +203,7 @@ waiting_object(const struct page *p, const struct journal_event *ev)
 static bool
 put_waiting(struct page *p)
 {
-	const uint64_t end_ms = clock_mono_ms() + PERSON_SCAN_MS;
+	const uint64_t end_ms = clock_mono_ms() + scan_ms(p);
 	struct list waiting = list_in(p->m.zone);
 	struct journal_event ev = {.seq = 0};
 	bool complete = true;
@@ -225,7 +231,7 @@ put_letters(struct page *p)
 {
 	const struct selection s = {.filter = {.email = p->email},
 		.newest_first = true,
-		.until_ms = clock_mono_ms() + PERSON_SCAN_MS};
+		.until_ms = clock_mono_ms() + scan_ms(p)};
 	msgpack_object found;
 	const msgpack_object *letters;
 	int64_t matching = 0;

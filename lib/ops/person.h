@@ -18,6 +18,7 @@ struct person_query {
 	struct history_view *history; /* or NULL: no_history says why */
 	const char *no_history;
 	struct history_ask ask; /* about this address; the rest narrows its events */
+	uint64_t scan_ms;       /* for what waits, and for letters; 0: PERSON_SCAN_MS */
 };
 
 /* {email, address, suppression, consents, score, counters: {NAME: {count, last_at}}, messages (mail_paths.h),

@@ -199,17 +199,6 @@ struct rows {
 	size_t n, room;
 };
 
-static struct slice
-keep(msgpack_zone *zone, struct slice text)
-{
-	char *copy = text.p ? msgpack_zone_malloc_no_align(zone, text.n + 1) : NULL;
-
-	if (!copy)
-		return (struct slice){NULL, 0};
-	memcpy(copy, text.p, text.n);
-	return (struct slice){copy, text.n};
-}
-
 static int
 compare_texts(struct slice a, struct slice b)
 {
@@ -253,10 +242,10 @@ add_count(void *arg, const struct history_count *c)
 		all->list = list;
 		all->room = room;
 	}
-	row.type = all->ask->wide ? (struct slice){NULL, 0} : keep(&all->zone, c->type);
-	row.source = keep(&all->zone, c->source);
-	row.campaign = keep(&all->zone, c->campaign);
-	row.domain = keep(&all->zone, c->domain);
+	row.type = all->ask->wide ? (struct slice){NULL, 0} : slice_in(&all->zone, c->type);
+	row.source = slice_in(&all->zone, c->source);
+	row.campaign = slice_in(&all->zone, c->campaign);
+	row.domain = slice_in(&all->zone, c->domain);
 	row.machine = by_machine && c->machine;
 	if (all->ask->wide)
 		stats_add_kind(row.kinds, c->type, c->machine, c->count);
@@ -402,7 +391,7 @@ add_row(void *arg, const msgpack_object *row)
 		msgpack_object value = kv->val;
 
 		if (value.type == MSGPACK_OBJECT_STR)
-			value = object_of_text(keep(rows->zone, object_str(&value)));
+			value = object_of_text(slice_in(rows->zone, object_str(&value)));
 		map_put(&m, kv->key.via.str.ptr, value);
 	}
 	list_add(rows, map_object(&m));

@@ -217,6 +217,7 @@ ODD = ["x", "a" * 600, "a" * 5000, "%00", "%ff%fe", "..%2f..%2fetc%2fpasswd", "0
     ("GET", "/events/{}"), ("GET", "/events/x?source={}"), ("GET", "/batches/{}"), ("GET", "/dlq/{}"),
     ("DELETE", "/dlq/{}"), ("POST", "/dlq/{}/replay"), ("GET", "/suppressions/{}"), ("GET", "/dlq?type={}"),
     ("GET", "/dlq?source={}"), ("GET", "/dlq?reason={}"), ("GET", "/dlq?since={}"), ("GET", "/dlq?limit={}"),
+    ("GET", "/history?message={}"), ("GET", "/history?cursor={}"), ("GET", "/messages/{}"), ("GET", "/stats?by={}"),
     ("GET", "/dlq?{}"), ("POST", "/dlq/replay?dry_run=1&type={}"), ("POST", "/dlq/replay?dry_run=1&until={}")])
 def test_no_question_is_our_fault(admin, method, path):
     for odd in ODD:
@@ -349,7 +350,8 @@ def test_a_reload_takes_a_new_token(guarded, tmp_path):
         assert status(new) == 200
 
 
-NOT_SHOWN = ["/events/x", "/batches/x", "/dlq", "/dlq/x", "/suppressions/jo@example.com", "/nothing"]
+NOT_SHOWN = ["/events/x", "/batches/x", "/dlq", "/dlq/x", "/suppressions/jo@example.com", "/history", "/messages/x",
+             "/stats", "/nothing"]
 SHOWN = ["/healthz", "/readyz", "/metrics", "/health", "/webhooks/health"]
 
 

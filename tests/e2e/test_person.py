@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -139,6 +140,27 @@ def test_pages_of_a_person_go_on_and_say_their_bounds(pipeline):
     assert len(person(pipeline, who, "--limit", "500")["events"]) == 130
     done = run(pipeline, "person", who, "--type", "email_*")
     assert done.returncode == 1 and "fits the filter" in done.stderr
+
+
+def test_a_person_of_ten_thousand_events_is_a_page_as_quick_as_any(pipeline):
+    who = "huge@example.com"
+    events = [event("custom_huge", email=who, message_id=f"h{i}", text="x" * 200) for i in range(10000)]
+    post_all(pipeline, events)
+    wait_for("all kept", lambda: good(pipeline, "export", "--type", "custom_huge", "-f", "csv").count("\n") == 10001, 60)
+    began = time.monotonic()
+    page = person(pipeline, who)
+    took = time.monotonic() - began
+    assert len(page["events"]) == 50 and page["cursor"] and took < 1
+    page = person(pipeline, who, "--limit", "500")
+    assert len(page["events"]) == len(page["messages"]) == 500 and not page["complete"]
+    seen, cursor = set(), ()
+    while True:
+        page = person(pipeline, who, "--limit", "500", *cursor)
+        seen |= {one["event_id"] for one in page["events"]}
+        if not page["cursor"]:
+            break
+        cursor = ("--cursor", page["cursor"])
+    assert seen == {one["event_id"] for one in events}
 
 
 def test_an_address_may_come_by_stdin(pipeline):

@@ -74,6 +74,9 @@ Test(admin_route, what_is_there_for_others_is_405_with_them)
 		{"GET", "/dlq/replay", "POST"},
 		{"DELETE", "/dlq/replay", "POST"},
 		{"GET", "/dlq/x/replay", "POST"},
+		{"DELETE", "/history", "GET, HEAD, POST"},
+		{"GET", "/person", "POST"},
+		{"POST", "/messages/x", "GET, HEAD"},
 		{"get", "/healthz", "GET, HEAD"},
 		{"", "/healthz", "GET, HEAD"},
 	};
