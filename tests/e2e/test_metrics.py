@@ -314,6 +314,8 @@ def test_events_refusals_and_requests_tell_their_source(start):
         client.get("/metrics")
     wait_for("the events", lambda: pipeline.metric(
         "webhook_events_total", 'event_type="other",status="accepted",source="email"') == 2)
+    wait_for("the refusals", lambda: pipeline.metric(
+        "webhook_errors_total", 'error_type="signature",source="other"') == 2)
     series = figures(pipeline)
     assert series['webhook_errors_total{error_type="signature",source="other"}'] == 2
     assert series['webhook_errors_total{error_type="signature",source="email"}'] == 0
@@ -350,6 +352,7 @@ def test_verdicts_and_deaths_are_counted_by_handler_and_kind(start):
         pipeline.post(event(kind))
     pipeline.post(event("email_bounced", bounce_type="hard"))
     pipeline.wait_settled(4)
+    wait_for("the verdicts", lambda: pipeline.metric("webhook_verdicts_total") == 6)
     series = figures(pipeline)
     told = {word: series[f'webhook_verdicts_total{{handler="mine",verdict="{word}"}}']
             for word in ("done", "retry", "later", "dead")}
@@ -357,7 +360,7 @@ def test_verdicts_and_deaths_are_counted_by_handler_and_kind(start):
     assert series['webhook_verdicts_total{handler="bounced",verdict="dead"}'] == 1
     wait_for("the letters", lambda: pipeline.metric(
         "webhook_dead_letters_total", 'reason_class="verdict_dead"') == 2)
-    assert pipeline.metric("webhook_handler_seconds_count", 'handler="bounced"') == 1
+    wait_for("the group", lambda: pipeline.metric("webhook_handler_seconds_count", 'handler="bounced"') == 1)
 
 
 def test_sizes_of_state_and_quarantine(start):
@@ -416,4 +419,5 @@ def test_integers_of_a_verdict_may_have_any_width(start, pack):
     pipeline.hook("mine", decide)
     pipeline.post(event("mine_a"))
     pipeline.wait_settled(1)
+    wait_for("it counts", lambda: pipeline.metric("webhook_verdicts_total", 'handler="mine",verdict="done"') == 1)
     assert pipeline.metric("webhook_bad_frames_total", "retrier") == 0
