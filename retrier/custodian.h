@@ -47,6 +47,10 @@ bool custodian_deliver(struct custodian *c, struct error *why);
 /* What was taken for sending found no room in the end: it is ready again. */
 void custodian_give_back(struct custodian *c, const uint64_t *deliveries, size_t n);
 
+/* A router has ended, with what was in its sockets: what was accepted up to the next survey and has no end
+ * is sent again, as at a start, and not after its lease. */
+void custodian_router_gone(struct custodian *c);
+
 /* Gauges once a second, and the milestone from which leases of first deliveries are told. */
 bool custodian_survey(struct custodian *c, struct error *why);
 

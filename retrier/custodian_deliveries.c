@@ -41,21 +41,29 @@ gone_since(const struct custodian *c, size_t route, uint64_t at_ms)
 	return route != c->dlq && c->gone_ms[route] != 0 && c->gone_ms[route] >= at_ms;
 }
 
-/* Takes into the taker's ledger what it has not settled though its first delivery's lease is over. */
+static uint64_t
+scan_end(const struct custodian *c)
+{
+	return c->strewn > c->horizon ? c->strewn : c->horizon;
+}
+
+/* Takes into the taker's ledger what it has not settled though its first delivery's lease is over, or that
+ * may have gone with a router; of the latter it is not known that a handler had it. */
 static void
 scan(struct custodian *c, enum taker taker)
 {
 	const uint64_t now_ms = clock_mono_ms(), lease_ms = c->cfg->journal.lease_ms;
 	const uint64_t first_sent_ms = now_ms > 2 * lease_ms ? now_ms - 2 * lease_ms : 0;
+	const uint64_t end = scan_end(c);
 	uint64_t *scanned = &c->scanned[taker];
 	struct journal_event ev;
 
-	for (int n = 0; n < SCAN_PER_TICK && *scanned < c->horizon; n++) {
+	for (int n = 0; n < SCAN_PER_TICK && *scanned < end; n++) {
 		uint8_t state;
 
 		if (!journal_event_from(c->journal, delivery_of(*scanned + 1, taker), &ev) ||
-			ev.seq > c->horizon) {
-			*scanned = c->horizon;
+			ev.seq > end) {
+			*scanned = end;
 			return;
 		}
 		*scanned = ev.seq;
@@ -66,7 +74,8 @@ scan(struct custodian *c, enum taker taker)
 			*scanned = ev.seq - 1;
 			return;
 		}
-		if ((state & LEDGER_READY) && gone_since(c, state & LEDGER_ROUTE, first_sent_ms))
+		if ((state & LEDGER_READY) && ev.seq <= c->horizon &&
+			gone_since(c, state & LEDGER_ROUTE, first_sent_ms))
 			suspect(c, ev.delivery, state & LEDGER_ROUTE);
 	}
 }
@@ -245,6 +254,12 @@ custodian_give_back(struct custodian *c, const uint64_t *deliveries, size_t n)
 	}
 }
 
+void
+custodian_router_gone(struct custodian *c)
+{
+	c->router_gone = true;
+}
+
 /* ---- once a second ---- */
 
 /* From time to time the whole journal is looked through again: whatever the ledger has missed is
@@ -257,7 +272,7 @@ begin_scan(struct custodian *c)
 	if (now_ms - c->scan_began_ms < RESCAN_MS)
 		return;
 	for (size_t t = 0; t < TAKERS; t++)
-		if ((c->owed & 1U << t) && c->scanned[t] < c->horizon)
+		if ((c->owed & 1U << t) && c->scanned[t] < scan_end(c))
 			return;
 	c->scan_began_ms = now_ms;
 	memset(c->scanned, 0, sizeof c->scanned);
@@ -273,6 +288,9 @@ pass_milestone(struct custodian *c, uint64_t last_seq)
 
 	if (c->milestones_count == 0)
 		c->horizon = last_seq;
+	if (c->router_gone)
+		c->strewn = last_seq;
+	c->router_gone = false;
 	while (old < c->milestones_count && now_ms - c->milestones[old].at_ms >= lease_ms)
 		if (c->milestones[old++].last_seq > c->horizon)
 			c->horizon = c->milestones[old - 1].last_seq;

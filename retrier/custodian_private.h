@@ -49,6 +49,8 @@ struct custodian {
 	uint64_t scanned[TAKERS]; /* all up to here are in the ledger or have had their lease */
 	uint64_t scan_began_ms;
 	uint64_t horizon; /* all up to here have lost the lease of their first delivery */
+	uint64_t strewn;  /* all up to here may have been in a router that has gone */
+	bool router_gone; /* since the last survey */
 	msgpack_zone zone;
 };
 

@@ -36,6 +36,7 @@ struct retrier {
 	struct journal *journal;
 	struct custodian *custodian;
 	zsock_t *verdicts, *advice, *events, *dead;
+	zsock_t *monitor; /* tells when a router goes away */
 	msgpack_zone zone;
 	msgpack_sbuffer out;
 	struct parcel due[TAKERS]; /* for a router */
@@ -44,6 +45,18 @@ struct retrier {
 	bool troubled;             /* said once until it is over */
 	struct trouble trouble;
 };
+
+static void
+watch_routers(struct retrier *r)
+{
+	static const char AT[] = "inproc://routers";
+
+	r->monitor = zsock_new(ZMQ_PAIR);
+	if (!r->monitor ||
+		zmq_socket_monitor(zsock_resolve(r->events), AT, ZMQ_EVENT_DISCONNECTED) != 0 ||
+		zsock_connect(r->monitor, "%s", AT) != 0)
+		stage_fail("cannot start", &(struct error){"cannot watch the routers"});
+}
 
 static void
 open_sockets(struct retrier *r)
@@ -60,6 +73,7 @@ open_sockets(struct retrier *r)
 	for (size_t i = 1; i < cfg->processes.router; i++)
 		if (!wire_connect_more(r->events, cfg, WIRE_EVENTS, NULL, i, &why))
 			stage_fail("cannot connect", &why);
+	watch_routers(r);
 }
 
 /* The frame with the number of attempts so far in it; as it stands where there were none. */
@@ -201,6 +215,8 @@ retrier_new(struct stage *st)
 static void
 retrier_destroy(struct retrier *r)
 {
+	zmq_socket_monitor(zsock_resolve(r->events), NULL, 0);
+	zsock_destroy(&r->monitor);
 	zsock_destroy(&r->verdicts);
 	zsock_destroy(&r->advice);
 	zsock_destroy(&r->events);
@@ -271,6 +287,17 @@ take_advice(struct retrier *r, struct slice frame, struct error *why)
 		return false;
 	watch(r, "advice", advice.advice, frame);
 	return true;
+}
+
+static void
+on_monitor(void *arg)
+{
+	struct retrier *r = arg;
+	zmsg_t *msg = zmsg_recv(r->monitor);
+
+	zmsg_destroy(&msg);
+	log_info("router gone", LF_TEXT("do", "what has no end is sent again"));
+	custodian_router_gone(r->custodian);
 }
 
 typedef bool take_frame(struct retrier *r, struct slice frame, struct error *why);
@@ -378,6 +405,7 @@ main(int argc, char **argv)
 	warden = warden_new(st, HEART_BEATS_OF_WATCHER, "watcher");
 	stage_on_read(st, r->verdicts, on_verdicts, r);
 	stage_on_read(st, r->advice, on_advice, r);
+	stage_on_read(st, r->monitor, on_monitor, r);
 	stage_every(st, TICK_MS, on_tick, r);
 	stage_every(st, SURVEY_MS, on_survey, r);
 	stage_yield();

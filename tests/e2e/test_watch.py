@@ -108,7 +108,7 @@ def test_a_process_that_stands_still_is_replaced(up, stage):
 
 @pytest.mark.parametrize("stage", ["validator", "router", "handler-unknown"])
 def test_others_take_over_from_one_of_two_that_stands_still(up, stage):
-    one = up(processes={"ingress": 1, "validator": 2, "router": 2}, journal={"lease": "3s"},
+    one = up(processes={"ingress": 1, "validator": 2, "router": 2}, journal={"lease": "30s" if stage == "router" else "3s"},
              handlers=[{"name": "unknown", "processes": 2}])
     os.kill(one.pid(stage, 1), signal.SIGSTOP)
     began, late, ids = time.monotonic(), [], []
