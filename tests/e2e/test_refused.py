@@ -43,7 +43,8 @@ def test_a_source_of_which_all_is_refused_is_told_with_the_cause(start):
             assert client.post_bytes(b"{}", signature="sha256=00").status == 401
     told = wait_for("it is told", lambda: next((alert for alert in one.health().json()["alerts"]
                                                 if alert.startswith("source email: refused:")), None), 25)
-    assert told.startswith("source email: refused: signature: 400 of the last 20 s' 400 requests: ")
+    found = re.match(r"source email: refused: signature: (\d+) of the last 20 s' (\d+) requests: ", told)
+    assert found and found[1] == found[2], told
     assert "`trotline reload`" in told
     assert one.health().json()["status"] == "degraded"
 
@@ -167,7 +168,7 @@ def test_a_full_journal_is_a_warning_with_its_cause_and_over_when_it_has_room(st
     lines = warnings(one, "validator", "a store that cannot be used, or is full")
     assert 2 <= len(lines) <= 6 and all("full" in line.split(" why=")[1] for line in lines), lines
     alert(one, "journal full")
-    assert one.health().status == 503
+    assert one.health().json()["status"] != "healthy"
     one.add("handler-unknown")
     wait_for("posts are taken", lambda: one.post(event()).status == 202)
     wait_for("and health is 200", lambda: one.health().status == 200, 5)
