@@ -210,6 +210,7 @@ def test_an_ingress_that_stood_still_calls_nobody_dead(start):
     assert answer.status == 200 and "live process" not in answer.body.decode(), answer
 
 
+@pytest.mark.plain
 def test_a_state_db_whose_disk_is_full_is_no_503(start, tmp_path):
     library, fault = tmp_path / "fault.so", tmp_path / "fault"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, REPO / "tests/e2e/fault_disk.c", "-ldl"], check=True)

@@ -138,6 +138,7 @@ def test_what_hangs_is_called_hung_and_not_dead(up):
     assert not any("start trotline-handler" in alert for alert in said), said
 
 
+@pytest.mark.plain
 def test_one_that_waits_for_its_disk_is_not_ended(start, tmp_path):
     library, slow = tmp_path / "slow.so", tmp_path / "slow"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, REPO / "tests/e2e/fault_disk.c", "-ldl"], check=True)
