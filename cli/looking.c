@@ -70,22 +70,44 @@ looking_head(bool address)
 	paint(PAINT_PLAIN);
 }
 
-/* The event's fate where it is none that is usual, and what its sender says of it. */
+/* Is there anything to say beside what it is? */
+static bool
+has_detail(const msgpack_object *event)
+{
+	const struct slice status = field_str(event, "status");
+
+	return (status.n && !slice_is(status, "success")) || field_str(event, "detail").n ||
+	       field_bool(event, "machine", false) || field_bool(event, "late", false);
+}
+
+/* Its fate where it is none that is usual, and what its sender says of it. */
 static void
 print_detail(const msgpack_object *event)
 {
-	const struct slice status = field_str(event, "status"), detail = field_str(event, "detail");
+	const struct slice status = field_str(event, "status");
 
 	if (status.n && !slice_is(status, "success")) {
-		paint(paint_of_word(status));
-		printf("%.*s ", SLICE_ARG(status));
-		paint(PAINT_PLAIN);
+		paint_column(paint_of_word(status), status, 0);
+		putchar(' ');
 	}
 	if (field_bool(event, "machine", false))
 		printf("(machine) ");
 	if (field_bool(event, "late", false))
 		printf("(came late) ");
-	text_print(detail, DETAIL);
+	text_print(field_str(event, "detail"), DETAIL);
+}
+
+/* Where it is the last of its row, it is not padded. */
+static void
+print_message(const msgpack_object *event)
+{
+	if (!has_detail(event)) {
+		text_print(field_str(event, "message_id"), MESSAGE);
+		return;
+	}
+	text_column(field_str(event, "message_id"), MESSAGE);
+	putchar(' ');
+	print_detail(event);
 }
 
 void
@@ -106,12 +128,9 @@ looking_row(const msgpack_object *event, bool address)
 	}
 	text_column(field_str(event, "source"), SOURCE);
 	putchar(' ');
-	if (address) {
+	if (address)
 		text_print(field_str(event, "event_id"), 0);
-	} else {
-		text_column(field_str(event, "message_id"), MESSAGE);
-		putchar(' ');
-		print_detail(event);
-	}
+	else
+		print_message(event);
 	putchar('\n');
 }

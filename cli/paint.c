@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/timestamp.h"
+#include "lib/base/units.h"
 #include "text.h"
 
 enum { WIDTH_USUAL = 80, WIDTH_LEAST = 40 };
@@ -118,28 +119,6 @@ paint_time(struct slice at)
 	printf("%s", text);
 }
 
-char *
-ago_text(uint64_t at_ms, uint64_t now_ms, char out[32])
-{
-	static const struct {
-		uint64_t ms;
-		const char *unit;
-	} units[] = {{365 * 86400000ULL, "y"}, {86400000, "d"}, {3600000, "h"}, {60000, "min"},
-		{1000, "s"}};
-	const bool past = at_ms <= now_ms;
-	const uint64_t apart = past ? now_ms - at_ms : at_ms - now_ms;
-
-	snprintf(out, 32, "now");
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		/* Days up to two years, hours up to two days, and so on. */
-		if (apart >= (i < 3 ? 2 : 1) * units[i].ms) {
-			snprintf(out, 32, past ? "%llu %s ago" : "in %llu %s",
-				(unsigned long long)(apart / units[i].ms), units[i].unit);
-			break;
-		}
-	return out;
-}
-
 void
 paint_ago(struct slice at)
 {
@@ -147,7 +126,7 @@ paint_ago(struct slice at)
 	const uint64_t ms = read_time(at);
 
 	if (ms)
-		ago_text(ms, clock_wall_ms(), text);
+		units_ago_text(ms, clock_wall_ms(), text);
 	paint_column(PAINT_DIM, slice_of(text), PAINT_AGO);
 }
 
@@ -161,6 +140,6 @@ paint_when(struct slice at)
 	if (!ms)
 		return;
 	paint(PAINT_DIM);
-	printf(" (%s)", ago_text(ms, clock_wall_ms(), text));
+	printf(" (%s)", units_ago_text(ms, clock_wall_ms(), text));
 	paint(PAINT_PLAIN);
 }

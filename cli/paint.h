@@ -32,10 +32,7 @@ bool paint_draws(void);
 enum { PAINT_TIME = 19, PAINT_AGO = 10 };
 void paint_time(struct slice at);
 
-/* How long before now it is: "12 s ago", "3 min ago", "in 2 h"; returns out. Pure. */
-char *ago_text(uint64_t at_ms, uint64_t now_ms, char out[32]);
-
-/* That, as a column. */
+/* How long ago that is, as a column. */
 void paint_ago(struct slice at);
 
 /* Both, within a line: "2026-01-02 03:04:05 (2 h ago)". */

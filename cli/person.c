@@ -67,8 +67,10 @@ print_suppression(const msgpack_object *page)
 		return;
 	}
 	paint_column(PAINT_BAD, slice_of("yes"), 0);
-	printf(", %s%.*s%s: ", until.n ? "until " : "for good", SLICE_ARG(until),
-		until.n ? "" : "");
+	printf(until.n ? ", until " : ", for good");
+	if (until.n)
+		paint_when(until);
+	printf(": ");
 	text_print(field_str(s, "reason"), NAME);
 	printf(", since ");
 	paint_when(field_str(s, "since"));

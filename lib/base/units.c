@@ -82,3 +82,25 @@ units_size_text(double bytes, char out[UNITS_TEXT])
 	snprintf(out, UNITS_TEXT, i ? "%.1f %s" : "%.0f %s", bytes, names[i]);
 	return out;
 }
+
+char *
+units_ago_text(uint64_t at_ms, uint64_t now_ms, char out[UNITS_TEXT])
+{
+	static const struct {
+		uint64_t ms;
+		const char *unit;
+	} rows[] = {{365 * 86400000ULL, "y"}, {86400000, "d"}, {3600000, "h"}, {60000, "min"},
+		{1000, "s"}};
+	const bool past = at_ms <= now_ms;
+	const uint64_t apart = past ? now_ms - at_ms : at_ms - now_ms;
+
+	snprintf(out, UNITS_TEXT, "now");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		/* Days up to two years, hours up to two days, and so on. */
+		if (apart >= (i < 3 ? 2 : 1) * rows[i].ms) {
+			snprintf(out, UNITS_TEXT, past ? "%llu %s ago" : "in %llu %s",
+				(unsigned long long)(apart / rows[i].ms), rows[i].unit);
+			break;
+		}
+	return out;
+}

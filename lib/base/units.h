@@ -20,6 +20,9 @@ bool units_read_count(const char *text, uint64_t *count);
 /* As the first reads it, in the largest unit of which it is a whole number; returns out. */
 char *units_duration_text(uint64_t ms, char out[UNITS_TEXT]);
 
+/* How long before now it is: "12 s ago", "3 min ago", "in 2 h", "now"; returns out. */
+char *units_ago_text(uint64_t at_ms, uint64_t now_ms, char out[UNITS_TEXT]);
+
 /* 1536 as "1.5 KiB", for people; returns out. */
 char *units_size_text(double bytes, char out[UNITS_TEXT]);
 

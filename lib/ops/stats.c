@@ -298,11 +298,11 @@ static void
 put_rate(struct map *m, const char *name, uint64_t part, uint64_t all)
 {
 	/* To a ten-thousandth. */
-	const double rate = all ? (double)((part * 10000 + all / 2) / all) / 10000 : 0;
+	const uint64_t parts = all ? (part * 10000 + all / 2) / all : 0;
 
 	map_put(m, name,
 		(msgpack_object){.type = all ? MSGPACK_OBJECT_FLOAT64 : MSGPACK_OBJECT_NIL,
-			.via.f64 = rate});
+			.via.f64 = (double)parts / 10000});
 }
 
 static void

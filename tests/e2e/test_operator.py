@@ -533,6 +533,9 @@ def test_bash_completes_verbs_flags_and_choices():
     assert {"up", "check", "status", "fsck", "load"} <= set(complete("trotline", ""))
     assert complete("trotline", "load", "--dur") == ["--duration"]
     assert complete("trotline", "completion", "z") == ["zsh"]
+    assert complete("trotline", "export", "--format", "") == ["csv", "jsonl"]
+    assert complete("trotline", "history", "--machine", "y") == ["yes"]
+    assert complete("trotline", "export", "--output", "") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

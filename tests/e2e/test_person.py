@@ -101,10 +101,21 @@ def test_a_message_has_each_of_its_recipients(pipeline):
         "many0@example.com": "delivered", "many1@example.com": "bounced", "many2@example.com": "delivered"}
 
 
-def test_what_waits_and_what_has_failed_is_told(pipeline):
+def test_a_dead_letter_is_told_with_its_reason(pipeline):
+    who = "dead@example.com"
+    pipeline.hook("complained", lambda ev: ("dead", "cannot be used"))
+    dead = mail("email_complained", "d1", email="Dead@example.com")
+    assert pipeline.post(dead).status == 202
+    kept_as = wait_for("the letter", lambda: run(pipeline, "person", who).returncode == 0 and person(
+        pipeline, who)["dead_letters"])
+    assert [(one["event_id"], one["error_reason"]) for one in kept_as] == [(dead["event_id"], "cannot be used")]
+    wait_for("its event", lambda: [one["status"] for one in person(pipeline, who)["events"]] == ["failed"])
+    text = good(pipeline, "person", who)
+    assert "DEAD LETTERS" in text and "cannot be used" in text and kept_as[0]["letter"] in text
+
+
+def test_what_waits_is_told(pipeline):
     who = "wait@example.com"
-    dead = mail("email_bounced", "w1", email=who)
-    dead["data"]["email"] = who
     pipeline["handler-opened"].kill()
     waits = mail("email_opened", "w2", email=who)
     assert pipeline.post(waits).status == 202

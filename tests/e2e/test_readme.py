@@ -372,6 +372,8 @@ def tree():
 def same_form(written, printed):
     """Equal but for times, numbers and what is random."""
     def form(text):
+        text = re.sub(r"\d{4}-\d\d-\d\d [\d:]+", "TIME", text)
+        text = re.sub(r"\b\d+ (s|min) ago *|now  *", "AGO ", text)
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
         text = re.sub(r"\b[0-9a-f]{16}-\d+\b", "NAME", text)
         return re.sub(r"\b\d+\b", "N", text).strip()
@@ -388,6 +390,20 @@ def test_the_first_event_goes_as_written(tree):
     query, rows = re.search(r'sqlite3 var/state.db "(.*?)"\n```\n+```text\n(.*?)```', README,
                             re.S).groups()
     assert rows.split() == ["|".join(map(str, row)) for row in tree.rows(query)]
+
+
+@pytest.mark.plain
+def test_a_person_is_told_as_written(tree):
+    """Her events, too, where a history is kept."""
+    ask = block("sh", "person jo@example.com").strip()
+    written = block("text", "suppressed   no")
+    kept = "history.keep is 0s" not in tree.shell("bin/trotline person jo@example.com 2>&1")
+    who, events = written.split("\n\nMESSAGES\n")
+    if kept:
+        wait_for("it is in the history", lambda: "EVENTS" in tree.shell(ask))
+        assert same_form(written, tree.shell(ask))
+    else:
+        assert events and same_form(who, tree.shell(ask))
 
 
 @pytest.mark.plain

@@ -120,17 +120,25 @@ see(void *arg, const msgpack_object *row)
 	return true;
 }
 
-static struct seen
-counted(struct kit *k, const char *by, uint64_t limit, struct stats_told *told)
+static struct stats_ask
+ask_of(struct kit *k, const char *by, uint64_t limit)
 {
 	const struct stats_words words = {.by = by, .since = "2d"};
-	struct seen s = {.rows = 0};
 	struct stats_ask ask = {.limit = 0};
-	struct history_view *view;
-	bool exists;
 
 	cr_assert(stats_take(&words, "", k->now_ms + HOUR_MS, &ask, &k->why), "%s", k->why.text);
 	ask.limit = limit;
+	return ask;
+}
+
+static struct seen
+counted(struct kit *k, const char *by, uint64_t limit, struct stats_told *told)
+{
+	const struct stats_ask ask = ask_of(k, by, limit);
+	struct seen s = {.rows = 0};
+	struct history_view *view;
+	bool exists;
+
 	view = history_watch(k->folder, &exists, &k->why);
 	cr_assert_not_null(view);
 	cr_assert_eq(stats_each(view, &ask, see, &s, told, &k->why), OPS_FOUND);

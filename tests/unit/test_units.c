@@ -64,3 +64,21 @@ Test(units, sizes_print_in_the_largest_unit_that_is_reached)
 	cr_expect_str_eq(units_size_text(2147483648.0, text), "2.0 GiB");
 	cr_expect_str_eq(units_size_text(1e18, text), "909494.7 TiB");
 }
+
+#define NOW 1795867200000ULL
+
+Test(units, a_time_ago_is_told_in_the_unit_that_says_most)
+{
+	static const struct {
+		uint64_t apart;
+		const char *text;
+	} rows[] = {{0, "now"}, {999, "now"}, {1000, "1 s ago"}, {59999, "59 s ago"},
+		{60000, "1 min ago"}, {119 * 60000ULL, "119 min ago"}, {120 * 60000ULL, "2 h ago"},
+		{47 * 3600000ULL, "47 h ago"}, {48 * 3600000ULL, "2 d ago"},
+		{729 * 86400000ULL, "729 d ago"}, {730 * 86400000ULL, "2 y ago"}};
+	char out[32];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_str_eq(units_ago_text(NOW - rows[i].apart, NOW, out), rows[i].text);
+	cr_expect_str_eq(units_ago_text(NOW + 180000, NOW, out), "in 3 min");
+}
