@@ -56,7 +56,9 @@ PIECES = [b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\0", b" ", b"\t", b":", b";", b"
           b'"', b"\\u0000", b"\\ud800", b"1e999", b"-0", b"--b\r\n", b"\x16\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 ADMIN = ["GET /healthz", "GET /readyz", "GET /health", "GET /metrics", "GET /events/a", "GET /batches/a", "GET /dlq",
          "GET /dlq/1", "POST /dlq/1/replay", "POST /dlq/replay?dry_run=1", "DELETE /dlq/1", "POST /dlq/replay",
-         "GET /suppressions/a@example.com", "DELETE /dlq/%2e%2e", "GET /dlq?since=1&limit=9999999999"]
+         "GET /suppressions/a@example.com", "GET /messages/%2e%00", "GET /history?cursor=1-2-3-4&data=1",
+         "POST /person", "POST /history", "GET /stats?by=hour,,type", "DELETE /dlq/%2e%2e",
+         "GET /dlq?since=1&limit=9999999999"]
 GOOD, BAD = list(test_heads.GOOD.values()), [changes for changes, _ in test_heads.BAD.values()]
 RAW = [one.values[0] for one in faults.parameters(faults.HTTP)]
 
