@@ -87,7 +87,7 @@ const struct config_option config_options[] = {
 	TOP("journal.max_size", journal.max_bytes, SIZE, "2GiB", "1MiB", "16384GiB", RESTART),
 	TOP("journal.lease", journal.lease_ms, DURATION, "30s", "100ms", "1h", LIVE),
 
-	TOP("history.keep", history.keep_ms, DURATION, "0s", "0s", "3650d", RESTART),
+	TOP("history.keep", history.keep_ms, DURATION, "30d", "0s", "3650d", RESTART),
 	TOP("history.max_size", history.max_bytes, SIZE, "10GiB", "1MiB", "16384GiB", LIVE),
 	TOP("history.raw", history.raw, FLAG, "true", "", "", LIVE),
 	TOP("history.compress", history.compress, FLAG, "true", "", "", LIVE),

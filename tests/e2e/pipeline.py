@@ -286,6 +286,7 @@ class Pipeline:
             "processes": {name: self.counts.get(name, 1) for name in FRONT},
             "journal": {"lease": "2s"},
             "admin": {"listen": f"127.0.0.1:{self.admin_port}" if self.admin_port else "off"},
+            "history": {"keep": "0s"},
         }
         for key, value in settings.items():
             both = isinstance(value, dict) and isinstance(config.get(key), dict)
