@@ -40,6 +40,9 @@ bool custodian_settle(struct custodian *c, struct error *why);
 /* Fires what is due, and returns to ready what has lost its lease. */
 bool custodian_tick(struct custodian *c, struct error *why);
 
+/* Is something to be settled, or ready to be sent? Then the next turn should not be long in coming. */
+bool custodian_busy(const struct custodian *c);
+
 /* Sends what is ready, within each route's pace. Called every few milliseconds: it only reads the
  * journal, so nobody waits for it. */
 bool custodian_deliver(struct custodian *c, struct error *why);

@@ -214,14 +214,30 @@ custodian_tick(struct custodian *c, struct error *why)
 	return custodian_settle(c, why) && good;
 }
 
-static bool
-may_send(const struct custodian *c, size_t route, uint64_t now_ms)
+static uint64_t
+ready_on(const struct custodian *c, size_t route)
 {
 	uint64_t ready = 0;
 
 	for (size_t t = 0; t < TAKERS; t++)
 		ready += ledger_count(c->ledgers[t], custodian_ready_on(route));
-	return ready > 0 && pace_room(&c->paces[route], now_ms) > 0;
+	return ready;
+}
+
+static bool
+may_send(const struct custodian *c, size_t route, uint64_t now_ms)
+{
+	return ready_on(c, route) > 0 && pace_room(&c->paces[route], now_ms) > 0;
+}
+
+bool
+custodian_busy(const struct custodian *c)
+{
+	uint64_t ready = c->changes_count;
+
+	for (size_t route = 0; route <= c->history; route++)
+		ready += ready_on(c, route);
+	return ready > 0;
 }
 
 bool

@@ -23,6 +23,7 @@
 
 enum {
 	TICK_MS = 10,
+	IDLE_TICK_MS = 50,
 	LOOK_MS = 25,
 	REST_MOST_MS = 100,
 	REST_TIMES = 4,
@@ -44,6 +45,7 @@ struct retrier {
 	uint64_t look_us;          /* monotonic: when what is due is looked for again */
 	bool troubled;             /* said once until it is over */
 	struct trouble trouble;
+	struct hook *soon; /* the next turn while there is something to do */
 };
 
 static void
@@ -326,6 +328,7 @@ on_verdicts(void *arg)
 	struct retrier *r = arg;
 
 	take_all(r, r->verdicts, take_verdict);
+	stage_call_after(r->soon, TICK_MS);
 }
 
 static void
@@ -334,6 +337,7 @@ on_advice(void *arg)
 	struct retrier *r = arg;
 
 	take_all(r, r->advice, take_advice);
+	stage_call_after(r->soon, TICK_MS);
 }
 
 /* Accepting waits while the journal is written here; so after each turn at it comes a rest of four
@@ -379,6 +383,8 @@ on_tick(void *arg)
 		say_trouble(r, false, &why);
 	for (unsigned t = 0; t < TAKERS; t++)
 		flush_due(r, t);
+	if (custodian_busy(r->custodian))
+		stage_call_after(r->soon, TICK_MS);
 }
 
 static void
@@ -402,11 +408,12 @@ main(int argc, char **argv)
 
 	store_catch_faults();
 	r = retrier_new(st);
+	r->soon = stage_call(st, on_tick, r);
 	warden = warden_new(st, HEART_BEATS_OF_WATCHER, "watcher");
 	stage_on_read(st, r->verdicts, on_verdicts, r);
 	stage_on_read(st, r->advice, on_advice, r);
 	stage_on_read(st, r->monitor, on_monitor, r);
-	stage_every(st, TICK_MS, on_tick, r);
+	stage_every(st, IDLE_TICK_MS, on_tick, r);
 	stage_every(st, SURVEY_MS, on_survey, r);
 	stage_yield();
 	on_survey(r); /* before ready: what comes from then on is on its first way, not lost */

@@ -229,6 +229,20 @@ metrics_counted(const struct metrics *m)
 	return m->counted;
 }
 
+uint64_t
+metrics_mark(const struct metrics *m)
+{
+	uint64_t mark = m->count, bits;
+
+	for (const struct series *s = m->first; s; s = s->next)
+		for (size_t i = 0; i < metric_width(s->family); i++) {
+			memcpy(&bits, &s->values[i], sizeof bits);
+			mark = (mark ^ bits) * UINT64_C(0x9e3779b97f4a7c15);
+			mark ^= mark >> 29;
+		}
+	return mark;
+}
+
 void
 metrics_raise(struct metrics *m, const struct metrics *least)
 {

@@ -215,6 +215,9 @@ enum metrics_before {
 };
 enum metrics_before metrics_keep(struct metrics *m, const char *path, struct error *why);
 
+/* A mark of all that is in it: another, as good as surely, once anything has changed. */
+uint64_t metrics_mark(const struct metrics *m);
+
 /* Has something been counted since it was last stored? */
 bool metrics_counted(const struct metrics *m);
 

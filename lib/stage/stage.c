@@ -53,6 +53,8 @@ struct stage_private {
 	uint64_t tap_told;   /* and what it knows of */
 	msgpack_zone zone;
 	msgpack_sbuffer out;
+	uint64_t told_mark; /* of the figures that were published last */
+	unsigned untold;    /* half seconds since */
 };
 
 struct stage_options {
@@ -61,7 +63,7 @@ struct stage_options {
 	bool check_only;
 };
 
-enum { LOOK_MS = 5000, LOG_MS = 100, STORE_MS = 100, YIELD_NICE = 10 };
+enum { LOOK_MS = 5000, LOG_MS = 100, STORE_MS = 100, YIELD_NICE = 10, UNTOLD_MOST = 4 };
 
 static const struct error no_memory = {"out of memory"};
 
@@ -413,12 +415,19 @@ publish_stats(void *arg)
 		tap_send(st->tap, "stats", stats.stage, p->out.data, p->out.size);
 }
 
+/* Where nothing has changed a sign of life every two seconds will do: each frame wakes all who listen. */
 static void
 on_half_second(void *arg)
 {
 	struct stage *st = arg;
+	struct stage_private *p = st->priv;
+	const uint64_t mark = metrics_mark(st->metrics) + st->draining + p->loaded_ms;
 
-	heart_beat(st->priv->heart);
+	heart_beat(p->heart);
+	if (mark == p->told_mark && ++p->untold < UNTOLD_MOST)
+		return;
+	p->told_mark = mark;
+	p->untold = 0;
 	publish_stats(st);
 }
 
