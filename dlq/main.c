@@ -12,6 +12,7 @@
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/heart.h"
 #include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/warden.h"
 #include "lib/stage/wire.h"
@@ -39,6 +40,8 @@ struct dlq {
 	uint64_t told[NOTIFY_WAYS]; /* failed notices that the log knows of */
 	uint64_t sent[NOTIFY_WAYS]; /* sent ones that the figures know of */
 	bool full;                  /* a letter has found no room */
+	struct trouble trouble;     /* at the store */
+	uint64_t changes;           /* of the store, when it was last looked at */
 };
 
 /* Free pages are given back, and old notes about dropped letters go. */
@@ -53,6 +56,8 @@ compact(void *arg)
 		log_error("store not compacted", LF_TEXT("cause", why.text));
 	else if (saved)
 		log_warn("store compacted", LF_UINT("saved_bytes", saved));
+	if (saved)
+		d->changes = 0;
 }
 
 /* Of an event that is forgotten by then nobody can ask; where little comes in, the journal forgets
@@ -87,6 +92,8 @@ dlq_new(struct stage *st)
 	if (!d)
 		stage_fail("cannot start", &why);
 	d->st = st;
+	d->trouble = (struct trouble){.st = st, .store = "dlq"};
+	trouble_open(&d->trouble);
 	msgpack_zone_init(&d->zone, 8192);
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		zmq_msg_init(&d->msgs[i]);
@@ -198,6 +205,7 @@ static void
 say_trouble(struct dlq *d, const struct error *why)
 {
 	++*metric(d->st->metrics, METRIC_FAMILY_ERRORS, "error_type=\"dead_letters\"");
+	trouble_is(&d->trouble, store_last_cause(), why);
 	if (letters_result(d->store) == STORE_FULL)
 		say_full(d, true, why);
 	else
@@ -256,10 +264,12 @@ on_dead(void *arg)
 	gather(d);
 	if (d->count == 0)
 		return;
-	if (store_all(d, &why))
+	if (store_all(d, &why)) {
+		trouble_is(&d->trouble, CAUSE_NONE, &why);
 		say_full(d, false, &why);
-	else
+	} else {
 		say_trouble(d, &why);
+	}
 	memset(&d->news, 0, sizeof d->news);
 	for (size_t i = 0; i < d->count; i++) {
 		if (d->stored[i])
@@ -307,6 +317,9 @@ on_count(void *arg)
 	survey_notices(d);
 	if (!letters_stat(d->store, &st))
 		return;
+	if (st.changes < d->changes)
+		trouble_was(&d->trouble, CAUSE_REPLACED, true);
+	d->changes = st.changes;
 	d->total = st.count;
 	*metric(m, METRIC_FAMILY_DEAD, "") = (double)st.count;
 	*metric(m, METRIC_FAMILY_DEAD_BYTES, "") =

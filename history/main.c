@@ -233,7 +233,7 @@ main(int argc, char **argv)
 {
 	struct keeper k = {.st = stage_new("history", NULL, argc, argv)};
 
-	k.trouble = (struct trouble){k.st, "history", CAUSE_NONE};
+	k.trouble = (struct trouble){.st = k.st, .store = "history"};
 	open_store(&k);
 	connect_all(&k);
 	zmq_msg_init(&k.bundle);

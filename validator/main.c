@@ -37,6 +37,7 @@ struct validator {
 	struct stage *st;
 	struct journal *journal;
 	struct trouble trouble; /* at the journal */
+	struct trouble quarantine_trouble;
 	struct claims claims;
 	struct quarantine *quarantine; /* opened at the first need */
 	struct remains remains;
@@ -108,6 +109,8 @@ validator_new(struct stage *st)
 	v->st = st;
 	v->trouble = (struct trouble){.st = st, .store = "journal"};
 	trouble_open(&v->trouble);
+	v->quarantine_trouble = (struct trouble){.st = st, .store = "quarantine"};
+	trouble_open(&v->quarantine_trouble);
 	for (size_t i = 0; i < GROUP_MAX; i++)
 		v->group[i] = &v->jobs[i];
 	msgpack_sbuffer_init(&v->frames);
@@ -280,6 +283,7 @@ set_aside(struct validator *v)
 		v->quarantine = quarantine_open(v->st->cfg, QUARANTINE_KEEP, &why);
 	put = v->quarantine && quarantine_put(v->quarantine, items, n, &why);
 	refuse_quarantined(v, put ? items : NULL, &why);
+	trouble_met(&v->quarantine_trouble, put ? CAUSE_NONE : store_last_cause(), &why);
 	if (put)
 		return;
 	quarantine_close(&v->quarantine); /* which is opened anew */
@@ -405,6 +409,7 @@ on_second(void *arg)
 	errands_tick(v->errands);
 	departed_forget(&v->departed, clock_mono_ms());
 	remains_tick(&v->remains);
+	trouble_rest(&v->quarantine_trouble);
 	lately_tick(&v->reports.lately, v->st->metrics, clock_mono_ms());
 }
 
@@ -428,7 +433,7 @@ main(int argc, char **argv)
 	store_catch_faults();
 	v = validator_new(st);
 	report_open(st->metrics, st->cfg);
-	remains_open(&v->remains, st->cfg, st->metrics, v->json);
+	remains_open(&v->remains, st, v->json);
 	notices_open(v->notices, st->cfg);
 	metric_open(st->metrics, METRIC_FAMILY_COMMIT, "stage=\"validator\"");
 	metric_open(st->metrics, METRIC_FAMILY_GROUP, "stage=\"validator\"");

@@ -56,14 +56,17 @@ open_figures(struct remains *r)
 /* ---- life ---- */
 
 void
-remains_open(struct remains *r, const struct config *cfg, struct metrics *metrics,
-	struct json_reader *json)
+remains_open(struct remains *r, struct stage *st, struct json_reader *json)
 {
-	*r = (struct remains){.cfg = cfg, .metrics = metrics, .json = json};
+	struct metrics *metrics = st->metrics;
+
+	*r = (struct remains){.cfg = st->cfg, .metrics = metrics, .json = json};
+	r->trouble = (struct trouble){.st = st, .store = "unread"};
+	trouble_open(&r->trouble);
 	*metric(metrics, METRIC_FAMILY_UNREAD_ITEMS, "") = 0;
 	*metric(metrics, METRIC_FAMILY_UNREAD_FULL, "") = 0;
 	*metric(metrics, METRIC_FAMILY_UNREAD_BYTES, "") = 0;
-	*metric(metrics, METRIC_FAMILY_UNREAD_LIMIT, "") = (double)cfg->unread.max_bytes;
+	*metric(metrics, METRIC_FAMILY_UNREAD_LIMIT, "") = (double)st->cfg->unread.max_bytes;
 	open_figures(r);
 	remains_tick(r);
 }
@@ -304,11 +307,13 @@ remains_keep(struct remains *r, struct job *const *jobs, size_t n, enum remains_
 		r->store = unread_open(r->cfg, UNREAD_KEEP, &why);
 	/* After a failure LMDB wants its environment opened anew. */
 	if (!r->store || keep_all(r, jobs, n, turn, &why) != STORE_OK) {
+		trouble_met(&r->trouble, store_last_cause(), &why);
 		refuse(jobs, n, turn, &why);
 		unread_close(&r->store);
 		log_error("what is unread cannot be kept", LF_TEXT("cause", why.text));
 		return;
 	}
+	trouble_met(&r->trouble, CAUSE_NONE, &why);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; has_remains(jobs[i], turn) && k < jobs[i]->normals.unread_count;
 			k++)
@@ -346,6 +351,7 @@ remains_tick(struct remains *r)
 	const uint64_t now_ms = clock_mono_ms();
 	struct error why = {""};
 
+	trouble_rest(&r->trouble);
 	if (r->looked_ms && now_ms - r->looked_ms < LOOK_MS)
 		return;
 	r->looked_ms = now_ms;

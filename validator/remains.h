@@ -9,21 +9,21 @@
 #define TROTLINE_VALIDATOR_REMAINS_H
 
 #include "job.h"
-#include "lib/stage/metrics.h"
+#include "lib/stage/trouble.h"
 #include "lib/store/unread.h"
 
 struct remains {
 	const struct config *cfg;
 	struct metrics *metrics;
 	struct json_reader *json;
+	struct trouble trouble;
 	struct unread *store;        /* opened at the first need, or when there is one already */
 	uint64_t looked_ms, told_ms; /* monotonic */
 	uint64_t untold;             /* log lines that were left out since told_ms */
 };
 
 /* All of it outlives r. */
-void remains_open(struct remains *r, const struct config *cfg, struct metrics *metrics,
-	struct json_reader *json);
+void remains_open(struct remains *r, struct stage *st, struct json_reader *json);
 void remains_close(struct remains *r);
 
 /* Which jobs. A proof that does not cover the events (Mailgun's) fills the store with what is in the

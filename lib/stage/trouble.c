@@ -4,6 +4,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
+enum { REST_MS = 60000 };
+
 static double *
 figure(const struct trouble *t, enum metric_family family, enum store_cause cause)
 {
@@ -41,6 +43,20 @@ trouble_is(struct trouble *t, enum store_cause cause, const struct error *why)
 	if (cause != CAUSE_NONE)
 		*figure(t, METRIC_FAMILY_TROUBLE, cause) = 1;
 	t->cause = cause;
+}
+
+void
+trouble_met(struct trouble *t, enum store_cause cause, const struct error *why)
+{
+	trouble_is(t, cause, why);
+	t->met_ms = clock_mono_ms();
+}
+
+void
+trouble_rest(struct trouble *t)
+{
+	if (t->cause != CAUSE_NONE && clock_mono_ms() - t->met_ms > REST_MS)
+		trouble_is(t, CAUSE_NONE, NULL);
 }
 
 void

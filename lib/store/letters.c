@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "letters_private.h"
 #include "lib/base/file.h"
 
@@ -54,14 +55,39 @@ open_lock(struct letters *l)
 	return l->lock >= 0 ? 0 : errno;
 }
 
+/* Who removes the store removes its lock; one that stands nowhere locks nobody out. */
+static bool
+lock_stands(const struct letters *l)
+{
+	char path[LETTERS_PATH_BYTES];
+	struct stat open;
+
+	return fstat(l->lock, &open) == 0 &&
+	       guard_look(guard_of(&open), guard_at(letters_path(l, "lock", path), NULL)) ==
+		       CAUSE_NONE;
+}
+
 static int
-lock_shared(struct letters *l)
+lock_once(struct letters *l)
 {
 	int rc = l->lock >= 0 ? 0 : open_lock(l);
 
 	while (rc == 0 && flock(l->lock, LOCK_SH) != 0)
 		if (errno != EINTR)
 			rc = errno;
+	return rc;
+}
+
+static int
+lock_shared(struct letters *l)
+{
+	int rc = lock_once(l);
+
+	while (rc == 0 && !lock_stands(l)) {
+		close(l->lock);
+		l->lock = -1;
+		rc = lock_once(l);
+	}
 	return rc;
 }
 
@@ -185,6 +211,7 @@ letters_stat(struct letters *l, struct letters_stat *st)
 		st->dropped = lmdb_rows(l->read, l->dropped);
 		st->used_bytes = lmdb_used(l->read, l->letters) + lmdb_used(l->read, l->dropped);
 		st->file_bytes = letters_file_bytes(l);
+		st->changes = mdb_txn_id(l->read);
 	}
 	letters_read_end(l);
 	return true;

@@ -100,6 +100,8 @@ struct letters_stat {
 	uint64_t count, dropped;
 	uint64_t used_bytes, limit_bytes;
 	uint64_t file_bytes; /* what it takes on the disk */
+	uint64_t
+		changes; /* groups that its file has taken: fewer than before in another file only */
 };
 bool letters_stat(struct letters *l, struct letters_stat *st);
 

@@ -30,6 +30,14 @@ struct known {
 /* No table's handle: LMDB refuses it, so lmdb_used and lmdb_rows say 0. */
 static const MDB_dbi NO_TABLE = (MDB_dbi)-1;
 
+static _Thread_local enum store_cause last_cause;
+
+enum store_cause
+store_last_cause(void)
+{
+	return last_cause;
+}
+
 static int
 open_table(const struct lmdb_table *t, unsigned make, MDB_txn *txn)
 {
@@ -281,7 +289,11 @@ lmdb_open(const struct lmdb_plan *plan, MDB_env **env)
 	if (!plan->watch && !file_make_folder(plan->dir, NULL))
 		return errno;
 	rc = open_env(plan, env, 0);
-	return plan->watch && (rc == EACCES || rc == EROFS) ? open_env(plan, env, MDB_NOLOCK) : rc;
+	if (plan->watch && (rc == EACCES || rc == EROFS))
+		rc = open_env(plan, env, MDB_NOLOCK);
+	if (rc != 0)
+		last_cause = lmdb_cause(rc);
+	return rc;
 }
 
 void
@@ -437,6 +449,7 @@ lmdb_cause(int rc)
 enum store_rc
 lmdb_trouble(int rc, const char *what, const char *full, struct error *why)
 {
+	last_cause = lmdb_cause(rc);
 	error_set(why, "%s: %s", what, rc == MDB_MAP_FULL ? full : lmdb_words(rc));
 	return lmdb_result(rc);
 }

@@ -2,6 +2,8 @@
 #ifndef TROTLINE_STORE_STORE_H
 #define TROTLINE_STORE_STORE_H
 
+#include "proto/causes.h"
+
 enum store_rc {
 	STORE_OK,
 	STORE_FULL,   /* the store's limit or the disk is reached: nothing was changed */
@@ -12,5 +14,8 @@ enum store_rc {
  * cut in the moment between a look and the reading, or leads out of the map. For the processes of the
  * pipeline. So it does where LMDB finds that a page cannot be so, which else aborts. */
 void store_catch_faults(void);
+
+/* What the last store that failed met, of those in LMDB; ask right after the failure, as errno. */
+enum store_cause store_last_cause(void);
 
 #endif

@@ -514,3 +514,19 @@ def test_notifiers_that_fail_or_hang_hold_nothing_up(start):
     began = time.monotonic()
     pipeline["dlq"].stop()
     assert time.monotonic() - began < 5, "the hanging command is cut off"
+
+
+def test_a_store_that_is_removed_under_the_dlq_is_named_and_a_new_one_taken(start):
+    pipeline = start(handlers=("opened",), settings=settings())
+    pipeline.hook("unknown", lambda ev: ("dead", "the boat has sunk"))
+    for _ in range(3):
+        pipeline.post(event())
+    wait_letters(pipeline, 3)
+    for path in (pipeline.data / "dlq").iterdir():
+        path.unlink()
+    last = pipeline.post(event()) and post_all(pipeline, [event()])[0]
+    wait_for("the alert", lambda: any(
+        alert.startswith("dlq was replaced") for alert in pipeline.health().json()["alerts"]))
+    wait_letters(pipeline, 2)
+    assert last in [letter["event_id"] for letter in letters(pipeline)]
+    assert pipeline["dlq"].has_logged("store opened anew", "store=dlq")

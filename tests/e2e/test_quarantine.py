@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import shutil
 import subprocess
 import time
 
@@ -244,3 +245,22 @@ def test_what_is_dropped_makes_room_again(start):
     for item in listed(pipeline)[:2]:
         assert quarantine(pipeline, "drop", str(item["number"])).returncode == 0
     assert post_junk(pipeline, "ms", 3) == [200, 200, 503]
+
+
+def damage(folder):
+    """A store that is none."""
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "data.mdb").write_bytes(b"no store" * 2048)
+    (folder / "data.mdb").chmod(0o600)
+
+
+def test_a_damaged_quarantine_is_named_and_heals(start):
+    pipeline = start(settings={"sources": sources()}, prepare=lambda one: damage(one.data / "quarantine"))
+    with pipeline.client() as client:
+        assert client.post_bytes(b"{}", signature="sha256=00").status == 503
+        wait_for("the alert", lambda: any(
+            alert.startswith("quarantine malformed: validator cannot use it") for alert in pipeline.health().json()["alerts"]))
+        assert client.post(event()).status == 202, "it alone"
+        shutil.rmtree(pipeline.data / "quarantine")
+        assert client.post_bytes(b"{}", signature="sha256=00").status == 200
+    wait_for("no alert", lambda: not any("quarantine" in alert for alert in pipeline.health().json()["alerts"]))

@@ -429,3 +429,4 @@ def test_what_can_be_read_of_a_cut_journal_is_saved(start):
     with pipeline.client() as client:
         assert client.post_batch(saved[:1000]).status == 202
     pipeline.wait_unknown([one["event_id"] for one in saved[:1000]])
+

@@ -3,6 +3,7 @@ thrown away; and a full store refuses what it could not keep."""
 
 import json
 import os
+import shutil
 import stat
 import time
 
@@ -355,3 +356,20 @@ def test_the_verb_says_what_is_wrong(start, signer):
     done = run(pipeline, "unread", "show", "7")
     assert done.returncode == 1 and "7 is not among" in done.stderr
     assert "no_event" in unread(pipeline, "list") and "mailersend" in unread(pipeline, "list")
+
+
+def test_a_damaged_store_is_named_and_heals(start, signer):
+    def damage(one):
+        (one.data / "unread").mkdir(mode=0o700, parents=True)
+        (one.data / "unread/data.mdb").write_bytes(b"no store" * 2048)
+        (one.data / "unread/data.mdb").chmod(0o600)
+
+    pipeline = start(handlers=("opened",), settings=everybody(signer), prepare=damage)
+    assert post(pipeline, signer, "brevo", {"kept": 1}) == 429, "as Brevo comes again"
+    wait_for("the alert", lambda: any(
+        one.startswith("unread malformed: validator cannot use it") for one in pipeline.health().json()["alerts"]))
+    assert pipeline.post(event()).status == 202, "it alone"
+    shutil.rmtree(pipeline.data / "unread")
+    assert post(pipeline, signer, "brevo", {"kept": 1}) == 200
+    wait_for("no alert", lambda: not any(
+        one.startswith("unread malformed") for one in pipeline.health().json()["alerts"]))

@@ -10,7 +10,7 @@ static msgpack_sbuffer line;
 static const char *
 csv_of(msgpack_object value)
 {
-	msgpack_sbuffer_init(&line);
+	msgpack_sbuffer_clear(&line);
 	csv_add(&line, true, &value);
 	msgpack_sbuffer_write(&line, "", 1);
 	return line.data;
@@ -71,7 +71,7 @@ Test(csv, a_comma_stands_between_also_where_a_value_lacks)
 {
 	const msgpack_object a = object_of_uint(1);
 
-	msgpack_sbuffer_init(&line);
+	msgpack_sbuffer_clear(&line);
 	csv_add(&line, true, NULL);
 	csv_add(&line, false, &a);
 	csv_add(&line, false, NULL);
