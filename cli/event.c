@@ -79,6 +79,7 @@ print_text(const msgpack_object *answer)
 		{"last tried", "last_tried_at"},
 		{"applied", "applied_at"},
 		{"failed", "failed_at"},
+		{"history", "history"},
 		{"next try", "next_retry_at"},
 		{"letter", "letter"},
 	};

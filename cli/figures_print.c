@@ -9,6 +9,7 @@
 #include "lib/base/object.h"
 #include "lib/base/units.h"
 #include "lib/config/advice.h"
+#include "proto/taker.h"
 #include "text.h"
 
 enum { WIDE = 110 };
@@ -63,9 +64,13 @@ say_totals(struct screen *s, const msgpack_object *all)
 		units_size_text(number(all, "journal_used_bytes"), used),
 		units_size_text(number(all, "journal_limit_bytes"), limit),
 		number(all, "remembered"), 100 * number(all, "disk_used_ratio"));
+	if (number(all, "history_waiting") > 0 || number(all, "history_missed") > 0)
+		say(s, "history   waiting %.0f   oldest %.1f s   missed %.0f",
+			number(all, "history_waiting"), number(all, "history_lag_seconds"),
+			number(all, "history_missed"));
 }
 
-/* What waits for a handler, at its first process. */
+/* What waits for a handler, or for history, at its first process. */
 static void
 waiting_text(const msgpack_object *all, const msgpack_object *stage, char *out, size_t size)
 {
@@ -74,6 +79,8 @@ waiting_text(const msgpack_object *all, const msgpack_object *stage, char *out, 
 	char handler[80];
 
 	*out = 0;
+	if (slice_is(name, HISTORY_NAME))
+		snprintf(out, size, "%.0f", number(all, "history_waiting"));
 	if (!slice_starts(name, PREFIX) || number(stage, "instance") > 0)
 		return;
 	snprintf(handler, sizeof handler, "%.*s", (int)(name.n - sizeof PREFIX + 1),

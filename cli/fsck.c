@@ -140,6 +140,7 @@ static const struct {
 	{"remembered", offsetof(struct fsck_sum, remembered)},
 	{"batches", offsetof(struct fsck_sum, batches)},
 	{"applied", offsetof(struct fsck_sum, applied)},
+	{"settled_but_for_history", offsetof(struct fsck_sum, settled)},
 };
 
 static uint64_t

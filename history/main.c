@@ -3,7 +3,9 @@
  * In: bundles of event frames from every router. Out: rows in the history's store, then verdicts to the
  * retrier. State: none but the group and the bundle in hand. A kill before the flush loses nothing but
  * time: the retrier sends those events again after their lease; after it too, and then they are found
- * to be in. What cannot be written is answered `later`, and waits in the journal. */
+ * to be in. While the disk is full the group in hand is kept and tried again, and nothing more is taken:
+ * it waits in the journal, which is not written for it. What cannot be written otherwise is answered
+ * `later`. */
 #include <stdio.h>
 
 #include "gathering.h"
@@ -18,7 +20,8 @@
 #include "proto/bundle.h"
 #include "proto/taker.h"
 
-enum { WORK_MS = 100, WORK_US = 5000, OPEN_MOST = 20, SURVEY_MS = 1000, DRAIN_MS = 1000 };
+enum { WORK_MS = 100, WORK_US = 5000, OPEN_MOST = 20, SURVEY_MS = 1000 };
+enum { DRAIN_MS = 1000, AGAIN_MS = 1000 };
 
 struct keeper {
 	struct stage *st;
@@ -27,7 +30,9 @@ struct keeper {
 	zsock_t *events, *verdicts;
 	zmq_msg_t bundle;  /* the events in hand */
 	struct slice rest; /* what is left of them */
-	struct hook *go_on, *work;
+	struct hook *go_on, *work, *again;
+	bool held;        /* the group found the disk full */
+	bool paused;      /* nothing is read until `again` */
 	uint64_t open;    /* segments that are not sealed yet */
 	uint64_t counted; /* of what this process has added, what the figures tell of */
 	struct trouble trouble;
@@ -97,7 +102,38 @@ cause_of(enum store_rc rc)
 	return rc == STORE_FULL ? CAUSE_FULL : CAUSE_TROUBLE;
 }
 
-/* False when nothing has come. */
+static void on_events(void *arg);
+
+static void
+hold_on(struct keeper *k)
+{
+	if (!k->paused)
+		zloop_reader_end(k->st->loop, k->events);
+	k->paused = true;
+	stage_call_after(k->again, AGAIN_MS);
+}
+
+static void
+go_on(struct keeper *k)
+{
+	if (k->paused)
+		stage_on_read(k->st, k->events, on_events, k);
+	k->paused = false;
+	stage_call_after(k->go_on, 0);
+}
+
+/* What is tried again is answered when it is in. */
+static void
+answer(struct keeper *k, enum store_rc rc, const struct error *why)
+{
+	k->held = rc == STORE_FULL;
+	if (k->held)
+		return;
+	report(k, rc == STORE_OK ? "done" : "later", rc == STORE_OK ? "" : why->text);
+	gathering_clear(k->group);
+}
+
+/* False when nothing has come, or could be kept. */
 static bool
 keep_group(struct keeper *k)
 {
@@ -106,7 +142,8 @@ keep_group(struct keeper *k)
 	enum doing before;
 	enum store_rc rc;
 
-	gather(k);
+	if (!k->held)
+		gather(k);
 	if (k->group->n == 0)
 		return false;
 	before = doing(DOING_FLUSH);
@@ -115,9 +152,8 @@ keep_group(struct keeper *k)
 	trouble_is(&k->trouble, cause_of(rc), &why);
 	if (rc == STORE_OK)
 		count(k, start_us);
-	report(k, rc == STORE_OK ? "done" : "later", rc == STORE_OK ? "" : why.text);
-	gathering_clear(k->group);
-	return true;
+	answer(k, rc, &why);
+	return rc == STORE_OK;
 }
 
 /* One group a call: the loop must see signals and timers between two, however much comes in. It wakes
@@ -127,9 +163,24 @@ on_events(void *arg)
 {
 	struct keeper *k = arg;
 
-	keep_group(k);
-	if (k->rest.n > 0)
+	if (k->paused)
+		return;
+	if (!keep_group(k) && k->trouble.cause != CAUSE_NONE)
+		hold_on(k);
+	else if (k->rest.n > 0)
 		stage_call_after(k->go_on, 0);
+}
+
+/* A second after one that failed: what it holds, or else what comes. */
+static void
+on_again(void *arg)
+{
+	struct keeper *k = arg;
+
+	if (k->held && !keep_group(k))
+		hold_on(k);
+	else
+		go_on(k);
 }
 
 /* More, the more segments wait to be sealed: else who sends without a pause would fill the disk, for
@@ -239,6 +290,7 @@ main(int argc, char **argv)
 	zmq_msg_init(&k.bundle);
 	k.go_on = stage_call(k.st, on_events, &k);
 	k.work = stage_call(k.st, on_work, &k);
+	k.again = stage_call(k.st, on_again, &k);
 	stage_on_read(k.st, k.events, on_events, &k);
 	trouble_open(&k.trouble);
 	metric_open(k.st->metrics, METRIC_FAMILY_COMMIT, "stage=\"history\"");

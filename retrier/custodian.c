@@ -51,6 +51,10 @@ open_figures(struct custodian *c)
 	metric_open(c->metrics, METRIC_FAMILY_DURATION, "");
 	metric_open(c->metrics, METRIC_FAMILY_GROUP, "stage=\"retrier\"");
 	metric_open(c->metrics, METRIC_FAMILY_RESENT, "");
+	if (c->owed & OWED_HISTORY) {
+		metric_open(c->metrics, METRIC_FAMILY_HISTORY_MISSED, "");
+		metric_open(c->metrics, METRIC_FAMILY_HISTORY_MISSED_AT, "");
+	}
 	for (size_t route = 0; route <= c->history; route++)
 		for (size_t v = 0; v < VERDICTS; v++) {
 			if (route == c->dlq || (route == c->history && !(c->owed & OWED_HISTORY)))

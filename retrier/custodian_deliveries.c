@@ -10,6 +10,8 @@ enum {
 	SCAN_PER_TICK = 4096,
 	FIRE_PER_TICK = 256,
 	RESCAN_MS = 60000,
+	LET_GO_PER_TICK = 4096,
+	MISSED_MS = 10000,
 	LOST_MAX = 3, /* handlers that may go away with an event before it is given up */
 };
 
@@ -194,6 +196,62 @@ fire(struct custodian *c, enum taker taker, struct error *why)
 	return true;
 }
 
+/* ---- what history must let go of ---- */
+
+/* Nothing new is refused because of history, unless it is required: past four fifths of the journal it
+ * loses the oldest that are there for its sake, where these are what fills it. How many that takes, if all
+ * events are about alike. */
+static uint64_t
+excess(const struct custodian *c, const struct journal_stat *st)
+{
+	const double most = 0.8 * (double)st->limit_bytes, used = (double)st->used_bytes;
+	const uint64_t all = st->alone + st->owed[TAKER_HANDLER];
+	double n;
+
+	if (!(c->owed & OWED_HISTORY) || c->cfg->history.required || used <= most ||
+		st->alone < all / 8)
+		return 0;
+	n = (double)all * (used - most) / used + 1;
+	return n < (double)st->alone ? (uint64_t)n : st->alone;
+}
+
+static void
+tell_missed(struct custodian *c)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (c->missed == 0 || (c->missed_told_ms && now_ms < c->missed_told_ms + MISSED_MS))
+		return;
+	log_warn("history missed events", LF_UINT("events", c->missed),
+		LF_TEXT("cause", "it is away or late, and the journal is full to four fifths"),
+		LF_TEXT("do", "bring history back, or raise journal.max_size"));
+	c->missed = 0;
+	c->missed_told_ms = now_ms;
+}
+
+static bool
+let_go(struct custodian *c, struct error *why)
+{
+	uint64_t seqs[LET_GO_PER_TICK];
+	const size_t most = c->excess < LET_GO_PER_TICK ? c->excess : LET_GO_PER_TICK;
+	enum store_rc rc = STORE_OK;
+	size_t n = 0;
+
+	if (c->excess > 0)
+		rc = journal_let_go(c->journal, seqs, most, &n, why);
+	for (size_t i = 0; i < n; i++)
+		custodian_note(c, delivery_of(seqs[i], TAKER_HISTORY), LEDGER_NONE);
+	c->excess -= n < most ? c->excess : n;
+	if (n > 0) {
+		*metric(c->metrics, METRIC_FAMILY_HISTORY_MISSED, "") += (double)n;
+		*metric(c->metrics, METRIC_FAMILY_HISTORY_MISSED_AT, "") =
+			(double)clock_wall_ms() / 1e3;
+		c->missed += n;
+	}
+	tell_missed(c);
+	return rc == STORE_OK;
+}
+
 /* A full journal must not keep events from being sent: their ends make room. */
 bool
 custodian_tick(struct custodian *c, struct error *why)
@@ -201,6 +259,7 @@ custodian_tick(struct custodian *c, struct error *why)
 	const uint64_t now_ms = clock_mono_ms();
 	bool good = true;
 
+	good = let_go(c, why);
 	for (unsigned t = 0; t < TAKERS; t++) {
 		expire(c, t, now_ms);
 		good = (!(c->owed & 1U << t) || fire(c, t, why)) && good;
@@ -337,21 +396,29 @@ publish_routes(struct custodian *c)
 	}
 }
 
+static double
+age_s(uint64_t received_ms)
+{
+	const uint64_t now_ms = clock_wall_ms();
+
+	return received_ms && received_ms < now_ms ? (double)(now_ms - received_ms) / 1e3 : 0;
+}
+
 static void
 publish(struct custodian *c, const struct journal_stat *st)
 {
-	const uint64_t now_ms = clock_wall_ms(), oldest = st->oldest_received_ms;
 	struct metrics *m = c->metrics;
 
 	*metric(m, METRIC_FAMILY_QUEUE, "") = (double)st->owed[TAKER_HANDLER];
-	if (c->owed & OWED_HISTORY)
+	if (c->owed & OWED_HISTORY) {
 		*metric(m, METRIC_FAMILY_HISTORY_WAITING, "") = (double)st->owed[TAKER_HISTORY];
+		*metric(m, METRIC_FAMILY_HISTORY_LAG, "") = age_s(st->oldest_ms[TAKER_HISTORY]);
+	}
 	*metric(m, METRIC_FAMILY_SCHEDULED, "") = (double)st->scheduled;
 	*metric(m, METRIC_FAMILY_REMEMBERED, "") = (double)st->remembered;
 	*metric(m, METRIC_FAMILY_JOURNAL_BYTES, "") = (double)st->used_bytes;
 	*metric(m, METRIC_FAMILY_JOURNAL_LIMIT, "") = (double)st->limit_bytes;
-	*metric(m, METRIC_FAMILY_OLDEST, "") =
-		oldest && oldest < now_ms ? (double)(now_ms - oldest) / 1e3 : 0;
+	*metric(m, METRIC_FAMILY_OLDEST, "") = age_s(st->oldest_ms[TAKER_HANDLER]);
 	publish_routes(c);
 }
 
@@ -367,6 +434,7 @@ custodian_survey(struct custodian *c, struct error *why)
 	journal_read_end(c->journal);
 	pass_milestone(c, st.last_seq);
 	begin_scan(c);
+	c->excess = excess(c, &st);
 	publish(c, &st);
 	return true;
 }

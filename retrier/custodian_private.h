@@ -36,7 +36,9 @@ struct custodian {
 	double *told[ROUTES_MAX][VERDICTS]; /* figures of verdicts; NULL where there are none */
 	int64_t clock_offset_ms; /* wall minus monotonic clock at start: jumps are not followed */
 	unsigned owed;           /* whom events are owed to: OWED_... */
-	size_t dlq, history;     /* routes behind those of the handlers */
+	uint64_t excess;         /* events that history must let go of, lest the journal fill */
+	uint64_t missed, missed_told_ms; /* let go of since the last line about them; monotonic */
+	size_t dlq, history;             /* routes behind those of the handlers */
 	struct journal_change changes[CHANGES_MAX];
 	uint8_t said_by[CHANGES_MAX]; /* the route whose verdict it is, or ANYBODY */
 	size_t changes_count;

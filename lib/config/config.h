@@ -94,6 +94,7 @@ struct config {
 		uint64_t keep_ms;       /* 0: there is no history */
 		uint64_t max_bytes;     /* the oldest file goes first */
 		uint64_t raw, compress; /* flags: the provider's own object too; in zstd */
+		uint64_t required; /* flag: it is owed every event, and a full journal means 503 */
 	} history;
 
 	struct config_retry retry; /* for the types that have no row of their own */

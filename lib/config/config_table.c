@@ -91,6 +91,7 @@ const struct config_option config_options[] = {
 	TOP("history.max_size", history.max_bytes, SIZE, "10GiB", "1MiB", "16384GiB", LIVE),
 	TOP("history.raw", history.raw, FLAG, "true", "", "", LIVE),
 	TOP("history.compress", history.compress, FLAG, "true", "", "", LIVE),
+	TOP("history.required", history.required, FLAG, "false", "", "", LIVE),
 
 	RETRY_OPTIONS(TOP, "retry.", LIVE),
 	LIST_OF(config, "retry.types", retry_types, LIST, "64", LIVE),

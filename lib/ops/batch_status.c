@@ -6,7 +6,8 @@
 #include "lib/base/map.h"
 
 struct count {
-	uint64_t total, successful, failed, pending, duplicates;
+	uint64_t total, successful, failed, pending, duplicates,
+		late; /* late: not in history yet */
 	struct list errors;
 	uint64_t first, queued; /* the batch's events in the journal */
 	uint8_t *found;         /* a bit for each of them: it is pending or has failed */
@@ -82,9 +83,11 @@ count_dead(struct count *c, struct slice frame, struct slice reason)
 static void
 count_waiting(struct count *c, struct journal *j)
 {
-	struct journal_event ev = {.seq = c->first - 1};
+	struct journal_event ev = {.seq = c->first - 1}, in_history;
 
 	while (journal_event_from(j, ev.seq + 1, &ev) && ev.seq < c->first + c->queued) {
+		c->late += journal_event_at(j, delivery_of(ev.seq, TAKER_HISTORY), &in_history) &&
+			   !(in_history.tried && in_history.last.dead);
 		if (ev.settled)
 			continue;
 		find_event(c, ev.seq);
@@ -120,6 +123,7 @@ put_counts(struct map *m, const struct count *c)
 	map_uint(m, "failed", c->failed);
 	map_uint(m, "pending", c->pending);
 	map_uint(m, "duplicates", c->duplicates);
+	map_uint(m, "history_pending", c->late);
 	map_put(m, "failed_events", list_object(&c->errors));
 }
 

@@ -2,6 +2,7 @@
 #include "event_status.h"
 
 #include "event_effects.h"
+#include "event_history.h"
 #include "event_places.h"
 #include "lib/base/map.h"
 #include "lib/base/units.h"
@@ -219,6 +220,7 @@ tell(const struct event_query *q, const struct event_report *r, const struct eve
 	map_text(&m, "handler", handler_of(q, r));
 	map_time(&m, "failed_at", r->failed);
 	map_time(&m, "applied_at", r->applied);
+	map_text(&m, "history", slice_of(r->seq ? event_history(q, r->journal, r->seq) : NULL));
 	map_put(&m, "effects", list_object(&r->effects.list));
 	if (r->letter)
 		map_text(&m, "letter", slice_of(letter_name(r->journal, r->seq, name)));

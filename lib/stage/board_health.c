@@ -147,12 +147,12 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 			"oldest: an event has waited for %.0f s: %s shows what is scheduled, the handlers' logs why",
 			oldest_s, board_tip(r, ADVICE_RETRY, NULL).text);
 	if (limit > 0 && is_full(m, used, limit))
-		alert(r, used >= limit,
-			"journal full: raise journal.max_size or bring its handlers back");
+		alert(r, used >= limit, "journal full: raise journal.max_size or bring %s back",
+			board_who_fills(m));
 	else if (limit > 0 && used > 0.8 * limit)
 		alert(r, false,
-			"journal: %.0f %% of its limit is used: bring its handlers back or raise journal.max_size",
-			100 * used / limit);
+			"journal: %.0f %% of its limit is used: bring %s back or raise journal.max_size",
+			100 * used / limit, board_who_fills(m));
 }
 
 static void
@@ -420,6 +420,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	board_check_refused(b, r, joined);
 	check_addresses(b, r, joined);
 	check_queue(b, r, joined);
+	board_check_history(b, r, joined);
 	check_letters(b, r, joined, &v);
 	check_unread(b, r, joined);
 	check_frames(b, r, joined);

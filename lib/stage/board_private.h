@@ -72,6 +72,12 @@ struct tip board_tip(const struct report *r, enum advised which, const char *wha
 void board_check_stores(
 	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);
 
+/* What waits for history, and what it has missed. */
+void board_check_history(const struct board *b, struct report *r, const struct metrics *m);
+
+/* Whose events fill the journal: "its handlers", or "history". */
+const char *board_who_fills(const struct metrics *m);
+
 /* Which stages have fewer processes that go on than they should have, and why; what has died or hung. */
 void board_check_processes(
 	const struct board *b, struct report *r, const struct metrics *m, uint64_t now_ms);

@@ -125,6 +125,12 @@
 		"Events kept in the history")                                                       \
 	X(HISTORY_WAITING, "webhook_history_waiting_events", GAUGE, MAX,                            \
 		"Events that are not in the history yet")                                           \
+	X(HISTORY_LAG, "webhook_history_lag_seconds", GAUGE, MAX,                                   \
+		"Age of the oldest event that is not in the history yet")                           \
+	X(HISTORY_MISSED, "webhook_history_missed_total", COUNTER, SUM,                             \
+		"Events that are not in the history, as the journal was nearly full")               \
+	X(HISTORY_MISSED_AT, "webhook_history_missed_timestamp_seconds", GAUGE, MAX,                \
+		"When the last of them was let go of")                                              \
 	X(HISTORY_BYTES, "webhook_history_bytes", GAUGE, MAX, "Bytes of the history's files")       \
 	X(HISTORY_SEGMENTS, "webhook_history_segments", GAUGE, MAX, "Files of the history")         \
 	X(HISTORY_KEEP, "webhook_history_keep_seconds", GAUGE, MAX,                                 \

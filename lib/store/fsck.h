@@ -50,6 +50,9 @@
 		"a replay was cut in the middle: the event is back in the journal")                 \
 	X(LETTER_APPLIED, "letter-of-an-applied-event", false, NULL,                                \
 		"its effects are in the state database: a replay changes nothing, drop it")         \
+	X(HISTORY_BAD, "history-damaged", true, NULL,                                               \
+		"a file of the history is not as it should be: looks give what is in the others; "  \
+		"put it back from a backup, or leave it: it goes with its time")                    \
 	X(STATE_DAMAGED, "state-database-damaged", true, NULL,                                      \
 		"SQLite finds its file damaged: restore it, or dump what can be read")              \
 	X(STATE_AHEAD, "state-database-ahead", true, NULL,                                          \

@@ -48,6 +48,9 @@ bool fsck_state(struct fsck *f, struct error *why);
 /* What is unread, which knows no other store. */
 bool fsck_unread(struct fsck *f, struct error *why);
 
+/* The history's files, each against itself. */
+bool fsck_history(struct fsck *f, struct error *why);
+
 /* Second look at a suspect: is it so still? */
 bool fsck_still(struct fsck *f, const struct fsck_suspect *s);
 

@@ -195,6 +195,11 @@ enum store_rc journal_settle(
  * others have settled: a part of it each time, and nothing more once there is none. For the retrier. */
 enum store_rc journal_disown(struct journal *j, struct error *why);
 
+/* Of the events that their handlers have settled, and history has not: forgets the oldest, at most so many,
+ * and says which. They are not in history then. For the retrier. */
+enum store_rc journal_let_go(
+	struct journal *j, uint64_t *seqs, size_t most, size_t *n, struct error *why);
+
 /* Puts an event that a taker has given up back among the accepted ones, under its own number, so that
  * its effects stay exactly once; it is owed to that taker alone. A deletion of its letter may follow
  * once this is STORE_OK. */
@@ -234,7 +239,7 @@ struct journal_event {
 bool journal_read_begin(struct journal *j, struct error *why);
 void journal_read_end(struct journal *j);
 
-/* The event of a delivery; false when that is settled already. */
+/* The event of a delivery; false when that is settled already, or its taker takes nothing. */
 bool journal_event_at(struct journal *j, uint64_t delivery, struct journal_event *ev);
 
 /* The first event at or after the delivery's, as it is owed to its taker, `settled` ones too; false at
@@ -253,12 +258,13 @@ size_t journal_due_after(
 
 struct journal_stat {
 	uint64_t owed[TAKERS]; /* events that each has not settled */
+	uint64_t alone;        /* of these, those that history alone has not settled */
 	uint64_t scheduled;    /* of the handlers' */
 	uint64_t remembered;
 	uint64_t last_seq; /* newest number given out, 0 for none */
 	uint64_t used_bytes, limit_bytes;
-	uint64_t
-		oldest_received_ms; /* of the oldest event that its handler has not settled; 0: none */
+	uint64_t oldest_ms
+		[TAKERS]; /* when the oldest was accepted that each has not settled; 0: none */
 };
 bool journal_stat(struct journal *j, struct journal_stat *st);
 

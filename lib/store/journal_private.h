@@ -33,7 +33,7 @@ struct journal {
 	struct owing owing[TAKERS];
 	unsigned owed;           /* whom events are owed to: OWED_... */
 	bool disowned;           /* to the handlers alone, and nothing tells of another */
-	uint64_t oldest;         /* where the next look for the oldest event begins */
+	uint64_t oldest[TAKERS]; /* where the next look for each one's oldest event begins */
 	MDB_txn *write;          /* open write transaction, or NULL */
 	MDB_txn *read;           /* kept and renewed */
 	MDB_cursor *seen_cursor; /* of `write` */
@@ -83,6 +83,12 @@ bool journal_try_at(struct journal *j, MDB_txn *txn, uint64_t delivery, struct j
 
 /* Has the taker settled an event that is there for another's sake? */
 bool journal_is_settled(struct journal *j, MDB_txn *txn, uint64_t delivery);
+
+/* Of a taker's delivery: its tries, and when it is due. An LMDB result. */
+int journal_forget_tries(struct journal *j, uint64_t delivery);
+
+/* Commits when rc is 0, else gives everything up. */
+enum store_rc journal_end(struct journal *j, int rc, const char *what, struct error *why);
 
 /* A taker's tables. */
 static inline struct owing *

@@ -58,7 +58,7 @@ journal_event_at(struct journal *j, uint64_t delivery, struct journal_event *ev)
 	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
 
-	return delivery_taker(delivery) < TAKERS &&
+	return delivery_taker(delivery) < TAKERS && (j->owed & 1U << delivery_taker(delivery)) &&
 	       mdb_get(j->read, j->events, &key, &value) == 0 && fill(j, &value, delivery, ev) &&
 	       !ev->settled;
 }
@@ -120,22 +120,23 @@ journal_due_after(
 	return walk_due(j, taker, true, late_ms, deliveries, max);
 }
 
-/* The oldest event that its handler has not settled, from where the last look ended: what the handler
- * has settled before that waits for history alone. 0: none within so many, the next look goes on. */
+/* The oldest event that the taker has not settled, from where the last look ended: what it has settled
+ * before that waits for another alone. 0: none within so many, the next look goes on. */
 static uint64_t
-oldest_received(struct journal *j)
+oldest_received(struct journal *j, enum taker taker)
 {
+	uint64_t *oldest = &j->oldest[taker];
 	struct journal_event ev;
 
 	for (int n = 0; n < OLDEST_LOOKS; n++) {
-		if (!journal_event_from(j, j->oldest, &ev)) {
-			j->oldest = 0;
+		if (!journal_event_from(j, delivery_of(*oldest, taker), &ev)) {
+			*oldest = 0;
 			return 0;
 		}
-		j->oldest = ev.seq;
+		*oldest = ev.seq;
 		if (!ev.settled)
 			return ev.received_ms;
-		j->oldest++;
+		++*oldest;
 	}
 	return 0;
 }
@@ -152,10 +153,13 @@ journal_stat(struct journal *j, struct journal_stat *st)
 		.used_bytes = journal_used(j, j->read),
 		.limit_bytes = j->limit_bytes,
 	};
-	for (size_t t = 0; t < TAKERS; t++)
+	for (unsigned t = 0; t < TAKERS; t++) {
 		if (j->owed & 1U << t)
 			st->owed[t] = events - lmdb_rows(j->read, j->owing[t].settled);
-	st->oldest_received_ms = st->owed[TAKER_HANDLER] ? oldest_received(j) : 0;
+		st->oldest_ms[t] = st->owed[t] ? oldest_received(j, t) : 0;
+	}
+	if (j->owed & OWED_HISTORY)
+		st->alone = lmdb_rows(j->read, j->owing[TAKER_HANDLER].settled);
 	return true;
 }
 

@@ -9,7 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/doing.h"
 
-enum { HASTEN_MAX = 4096, HASTENED_MS = 1, DISOWN_MAX = 4096 };
+enum { HASTEN_MAX = 4096, HASTENED_MS = 1 };
 
 bool
 journal_try_at(struct journal *j, MDB_txn *txn, uint64_t delivery, struct journal_try *last)
@@ -66,8 +66,8 @@ remove_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 		      : 0;
 }
 
-static int
-forget_tries(struct journal *j, uint64_t delivery)
+int
+journal_forget_tries(struct journal *j, uint64_t delivery)
 {
 	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq);
@@ -131,7 +131,7 @@ remove_event(struct journal *j, uint64_t delivery)
 static int
 settle(struct journal *j, uint64_t delivery, bool tried)
 {
-	int rc = tried ? forget_tries(j, delivery) : 0;
+	int rc = tried ? journal_forget_tries(j, delivery) : 0;
 
 	if (rc != 0)
 		return rc;
@@ -337,9 +337,8 @@ apply(struct journal *j, struct journal_change *c)
 	return move(j, c, last, tried, death);
 }
 
-/* Commits when rc is 0, else gives everything up. */
-static enum store_rc
-end(struct journal *j, int rc, const char *what, struct error *why)
+enum store_rc
+journal_end(struct journal *j, int rc, const char *what, struct error *why)
 {
 	if (rc == 0) {
 		rc = lmdb_commit(j->write);
@@ -355,7 +354,7 @@ end(struct journal *j, int rc, const char *what, struct error *why)
 static int
 owe_again(struct journal *j, uint64_t delivery)
 {
-	int rc = forget_tries(j, delivery);
+	int rc = journal_forget_tries(j, delivery);
 
 	return rc ? rc : mark_settled(j, delivery, false);
 }
@@ -397,82 +396,7 @@ journal_revive(struct journal *j, uint64_t delivery, struct slice frame, struct 
 	} else if (rc == MDB_KEYEXIST) {
 		rc = owe_again(j, delivery);
 	}
-	return end(j, rc, "cannot put an event back", why);
-}
-
-/* ---- who takes no more ---- */
-
-/* Events that stand there for the sake of those alone who take no more: what all others have settled.
- * taker: one that goes on. At most so many at a time, lest the transaction grow without bound. */
-static int
-end_settled(struct journal *j, enum taker taker, size_t most, size_t *ended)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t seq;
-	int rc = mdb_cursor_open(j->write, j->owing[taker].settled, &cursor);
-
-	*ended = 0;
-	if (rc != 0)
-		return rc;
-	while (*ended < most && (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0) {
-		memcpy(&seq, key.mv_data, sizeof seq);
-		rc = mdb_cursor_del(cursor, 0);
-		key = lmdb_val(&seq, sizeof seq);
-		if (rc == 0)
-			rc = lmdb_unless_missing(mdb_del(j->write, j->events, &key, NULL));
-		if (rc != 0)
-			break;
-		++*ended;
-	}
-	mdb_cursor_close(cursor);
-	return lmdb_unless_missing(rc);
-}
-
-static int
-empty(struct journal *j, const struct owing *o)
-{
-	int rc = mdb_drop(j->write, o->tries, 0);
-
-	if (rc == 0)
-		rc = mdb_drop(j->write, o->due, 0);
-	return rc ? rc : mdb_drop(j->write, o->settled, 0);
-}
-
-static bool
-is_disowned(struct journal *j)
-{
-	const struct owing *o = &j->owing[TAKER_HISTORY];
-
-	return lmdb_rows(j->write, j->owing[TAKER_HANDLER].settled) +
-		       lmdb_rows(j->write, o->tries) + lmdb_rows(j->write, o->due) +
-		       lmdb_rows(j->write, o->settled) ==
-	       0;
-}
-
-/* With two takers, and the handler always one of them, what it has settled and is still there was
- * history's alone. */
-enum store_rc
-journal_disown(struct journal *j, struct error *why)
-{
-	enum store_rc status;
-	size_t ended;
-	int rc;
-
-	if ((j->owed & OWED_HISTORY) || j->disowned)
-		return STORE_OK;
-	status = journal_lock(j, 0, why);
-	if (status != STORE_OK)
-		return status;
-	j->disowned = is_disowned(j);
-	if (j->disowned) {
-		journal_abort(j);
-		return STORE_OK;
-	}
-	rc = end_settled(j, TAKER_HANDLER, DISOWN_MAX, &ended);
-	if (rc == 0 && ended < DISOWN_MAX)
-		rc = empty(j, &j->owing[TAKER_HISTORY]);
-	return end(j, rc, "cannot forget what is owed to history", why);
+	return journal_end(j, rc, "cannot put an event back", why);
 }
 
 /* ---- what is scheduled, at once ---- */
@@ -536,7 +460,7 @@ journal_hasten(struct journal *j, uint64_t seq, size_t max, size_t *count, struc
 	n = earliest(j, seq, seqs, max < HASTEN_MAX ? max : HASTEN_MAX);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = hasten_one(j, seqs[i], count);
-	return end(j, rc, "cannot hasten", why);
+	return journal_end(j, rc, "cannot hasten", why);
 }
 
 void
@@ -587,7 +511,7 @@ journal_settle(struct journal *j, struct journal_change *changes, size_t n, stru
 	msgpack_sbuffer_clear(&j->ids);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = apply(j, &changes[i]);
-	status = end(j, rc, "cannot settle verdicts", why);
+	status = journal_end(j, rc, "cannot settle verdicts", why);
 	if (status != STORE_OK) {
 		ended_forget(j->ended);
 		return status;

@@ -27,6 +27,8 @@ TRIED = {
     "oldest": ["test_operator.py"],
     "journal": ["test_alerts.py"],
     "journal full": ["test_refused.py"],
+    "history late": ["test_history_pipeline.py"],
+    "history missed": ["test_history_pipeline.py"],
     "dead letters": ["test_operator.py"],
     "dead letter store": ["test_operator.py"],
     "source NAME: a part of a request": ["test_unread.py"],

@@ -386,6 +386,7 @@ def test_the_first_event_goes_as_written(tree):
     answers = block("text", "Event queued for processing").split("\n\n")
     assert same_form(answers[0], tree.shell(send))
     wait_for("the event is applied", lambda: tree.outcome("hello-1") == "success")
+    wait_for("it is kept", lambda: re.search(r"history +kept", tree.shell(told)))
     assert same_form(answers[1], tree.shell(told))
     query, rows = re.search(r'sqlite3 var/state.db "(.*?)"\n```\n+```text\n(.*?)```', README,
                             re.S).groups()

@@ -390,12 +390,13 @@ Test(config_table, what_is_left_out_is_as_the_table_says)
 static struct config *
 load_other(const struct config_option *option, uint64_t *value)
 {
-	const char *words[] = {option->most, option->least, strrchr(option->least, ' '), " false"};
+	const char *words[] = {
+		option->most, option->least, strrchr(option->least, ' '), " false", " true"};
 	const size_t first = option->type == OPTION_FLAG ? 3 : 0;
 	struct config *cfg = NULL;
 	struct written w;
 
-	for (size_t i = first; i < first + (first ? 1 : 3) && !cfg; i++) {
+	for (size_t i = first; i < (first ? 5 : 3) && !cfg; i++) {
 		const char *word = words[i] ? words[i] + (i >= 2) : "";
 
 		write_option(&w, option, word, 1);

@@ -273,9 +273,9 @@ Test(takers, many_that_the_handler_has_hide_the_oldest_it_has_not_for_a_moment_o
 	}
 	cr_assert_eq(journal_settle(j, changes, 5999, &why), STORE_OK);
 	stat_now();
-	cr_expect_neq(stat_now().oldest_received_ms, 0);
+	cr_expect_neq(stat_now().oldest_ms[TAKER_HANDLER], 0);
 	cr_expect(moved(MOVE_DONE, last, TAKER_HANDLER));
-	cr_expect_eq(stat_now().oldest_received_ms, 0);
+	cr_expect_eq(stat_now().oldest_ms[TAKER_HANDLER], 0);
 }
 
 /* ---- the retrier ---- */
