@@ -1,7 +1,7 @@
 /* tap - see tap.h.
  *
- * In and out: sockets. State of the sending end: which prefixes are subscribed; XPUB tells of the
- * first subscriber to a prefix and of the last one to leave, so this is a plain set. State of the
+ * In and out: sockets. State of the sending end: which prefixes are subscribed, and by how many; XPUB
+ * tells of each who comes and goes, for a newcomer is to hear of a stage at once. State of the
  * watching end: which sockets it is connected to. A kill of either end costs what was under way. */
 #include "tap.h"
 
@@ -18,7 +18,7 @@ enum { PREFIXES_MAX = 64, TOPIC_MAX = 255, PEERS_MAX = 1024, STAGE_NAME_MAX = 80
 enum { CLOSE_LINGER_MS = 100 };
 
 struct prefix {
-	size_t n;
+	size_t users, n;
 	char text[TOPIC_MAX];
 };
 
@@ -29,6 +29,14 @@ struct tap {
 	size_t others; /* subscriptions that the table has no room for: then all is wanted */
 	struct prefix prefixes[PREFIXES_MAX];
 };
+
+static void
+tell_of_each(struct tap *tap)
+{
+	const int each = 1;
+
+	zmq_setsockopt(zsock_resolve(tap->sock), ZMQ_XPUB_VERBOSER, &each, sizeof each);
+}
 
 static void
 refuse_when_full(struct tap *tap, int refuse)
@@ -46,10 +54,12 @@ tap_new(const struct config *cfg, const char *stage, size_t instance, struct err
 		return NULL;
 	}
 	tap->sock = wire_bind(cfg, WIRE_TAP, ZMQ_XPUB, stage, instance, why);
-	if (!tap->sock)
+	if (!tap->sock) {
 		tap_destroy(&tap);
-	else
-		refuse_when_full(tap, 1);
+		return NULL;
+	}
+	tell_of_each(tap);
+	refuse_when_full(tap, 1);
 	return tap;
 }
 
@@ -70,33 +80,44 @@ tap_sock(struct tap *tap)
 	return tap->sock;
 }
 
+static struct prefix *
+find(struct tap *tap, struct slice prefix)
+{
+	for (size_t i = 0; i < tap->count; i++)
+		if (slice_eq((struct slice){tap->prefixes[i].text, tap->prefixes[i].n}, prefix))
+			return &tap->prefixes[i];
+	return NULL;
+}
+
 static void
 subscribe(struct tap *tap, struct slice prefix)
 {
-	struct prefix *to = &tap->prefixes[tap->count];
+	struct prefix *to = find(tap, prefix);
 
+	if (to) {
+		to->users++;
+		return;
+	}
+	to = &tap->prefixes[tap->count];
 	if (tap->count == PREFIXES_MAX || prefix.n > sizeof to->text) {
 		tap->others++;
 		return;
 	}
 	memcpy(to->text, prefix.p, prefix.n);
 	to->n = prefix.n;
+	to->users = 1;
 	tap->count++;
 }
 
 static void
 unsubscribe(struct tap *tap, struct slice prefix)
 {
-	for (size_t i = 0; i < tap->count; i++) {
-		struct prefix *p = &tap->prefixes[i];
+	struct prefix *p = find(tap, prefix);
 
-		if (!slice_eq((struct slice){p->text, p->n}, prefix))
-			continue;
-		*p = tap->prefixes[--tap->count];
-		return;
-	}
-	if (tap->others)
+	if (!p && tap->others)
 		tap->others--;
+	if (p && --p->users == 0)
+		*p = tap->prefixes[--tap->count];
 }
 
 /* Subscriptions come as messages: a byte 1 or 0, then the prefix. */

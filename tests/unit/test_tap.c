@@ -155,6 +155,21 @@ Test(tap, the_last_listener_to_leave_ends_the_interest)
 	tap_destroy(&tap);
 }
 
+Test(tap, each_newcomer_is_told_of_also_for_what_another_listens_to)
+{
+	struct tap *tap = open_tap("router", 0);
+	zsock_t *one = watch("tap-router.0", "stats"), *two;
+	zmq_pollitem_t item = {zsock_resolve(tap_sock(tap)), 0, ZMQ_POLLIN, 0};
+
+	cr_assert(becomes_wanted(tap, "stats", true));
+	two = watch("tap-router.0", "stats");
+	cr_assert_eq(zmq_poll(&item, 1, 10000), 1);
+	zsock_destroy(&one);
+	zsock_destroy(&two);
+	cr_assert(becomes_wanted(tap, "stats", false));
+	tap_destroy(&tap);
+}
+
 Test(tap, more_subscriptions_than_the_table_holds_want_everything_until_they_end)
 {
 	struct tap *tap = open_tap("router", 0);
