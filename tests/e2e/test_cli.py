@@ -470,7 +470,7 @@ def test_a_stage_that_cannot_start_is_named_with_its_log(folder):
     programs = copy_programs(folder)
     replace_program(programs / "trotline-router", "echo the river is dry >&2; exit 111")
     write_config(folder, free_port())
-    up = Up(folder, "--timeout", "4", program=programs / "trotline", ready=False)
+    up = Up(folder, "--timeout", "12", program=programs / "trotline", ready=False)
     assert up.process.wait(60) == 1
     assert "not ready after 4 s: stage router has no live process" in up.text()
     assert f"See {folder}/var/log/router.0.log, which ends with\n  the river is dry\n" in up.text()
@@ -482,7 +482,7 @@ def test_status_100_is_not_started_again(folder):
     programs = copy_programs(folder)
     replace_program(programs / "trotline-router", "echo wrong use >&2; exit 100")
     write_config(folder, free_port())
-    up = Up(folder, "--timeout", "4", program=programs / "trotline", ready=False)
+    up = Up(folder, "--timeout", "12", program=programs / "trotline", ready=False)
     assert up.process.wait(60) == 1
     assert (folder / "var/log/router.0.log").read_text() == "wrong use\n"
 
@@ -495,7 +495,7 @@ def test_a_handler_of_the_file_is_started_like_the_built_in_ones(folder):
     assert missing.process.wait(60) == 1
     assert f"{programs}/trotline-handler-survey is missing" in missing.text()
     replace_program(programs / "trotline-handler-survey", "echo $* >&2; exec sleep 600")
-    up = Up(folder, "--timeout", "4", program=programs / "trotline", ready=False)
+    up = Up(folder, "--timeout", "12", program=programs / "trotline", ready=False)
     assert up.process.wait(60) == 1
     assert "stage handler-survey has no live process" in up.text()
     for i in range(2):
