@@ -180,6 +180,10 @@ export_all(struct history_view *view, const struct export_ask *ask, struct expor
 	*told = (struct export_told){.events = 0};
 	if (!q)
 		return OPS_WRONG;
+	if (history_look_gone(view, &ask->filter, why)) {
+		history_query_free(&q);
+		return OPS_NOT_FOUND;
+	}
 	snprintf(x.folder, sizeof x.folder, "%s/history", ask->cfg->data_dir);
 	snprintf(x.pin, sizeof x.pin, "export-%d", (int)getpid());
 	msgpack_zone_init(&x.zone, ZONE_BYTES);

@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 #include "lib/base/field.h"
+#include "lib/base/timestamp.h"
 #include "lib/config/advice.h"
 
-enum { ZONE_BYTES = 16384 };
+enum { ZONE_BYTES = 16384, DAY_MS = 86400000 };
 
 static bool
 is_off(const struct config *cfg, struct error *why)
@@ -137,6 +138,48 @@ walk(struct history_view *view, const struct history_query *q, struct walk *w, u
 	return true;
 }
 
+/* ---- what is gone ---- */
+
+static bool
+take_time(void *arg, const struct history_event *event)
+{
+	*(uint64_t *)arg = event->event->received;
+	return false;
+}
+
+/* When the oldest event was accepted, and its number; 0: there is none, or it cannot be told. */
+static uint64_t
+oldest(struct history_view *view, uint64_t *first)
+{
+	struct history_look look = {.most = 1};
+	struct history_query *q =
+		history_query(view, &(struct history_filter){.until_ms = 0}, NULL);
+	uint64_t last, at_ms = 0;
+
+	history_range(view, first, &last, NULL);
+	look.pos = *first;
+	if (q && look.pos)
+		history_read(view, q, &look, take_time, &at_ms, NULL);
+	history_query_free(&q);
+	return at_ms;
+}
+
+bool
+history_look_gone(struct history_view *view, const struct history_filter *filter, struct error *why)
+{
+	uint64_t first = 0;
+	const uint64_t at_ms = filter->until_ms && !filter->happened ? oldest(view, &first) : 0;
+	char text[TIMESTAMP_BYTES];
+
+	if (!at_ms || filter->until_ms + (first > 1 ? 0 : DAY_MS) > at_ms)
+		return false;
+	error_set(why,
+		"that time is gone, or was before there was a history: it goes back to %s "
+		"(history.keep, history.max_size)",
+		timestamp_text(at_ms, text));
+	return true;
+}
+
 enum ops_found
 history_look_each(struct history_view *view, const struct history_ask *ask, history_look_visit *fn,
 	void *arg, struct history_told *told, struct error *why)
@@ -150,6 +193,10 @@ history_look_each(struct history_view *view, const struct history_ask *ask, hist
 	if (!q || (ask->cursor && !history_resume(q, slice_of(ask->cursor), &pos, why))) {
 		history_query_free(&q);
 		return OPS_WRONG;
+	}
+	if (history_look_gone(view, &ask->filter, why)) {
+		history_query_free(&q);
+		return OPS_NOT_FOUND;
 	}
 	msgpack_zone_init(&w.zone, ZONE_BYTES);
 	if (!walk(view, q, &w, &pos, told))

@@ -50,7 +50,13 @@ struct history_told {
 typedef bool history_look_visit(
 	void *arg, const struct history_event *event, const msgpack_object *object);
 
-/* OPS_FOUND, also when there is none; OPS_WRONG or OPS_TROUBLE with the cause. */
+/* Does all of the time that is asked for end before the oldest event that is kept: a day before it, or
+ * anywhere before it once older ones have gone? True with the words. */
+bool history_look_gone(
+	struct history_view *view, const struct history_filter *filter, struct error *why);
+
+/* OPS_FOUND, also when there is none; OPS_WRONG, OPS_NOT_FOUND (that time is gone) or OPS_TROUBLE with the
+ * cause. */
 enum ops_found history_look_each(struct history_view *view, const struct history_ask *ask,
 	history_look_visit *fn, void *arg, struct history_told *told, struct error *why);
 

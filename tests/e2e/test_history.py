@@ -92,6 +92,18 @@ def test_what_means_nothing_is_told(pipeline, wrong, word):
     assert done.returncode == 2 and word in done.stderr and not done.stdout
 
 
+def test_a_day_that_is_gone_is_told_as_such(pipeline):
+    pipeline.start()
+    ids = post_all(pipeline, [mail() for _ in range(3)])
+    wait_for("they are kept", lambda: kept(pipeline, ids))
+    for verb in ("history", "export"):
+        done = run(pipeline, verb, "--since", "2020-01-01", "--until", "2020-01-02")
+        assert done.returncode == 1 and "that time is gone" in done.stderr and "goes back to 20" in done.stderr, done
+        assert not done.stdout
+    done = run(pipeline, "history", "--since", "2020-01-01", "--json")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 3, done
+
+
 def test_neither_taker_waits_for_the_other(pipeline):
     pipeline.start()
     pipeline["history"].kill()
