@@ -162,7 +162,7 @@ class Pipeline:
     def pids(self):
         """Process id by stage: ingress.0 and so on. A stage's lock holds it."""
         locks = (self.data / "run").glob("*.[0-9]*.lock")
-        return {lock.name.removesuffix(".lock"): int(lock.read_text()) for lock in locks}
+        return {lock.name.removesuffix(".lock"): int(lock.read_text().split()[0]) for lock in locks}
 
     def cpu_s(self):
         """CPU seconds by stage so far; supervisord, which takes in the logs, is one."""
