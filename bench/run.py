@@ -11,6 +11,7 @@ import time
 import accept
 import batch
 import growth
+import kept
 import latency
 import memory
 import picture
@@ -25,7 +26,7 @@ from receiver import Failure
 from seeds import Seeds
 
 FIGURES = {"accept": accept, "batch": batch, "usual": usual, "latency": latency, "memory": memory,
-           "start": start, "growth": growth, "scale": scale}
+           "start": start, "growth": growth, "scale": scale, "history": kept}
 
 
 class Bench:
