@@ -3,7 +3,6 @@ nothing of the handlers' is lost, and it has each accepted event once, or says h
 
 import contextlib
 import json
-import os
 import pathlib
 import random
 import subprocess
@@ -230,61 +229,26 @@ def fsck_sum(pipeline):
     return json.loads(run(pipeline, "fsck", "--json").stdout)
 
 
-# The programs of a version from before history, for who has them: 5741ee9 was the last.
-BEFORE = os.environ.get("TROTLINE_BEFORE")
-before = pytest.mark.skipif(not BEFORE, reason="TROTLINE_BEFORE names no folder of programs")
+# A data folder that commit 5741ee9, the last before history, has left: 50 events `before-done-N` have ended,
+# 50 `before-retry-N` have been tried and are scheduled, 50 `before-none-N` were sent and not answered.
+FOLDER_BEFORE = pathlib.Path(__file__).parent / "data/folder-before-history.tar.xz"
 
 
-@pytest.fixture
-def upgraded():
-    """A pipeline whose configuration says nothing of history, as one from before does."""
-    made = Pipeline(settings={"history": {"keep": "30d"}, "retry": {"delay": "10s"}})
-    config = json.loads(made.config.read_text())
+def test_a_folder_of_the_version_before_is_opened_with_all_that_is_on_its_way():
+    """By a configuration that says nothing of history, as one from before does."""
+    pipeline = Pipeline(settings={"history": {"keep": "30d"}})
+    config = json.loads(pipeline.config.read_text())
     del config["history"]
-    made.config.write_text(json.dumps(config))
-    yield made
-    made.close()
-
-
-def of_before(pipeline, *names):
-    for name in names:
-        pipeline[name].bin = pathlib.Path(BEFORE)
-
-
-@before
-def test_a_folder_of_the_version_before_is_opened_with_all_that_is_on_its_way(upgraded):
-    """What waits, what is scheduled, what has been tried, and what has ended, which history never had."""
-    now = upgraded.stages
-    new = ("history", "watcher", "admin", "handler-unknown")
-    upgraded.stages = {key: stage for key, stage in now.items() if key[0] not in new}
-    of_before(upgraded, *(name for name, _ in upgraded.stages))
-    upgraded.start()
-    decide = {"done": lambda: "done", "retry": lambda: ("retry", "later"), "none": lambda: None}
-    hook = upgraded.hook("unknown", lambda ev: decide[ev["data"]["then"]]())
-    ids = {word: post_all(upgraded, [event(then=word) for _ in range(50)]) for word in decide}
-    wait_for("50 are scheduled, 50 wait", lambda: upgraded.metric("webhook_scheduled_events") == 50
-             and upgraded.metric("webhook_queue_size") == 100)
-    hook.close()
-    upgraded.hooks.clear()
-    upgraded.stop()
-    upgraded.stages = now
-    for stage in now.values():
-        stage.bin = now["history", 0].bin
-    upgraded.start()
-    wait_kept(upgraded, 150)
-    owed = sorted(ids["retry"] + ids["none"])
-    assert sorted(history_ids(upgraded)) == owed
-    assert sorted(upgraded.unknown_ids()) == owed
-    good(upgraded)
-
-
-@before
-def test_what_a_validator_of_the_version_before_accepts_goes_to_both(upgraded):
-    """While an installation is upgraded process by process: its frames are of version 1, to nobody by name."""
-    of_before(upgraded, "validator", "ingress")
-    upgraded.start()
-    ids = post_all(upgraded, few(2000))
-    wait_kept(upgraded, len(ids))
-    assert sorted(history_ids(upgraded)) == sorted(ids)
-    assert sorted(upgraded.unknown_ids()) == sorted(ids)
-    good(upgraded)
+    pipeline.config.write_text(json.dumps(config))
+    pipeline.data.mkdir(mode=0o700, exist_ok=True)
+    subprocess.run(["tar", "-C", pipeline.data, "-xJf", FOLDER_BEFORE, "--no-same-owner"], check=True)
+    try:
+        pipeline.start()
+        owed = sorted(f"before-{word}-{n}" for word in ("retry", "none") for n in range(50))
+        wait_for("all have ended at either taker", lambda: (
+            sorted(pipeline.unknown_ids()) == owed and pipeline.metric("webhook_queue_size") == 0
+            and pipeline.metric("webhook_history_waiting_events") == 0), 120)
+        assert sorted(history_ids(pipeline)) == owed
+        good(pipeline)
+    finally:
+        pipeline.close()
