@@ -48,6 +48,7 @@ struct figures {
 	char *health_url;
 	struct heard_process processes[PROCESSES_MAX];
 	size_t count;
+	struct rate answers[CONFIG_HANDLERS_MAX]; /* of handlers that say nothing of themselves */
 	uint64_t refresh_ms;
 	msgpack_zone zone;
 };
@@ -140,8 +141,23 @@ process_of(struct figures *f, const struct stats *stats)
 	return p;
 }
 
+/* The retrier counts what they answer. */
 static void
-take_rates(struct heard_process *p, const msgpack_object *values, uint64_t now_ms)
+take_answers(struct figures *f, const struct metrics *m, uint64_t now_ms)
+{
+	char part[80];
+
+	for (size_t i = 0; i < f->cfg->handlers_count; i++) {
+		if (f->cfg->handlers[i].processes > 0)
+			continue;
+		snprintf(part, sizeof part, "handler=\"%s\"", f->cfg->handlers[i].name);
+		rate_add(&f->answers[i], now_ms, metrics_sum(m, METRIC_FAMILY_VERDICTS, part));
+	}
+}
+
+static void
+take_rates(
+	struct figures *f, struct heard_process *p, const msgpack_object *values, uint64_t now_ms)
 {
 	const size_t place = process_place(p->stage);
 	struct metrics *m = metrics_new();
@@ -154,6 +170,8 @@ take_rates(struct heard_process *p, const msgpack_object *values, uint64_t now_m
 			metrics_sum(m, counters[place].family, counters[place].labels));
 	rate_add(&p->accepted, now_ms, metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"accepted\""));
 	rate_add(&p->done, now_ms, metrics_count(m, METRIC_FAMILY_DURATION, ""));
+	if (place == PROCESS_RETRIER)
+		take_answers(f, m, now_ms);
 	metrics_destroy(&m);
 }
 
@@ -176,7 +194,7 @@ hear(struct figures *f, const void *bytes, size_t n)
 	p->draining = stats.draining;
 	error_set(&p->kept, "%.*s", SLICE_ARG(stats.kept));
 	p->heard_ms = now_ms;
-	take_rates(p, &stats.metrics, now_ms);
+	take_rates(f, p, &stats.metrics, now_ms);
 }
 
 static void
@@ -330,7 +348,8 @@ process_object(const struct heard_process *p, msgpack_zone *zone)
 
 /* A handler that the pipeline does not start says nothing of itself; what the retrier knows of it is told. */
 static msgpack_object
-by_hand_object(const char *stage, double answered_s, double waiting, msgpack_zone *zone)
+by_hand_object(
+	const char *stage, double answered_s, double waiting, double rate, msgpack_zone *zone)
 {
 	const double ago_s = (double)clock_wall_ms() / 1e3 - answered_s;
 	struct map m = map_in(zone);
@@ -342,7 +361,7 @@ by_hand_object(const char *stage, double answered_s, double waiting, msgpack_zon
 		slice_of(ago_s * 1e3 < ANSWERS_MS ? "answers"
 			 : waiting > 0            ? "silent"
 						  : "by hand"));
-	put_rate(&m, "per_second", 0);
+	put_rate(&m, "per_second", rate);
 	map_nil(&m, "configured_at");
 	map_time(&m, "last_answer_at", (uint64_t)(answered_s * 1e3));
 	return map_object(&m);
@@ -370,7 +389,7 @@ add_by_hand(const struct figures *f, struct list *stages, const struct metrics *
 			list_add(stages, by_hand_object(stage,
 						 metrics_sum(all, METRIC_FAMILY_ANSWERED, part),
 						 metrics_sum(all, METRIC_FAMILY_WAITING, part),
-						 stages->zone));
+						 rate_of(&f->answers[i]), stages->zone));
 	}
 }
 

@@ -292,6 +292,15 @@ def test_handlers_that_are_started_by_hand_have_a_row(start):
     wait_for("it answers", lambda: state() == "answers")
     assert re.search(r"^handler-mine.0 .* answers$", good(one, "status"), re.M)
 
+    def works():
+        sender = threading.Thread(target=lambda: [one.post(event(kind="own")) for _ in range(300)])
+        sender.start()
+        rows = json.loads(good(one, "status", "--json"))["stages"]
+        sender.join()
+        return next(row["per_second"] for row in rows if row["stage"] == "handler-mine") > 0
+
+    wait_for("it is seen to work", works)
+
 
 def test_who_works_comes_first(start):
     one = start(handlers=("accepted", "delivered", "unknown"))
