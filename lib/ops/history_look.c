@@ -208,6 +208,43 @@ history_look_each(struct history_view *view, const struct history_ask *ask, hist
 	return found;
 }
 
+/* ---- as they come ---- */
+
+static bool
+follow(struct history_view *view, const struct history_query *q, struct walk *w,
+	bool (*wait)(void *arg))
+{
+	struct history_look look = {.budget_us = HISTORY_LOOK_US};
+	uint64_t first, last;
+
+	if (!history_range(view, &first, &last, w->why))
+		return false;
+	look.pos = last + 1;
+	while (w->go_on) {
+		if (!history_read(view, q, &look, visit, w, w->why) || w->failed)
+			return false;
+		if (w->go_on && look.complete)
+			w->go_on = wait(w->arg);
+	}
+	return true;
+}
+
+enum ops_found
+history_look_follow(struct history_view *view, const struct history_ask *ask,
+	history_look_visit *fn, void *arg, bool (*wait)(void *arg), struct error *why)
+{
+	struct walk w = {.ask = ask, .fn = fn, .arg = arg, .go_on = true, .why = why};
+	struct history_query *q = history_query(view, &ask->filter, why);
+	enum ops_found found = OPS_WRONG;
+
+	msgpack_zone_init(&w.zone, ZONE_BYTES);
+	if (q)
+		found = follow(view, q, &w, wait) ? OPS_FOUND : OPS_TROUBLE;
+	msgpack_zone_destroy(&w.zone);
+	history_query_free(&q);
+	return found;
+}
+
 /* ---- a page ---- */
 
 struct page {

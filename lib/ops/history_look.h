@@ -60,6 +60,11 @@ bool history_look_gone(
 enum ops_found history_look_each(struct history_view *view, const struct history_ask *ask,
 	history_look_visit *fn, void *arg, struct history_told *told, struct error *why);
 
+/* Each that comes from now on, oldest first. wait is called where there is none, and waits a moment; until it
+ * or fn says false. */
+enum ops_found history_look_follow(struct history_view *view, const struct history_ask *ask,
+	history_look_visit *fn, void *arg, bool (*wait)(void *arg), struct error *why);
+
 /* A page of them in the list, which outlives the look: at most as many as the limit (0: HISTORY_PAGE)
  * and HISTORY_PAGE_BYTES. */
 enum ops_found history_look_page(struct history_view *view, const struct history_ask *ask,

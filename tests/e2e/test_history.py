@@ -1,10 +1,12 @@
 """History is the second taker of every event: it has each once, whatever happens to it or to the handler."""
 import json
 import random
+import select
+import subprocess
 
 import pytest
 
-from pipeline import Pipeline, event, post_all, wait_for
+from pipeline import BIN, Pipeline, event, post_all, wait_for
 from verbs import run
 
 KEPT = {"history": {"keep": "1d"}, "journal": {"lease": "500ms"}}
@@ -102,6 +104,28 @@ def test_a_day_that_is_gone_is_told_as_such(pipeline):
         assert not done.stdout
     done = run(pipeline, "history", "--since", "2020-01-01", "--json")
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 3, done
+
+
+def test_what_comes_is_followed(pipeline):
+    pipeline.start()
+    assert pipeline.post(mail()).status == 202
+    wait_for("it is in the history", lambda: len(history(pipeline)) == 1)
+    shown = subprocess.Popen([BIN / "trotline", "history", "--email", JO, "--follow", "--json", "-c", pipeline.config],
+                             stdout=subprocess.PIPE, text=True)
+    try:
+        first = mail()
+        wait_for("it listens", lambda: pipeline.post(mail()).status == 202 and select.select([shown.stdout], [], [], 0.5)[0])
+        ids = [json.loads(shown.stdout.readline())["event_id"]]
+        post_all(pipeline, [first, event("email_delivered", email="max@example.com")])
+        while ids[-1] != first["event_id"]:
+            ids.append(json.loads(shown.stdout.readline())["event_id"])
+        order = [row["event_id"] for row in history(pipeline, "--email", JO)][::-1]
+        assert ids == order[-len(ids):], "each once, the oldest first, and no other's"
+    finally:
+        shown.terminate()
+    assert shown.wait(30) == 0
+    done = run(pipeline, "history", "--follow", "--since", "1h")
+    assert done.returncode == 2 and "--follow begins now" in done.stderr
 
 
 def test_neither_taker_waits_for_the_other(pipeline):
