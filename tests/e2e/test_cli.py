@@ -472,7 +472,7 @@ def test_a_stage_that_cannot_start_is_named_with_its_log(folder):
     write_config(folder, free_port())
     up = Up(folder, "--timeout", "12", program=programs / "trotline", ready=False)
     assert up.process.wait(60) == 1
-    assert "not ready after 4 s: stage router has no live process" in up.text()
+    assert "not ready after 12 s: stage router has no live process" in up.text()
     assert f"See {folder}/var/log/router.0.log, which ends with\n  the river is dry\n" in up.text()
     assert not up.is_ready()
     wait_for("all stages ended", lambda: not up.stages())
