@@ -106,12 +106,14 @@ answer(struct http *h, struct listener_request *rq, const struct config_source *
 	listener_answer(rq, a);
 }
 
-/* For whoever watches, with the path where that is what was wrong. */
+/* For whoever watches, with the path where that is what was wrong; without its query, in which a secret may
+ * stand. */
 static void
 tell(struct http *h, const struct listener_request *rq, const struct refusal *refusal,
 	const struct config_source *source)
 {
 	const uint64_t now_ms = clock_wall_ms();
+	const char *path = source || !rq->target ? "" : rq->target;
 	char step[WIDTH_WORD], reason[WIDTH_REASON];
 	size_t n = 0;
 
@@ -119,11 +121,8 @@ tell(struct http *h, const struct listener_request *rq, const struct refusal *re
 		return;
 	for (; n < sizeof step && refusal->name[n]; n++)
 		step[n] = (char)tolower((unsigned char)refusal->name[n]);
-	snprintf(reason, sizeof reason, "%s: %s%s%.200s", refusal->text, refusal->when,
-		source ? "" : ": ",
-		source       ? ""
-		: rq->target ? rq->target
-			     : "");
+	snprintf(reason, sizeof reason, "%s: %s%s%.*s", refusal->text, refusal->when,
+		*path ? ": " : "", (int)strcspn(path, "?"), path);
 	refused_tell(&h->refused, h->tap,
 		&(struct refused){
 			.at = now_ms,

@@ -55,7 +55,8 @@ enum refusal_word { REFUSAL_CAUSE_NONE, REFUSAL_CAUSES(REFUSAL_CAUSE_ENUM) REFUS
 	X(PLACES, "all of limits.connections under way")                                           \
 	X(CONNECTIONS, "out of connections")                                                       \
 	X(SHARE, "a source that has half of all places")                                           \
-	X(MEMORY, "limits.memory used up")
+	X(MEMORY, "limits.memory used up")                                                         \
+	X(QUARANTINE, "a quarantine that takes no more")
 
 #define UNABLE_ENUM(name, word) UNABLE_##name,
 enum unable { UNABLE_CAUSES(UNABLE_ENUM) UNABLE_COUNT };

@@ -199,19 +199,20 @@ fire(struct custodian *c, enum taker taker, struct error *why)
 /* ---- what history must let go of ---- */
 
 /* Nothing new is refused because of history, unless it is required: past four fifths of the journal it
- * loses the oldest that are there for its sake, where these are what fills it. How many that takes, if all
+ * loses the oldest that are there for its sake, where these are what fills it (the ids that are remembered may, too). How many that takes, if all
  * events are about alike. */
 static uint64_t
 excess(const struct custodian *c, const struct journal_stat *st)
 {
 	const double most = 0.8 * (double)st->limit_bytes, used = (double)st->used_bytes;
 	const uint64_t all = st->alone + st->owed[TAKER_HANDLER];
+	const double each = all > 0 ? (double)st->event_bytes / (double)all : 0;
 	double n;
 
 	if (!(c->owed & OWED_HISTORY) || c->cfg->history.required || used <= most ||
-		st->alone < all / 8)
+		st->alone < all / 8 || each * (double)st->alone < (double)st->limit_bytes / 8)
 		return 0;
-	n = (double)all * (used - most) / used + 1;
+	n = (used - most) / each + 1;
 	return n < (double)st->alone ? (uint64_t)n : st->alone;
 }
 

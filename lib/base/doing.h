@@ -19,6 +19,7 @@
 	X(FLUSH, "waiting for the disk")                                                           \
 	X(HANDLER, "in a handler's function")                                                      \
 	X(COMPACT, "compacting a store")                                                           \
+	X(LOG, "writing its log, which nobody takes in")                                           \
 	X(STOP, "stopping")                                                                        \
 	X(HUNG, "hung")
 

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "doing.h"
 #include "steering.h"
 #include "timestamp.h"
 
@@ -247,6 +248,7 @@ log_line(enum log_level level, const char *msg, const struct log_field *fields, 
 void
 log_flush(void)
 {
+	const enum doing before = doing(DOING_LOG);
 	size_t done = 0;
 
 	while (done < out.n) {
@@ -259,6 +261,7 @@ log_flush(void)
 		done += (size_t)n;
 	}
 	out.n = 0;
+	doing(before);
 }
 
 bool

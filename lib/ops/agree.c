@@ -1,14 +1,18 @@
 /* agree - see agree.h. */
 #include "agree.h"
 
+#include "lib/base/clock.h"
 #include "lib/store/state.h"
 #include "proto/frame.h"
 #include "proto/types.h"
+
+static const uint64_t REMEMBERED_MS = UINT64_C(29) * 86400 * 1000; /* of the 30 days of `applied` */
 
 /* What was done last: a ring of numbers. */
 struct last {
 	const struct config *cfg;
 	struct slice journal;
+	uint64_t from_ms; /* state.db may have forgotten older ones */
 	uint64_t seqs[AGREE_LOOKS];
 	size_t n;
 };
@@ -43,52 +47,69 @@ take(void *arg, const struct ended_row *row)
 	struct slice journal;
 	uint64_t seq;
 
-	if (is_ours(last->cfg, row->handler) && frame_uint(row->head.p, row->head.n, "seq", &seq) &&
+	if (row->ended_ms >= last->from_ms && is_ours(last->cfg, row->handler) &&
+		frame_uint(row->head.p, row->head.n, "seq", &seq) &&
 		frame_text(row->head.p, row->head.n, "journal", &journal) &&
 		slice_eq(journal, last->journal))
 		last->seqs[last->n++ % AGREE_LOOKS] = seq;
 	return true;
 }
 
+/* How many of them are not in; false when that cannot be told. */
+static bool
+count_missing(const struct last *last, struct state *db, size_t n, size_t *missing)
+{
+	*missing = db ? 0 : n;
+	for (size_t i = 0; db && i < n; i++) {
+		const enum state_row row = state_holds(db, last->journal, last->seqs[i]);
+
+		if (row == STATE_ROW_FAILED)
+			return false;
+		*missing += row == STATE_NO_ROW;
+	}
+	return true;
+}
+
+/* The journal's newest number, read behind state.db's: nothing is applied that is not in the journal. */
 static enum store_cause
-compare(const struct last *last, struct state *db, uint64_t newest, struct error *why)
+compare(const struct last *last, struct state *db, struct journal *j, struct error *why)
 {
 	const size_t n = last->n < AGREE_LOOKS ? last->n : AGREE_LOOKS;
-	const uint64_t applied = db ? state_newest(db, last->journal) : 0;
-	size_t missing = 0;
+	struct journal_stat st;
+	uint64_t applied = 0;
+	size_t missing;
 
-	for (size_t i = 0; i < n; i++)
-		missing += !db || !state_applied(db, last->journal, last->seqs[i]);
+	if ((db && !state_newest(db, last->journal, &applied)) ||
+		!count_missing(last, db, n, &missing) || !journal_read_begin(j, NULL))
+		return CAUSE_NONE;
+	journal_stat(j, &st);
+	journal_read_end(j);
 	if (missing > 0) {
 		error_set(
 			why, "%zu of the last %zu events that were done are not in it", missing, n);
 		return CAUSE_BEHIND;
 	}
-	if (newest == 0 || applied <= newest) /* 0: all of them are forgotten */
+	if (st.last_seq == 0 || applied <= st.last_seq) /* 0: all of them are forgotten */
 		return CAUSE_NONE;
 	error_set(why, "it has event %llu, the journal's newest is %llu",
-		(unsigned long long)applied, (unsigned long long)newest);
+		(unsigned long long)applied, (unsigned long long)st.last_seq);
 	return CAUSE_AHEAD;
 }
 
 enum store_cause
 stores_agree(const struct config *cfg, struct journal *j, struct error *why)
 {
-	struct last last = {.cfg = cfg, .journal = journal_id(j)};
-	struct journal_stat st;
+	struct last last = {
+		.cfg = cfg, .journal = journal_id(j), .from_ms = clock_wall_ms() - REMEMBERED_MS};
 	enum store_cause cause;
 	bool exists;
 	struct state *db;
 
 	journal_each_ended(j, take, &last);
-	if (!journal_read_begin(j, why))
-		return CAUSE_NONE;
-	journal_stat(j, &st);
-	journal_read_end(j);
 	db = state_watch(cfg->data_dir, &exists, why);
 	if (!db && exists)
 		return CAUSE_NONE; /* its handlers say what is wrong with it */
-	cause = compare(&last, db, st.last_seq, why);
+	cause = compare(&last, db, j, why);
 	state_close(&db);
 	return cause;
 }

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -264,7 +265,7 @@ static double
 crowd(const struct metrics *m)
 {
 	static const enum unable causes[] = {
-		UNABLE_PLACES, UNABLE_CONNECTIONS, UNABLE_SHARE, UNABLE_MEMORY};
+		UNABLE_PLACES, UNABLE_CONNECTIONS, UNABLE_SHARE, UNABLE_MEMORY, UNABLE_QUARANTINE};
 	char part[160];
 	double sum = 0;
 
@@ -373,7 +374,9 @@ board_look(const struct board *b, struct metrics *own)
 double
 board_since(const struct metrics *m, enum metric_family family)
 {
-	return (double)clock_wall_ms() / 1e3 - metrics_sum(m, family, "");
+	const double since = (double)clock_wall_ms() / 1e3 - metrics_sum(m, family, "");
+
+	return since < 0 ? HUGE_VAL : since; /* the clock was set back: nobody knows */
 }
 
 /* Some process of the stage lives and is not on its way out. */

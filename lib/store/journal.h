@@ -263,6 +263,7 @@ struct journal_stat {
 	uint64_t remembered;
 	uint64_t last_seq; /* newest number given out, 0 for none */
 	uint64_t used_bytes, limit_bytes;
+	uint64_t event_bytes; /* of those used: what events take that are here */
 	uint64_t oldest_ms
 		[TAKERS]; /* when the oldest was accepted that each has not settled; 0: none */
 };

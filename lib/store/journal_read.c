@@ -152,6 +152,7 @@ journal_stat(struct journal *j, struct journal_stat *st)
 		.last_seq = lmdb_last(j->read, j->seen),
 		.used_bytes = journal_used(j, j->read),
 		.limit_bytes = j->limit_bytes,
+		.event_bytes = lmdb_used(j->read, j->events),
 	};
 	for (unsigned t = 0; t < TAKERS; t++) {
 		if (j->owed & 1U << t)

@@ -181,8 +181,11 @@ bool state_applied_at(struct state *db, struct slice journal, uint64_t seq, uint
 /* Is the event in, whatever its mark? False also when that cannot be told. */
 bool state_applied(struct state *db, struct slice journal, uint64_t seq);
 
-/* The newest number of the journal that is in; 0: none, or it cannot be told. */
-uint64_t state_newest(struct state *db, struct slice journal);
+/* The newest number of the journal that is in; 0: none. False when it cannot be told. */
+bool state_newest(struct state *db, struct slice journal, uint64_t *seq);
+
+/* Is the event in, whatever its mark? STATE_ROW, STATE_NO_ROW, or STATE_ROW_FAILED: it cannot be told. */
+enum state_row state_holds(struct state *db, struct slice journal, uint64_t seq);
 
 /* Calls fn with the number of each event of the journal that is in, rising, all as of one moment,
  * until it returns false: row->number. False with the cause; fn may have been called before. */

@@ -237,13 +237,24 @@ state_look_until(struct state *db, uint64_t end_ms)
 	sqlite3_progress_handler(db->sqlite, LOOK_STEPS, is_over, db);
 }
 
-uint64_t
-state_newest(struct state *db, struct slice journal)
+bool
+state_newest(struct state *db, struct slice journal, uint64_t *seq)
 {
-	struct state_cell seq = {.number = 0};
+	struct state_cell newest = {.number = 0};
+	const enum state_row row = state_get(
+		db, OWN(APPLIED_NEWEST), STATE_VALUES(SV_TEXT(journal)), &newest, 1, NULL);
 
-	state_get(db, OWN(APPLIED_NEWEST), STATE_VALUES(SV_TEXT(journal)), &seq, 1, NULL);
-	return (uint64_t)seq.number;
+	*seq = (uint64_t)newest.number;
+	return row != STATE_ROW_FAILED;
+}
+
+enum state_row
+state_holds(struct state *db, struct slice journal, uint64_t seq)
+{
+	struct state_cell at;
+
+	return state_get(
+		db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)), &at, 1, NULL);
 }
 
 bool

@@ -442,7 +442,7 @@ def test_tap_shows_what_ingress_refused_too(pipeline):
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert tap.stderr.readline() == "connected\n"
     with pipeline.client() as client:
-        assert client.post_bytes(b"{}", path="/webhooks/emial").status == 404
+        assert client.post_bytes(b"{}", path="/webhooks/emial?token=hidden").status == 404
         assert client.request("PUT", "/webhooks/email", b"{}").status == 405
         assert client.request("POST", "/webhooks/email", b"{}", {"Content-Encoding": "gzip"}).status == 415
         assert client.post_bytes(b"x" * (2 << 20)).status == 413
