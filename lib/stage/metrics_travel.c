@@ -234,7 +234,7 @@ text_of(const msgpack_object *obj)
 static void
 join_row(struct metrics *m, const msgpack_object_array *row, unsigned which)
 {
-	double values[METRIC_BOUNDS_MAX + 2];
+	double values[METRIC_BOUNDS_MAX + 2] = {0};
 	enum metric_family family;
 	struct slice name, labels;
 
