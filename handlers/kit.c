@@ -17,9 +17,9 @@
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
+#include "lib/stage/unbundle.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
-#include "proto/bundle.h"
 
 enum { REPORT_MS = 100, DRAIN_MS = 1000, LOOK_MS = 1000, TELL_MS = 1000 };
 
@@ -32,8 +32,7 @@ struct kit {
 	size_t limit; /* events in a group */
 	struct hand *hand;
 	zsock_t *events, *verdicts;
-	zmq_msg_t bundle;    /* the events in hand */
-	struct slice rest;   /* what is left of them */
+	struct unbundle in;  /* the events in hand */
 	struct hook *go_on;  /* with what is left */
 	uint64_t started_ms; /* monotonic */
 	char label[96];      /* of this stage's figures */
@@ -42,25 +41,6 @@ struct kit {
 	uint64_t told_ms; /* when that was last logged, monotonic */
 };
 
-/* The next event frame: of the bundle in hand, or of the next message. What is no bundle is taken
- * for a frame by itself. False: none has come. */
-static bool
-next_frame(struct kit *k, struct slice *frame)
-{
-	if (bundle_next(&k->rest, frame))
-		return true;
-	if (k->rest.n == 0) {
-		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0)
-			return false;
-		k->rest = bundle_of(zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle));
-		if (bundle_next(&k->rest, frame))
-			return true;
-	}
-	*frame = k->rest;
-	k->rest = (struct slice){NULL, 0};
-	return true;
-}
-
 /* Takes what has come, up to a group's limit, without waiting. */
 static void
 gather(struct kit *k)
@@ -68,8 +48,8 @@ gather(struct kit *k)
 	struct error why = {""};
 	struct slice frame;
 
-	for (int taken = 0;
-		taken < GROUP_EVENTS && group_open(k->group, k->limit) && next_frame(k, &frame);
+	for (int taken = 0; taken < GROUP_EVENTS && group_open(k->group, k->limit) &&
+			    unbundle_next(&k->in, k->events, &frame);
 		taken++)
 		if (!group_add(k->group, frame, &why))
 			bad_frame(k->stage->metrics, k->stage->name, why.text);
@@ -235,7 +215,7 @@ on_events(void *arg)
 	struct kit *k = arg;
 
 	handle_group(k);
-	if (k->rest.n > 0)
+	if (k->in.rest.n > 0)
 		stage_call_after(k->go_on, 0);
 }
 
@@ -363,7 +343,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	open_state(&k);
 	open_figures(&k);
 	connect_all(&k);
-	zmq_msg_init(&k.bundle);
+	unbundle_open(&k.in);
 	k.go_on = stage_call(k.stage, on_events, &k);
 	stage_on_read(k.stage, k.events, on_events, &k);
 	if (hand_left(k.hand, &(struct slice){0}, &(uint64_t){0}))
@@ -373,7 +353,7 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	stage_yield();
 	stage_run(k.stage);
 
-	zmq_msg_close(&k.bundle);
+	unbundle_close(&k.in);
 	zsock_destroy(&k.events);
 	zsock_destroy(&k.verdicts);
 	group_destroy(&k.group);

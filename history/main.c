@@ -15,9 +15,9 @@
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
+#include "lib/stage/unbundle.h"
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
-#include "proto/bundle.h"
 #include "proto/taker.h"
 
 enum { WORK_MS = 100, WORK_US = 5000, OPEN_MOST = 20, SURVEY_MS = 1000 };
@@ -28,8 +28,7 @@ struct keeper {
 	struct history *store;
 	struct gathering *group;
 	zsock_t *events, *verdicts;
-	zmq_msg_t bundle;  /* the events in hand */
-	struct slice rest; /* what is left of them */
+	struct unbundle in; /* the events in hand */
 	struct hook *go_on, *work, *again;
 	bool held;        /* the group found the disk full */
 	bool paused;      /* nothing is read until `again` */
@@ -38,32 +37,13 @@ struct keeper {
 	struct trouble trouble;
 };
 
-/* The next event frame, of the bundle in hand or of the next message; a large one comes by itself. False:
- * none has come. */
-static bool
-next_frame(struct keeper *k, struct slice *frame)
-{
-	if (bundle_next(&k->rest, frame))
-		return true;
-	if (k->rest.n == 0) {
-		if (zmq_msg_recv(&k->bundle, zsock_resolve(k->events), ZMQ_DONTWAIT) < 0)
-			return false;
-		k->rest = bundle_of(zmq_msg_data(&k->bundle), zmq_msg_size(&k->bundle));
-		if (bundle_next(&k->rest, frame))
-			return true;
-	}
-	*frame = k->rest;
-	k->rest = (struct slice){NULL, 0};
-	return true;
-}
-
 static void
 gather(struct keeper *k)
 {
 	struct error why = {""};
 	struct slice frame;
 
-	while (gathering_open(k->group) && next_frame(k, &frame))
+	while (gathering_open(k->group) && unbundle_next(&k->in, k->events, &frame))
 		if (!gathering_add(k->group, frame, k->st->cfg->history.raw, &why))
 			bad_frame(k->st->metrics, k->st->name, why.text);
 }
@@ -167,7 +147,7 @@ on_events(void *arg)
 		return;
 	if (!keep_group(k) && k->trouble.cause != CAUSE_NONE)
 		hold_on(k);
-	else if (k->rest.n > 0)
+	else if (k->in.rest.n > 0)
 		stage_call_after(k->go_on, 0);
 }
 
@@ -287,7 +267,7 @@ main(int argc, char **argv)
 	k.trouble = (struct trouble){.st = k.st, .store = "history"};
 	open_store(&k);
 	connect_all(&k);
-	zmq_msg_init(&k.bundle);
+	unbundle_open(&k.in);
 	k.go_on = stage_call(k.st, on_events, &k);
 	k.work = stage_call(k.st, on_work, &k);
 	k.again = stage_call(k.st, on_again, &k);
@@ -302,7 +282,7 @@ main(int argc, char **argv)
 	stage_yield();
 	stage_run(k.st);
 
-	zmq_msg_close(&k.bundle);
+	unbundle_close(&k.in);
 	zsock_destroy(&k.events);
 	zsock_destroy(&k.verdicts);
 	gathering_destroy(&k.group);
