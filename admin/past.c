@@ -212,6 +212,7 @@ ask_stats(struct past *p)
 		!stats_take(&words, "", clock_wall_ms(), &ask, &p->why))
 		return OPS_WRONG;
 	ask.limit = limit;
+	ask.what.budget_us = LOOK_US;
 	return open_history(p) ? stats_answer(p->history, &ask, &p->zone, &p->out, &p->why)
 			       : no_history(p);
 }

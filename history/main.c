@@ -29,7 +29,7 @@ struct keeper {
 	struct gathering *group;
 	zsock_t *events, *verdicts;
 	struct unbundle in; /* the events in hand */
-	struct hook *go_on, *work, *again;
+	struct hook *reader, *go_on, *work, *again;
 	bool held;        /* the group found the disk full */
 	bool paused;      /* nothing is read until `again` */
 	uint64_t open;    /* segments that are not sealed yet */
@@ -82,13 +82,11 @@ cause_of(enum store_rc rc)
 	return rc == STORE_FULL ? CAUSE_FULL : CAUSE_TROUBLE;
 }
 
-static void on_events(void *arg);
-
 static void
 hold_on(struct keeper *k)
 {
 	if (!k->paused)
-		zloop_reader_end(k->st->loop, k->events);
+		stage_read_pause(k->reader, k->events);
 	k->paused = true;
 	stage_call_after(k->again, AGAIN_MS);
 }
@@ -97,7 +95,7 @@ static void
 go_on(struct keeper *k)
 {
 	if (k->paused)
-		stage_on_read(k->st, k->events, on_events, k);
+		stage_read_on(k->reader, k->events);
 	k->paused = false;
 	stage_call_after(k->go_on, 0);
 }
@@ -271,7 +269,7 @@ main(int argc, char **argv)
 	k.go_on = stage_call(k.st, on_events, &k);
 	k.work = stage_call(k.st, on_work, &k);
 	k.again = stage_call(k.st, on_again, &k);
-	stage_on_read(k.st, k.events, on_events, &k);
+	k.reader = stage_on_read(k.st, k.events, on_events, &k);
 	trouble_open(&k.trouble);
 	metric_open(k.st->metrics, METRIC_FAMILY_COMMIT, "stage=\"history\"");
 	metric_open(k.st->metrics, METRIC_FAMILY_GROUP, "stage=\"history\"");

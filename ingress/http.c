@@ -167,7 +167,7 @@ refuse(struct http *h, struct listener_request *rq, enum refusal_cause cause,
 	const int n = asprintf(&body, "{\"error\":\"%s\"}", refusal.text);
 	const enum unable unable = unable_of(cause);
 
-	if (unable != UNABLE_COUNT)
+	if (unable != UNABLE_COUNT && strcmp(rq->method, "POST") == 0)
 		unable_tell(&h->unable, h->metrics, unable, slice_of(source ? source->name : ""),
 			h->calls.trouble->text, clock_mono_ms());
 	tell(h, rq, &refusal, source);

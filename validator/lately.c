@@ -158,7 +158,7 @@ tell(struct lately_source *s, struct metrics *m)
 	}
 	for (size_t i = 0; i < LATELY_STEPS; i++)
 		taken += s->taken[i];
-	if (s->told)
+	if (s->told || taken > 0)
 		*figure(m, METRIC_FAMILY_TAKEN_LATELY, s->name, NULL) = taken;
 }
 

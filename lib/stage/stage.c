@@ -261,11 +261,26 @@ stage_yield(void)
 	setpriority(PRIO_PROCESS, 0, YIELD_NICE);
 }
 
-void
+struct hook *
 stage_on_read(struct stage *st, zsock_t *sock, stage_reader *fn, void *arg)
 {
-	zloop_reader(st->loop, sock, on_sock, hook_new(st, fn, arg));
-	zloop_reader_set_tolerant(st->loop, sock);
+	struct hook *reader = hook_new(st, fn, arg);
+
+	stage_read_on(reader, sock);
+	return reader;
+}
+
+void
+stage_read_pause(struct hook *reader, zsock_t *sock)
+{
+	zloop_reader_end(reader->st->loop, sock);
+}
+
+void
+stage_read_on(struct hook *reader, zsock_t *sock)
+{
+	zloop_reader(reader->st->loop, sock, on_sock, reader);
+	zloop_reader_set_tolerant(reader->st->loop, sock);
 }
 
 void

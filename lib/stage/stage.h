@@ -41,9 +41,16 @@ struct stage *stage_new(const char *name, stage_load *load, int argc, char **arg
  * before it, so that a flood is accepted first and applied as time allows. */
 void stage_yield(void);
 
+/* One that is called, and by what; the stage's own. */
+struct hook;
+
 /* Calls fn whenever the socket has something to read; fn reads until it is empty. */
 typedef void stage_reader(void *arg);
-void stage_on_read(struct stage *st, zsock_t *sock, stage_reader *fn, void *arg);
+struct hook *stage_on_read(struct stage *st, zsock_t *sock, stage_reader *fn, void *arg);
+
+/* Until it goes on again what comes stays in the socket. */
+void stage_read_pause(struct hook *reader, zsock_t *sock);
+void stage_read_on(struct hook *reader, zsock_t *sock);
 void stage_on_fd(struct stage *st, int fd, stage_reader *fn, void *arg);
 
 /* Calls fn every so many ms. */
@@ -54,7 +61,6 @@ void stage_beat(struct stage *st);
 
 /* A call that waits to be asked for: stage_call_after has fn called once, after so many ms, unless
  * it is due already. The stage's own; when memory is short it is not called. */
-struct hook;
 struct hook *stage_call(struct stage *st, stage_reader *fn, void *arg);
 void stage_call_after(struct hook *hook, size_t ms);
 

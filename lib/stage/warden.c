@@ -89,7 +89,7 @@ end(const struct warden *w, const struct live_stage *stage)
 	bool ended;
 
 	if (fd < 0)
-		return errno == ENOSYS && stage_lives(w->st->cfg, stage) &&
+		return (errno == ENOSYS || errno == EPERM) && stage_lives(w->st->cfg, stage) &&
 		       kill(stage->pid, SIGKILL) == 0;
 	ended = stage_lives(w->st->cfg, stage) &&
 		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;

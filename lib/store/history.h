@@ -185,6 +185,7 @@ struct history_stats {
 	struct slice type, source, campaign; /* may end in *; absent: any */
 	int machine;                         /* as in a filter */
 	size_t most;                         /* rows at most; 0: 100,000 */
+	uint64_t budget_us; /* 0: as long as it takes; else false when that is over */
 };
 
 struct history_count {

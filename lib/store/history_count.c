@@ -6,8 +6,9 @@
 
 #include "history_look_private.h"
 #include "history_roll.h"
+#include "lib/base/clock.h"
 
-enum { ROWS_MOST = 100000, SQL_ROOM = 1024 };
+enum { ROWS_MOST = 100000, SQL_ROOM = 1024, LOOK_STEPS = 1000 };
 
 /* One question under way. */
 struct counting {
@@ -18,6 +19,7 @@ struct counting {
 	uint64_t low, end;  /* buckets */
 	uint64_t rolled;
 	size_t damaged;
+	uint64_t until_us; /* monotonic; UINT64_MAX: no end */
 	struct error *why;
 };
 
@@ -39,6 +41,20 @@ overflow(struct counting *c)
 	return error_set(c->why,
 		"these are more than %zu counts: ask for a shorter time, longer spans or fewer columns",
 		c->sums.most);
+}
+
+static int
+is_over(void *arg)
+{
+	const struct counting *c = arg;
+
+	return clock_mono_us() >= c->until_us;
+}
+
+static bool
+too_long(struct counting *c)
+{
+	return error_set(c->why, "this takes too long: ask for a shorter time or longer spans");
 }
 
 /* Adds a count whose words are still texts. */
@@ -128,7 +144,9 @@ add_rows(struct counting *c, sqlite3 *db)
 	sqlite3_bind_int64(stmt, 3, c->end > INT64_MAX ? INT64_MAX : (int64_t)c->end);
 	while (good && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
 		good = add_row(c, stmt);
-	if (good && rc != SQLITE_DONE)
+	if (good && rc == SQLITE_INTERRUPT)
+		good = too_long(c);
+	else if (good && rc != SQLITE_DONE)
 		good = sql_fail(db, "reading counts", c->why);
 	sqlite3_finalize(stmt);
 	return good;
@@ -149,6 +167,7 @@ add_rolled(struct counting *c)
 	db = sql_open(path, SQL_WATCH, c->why);
 	if (!db)
 		return false;
+	sqlite3_progress_handler(db, LOOK_STEPS, is_over, c);
 	good = sql_exec(db, "BEGIN", c->why);
 	rolled = sql_number(db, "SELECT rolled FROM meta");
 	if (good && rolled >= 0) {
@@ -193,6 +212,8 @@ add_segment(struct counting *c, struct segment *s)
 	while ((found = segment_block_from(s, pos, c->why)) == BLOCK_FOUND) {
 		const uint64_t first = s->block.first;
 
+		if (is_over(c))
+			return too_long(c);
 		if (lacks_words(s) && !segment_more_words(s, c->why))
 			return false;
 		for (uint32_t i = pos > first ? (uint32_t)(pos - first) : 0; i < s->block.n; i++)
@@ -308,6 +329,7 @@ history_count(struct history_view *v, const struct history_stats *what, history_
 
 	if (!check(what, why))
 		return false;
+	c.until_us = what->budget_us ? clock_mono_us() + what->budget_us : UINT64_MAX;
 	c.end = what->until_ms ? (what->until_ms + span - 1) / span : UINT64_MAX;
 	c.sums.most = what->most ? what->most : ROWS_MOST;
 	good = count_all(&c);

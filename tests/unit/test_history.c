@@ -362,6 +362,31 @@ Test(history, a_look_within_a_budget_goes_on_until_all_is_seen, .fini = done)
 	history_view_close(&v);
 }
 
+static bool
+count_none(void *arg, const struct history_count *count)
+{
+	(void)count;
+	++*(int *)arg;
+	return true;
+}
+
+Test(history, a_count_ends_with_its_budget, .fini = done)
+{
+	const struct history_stats what = {.span = HISTORY_HOUR, .budget_us = 1};
+	struct history_view *v;
+	bool exists;
+	int rows = 0;
+
+	kit_open(&k, 0);
+	kit_append(&k, 1, 251);
+	v = history_watch(k.folder, &exists, &k.why);
+	cr_assert_not_null(v);
+	cr_expect_not(history_count(v, &what, count_none, &rows, NULL, &k.why));
+	cr_expect(strstr(k.why.text, "takes too long"), "%s", k.why.text);
+	cr_expect_eq(rows, 0);
+	history_view_close(&v);
+}
+
 Test(history, nobody_looks_where_there_is_none_and_two_do_not_write, .fini = done)
 {
 	bool exists = true;
