@@ -43,7 +43,9 @@ gather(struct keeper *k)
 	struct error why = {""};
 	struct slice frame;
 
-	while (gathering_open(k->group) && unbundle_next(&k->in, k->events, &frame))
+	for (int taken = 0; taken < GATHERING_EVENTS && gathering_open(k->group) &&
+			    unbundle_next(&k->in, k->events, &frame);
+		taken++)
 		if (!gathering_add(k->group, frame, k->st->cfg->history.raw, &why))
 			bad_frame(k->st->metrics, k->st->name, why.text);
 }
@@ -122,8 +124,10 @@ keep_group(struct keeper *k)
 
 	if (!k->held)
 		gather(k);
-	if (k->group->n == 0)
+	if (k->group->n == 0) {
+		gathering_clear(k->group); /* of bad frames */
 		return false;
+	}
 	before = doing(DOING_FLUSH);
 	rc = history_append(k->store, k->group->rows, k->group->n, clock_wall_ms(), NULL, &why);
 	doing(before);
@@ -222,6 +226,8 @@ on_drain(void *arg)
 
 	while (clock_mono_ms() < end_ms && keep_group(k))
 		;
+	if (k->held) /* by no fault of the events */
+		report(k, "later", "its disk is full");
 	stage_stop(k->st);
 }
 

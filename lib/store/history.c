@@ -228,6 +228,16 @@ take_sealed(struct history *h, const struct segment_name *name)
 	return true;
 }
 
+/* A second name for a file; one that has it already, from a start that was cut off, has it. */
+static bool
+name_too(const char *path, const char *aside, struct error *why)
+{
+	return link(path, aside) == 0 || errno == EEXIST ||
+	       error_set(why, "cannot set %s aside: %s", path, strerror(errno));
+}
+
+/* With its log, of which the newest groups may be the only place: both have their new names before one
+ * loses its old one, so that a kill leaves them together. */
 static bool
 set_aside(struct history *h, const struct segment_name *name, struct error *why)
 {
@@ -237,9 +247,13 @@ set_aside(struct history *h, const struct segment_name *name, struct error *why)
 
 	name_path(h->folder, name, path);
 	snprintf(aside, sizeof aside, "%s/damaged.%s", h->folder, strrchr(path, '/') + 1);
-	if (rename(path, aside) != 0)
-		return error_set(why, "cannot set %s aside: %s", path, strerror(errno));
-	rename(strcat(path, "-wal"), strcat(aside, "-wal"));
+	if (!name_too(path, aside, why))
+		return false;
+	strcat(path, "-wal");
+	if (access(path, F_OK) == 0 && !name_too(path, strcat(aside, "-wal"), why))
+		return false;
+	if (!file_flush_folder(h->folder))
+		return error_set(why, "cannot set %s aside: %s", aside, strerror(errno));
 	name_unlink(h->folder, name);
 	h->figures.damaged++;
 	h->least = facts.last + 1;

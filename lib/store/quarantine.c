@@ -49,7 +49,7 @@ quarantine_open(const struct config *cfg, enum quarantine_use use, struct error 
 {
 	const bool watch = use == QUARANTINE_WATCH;
 	struct quarantine *q = calloc(1, sizeof *q);
-	char dir[4096];
+	char dir[4096], what[4200];
 	int rc = q ? 0 : ENOMEM;
 
 	snprintf(dir, sizeof dir, "%s/quarantine", cfg->data_dir);
@@ -63,7 +63,8 @@ quarantine_open(const struct config *cfg, enum quarantine_use use, struct error 
 	if (rc == 0 && !watch)
 		rc = count_shares(q);
 	if (rc != 0) {
-		error_set(why, "cannot open the quarantine in %s: %s", dir, lmdb_words(rc));
+		snprintf(what, sizeof what, "cannot open the quarantine in %s", dir);
+		lmdb_trouble(rc, what, "full (quarantine.max_size)", why);
 		quarantine_close(&q);
 	}
 	return q;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/doing.h"
 
 enum { STILL_MS = 1000, SHM_BYTES = 32768 };
 
@@ -124,9 +125,13 @@ is_written_back(const struct state *db)
 void
 state_guard_writing(struct state *db)
 {
+	enum doing before;
+
 	db->mark.writing = 1;
 	write_mark(db);
+	before = doing(DOING_FLUSH);
 	(void)fdatasync(db->turn);
+	doing(before);
 }
 
 void

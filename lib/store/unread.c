@@ -70,7 +70,7 @@ struct unread *
 unread_open(const struct config *cfg, enum unread_use use, struct error *why)
 {
 	struct unread *u = calloc(1, sizeof *u);
-	char dir[4096];
+	char dir[4096], what[4200];
 	int rc = u ? 0 : ENOMEM;
 
 	snprintf(dir, sizeof dir, "%s/unread", cfg->data_dir);
@@ -83,7 +83,8 @@ unread_open(const struct config *cfg, enum unread_use use, struct error *why)
 		rc = open_env(u, cfg, dir, use == UNREAD_WATCH);
 	}
 	if (rc != 0) {
-		error_set(why, "cannot open what is unread in %s: %s", dir, lmdb_words(rc));
+		snprintf(what, sizeof what, "cannot open what is unread in %s", dir);
+		lmdb_trouble(rc, what, "full (unread.max_size)", why);
 		unread_close(&u);
 	}
 	return u;
