@@ -56,7 +56,8 @@ enum refusal_word { REFUSAL_CAUSE_NONE, REFUSAL_CAUSES(REFUSAL_CAUSE_ENUM) REFUS
 	X(CONNECTIONS, "out of connections")                                                       \
 	X(SHARE, "a source that has half of all places")                                           \
 	X(MEMORY, "limits.memory used up")                                                         \
-	X(QUARANTINE, "a quarantine that takes no more")
+	X(QUARANTINE, "a quarantine that takes no more")                                           \
+	X(PROOF, "a certificate that is not to be had")
 
 #define UNABLE_ENUM(name, word) UNABLE_##name,
 enum unable { UNABLE_CAUSES(UNABLE_ENUM) UNABLE_COUNT };

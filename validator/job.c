@@ -86,6 +86,7 @@ job_reset(struct job *job)
 	job->enters = false;
 	job->why.text[0] = 0;
 	job->untold = job->ahead = false;
+	job->unable = UNABLE_STORE;
 	job->batch[0] = 0;
 	job->source = NULL;
 	job->foreign = NULL;
@@ -238,6 +239,7 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	request_inbound(&job->rq, judge->cfg, &in);
 	step = provider_check(keys, &in, &job->normals, &job->why);
 	job->untold = in.untold;
+	job->unable = step == CHECK_UNAVAILABLE ? UNABLE_PROOF : UNABLE_STORE;
 	job->ahead = in.ahead;
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);

@@ -12,6 +12,7 @@
 #include "lib/base/json.h"
 #include "lib/config/config.h"
 #include "lib/store/dedup.h"
+#include "proto/causes.h"
 #include "proto/frame.h"
 #include "providers/provider.h"
 
@@ -65,10 +66,11 @@ struct job {
 	struct request rq; /* points into frame and zone */
 	const struct config_source *source;
 	enum refusal refusal;
-	bool enters;      /* takes part in the group's transaction */
-	struct error why; /* for the log, and in X-Error-Detail */
-	bool untold;      /* for the log alone */
-	bool ahead;       /* its signed time is in the future */
+	bool enters;        /* takes part in the group's transaction */
+	struct error why;   /* for the log, and in X-Error-Detail */
+	bool untold;        /* for the log alone */
+	enum unable unable; /* of REFUSED_UNAVAILABLE: for which fault of ours */
+	bool ahead;         /* its signed time is in the future */
 	struct candidate *events;
 	size_t count, room;
 	const struct provider *foreign; /* NULL: the native format */

@@ -256,6 +256,7 @@ refuse_quarantined(struct validator *v, const struct quarantine_new *items, cons
 			continue;
 		job->refusal = REFUSED_UNAVAILABLE;
 		job->untold = true;
+		job->unable = items ? UNABLE_QUARANTINE : UNABLE_STORE;
 		job->why = *why;
 		if (items)
 			error_set(&job->why,

@@ -26,7 +26,7 @@ tell_events(struct refused_feed *feed, struct tap *tap, const struct job *job, u
 				&(struct refused){
 					.step = slice_of(outcome_name(c->outcome)),
 					.reason = slice_of(error),
-					.status = job->rq.batch ? 0 : status,
+					.status = status,
 					.type = slice_cut(c->type, WIDTH_TYPE),
 					.id = slice_cut(c->id, WIDTH_ID),
 				},
@@ -38,11 +38,12 @@ void
 refusals_tell(struct refused_feed *feed, struct tap *tap, const struct job *job, uint64_t now_ms)
 {
 	msgpack_sbuffer body = {0};
-	unsigned status;
+	unsigned status = 0;
 
 	if (!refused_wanted(tap))
 		return;
-	status = job_answer(job, now_ms, &body);
+	if (job->refusal != REFUSED_NOT || !job->rq.batch)
+		status = job_answer(job, now_ms, &body);
 	msgpack_sbuffer_destroy(&body);
 	if (job->refusal == REFUSED_NOT)
 		tell_events(feed, tap, job, status, now_ms);

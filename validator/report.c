@@ -106,10 +106,8 @@ report_refusal(
 	++*errors_of(m, refusal_name(job->refusal), from);
 	if (job->refusal == REFUSED_UNAVAILABLE || job->refusal == REFUSED_LATE)
 		unable_tell(&state->unable, m,
-			job->refusal == REFUSED_LATE ? UNABLE_LATE
-			: job->untold                ? UNABLE_QUARANTINE
-						     : UNABLE_STORE,
-			job->rq.source, job->why.text, clock_mono_ms());
+			job->refusal == REFUSED_LATE ? UNABLE_LATE : job->unable, job->rq.source,
+			job->why.text, clock_mono_ms());
 	else
 		log_info("refused", LF_SLICE("source", job->rq.source),
 			LF_TEXT("as", refusal_name(job->refusal)), LF_TEXT("cause", job->why.text));

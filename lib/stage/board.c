@@ -264,8 +264,8 @@ was_heard(const struct board *b, const char *stage)
 static double
 crowd(const struct metrics *m)
 {
-	static const enum unable causes[] = {
-		UNABLE_PLACES, UNABLE_CONNECTIONS, UNABLE_SHARE, UNABLE_MEMORY, UNABLE_QUARANTINE};
+	static const enum unable causes[] = {UNABLE_PLACES, UNABLE_CONNECTIONS, UNABLE_SHARE,
+		UNABLE_MEMORY, UNABLE_QUARANTINE, UNABLE_PROOF};
 	char part[160];
 	double sum = 0;
 
