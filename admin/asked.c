@@ -7,6 +7,7 @@
 
 #include "lib/base/field.h"
 #include "lib/base/json.h"
+#include "lib/base/map.h"
 #include "lib/base/units.h"
 
 enum { ZONE_BYTES = 4096 };
@@ -107,21 +108,21 @@ asked_text(struct asked *asked, const char *name)
 	const msgpack_object *value;
 	char number[24];
 	struct slice text;
-	char *copy;
 
 	if (!asked->in_body)
 		return listener_query(asked->rq, name);
 	value = field_get(&asked->body, name);
 	if (!value)
 		return NULL;
-	snprintf(number, sizeof number, "%" PRIu64, value->via.u64);
-	text = value->type == MSGPACK_OBJECT_STR ? object_str(value) : slice_of(number);
-	copy = msgpack_zone_malloc_no_align(&asked->zone, text.n + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, text.n ? text.p : "", text.n);
-	copy[text.n] = 0;
-	return copy;
+	if (value->type == MSGPACK_OBJECT_STR) {
+		text = object_str(value);
+	} else {
+		snprintf(number, sizeof number, "%" PRIu64, value->via.u64);
+		text = slice_of(number);
+	}
+	text = slice_in(&asked->zone, text.n ? text : slice_of(""));
+	asked->short_of_memory |= !text.p;
+	return text.p;
 }
 
 bool

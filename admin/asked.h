@@ -17,6 +17,7 @@ struct asked {
 	bool in_body;
 	msgpack_zone zone; /* what a body's texts live in */
 	msgpack_object body;
+	bool short_of_memory; /* a text that was asked for may be taken for none */
 };
 
 /* Reads it; known: the names that may stand there (a NULL ends them). False with the cause: another name,

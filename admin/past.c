@@ -89,8 +89,13 @@ begin(struct past *p, struct admin *a)
 static struct answer_page
 end(struct past *p, enum ops_found found)
 {
-	struct answer_page page =
-		found == OPS_FOUND ? page_object(200, &p->out) : page_unfound(found, NULL, &p->why);
+	struct answer_page page;
+
+	if (p->asked.short_of_memory) {
+		error_set(&p->why, "out of memory");
+		found = OPS_TROUBLE;
+	}
+	page = found == OPS_FOUND ? page_object(200, &p->out) : page_unfound(found, NULL, &p->why);
 
 	history_view_close(&p->history);
 	state_close(&p->state);

@@ -5,6 +5,17 @@
 
 enum { APART_MS = 1000 };
 
+/* The path, without its query and without an address that stands in it: who is refused may still have asked
+ * for a person. */
+static struct slice
+place_of(const struct listener_request *rq)
+{
+	static const char PERSON[] = "/suppressions/";
+	const struct slice path = slice_of(rq->path ? rq->path : "");
+
+	return slice_starts(path, PERSON) ? (struct slice){path.p, sizeof PERSON - 1} : path;
+}
+
 void
 trace_refused(struct trace *t, const struct listener_request *rq, unsigned status,
 	const char *cause, uint64_t now_ms)
@@ -18,7 +29,7 @@ trace_refused(struct trace *t, const struct listener_request *rq, unsigned statu
 	listener_peer(rq, peer);
 	log_warn("request refused", LF_TEXT("peer", peer), LF_UINT("status", status),
 		LF_TEXT("cause", cause), LF_TEXT("method", rq->method ? rq->method : ""),
-		LF_TEXT("target", rq->target ? rq->target : ""), LF_UINT("more", t->more));
+		LF_SLICE("target", place_of(rq)), LF_UINT("more", t->more));
 	t->told_ms = now_ms;
 	t->more = 0;
 }

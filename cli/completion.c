@@ -73,10 +73,7 @@ static const char fish[] =
 	"end\n"
 	"function __trotline_values\n"
 	"\tset -l words (commandline -opc)\n"
-	"\ttrotline completion fish -- $words[2] $words[-1] 2>/dev/null\n"
-	"end\n"
-	"function __trotline_values\n"
-	"\tset -l words (commandline -opc)\n"
+	"\ttrotline completion fish -- $words[2] $words[-1] 2>/dev/null; and return\n"
 	"\tstring match -qr -- '^--[a-z]' $words[-1]; or return\n"
 	"\ttrotline $words[2] --help 2>/dev/null | "
 	"string replace -rf \"^ .* $words[-1] ([a-z]+\\|[a-z|]+) .*\" '$1' | string split '|'\n"
@@ -84,7 +81,6 @@ static const char fish[] =
 	"complete -c trotline -n __fish_use_subcommand -f -a '(__trotline_verbs)'\n"
 	"complete -c trotline -n 'not __fish_use_subcommand' -a '(__trotline_values)'\n"
 	"complete -c trotline -n 'not __fish_use_subcommand' -a '(__trotline_choices)'\n"
-	"complete -c trotline -n 'not __fish_use_subcommand' -a '(__trotline_values)'\n"
 	"complete -c trotline -n 'not __fish_use_subcommand; and string match -q -- \"-*\" "
 	"(commandline -ct)' -f -a '(__trotline_flags)'\n";
 

@@ -304,6 +304,8 @@ print_message(const msgpack_object *page, bool first)
 	paint(PAINT_PLAIN);
 	putchar('\n');
 	print_paths(page, "recipients", "RECIPIENTS", "email");
+	if (!field_bool(page, "recipients_complete", true))
+		puts("  there are more recipients");
 	print_events(page, true);
 	print_end(page);
 }
@@ -376,9 +378,6 @@ run_message(struct call *call)
 	return show(call, message_page, print_message);
 }
 
-#define STORES                                                                                     \
-	.config = PLAIN_CONFIG, .journal = STORE_READ, .letters = STORE_READ, .state = STORE_HINT
-
 const struct verb verb_person = {
 	.name = "person",
 	.arguments = "ADDRESS",
@@ -403,7 +402,8 @@ const struct verb verb_person = {
 			{.name = NULL},
 		},
 	.options = sizeof(struct looking),
-	.actions = (const struct action[]){{STORES, .check = check_person, .run = run_person}},
+	.actions = (const struct action[]){{CLI_WHERE_EVENTS_ARE, .check = check_person,
+		.run = run_person}},
 };
 
 const struct verb verb_message = {
@@ -426,5 +426,6 @@ const struct verb verb_message = {
 			{.name = NULL},
 		},
 	.options = sizeof(struct looking),
-	.actions = (const struct action[]){{STORES, .check = check_message, .run = run_message}},
+	.actions = (const struct action[]){{CLI_WHERE_EVENTS_ARE, .check = check_message,
+		.run = run_message}},
 };

@@ -49,8 +49,10 @@ slice_in(msgpack_zone *zone, struct slice text)
 {
 	char *copy = text.p ? msgpack_zone_malloc_no_align(zone, text.n + 1) : NULL;
 
-	return copy ? (struct slice){memcpy(copy, text.p, text.n), text.n}
-		    : (struct slice){NULL, 0};
+	if (!copy)
+		return (struct slice){NULL, 0};
+	copy[text.n] = '\0';
+	return (struct slice){memcpy(copy, text.p, text.n), text.n};
 }
 
 void

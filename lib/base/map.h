@@ -47,7 +47,7 @@ struct list list_in(msgpack_zone *zone);
 void list_add(struct list *l, msgpack_object item);
 msgpack_object list_object(const struct list *l);
 
-/* A copy of a text in the zone: absent when it is, or memory is short. */
+/* A copy of a text in the zone, with a 0 behind it: absent when it is, or memory is short. */
 struct slice slice_in(msgpack_zone *zone, struct slice text);
 
 /* A text as an object, absent as nil; shares the bytes. */

@@ -52,7 +52,8 @@ struct export_ask {
 };
 
 /* Holds what it has not read yet against retention by age meanwhile, where it may. OPS_FOUND, also when there
- * is none or `write` or `step` has ended it; OPS_WRONG, OPS_TROUBLE with the cause. */
+ * is none or `write` or `step` has ended it; OPS_WRONG, OPS_NOT_FOUND (that time is gone), OPS_TROUBLE with the
+ * cause. */
 enum ops_found export_all(struct history_view *view, const struct export_ask *ask,
 	struct export_told *told, struct error *why);
 

@@ -6,9 +6,9 @@
 
 #include "lib/base/timestamp.h"
 
-static bool
-take_time(const char *before, const char *name, const char *text, uint64_t now_ms, uint64_t *ms,
-	struct error *why)
+bool
+history_words_time(const char *before, const char *name, const char *text, uint64_t now_ms,
+	uint64_t *ms, struct error *why)
 {
 	return !text || timestamp_read(text, now_ms, ms, why) ||
 	       error_wrap(why, "%s%s", before, name);
@@ -41,8 +41,8 @@ history_words_take(struct history_words *w, const char *before, uint64_t now_ms,
 		w->until ? w->until : "");
 	f->written = slice_of(w->written);
 	ask->cursor = w->cursor;
-	return take_time(before, "since", w->since, now_ms, &f->since_ms, why) &&
-	       take_time(before, "until", w->until, now_ms, &f->until_ms, why) &&
+	return history_words_time(before, "since", w->since, now_ms, &f->since_ms, why) &&
+	       history_words_time(before, "until", w->until, now_ms, &f->until_ms, why) &&
 	       history_words_machine(w->machine, before, &f->machine, why) &&
 	       history_filter_check(f, why);
 }

@@ -18,6 +18,10 @@ struct history_words {
 bool history_words_take(struct history_words *w, const char *before, uint64_t now_ms,
 	struct history_ask *ask, struct error *why);
 
+/* A time as timestamp_read takes it; *ms stays where text is NULL. False with the cause. */
+bool history_words_time(const char *before, const char *name, const char *text, uint64_t now_ms,
+	uint64_t *ms, struct error *why);
+
 /* yes: 1, no: -1, NULL: 0. */
 bool history_words_machine(const char *text, const char *before, int *machine, struct error *why);
 

@@ -240,8 +240,7 @@ add_recipient(void *arg, const struct state_value *row)
 bool
 mail_recipients(const struct mail_group *group, size_t most, struct list *paths, struct error *why)
 {
-	return !group->state ||
-	       state_each(group->state, SQL_MESSAGE_LIST,
-		       STATE_VALUES(SV_TEXT(group->message), SV_TEXT(slice_of("")), SV_INT(most)),
-		       COLUMNS, add_recipient, paths, why);
+	return !group->state || state_each(group->state, SQL_MESSAGE_LIST,
+					STATE_VALUES(SV_TEXT(group->message), SV_INT(most)),
+					COLUMNS, add_recipient, paths, why);
 }

@@ -89,12 +89,10 @@ add_counter(void *arg, const struct state_value *row)
 {
 	struct counters *c = arg;
 	struct map m = map_in(c->m.zone);
-	char *name = msgpack_zone_malloc_no_align(c->m.zone, row[0].text.n + 1);
+	const char *name = slice_in(c->m.zone, row[0].text).p;
 
 	if (!name)
 		return false;
-	memcpy(name, row[0].text.p, row[0].text.n);
-	name[row[0].text.n] = 0;
 	if (c->m.n == 0)
 		map_text(&c->page->m, "address", row[3].text);
 	map_uint(&m, "count", (uint64_t)row[1].number);
@@ -123,6 +121,24 @@ put_counters(struct page *p)
 
 /* ---- the history ---- */
 
+static bool
+is_narrowed(const struct history_filter *f)
+{
+	return f->type.p || f->source.p || f->campaign.p || f->since_ms || f->until_ms ||
+	       f->machine;
+}
+
+/* A message of which there is no event at all: who it went to is told by the state database alone. */
+static bool
+put_recipients(struct page *p, const struct mail_group *group, struct list *paths)
+{
+	if (!mail_recipients(group, PERSON_ROWS + 1, paths, p->why))
+		return false;
+	map_bool(&p->m, "recipients_complete", paths->n <= PERSON_ROWS);
+	paths->n = paths->n < PERSON_ROWS ? paths->n : PERSON_ROWS;
+	return true;
+}
+
 static enum ops_found
 put_events(struct page *p, struct slice message, const char *paths_key)
 {
@@ -141,8 +157,10 @@ put_events(struct page *p, struct slice message, const char *paths_key)
 	if (!mail_statuses(&events, q->journal, q->letters, p->why))
 		return OPS_TROUBLE;
 	mail_sort(&events);
-	if (!mail_paths(&events, &group, &paths, p->why) ||
-		(message.p && !events.n && !mail_recipients(&group, PERSON_ROWS, &paths, p->why)))
+	if (!mail_paths(&events, &group, &paths, p->why))
+		return OPS_TROUBLE;
+	if (message.p && !events.n && told.complete && !ask.cursor && !is_narrowed(&ask.filter) &&
+		!put_recipients(p, &group, &paths))
 		return OPS_TROUBLE;
 	p->known |= events.n > 0 || paths.n > 0;
 	map_put(&p->m, paths_key, list_object(&paths));
@@ -248,13 +266,6 @@ put_letters(struct page *p)
 }
 
 /* ---- all of it ---- */
-
-static bool
-is_narrowed(const struct history_filter *f)
-{
-	return f->type.p || f->source.p || f->campaign.p || f->since_ms || f->until_ms ||
-	       f->machine;
-}
 
 static enum ops_found
 end(struct page *p, const char *what, struct slice asked, msgpack_object *out)

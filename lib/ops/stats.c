@@ -113,14 +113,6 @@ finest(const struct history_stats *what, uint64_t now_ms)
 	return (enum history_span)span;
 }
 
-static bool
-take_time(const char *before, const char *name, const char *text, uint64_t now_ms, uint64_t *ms,
-	struct error *why)
-{
-	return !text || timestamp_read(text, now_ms, ms, why) ||
-	       error_wrap(why, "%s%s", before, name);
-}
-
 bool
 stats_take(const struct stats_words *w, const char *before, uint64_t now_ms, struct stats_ask *ask,
 	struct error *why)
@@ -135,8 +127,8 @@ stats_take(const struct stats_words *w, const char *before, uint64_t now_ms, str
 	if (!take_by(w->by ? w->by : "type", before, what, &span, why))
 		return false;
 	what->since_ms = now_ms - spans[span < 0 ? HISTORY_HOUR : span].usual_ms;
-	if (!take_time(before, "since", w->since, now_ms, &what->since_ms, why) ||
-		!take_time(before, "until", w->until, now_ms, &what->until_ms, why) ||
+	if (!history_words_time(before, "since", w->since, now_ms, &what->since_ms, why) ||
+		!history_words_time(before, "until", w->until, now_ms, &what->until_ms, why) ||
 		!history_words_machine(w->machine, before, &what->machine, why))
 		return false;
 	if (what->until_ms && what->until_ms <= what->since_ms)

@@ -172,6 +172,6 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 	TEXT(SQL_, MESSAGE_FIND,
 		"SELECT " MESSAGE_COLUMNS " FROM messages WHERE message_id = ?1 AND email = ?2"),
 	TEXT(SQL_, MESSAGE_LIST,
-		"SELECT " MESSAGE_COLUMNS " FROM messages WHERE message_id = ?1 AND email > ?2"
-		" ORDER BY email LIMIT ?3"),
+		"SELECT " MESSAGE_COLUMNS " FROM messages WHERE message_id = ?1"
+		" ORDER BY email LIMIT ?2"),
 	RECIPIENT_COUNTERS(RECIPIENT)};

@@ -95,7 +95,7 @@ enum statement {
 	SQL_CONSENTS_OF,
 	/* message, email -> email, status, status_at, detail, smtp_code, bounce_type, campaign, event id. */
 	SQL_MESSAGE_FIND,
-	/* message, email to begin after, limit -> the same of all its recipients, by email. */
+	/* message, limit -> the same of all its recipients, by email. */
 	SQL_MESSAGE_LIST,
 	/* email (lower case, the key), address (as it was written), at, score to add: one more in the
 	 * column, the later time in last_<column>_at. */

@@ -81,6 +81,9 @@ def test_no_address_needs_to_stand_in_a_url(past, admin):
     for path in ("/history?email=jo@example.com", "/stats?email=jo@example.com"):
         answer = admin.get(path)
         assert answer.status == 400 and "body of a POST" in answer.json()["error"]
+    for path in ("/suppressions/jo@example.com", "/history?email=jo@example.com"):
+        assert admin.request("GET", path, None, {"Authorization": "Bearer wrong"}).status == 401
+    wait_for("who was refused is told", lambda: "msg=\"request refused\"" in past["admin"].log())
     assert ask(admin, "/suppressions", email=JO).json()["suppressed"] is False
     assert ask(admin, "/person?email=jo@example.com", email=JO).status == 400
     assert admin.request("GET", "/person").status == 405

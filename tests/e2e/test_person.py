@@ -221,6 +221,12 @@ def test_without_a_history_the_rest_is_told_and_how_to_have_one(pipeline):
     assert page["events"] == [] and "history.keep" in page["no_history"]
     page = json.loads(call("message", "o1", "--json").stdout)
     assert [one["status"] for one in page["recipients"]] == ["delivered"]
+    many = [mail("email_delivered", "o2", email=f"r{n}@example.com") for n in range(60)]
+    post_all(pipeline, many)
+    wait_for("all settled", lambda: pipeline.metric("webhook_queue_size") == 0)
+    page = json.loads(call("message", "o2", "--json").stdout)
+    assert len(page["recipients"]) == 50 and page["recipients_complete"] is False
+    assert "there are more recipients" in call("message", "o2").stdout
     for verb in (("history",), ("person", "unheard@example.com"), ("message", "unheard")):
         done = call(*verb)
         assert done.returncode == 1 and "history.keep" in done.stderr and not done.stdout
