@@ -58,6 +58,32 @@ struct config_conversion {
 	char *url; /* fnmatch(3) pattern over the clicked URL */
 };
 
+enum { FORWARD_WITHOUT_RAW, FORWARD_FULL, FORWARD_THIN }; /* `data` of a destination */
+enum { FORWARD_UNORDERED, FORWARD_BY_RECIPIENT };         /* its `order` */
+
+/* A destination: an application that events go to over HTTP, read from history. */
+struct config_forward {
+	char *name; /* [a-z0-9_-]{1,64} */
+	char *url;
+	char *secrets_file;      /* absolute; one key a line, newest first; made when missing */
+	char **types, **sources; /* fnmatch(3) patterns; none: all */
+	size_t types_count, sources_count;
+	uint64_t machine; /* flag: what no person did, too */
+	char *from;       /* now, start or a time: where a new one begins */
+	uint64_t data;    /* FORWARD_... */
+	uint64_t rate;    /* events/s; 0: without limit */
+	uint64_t concurrency, order;
+	uint64_t batch_events, batch_wait_ms; /* events 1: no batches */
+	uint64_t timeout_ms, retry_after_max_ms;
+	uint64_t *retry_ms; /* what an event that is at fault itself waits for, try by try */
+	size_t retry_ms_count;
+	char **network; /* public, loopback, private, or networks in CIDR form */
+	size_t network_count;
+	char *ca_file;  /* NULL: the system's */
+	char **headers; /* "Name: value"; expanded with CONFIG_SECRETS alone */
+	size_t headers_count;
+};
+
 struct config {
 	char *path;    /* of the file itself, absolute */
 	char *listen;  /* address:port as written */
@@ -143,6 +169,9 @@ struct config {
 	struct config_conversion *conversions;
 	size_t conversions_count;
 
+	struct config_forward *forward;
+	size_t forward_count;
+
 	/* One row a handler: the built-in ones in the order of the type table, then the file's own.
 	 * The row's index is the handler's route number everywhere; at most CONFIG_HANDLERS_MAX. */
 	struct config_handler *handlers;
@@ -154,7 +183,12 @@ struct config {
 	struct config *retired;
 };
 
-enum { CONFIG_HANDLERS_MAX = 60, CONFIG_SOURCES_MAX = 64, CONFIG_PROCESSES_MAX = 32 };
+enum {
+	CONFIG_HANDLERS_MAX = 60,
+	CONFIG_SOURCES_MAX = 64,
+	CONFIG_FORWARD_MAX = 64,
+	CONFIG_PROCESSES_MAX = 32
+};
 
 enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables

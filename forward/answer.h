@@ -1,0 +1,45 @@
+/* answer - what an answer says about the event, and about the destination. Pure: the table of docs/forward.md. */
+#ifndef TROTLINE_FORWARD_ANSWER_H
+#define TROTLINE_FORWARD_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/slice.h"
+
+/* How a request ended that had no answer. */
+enum trouble_kind {
+	REACHED,    /* there was an answer */
+	NO_ADDRESS, /* DNS */
+	NO_CONNECTION,
+	NO_TLS,
+	TIMED_OUT,
+	CUT_OFF,
+	NOT_ALLOWED, /* by our own guard */
+};
+
+enum answer_class {
+	ANSWER_DONE,    /* 2xx */
+	ANSWER_GONE,    /* 410: waits */
+	ANSWER_SLOW,    /* 429, 502, 503, 504: waits, costs the event nothing */
+	ANSWER_REFUSED, /* 401, 403, 404, 405, 407, 3xx: the same */
+	ANSWER_BAD,     /* 400, 409, 413, 415, 422, other 4xx: its own schedule, 3 tries */
+	ANSWER_ERROR,   /* 408, 425, other 5xx: its own schedule, and counts towards down */
+	ANSWER_AWAY,    /* connect, DNS, TLS, time-out, cut off: waits */
+	ANSWER_GUARDED, /* dead at once */
+	ANSWER_CLASSES
+};
+extern const char *const
+	answer_class_words[ANSWER_CLASSES]; /* done gone slow refused bad error away guarded */
+
+enum answer_class answer_class(enum trouble_kind trouble, unsigned status);
+
+/* What the event waits for after so many attempts that it was to blame for (1 and more), spread by +-20 %:
+ * spread is 0 to 1. 0: it is given up. `retry`: the destination's schedule; ANSWER_BAD takes its first two. */
+uint64_t answer_wait_ms(
+	enum answer_class what, const uint64_t *retry, size_t n, uint64_t attempts, double spread);
+
+/* Retry-After: seconds, or an HTTP date (RFC 9110 10.2.3). 0 for what is neither, or past; not more than most_ms. */
+uint64_t answer_retry_after_ms(struct slice value, uint64_t now_ms, uint64_t most_ms);
+
+#endif
