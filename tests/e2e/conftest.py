@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests, and the stages' logs beside every failure."""
 
+import contextlib
 import pathlib
 import shutil
 import signal
@@ -11,7 +12,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from pipeline import Pipeline, close_all  # noqa: E402  (needs the path above)
+from forwarding import Application  # noqa: E402  (needs the path above)
+from pipeline import Pipeline, close_all  # noqa: E402
 
 
 def pytest_configure(config):
@@ -84,9 +86,26 @@ def client(shared):
         yield connection
 
 
+def preload_library(folder, name):
+    """NAME.c beside this file, to be put before libc."""
+    path = folder / f"{name}.so"
+    subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", path,
+                    pathlib.Path(__file__).parent / f"{name}.c", "-ldl"], check=True)
+    return path
+
+
 @pytest.fixture(scope="session")
 def fault_library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fault") / "fault_disk.so"
-    subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", path,
-                    pathlib.Path(__file__).parent / "fault_disk.c", "-ldl"], check=True)
-    return path
+    return preload_library(tmp_path_factory.mktemp("fault"), "fault_disk")
+
+
+@pytest.fixture(scope="session")
+def names_library(tmp_path_factory):
+    return preload_library(tmp_path_factory.mktemp("names"), "fault_names")
+
+
+@pytest.fixture
+def application(tmp_path):
+    """application(name, ...) gives an Application that listens until the test ends. Name it before `start`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda name="app", **options: stack.enter_context(Application(tmp_path, name, **options))

@@ -272,6 +272,8 @@ class Pipeline:
         self.hooks = []
         if (settings or {}).get("history", {}).get("keep", "0s") == "0s":
             without = (*without, "history")
+        if not (settings or {}).get("forward"):
+            without = (*without, "forward")
         for name in (*reversed(BACK), *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
             for instance in range(self.counts.get(name, 1) if name not in without else 0):
                 self.stages[name, instance] = Stage(self, name, instance)
