@@ -53,7 +53,7 @@ LIB_OBJ = $(call obj,$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
 # What decides lives apart from main.c, so that the unit tests link it.
-PURE_OBJ = $(call obj,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(STAGES))))) $(KIT_OBJ)
+PURE_OBJ = $(call obj,$(filter-out %/main.c,$(sort $(wildcard $(addsuffix /*.c,$(STAGES) forward))))) $(KIT_OBJ)
 
 PROGRAMS = $(addprefix $(BIN)/trotline-,$(STAGES) $(addprefix handler-,$(HANDLERS))) $(BIN)/trotline
 BENCH_PROGRAMS = $(patsubst bench/%.c,$(BIN)/bench-%,$(wildcard bench/*.c))

@@ -35,7 +35,8 @@ extern const char *const
 enum answer_class answer_class(enum trouble_kind trouble, unsigned status);
 
 /* What the event waits for after so many attempts that it was to blame for (1 and more), spread by +-20 %:
- * spread is 0 to 1. 0: it is given up. `retry`: the destination's schedule; ANSWER_BAD takes its first two. */
+ * spread is 0 to 1. 0: it is given up. `retry`: the destination's schedule; ANSWER_BAD takes its first two. Of a
+ * class that the event is not to blame for: 1, for the destination's pause is what it waits for. */
 uint64_t answer_wait_ms(
 	enum answer_class what, const uint64_t *retry, size_t n, uint64_t attempts, double spread);
 
