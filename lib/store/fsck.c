@@ -96,7 +96,7 @@ look(struct fsck *f, struct error *why)
 {
 	return fsck_events(f, why) && fsck_seen(f, why) && fsck_state(f, why) &&
 	       fsck_letters(f, why) && fsck_unread(f, why) && fsck_history(f, why) &&
-	       look_again(f, why);
+	       fsck_forward(f, why) && look_again(f, why);
 }
 
 static void

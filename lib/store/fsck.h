@@ -53,6 +53,10 @@
 	X(HISTORY_BAD, "history-damaged", true, NULL,                                               \
 		"a file of the history is not as it should be: looks give what is in the others; "  \
 		"put it back from a backup, or leave it: it goes with its time")                    \
+	X(FORWARD_BAD, "forward-damaged", true, NULL,                                               \
+		"what destinations have had and are owed is not as it should be: put forward.db "   \
+		"back from a backup, which sends again what was answered since, or dump what can "  \
+		"be read")                                                                          \
 	X(STATE_DAMAGED, "state-database-damaged", true, NULL,                                      \
 		"SQLite finds its file damaged: restore it, or dump what can be read")              \
 	X(STATE_AHEAD, "state-database-ahead", true, NULL,                                          \

@@ -51,6 +51,9 @@ bool fsck_unread(struct fsck *f, struct error *why);
 /* The history's files, each against itself. */
 bool fsck_history(struct fsck *f, struct error *why);
 
+/* What destinations are owed, against itself. */
+bool fsck_forward(struct fsck *f, struct error *why);
+
 /* Second look at a suspect: is it so still? */
 bool fsck_still(struct fsck *f, const struct fsck_suspect *s);
 

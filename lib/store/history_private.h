@@ -25,10 +25,10 @@
 #include "history.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
+#include "sql.h"
 #include "store.h"
 
 enum {
-	PATH_ROOM = 4096,
 	BLOCK_EVENTS = 64,
 	BLOCK_BYTES = 256 * 1024, /* of frames; one frame alone may be longer */
 	SEGMENT_BYTES = 512 << 20,
@@ -149,25 +149,6 @@ struct slice words_text(const struct words *w, uint32_t number);
 /* Forgets what came after the first n. */
 void words_cut(struct words *w, uint32_t n);
 void words_free(struct words *w);
-
-/* ---- history_sql.c ---- */
-
-/* NULL with the cause, and errno as sql_errno has it. SQL_WRITE makes the file where there is none, in
- * WAL mode, every commit flushed. Otherwise a sealed file is read as it lies, an open one with its
- * WAL, also where nothing can be written. */
-enum sql_use { SQL_WRITE, SQL_WATCH, SQL_SEALED, SQL_BUILD };
-sqlite3 *sql_open(const char *path, enum sql_use use, struct error *why);
-bool sql_exec(sqlite3 *db, const char *sql, struct error *why);
-sqlite3_stmt *sql_prepare(sqlite3 *db, const char *sql, struct error *why);
-/* The cause of a false; and what it means for who wrote. */
-bool sql_fail(sqlite3 *db, const char *what, struct error *why);
-enum store_rc sql_result(sqlite3 *db);
-/* Of the last failure: EBADMSG where the file is no database, or not one of ours, or damaged; ENOSPC
- * where there is no room; else EIO, and the file may be as good as ever. */
-int sql_errno(sqlite3 *db);
-/* Runs a statement that has its values and gives no rows. */
-bool sql_run(sqlite3_stmt *stmt, struct error *why);
-int64_t sql_number(sqlite3 *db, const char *sql);
 
 /* ---- history_segment.c: one file ---- */
 

@@ -348,15 +348,27 @@ state_ahead(void)
 }
 
 static void
-state_garbage(void)
+write_garbage(const char *file)
 {
-	FILE *f = fopen(scratch_path(&s, "state.db"), "we");
+	FILE *f = fopen(scratch_path(&s, file), "we");
 
 	cr_assert_not_null(f);
 	for (int i = 0; i < 10000; i++)
 		fputs("garbage", f);
 	fclose(f);
+}
+
+static void
+state_garbage(void)
+{
+	write_garbage("state.db");
 	unlink(scratch_path(&s, "state.db-wal"));
+}
+
+static void
+forward_garbage(void)
+{
+	write_garbage("forward.db");
 }
 
 static void
@@ -392,6 +404,7 @@ static const struct damage {
 	DAMAGE(letter_applied, LETTER_APPLIED, DONE),
 	DAMAGE(state_ahead, STATE_AHEAD, LAST + 10),
 	DAMAGE(state_garbage, STATE_DAMAGED, 0),
+	DAMAGE(forward_garbage, FORWARD_BAD, 0),
 	DAMAGE(ended_unapplied, UNAPPLIED, LAST),
 };
 

@@ -1,5 +1,4 @@
-/* The history after a kill between any two of its writes, and after damage. The calls by which files
- * change are defined here, before the C library's, for the whole test program. */
+/* The history after a kill between any two of its writes, and after damage. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,56 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "history_kit.h"
 
-enum { KILLED = 9, EVENTS = 700, POINTS = 40 };
-
-/* At which of these calls the process ends, or the disk is full from then on; 0: never. */
-static unsigned calls, die_at, full_from;
-
-/* What needs no room works on a full disk too. */
-static void
-call(void)
-{
-	if (++calls == die_at)
-		_exit(KILLED);
-}
-
-static bool
-refused(void)
-{
-	call();
-	if (!full_from || calls < full_from)
-		return false;
-	errno = ENOSPC;
-	return true;
-}
-
-ssize_t
-pwrite64(int fd, const void *bytes, size_t n, off64_t at)
-{
-	return refused() ? -1 : syscall(SYS_pwrite64, fd, bytes, n, at);
-}
-
-int
-ftruncate64(int fd, off64_t n)
-{
-	return refused() ? -1 : (int)syscall(SYS_ftruncate, fd, n);
-}
-
-int
-rename(const char *from, const char *to)
-{
-	call();
-	return (int)syscall(SYS_rename, from, to);
-}
-
-int
-unlink(const char *path)
-{
-	call();
-	return (int)syscall(SYS_unlink, path);
-}
+enum { EVENTS = 700, POINTS = 40 };
 
 static struct kit k;
 
@@ -122,16 +75,17 @@ live_and_die(unsigned at)
 	int status;
 
 	if (pid == 0) {
-		calls = 0;
-		die_at = at;
+		disk_calls = 0;
+		disk_die_at = at;
 		live();
-		*(unsigned *)(acknowledged + 1) = calls;
+		*(unsigned *)(acknowledged + 1) = disk_calls;
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED),
+	cr_assert(WIFEXITED(status) &&
+			  (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == DISK_KILLED),
 		"status %x at call %u", status, at);
-	return WEXITSTATUS(status) == KILLED;
+	return WEXITSTATUS(status) == DISK_KILLED;
 }
 
 static void
@@ -205,14 +159,14 @@ Test(history_crash, a_full_disk_refuses_whole_groups_and_heals, .fini = done)
 
 	kit_open(&k, 100);
 	kit_append(&k, 1, 151);
-	full_from = calls + 1;
+	disk_full_from = disk_calls + 1;
 	for (uint64_t seq = 151; seq < 200; seq++) {
 		ev = kit_event(&k, seq);
 		refusals += kit_append_one(&k, &ev) == STORE_FULL;
 		history_work(k.h, k.now_ms, 1000, &k.why);
 	}
 	cr_assert_eq(refusals, 49);
-	full_from = 0;
+	disk_full_from = 0;
 	k.now_ms += 10000;
 	cr_assert_eq(kit_append(&k, 100, 301), 150);
 	kit_work(&k);
@@ -228,9 +182,9 @@ Test(history_crash, a_start_on_a_full_disk_fails_and_sets_nothing_aside, .fini =
 	kit_append(&k, 1, 151);
 	kit_work(&k);
 	history_close(&k.h);
-	full_from = calls + 1;
+	disk_full_from = disk_calls + 1;
 	cr_assert_null(history_open(k.folder, &k.limits, &k.why));
-	full_from = 0;
+	disk_full_from = 0;
 	kit_again(&k);
 	history_figures(k.h, &f);
 	cr_assert_eq(f.damaged, 0);
@@ -247,10 +201,10 @@ Test(history_crash, counts_of_what_is_gone_outlive_a_full_disk, .fini = done)
 	kit_append(&k, 301, 302);
 	kit_work(&k);
 	kit_again(&k);
-	full_from = calls + 1;
+	disk_full_from = disk_calls + 1;
 	for (int i = 0; i < 3; i++, k.now_ms += 10000)
 		cr_assert_neq(history_work(k.h, k.now_ms, 1000, &k.why), HISTORY_MORE);
-	full_from = 0;
+	disk_full_from = 0;
 	kit_work(&k);
 	cr_assert_eq(kit_count(&k, &(struct history_stats){.span = HISTORY_DAY})->all, 301);
 }
@@ -385,7 +339,7 @@ Test(history_crash, who_looks_reads_what_a_killed_writer_has_flushed, .fini = do
 	if (pid == 0) {
 		k.h = history_open(k.folder, &k.limits, &k.why);
 		kit_append(&k, 1, 501);
-		_exit(KILLED);
+		_exit(DISK_KILLED);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert_eq(kit_read(&k, 0)->n, 500);
@@ -421,7 +375,7 @@ Test(history_crash, a_read_only_mount_is_read_after_a_kill, .fini = done)
 		kit_append(&k, 1, 301);
 		kit_work(&k);
 		kit_append(&k, 301, 501);
-		_exit(KILLED);
+		_exit(DISK_KILLED);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	look_read_only();
@@ -444,7 +398,7 @@ Test(history_crash, a_read_only_mount_of_a_copy_without_what_processes_share_is_
 	if (pid == 0) {
 		k.h = history_open(k.folder, &k.limits, &k.why);
 		kit_append(&k, 1, 501);
-		_exit(KILLED);
+		_exit(DISK_KILLED);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert_eq(remove(file_of("open.1-shm")), 0);

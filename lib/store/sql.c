@@ -1,20 +1,33 @@
-/* history_sql - how the files of the history are opened as SQLite databases, and how they fail. */
+/* sql - see sql.h. */
+#include "sql.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "history_private.h"
 #include "lib/base/file.h"
 
 enum { BUSY_MS = 5000, URI_ROOM = PATH_ROOM * 3 + 64 };
 
+/* One of the history's many files, or forward.db. */
+static const char *
+store_of(sqlite3 *db)
+{
+	const char *path = db ? sqlite3_db_filename(db, "main") : NULL, *name;
+
+	name = path ? strrchr(path, '/') : NULL;
+	return name && strcmp(name + 1, "forward.db") == 0 ? name + 1 : "history";
+}
+
 bool
 sql_fail(sqlite3 *db, const char *what, struct error *why)
 {
-	return error_set(why, "history: %s: %s", what, db ? sqlite3_errmsg(db) : "out of memory");
+	return error_set(
+		why, "%s: %s: %s", store_of(db), what, db ? sqlite3_errmsg(db) : "out of memory");
 }
 
 enum store_rc
@@ -156,6 +169,19 @@ open_to_write(const char *path, struct error *why)
 		why);
 }
 
+/* So small a log that a start after a kill is quick, and that it takes little of a disk that fills. */
+static sqlite3 *
+open_to_share(const char *path, struct error *why)
+{
+	if (!make(path, why))
+		return NULL;
+	return prepared(open_uri(path, "", SQLITE_OPEN_READWRITE, why),
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		"PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 4194304;"
+		"PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF",
+		why);
+}
+
 /* Nobody reads it and a kill costs it whole: it is flushed at its end. */
 static sqlite3 *
 open_to_build(const char *path, struct error *why)
@@ -227,6 +253,8 @@ sql_open(const char *path, enum sql_use use, struct error *why)
 	switch (use) {
 	case SQL_WRITE:
 		return open_to_write(path, why);
+	case SQL_SHARE:
+		return open_to_share(path, why);
 	case SQL_BUILD:
 		return open_to_build(path, why);
 	case SQL_WATCH:

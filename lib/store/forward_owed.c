@@ -1,0 +1,118 @@
+/* forward_owed - what a destination is still owed, and what of it is due. */
+#include "forward_private.h"
+
+/* So many due rows are sorted. Of more, at least every so-and-so-many-th is due, and they are met soon in the order
+ * of their numbers. */
+#define SORTED_MOST "2048"
+
+#define OWED_NUMBERS(X) X(attempts) X(tries) X(due_ms) X(lane) X(began_ms) X(status) X(behind)
+#define COLUMN(column) ", " #column
+#define PLACE(column) ", ?"
+#define SET(column) #column " = excluded." #column ", "
+#define VALUE(column) , V_NUMBER(owed->column)
+
+bool
+forward_owe(struct forward *f, const char *name, const struct forward_owed *owed, struct error *why)
+{
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_run(f,
+		       "INSERT INTO owed(dest, job, first, last" OWED_NUMBERS(
+			       COLUMN) ", id, body)"
+				       " VALUES(?, ?, ?, ?" OWED_NUMBERS(
+					       PLACE) ", ?, ?)"
+						      " ON CONFLICT DO UPDATE SET " OWED_NUMBERS(
+							      SET) " id = ifnull(excluded.id, id), body = ifnull(excluded.body, body)",
+		       VALUES(V_NUMBER(dest), V_NUMBER(owed->job), V_NUMBER(owed->first),
+			       V_NUMBER(owed->last) OWED_NUMBERS(VALUE), V_TEXT(owed->id),
+			       V_TEXT(owed->body)),
+		       NULL, why);
+}
+
+bool
+forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first, uint64_t last,
+	struct error *why)
+{
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_run(f,
+		       "DELETE FROM owed WHERE dest = ?1 AND job = ?2 AND first = ?3 AND last = ?4",
+		       VALUES(V_NUMBER(dest), V_NUMBER(job), V_NUMBER(first), V_NUMBER(last)), NULL,
+		       why);
+}
+
+#define OWED_SQL(columns, from) "SELECT job, first, last" columns ", id, body" from
+
+/* Both walk one index, and go to the row for those few that are wanted. */
+#define DUE_SORTED                                                                                 \
+	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+		" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"      \
+		" FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2"   \
+		" ORDER BY first LIMIT ?3) ORDER BY first, job")
+#define DUE_AS_THEY_COME                                                                           \
+	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2" \
+		" ORDER BY first LIMIT ?3")
+
+struct visit {
+	forward_visit_owed *fn;
+	void *arg;
+};
+
+static bool
+visit_owed(void *arg, sqlite3_stmt *row)
+{
+	const struct visit *v = arg;
+	struct forward_owed owed = {.job = forward_number(row, 0),
+		.first = forward_number(row, 1),
+		.last = forward_number(row, 2)};
+	int i = 3;
+
+#define READ(column) owed.column = (__typeof__(owed.column))forward_number(row, i++);
+	OWED_NUMBERS(READ)
+	owed.id = forward_text(row, i);
+	owed.body = forward_text(row, i + 1);
+	return v->fn(v->arg, &owed);
+}
+
+bool
+forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,
+	forward_visit_owed *fn, void *arg, struct error *why)
+{
+	struct visit v = {fn, arg};
+	uint64_t dest;
+	bool many;
+
+	if (!forward_dest(f, name, &dest, why) ||
+		!forward_ask_number(f,
+			"SELECT 1 FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0"
+			" AND due_ms <= ?2 LIMIT 1 OFFSET " SORTED_MOST,
+			VALUES(V_NUMBER(dest), V_NUMBER(now_ms)), &(uint64_t){0}, &many, why))
+		return false;
+	return forward_each(f, many ? DUE_AS_THEY_COME : DUE_SORTED,
+		VALUES(V_NUMBER(dest), V_NUMBER(now_ms), V_NUMBER(most)), visit_owed, &v, why);
+}
+
+#define LEAST                                                                                      \
+	"SELECT first FROM owed INDEXED BY owed_least WHERE dest = ?1 AND body IS NULL"            \
+	" ORDER BY first LIMIT 1"
+#define EARLIEST                                                                                   \
+	"SELECT due_ms FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0"               \
+	" AND due_ms > 0 ORDER BY due_ms LIMIT 1"
+
+bool
+forward_owing(struct forward *f, const char *name, struct forward_owing *out, struct error *why)
+{
+	uint64_t dest;
+
+	*out = (struct forward_owing){.count = 0};
+	return forward_dest(f, name, &dest, why) &&
+	       forward_ask_number(f, "SELECT owed FROM destination WHERE id = ?1",
+		       VALUES(V_NUMBER(dest)), &out->count, NULL, why) &&
+	       forward_ask_number(f, "SELECT letters FROM destination WHERE id = ?1",
+		       VALUES(V_NUMBER(dest)), &out->letters, NULL, why) &&
+	       forward_ask_number(f, LEAST, VALUES(V_NUMBER(dest)), &out->least, NULL, why) &&
+	       forward_ask_number(f, EARLIEST, VALUES(V_NUMBER(dest)), &out->due_ms, NULL, why);
+}
