@@ -162,6 +162,13 @@ warn_of_takers(const struct config *cfg)
 				list[i].type, list[i].handler, list[i].instead_of);
 }
 
+static void
+warn_of_doubts(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->doubts_count; i++)
+		fprintf(stderr, "trotline check: warning: %s\n", cfg->doubts[i]);
+}
+
 static msgpack_object
 plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *zone)
 {
@@ -306,6 +313,7 @@ run(struct call *call)
 		print_text(cfg, whole);
 	warn_of_descriptors(cfg);
 	warn_of_takers(cfg);
+	warn_of_doubts(cfg);
 	config_destroy(&whole);
 	return CLI_DONE;
 }

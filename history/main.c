@@ -235,10 +235,11 @@ static void
 open_store(struct keeper *k)
 {
 	const struct history_limits limits = limits_of(k->st->cfg);
-	struct error why = {"history.keep is 0s: there is nothing to do"};
+	struct error why = {
+		"history.keep is 0s, and no destination reads it: there is nothing to do"};
 	char folder[4096];
 
-	if (!limits.keep_ms)
+	if (!config_keeps_history(k->st->cfg))
 		stage_fail("cannot start", &why);
 	snprintf(folder, sizeof folder, "%s/history", k->st->cfg->data_dir);
 	k->store = history_open(folder, &limits, &why);

@@ -107,7 +107,13 @@ can_be_made(const struct config_source *source, struct error *why)
 struct config *
 source_keys_load(const char *path, struct error *why)
 {
-	return config_load_checked(path, can_be_made, why);
+	return config_load_checked(path, CONFIG_SECRETS, can_be_made, why);
+}
+
+struct config *
+source_keys_load_alone(const char *path, struct error *why)
+{
+	return config_load_checked(path, CONFIG_SENDERS, can_be_made, why);
 }
 
 enum key_form

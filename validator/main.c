@@ -428,7 +428,7 @@ on_drain(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stage *st = stage_new("validator", source_keys_load, argc, argv);
+	struct stage *st = stage_new("validator", source_keys_load_alone, argc, argv);
 	struct validator *v;
 
 	store_catch_faults();

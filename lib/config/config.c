@@ -169,10 +169,10 @@ take_all(const struct config_load *ld)
 {
 	bool ok = config_take_all(ld) && check_admin(ld) && check_together(ld) &&
 		  check_proxies(ld) && check_retries(ld) && config_check_sources(ld) &&
-		  config_join_handlers(ld) && check_socket_paths(ld);
+		  config_join_handlers(ld) && config_check_forward(ld) && check_socket_paths(ld);
 
 	/* Only now: two sources may name the same variable. */
-	if (ok && ld->mode == CONFIG_NO_SECRETS)
+	if (ok && ld->mode != CONFIG_SECRETS && ld->mode != CONFIG_LOOK)
 		config_secrets_wipe_environment(ld);
 	return ok;
 }
@@ -211,9 +211,9 @@ config_load(const char *path, enum config_mode mode, struct error *why)
 }
 
 struct config *
-config_load_checked(const char *path, config_check *check, struct error *why)
+config_load_checked(const char *path, enum config_mode mode, config_check *check, struct error *why)
 {
-	return load(path, CONFIG_SECRETS, check, why);
+	return load(path, mode, check, why);
 }
 
 void
@@ -225,6 +225,9 @@ config_destroy(struct config **where)
 	if (!cfg)
 		return;
 	config_take_free(NULL, cfg);
+	while (cfg->doubts_count)
+		free(cfg->doubts[--cfg->doubts_count]);
+	free(cfg->doubts);
 	free(cfg->path);
 	config_destroy(&cfg->retired);
 	free(cfg);

@@ -80,7 +80,7 @@ struct config_forward {
 	char **network; /* public, loopback, private, or networks in CIDR form */
 	size_t network_count;
 	char *ca_file;  /* NULL: the system's */
-	char **headers; /* "Name: value"; expanded with CONFIG_SECRETS alone */
+	char **headers; /* "Name: value"; empty without CONFIG_DESTINATIONS */
 	size_t headers_count;
 };
 
@@ -117,10 +117,12 @@ struct config {
 	} journal;
 
 	struct {                        /* every accepted event, beside its handler */
-		uint64_t keep_ms;       /* 0: there is no history */
+		uint64_t keep_ms;       /* 0: only what a destination has not passed */
 		uint64_t max_bytes;     /* the oldest file goes first */
 		uint64_t raw, compress; /* flags: the provider's own object too; in zstd */
-		uint64_t required; /* flag: it is owed every event, and a full journal means 503 */
+		uint64_t required; /* flag: it is owed every event, and a full journal means 503;
+				    * so it is where a destination reads it */
+		bool kept;         /* keep_ms, or a destination; for good while a process runs */
 	} history;
 
 	struct config_retry retry; /* for the types that have no row of their own */
@@ -178,6 +180,10 @@ struct config {
 	size_t handlers_count;
 	size_t handler_unknown; /* index of the one that takes the rest */
 
+	/* What is allowed and may not be meant, each with its line, for `check`. */
+	char **doubts;
+	size_t doubts_count;
+
 	/* What earlier reloads have put out of use, about 4 KiB each: texts of them may still be
 	 * held, such as data_dir. Freed with this one. */
 	struct config *retired;
@@ -187,6 +193,7 @@ enum {
 	CONFIG_HANDLERS_MAX = 60,
 	CONFIG_SOURCES_MAX = 64,
 	CONFIG_FORWARD_MAX = 64,
+	CONFIG_FORWARD_CONCURRENCY = 512, /* of all destinations together */
 	CONFIG_PROCESSES_MAX = 32
 };
 
@@ -194,18 +201,21 @@ enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
 			    * that secrets name are wiped from this process's environment; those of
 			    * secrets_file and token_file need not be set */
-	CONFIG_SECRETS,    /* for the validator and the command line only */
-	CONFIG_LOOK,       /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
-			    * processes that this one starts */
+	CONFIG_SECRETS,    /* senders' secrets, for the command line only; the environment stays */
+	CONFIG_SENDERS,    /* for the validator: the same, and destinations' are wiped */
+	CONFIG_DESTINATIONS, /* for forward: `headers`; senders' are wiped */
+	CONFIG_LOOK,         /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
+			      * processes that this one starts */
 };
 
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
 struct config *config_load(const char *path, enum config_mode mode, struct error *why);
 
-/* The same with CONFIG_SECRETS, and each source must pass the check, which knows what this does
+/* The same with senders' secrets, and each source must pass the check, which knows what this does
  * not: whether its keys can be used. */
 typedef bool config_check(const struct config_source *source, struct error *why);
-struct config *config_load_checked(const char *path, config_check *check, struct error *why);
+struct config *config_load_checked(
+	const char *path, enum config_mode mode, config_check *check, struct error *why);
 void config_destroy(struct config **cfg);
 
 /* Puts next's contents into live, which takes next over: live's address and all texts that it ever
@@ -219,6 +229,18 @@ const char *config_path(const char *given);
 
 /* Can only this machine reach a numeric address? */
 bool config_is_loopback(const char *address);
+
+/* Is there a history: for history.keep, or for a destination? While a process runs it stays as it
+ * was when it began. */
+bool config_keeps_history(const struct config *cfg);
+
+/* A destination's URL, cut: where it leads. False with the cause, which does not quote it. */
+struct config_place {
+	bool tls;
+	char host[256]; /* a name, or an address without brackets */
+	uint64_t port;
+};
+bool config_place_of(const char *url, struct config_place *place, struct error *why);
 
 /* Whom events are owed to: OWED_... */
 unsigned config_owed(const struct config *cfg);

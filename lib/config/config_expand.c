@@ -127,8 +127,19 @@ config_expand(const struct config_load *ld, const char *key, const char *text)
 	return out;
 }
 
+bool
+config_expand_names(const char *text, struct slice variable)
+{
+	struct piece piece;
+
+	while (next_piece(&text, &piece))
+		if (piece.kind == PIECE_VARIABLE && slice_eq(piece.text, variable))
+			return true;
+	return false;
+}
+
 void
-config_expand_wipe(const char *text)
+config_expand_wipe(const struct config_load *ld, const char *text)
 {
 	struct piece piece;
 	char key[256];
@@ -136,7 +147,7 @@ config_expand_wipe(const char *text)
 	while (next_piece(&text, &piece)) {
 		char *value = piece.kind == PIECE_VARIABLE ? lookup(piece.text) : NULL;
 
-		if (!value)
+		if (!value || config_secrets_needs(ld, piece.text))
 			continue;
 		explicit_bzero(value, strlen(value));
 		snprintf(key, sizeof key, "%.*s", SLICE_ARG(piece.text));

@@ -17,9 +17,10 @@ enum { DEPTH_MAX = 8, NAME_MAX_BYTES = 64 };
 
 /* A list or a group that is open. */
 struct level {
-	size_t key;                       /* length of its key */
-	struct config_entry *entry;       /* what it holds comes after it */
-	const struct config_option *list; /* NULL: a group */
+	size_t key;                          /* length of its key */
+	struct config_entry *entry;          /* what it holds comes after it */
+	const struct config_option *list;    /* NULL: a group */
+	const struct config_option *headers; /* of a group whose keys are not the table's */
 };
 
 struct reader {
@@ -89,6 +90,27 @@ config_fault(const struct config_load *ld, const char *key, const char *fmt, ...
 	report(ld, line_of(ld, key), key, fmt, args);
 	va_end(args);
 	return false;
+}
+
+bool
+config_doubt(const struct config_load *ld, const char *key, const char *fmt, ...)
+{
+	struct config *cfg = ld->cfg;
+	char **more = realloc(cfg->doubts, (cfg->doubts_count + 1) * sizeof *more);
+	struct error text;
+	struct config_load to = *ld;
+	va_list args;
+
+	if (!more)
+		return config_fault(ld, key, "memory is short");
+	cfg->doubts = more;
+	to.why = &text;
+	va_start(args, fmt);
+	report(&to, line_of(ld, key), key, fmt, args);
+	va_end(args);
+	more[cfg->doubts_count] = strdup(text.text);
+	cfg->doubts_count += more[cfg->doubts_count] != NULL;
+	return true;
 }
 
 /* At what is being read. */
@@ -235,6 +257,28 @@ unknown_key(struct reader *r)
 	return fault(r, "unknown key%s", near_hint(&near, hint));
 }
 
+/* Headers: what HTTP calls a token, of letters, digits, - and _; in whatever case it stands there once. */
+static bool
+take_header(struct reader *r, struct slice name)
+{
+	const struct level *l = level(r);
+
+	if (name.n == 0 || name.n > NAME_MAX_BYTES ||
+		strspn(name.p,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
+			name.n)
+		return fault(
+			r, "a header's name is 1 to %d letters, digits, - and _", NAME_MAX_BYTES);
+	for (const struct config_entry *e = r->ld->written; e != l->entry; e = e->before)
+		if (strcasecmp(e->key, r->key.text) == 0)
+			return fault(r, "stands there twice");
+	if (l->entry->count == strtoul(l->headers->most, NULL, 10))
+		return fault(r, "is one too many: at most %s", l->headers->most);
+	l->entry->count++;
+	r->named = true;
+	return true;
+}
+
 static bool
 take_key(struct reader *r, const yaml_event_t *event)
 {
@@ -245,6 +289,8 @@ take_key(struct reader *r, const yaml_event_t *event)
 		return fault(r, "a key must be a single word");
 	step(r, "%s%.64s", r->depth > 1 ? "." : "", name.p);
 	make_one_line(r->key.text);
+	if (level(r)->headers)
+		return take_header(r, name);
 	if (!is_name(name) || config_option_find(r->key.text, &option) == SHAPE_UNKNOWN)
 		return unknown_key(r);
 	if (find(r->ld->written, level(r)->entry, r->key.text))
@@ -253,13 +299,20 @@ take_key(struct reader *r, const yaml_event_t *event)
 	return true;
 }
 
+/* option: of a list, or of headers. */
 static bool
-open_level(struct reader *r, const struct config_option *list)
+open_level(struct reader *r, const struct config_option *option)
 {
+	const bool headers = option && option->type == OPTION_HEADERS;
+
 	if (r->depth == DEPTH_MAX)
 		return fault(r, "is nested too deep");
-	r->levels[r->depth++] =
-		(struct level){.key = strlen(r->key.text), .entry = r->ld->written, .list = list};
+	r->levels[r->depth++] = (struct level){
+		.key = strlen(r->key.text),
+		.entry = r->ld->written,
+		.list = headers ? NULL : option,
+		.headers = headers ? option : NULL,
+	};
 	r->named = false;
 	return true;
 }
@@ -310,7 +363,7 @@ take_value(struct reader *r, const yaml_event_t *event)
 	default:
 		if (event->type != YAML_MAPPING_START_EVENT)
 			return fault(r, "must be a group of `key: value` lines");
-		return add_entry(r, NULL) && open_level(r, NULL);
+		return add_entry(r, NULL) && open_level(r, option);
 	}
 }
 

@@ -154,5 +154,5 @@ config_route(const struct config *cfg, struct slice type)
 unsigned
 config_owed(const struct config *cfg)
 {
-	return OWED_HANDLER | (cfg->history.keep_ms ? OWED_HISTORY : 0);
+	return OWED_HANDLER | (config_keeps_history(cfg) ? OWED_HISTORY : 0);
 }

@@ -25,7 +25,9 @@ enum config_type {
 	OPTION_ADDRESS,     /* then in the struct: char * its address, uint64_t its port; `least` is
 			     * the word for none */
 	OPTION_TEXTS,       /* char **, of at most `most` texts */
-	OPTION_SECRETS,     /* the same with room for `most`, only filled with CONFIG_SECRETS */
+	OPTION_SECRETS,     /* the same with room for `most`, only filled for whom they are */
+	OPTION_HEADERS,     /* char ** as well, of `Name: value`; in the file, a group of them */
+	OPTION_DURATIONS,   /* uint64_t *, ms, of at most `most`; `least` has their bounds */
 	OPTION_LIST,        /* of structs, whose own options follow as rows `key[].name` */
 };
 
@@ -45,7 +47,8 @@ struct config_option {
 	unsigned needs;
 	size_t offset;      /* of its member in struct config, or in that of a list's entries */
 	size_t count, size; /* of lists: where the number of entries stands, and an entry's bytes */
-	const char *fallback, *least, *most; /* as in the file, read by the same code; "": none */
+	const char *fallback, *least, *most; /* as in the file, read by the same code; "": none; of
+					      * lists, words with a blank between them */
 };
 
 /* Rows of a list follow the list's own; ended by a row without a key. */
@@ -62,7 +65,7 @@ const char *config_option_name(
 
 /* What may stand in the file under a key such as `sources[0].secrets[1]`. *option: its row, or NULL
  * for a group. */
-enum config_shape { SHAPE_UNKNOWN, SHAPE_VALUE, SHAPE_LIST, SHAPE_GROUP };
+enum config_shape { SHAPE_UNKNOWN, SHAPE_VALUE, SHAPE_LIST, SHAPE_HEADERS, SHAPE_GROUP };
 enum config_shape config_option_find(const char *key, const struct config_option **option);
 
 /* Reads text into the option's member, for the types of numbers. False when it is no value of the
@@ -112,6 +115,10 @@ __attribute__((format(printf, 1, 2))) struct config_key config_key(const char *f
 __attribute__((format(printf, 3, 4))) bool config_fault(
 	const struct config_load *ld, const char *key, const char *fmt, ...);
 
+/* The same as a line of cfg->doubts. */
+__attribute__((format(printf, 3, 4))) bool config_doubt(
+	const struct config_load *ld, const char *key, const char *fmt, ...);
+
 /* ---- into the struct, over the whole table: config_take.c ---- */
 
 /* Fills ld->cfg. False with the cause. */
@@ -125,9 +132,14 @@ void config_take_free(const struct config_option *list, void *base);
 /* ---- what is right one by one must fit together ---- */
 
 bool config_check_sources(const struct config_load *ld);
+bool config_check_forward(const struct config_load *ld);
+/* Is this load for who is given that option's secrets? */
+bool config_is_for(const struct config_load *ld, const struct config_option *option);
 /* Reads src->secrets_file, and counts what is weak. */
 bool config_secrets_read(const struct config_load *ld, const char *key, struct config_source *src);
-/* Wipes the variables that secrets name from this process's environment. */
+/* Does a secret that this load is for name the variable? */
+bool config_secrets_needs(const struct config_load *ld, struct slice variable);
+/* Wipes the variables that others' secrets name from this process's environment. */
 void config_secrets_wipe_environment(const struct config_load *ld);
 /* Checks the list, and joins it with the built-in handlers. */
 bool config_join_handlers(const struct config_load *ld);
@@ -141,8 +153,10 @@ char *config_expand(const struct config_load *ld, const char *key, const char *t
 bool config_expand_check(const struct config_load *ld, const char *key, const char *text);
 /* Every variable that the text names is set. */
 bool config_expand_is_set(const char *text);
-/* Wipes every variable that the text names from this process's environment. */
-void config_expand_wipe(const char *text);
+/* Wipes every variable that the text names from this process's environment, but for those that
+ * the load itself needs. */
+void config_expand_wipe(const struct config_load *ld, const char *text);
+bool config_expand_names(const char *text, struct slice variable);
 
 /* "https://host[...]", or http; what it names is not looked up. And what to say where it is none. */
 bool config_is_url(const char *text);

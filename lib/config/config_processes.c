@@ -14,7 +14,7 @@ wanted(const struct config *cfg, enum process_count count)
 	case COUNT_ROUTER:
 		return cfg->processes.router;
 	case COUNT_HISTORY:
-		return cfg->history.keep_ms ? 1 : 0;
+		return config_keeps_history(cfg) ? 1 : 0;
 	default:
 		return 1;
 	}

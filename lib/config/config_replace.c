@@ -55,6 +55,9 @@ same(const struct config_option *option, const char *a, const char *b)
 	n = *(const size_t *)(a + option->count);
 	if (n != *(const size_t *)(b + option->count))
 		return false;
+	if (option->type == OPTION_DURATIONS)
+		return memcmp(*(void *const *)left, *(void *const *)right, n * sizeof(uint64_t)) ==
+		       0;
 	if (option->type == OPTION_LIST)
 		return same_rows(option, *(char *const *)left, *(char *const *)right, n);
 	return same_texts(*(char **const *)left, *(char **const *)right, n);
@@ -82,6 +85,20 @@ swap_option(const struct config_option *option, char *a, char *b)
 		swap(a + option->count, b + option->count, sizeof(size_t));
 }
 
+/* A history that does not run cannot be begun by a destination. */
+static void
+keep_destinations(struct config *live, struct config *next, struct error *kept)
+{
+	const struct config_option *forward;
+
+	if (!live->history.kept && next->forward_count) {
+		keep(kept, "forward");
+		config_option_find("forward", &forward);
+		swap_option(forward, (char *)live, (char *)next);
+	}
+	next->history.kept = live->history.kept;
+}
+
 /* What is swapped above goes back to live here; next becomes what is retired. */
 void
 config_replace(struct config *live, struct config *next, struct error *kept)
@@ -96,6 +113,7 @@ config_replace(struct config *live, struct config *next, struct error *kept)
 		keep(kept, o->key);
 		swap_option(o, (char *)live, (char *)next);
 	}
+	keep_destinations(live, next, kept);
 	swap((char *)live, (char *)next, sizeof *live);
 	next->retired = retired;
 	live->retired = next;

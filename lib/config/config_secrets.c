@@ -1,5 +1,5 @@
-/* config_secrets - a source's secrets from its secrets_file, beside those of its list; and out of the
- * environment.
+/* config_secrets - who is given which; a source's secrets from its secrets_file, beside those of its
+ * list; and out of the environment.
  *
  * In: files that only their owner can read. Out: plain texts in memory of the two kinds of process
  * that need them; every copy made on the way is wiped. */
@@ -9,6 +9,15 @@
 #include "lib/base/file.h"
 
 enum { SECRET_STRONG = 16 };
+
+/* Senders' secrets, and destinations': who has the ones has no use for the others. */
+bool
+config_is_for(const struct config_load *ld, const struct config_option *option)
+{
+	if (strncmp(option->key, "forward[]", strlen("forward[]")) == 0)
+		return ld->mode == CONFIG_DESTINATIONS;
+	return ld->mode == CONFIG_SECRETS || ld->mode == CONFIG_SENDERS;
+}
 
 /* Takes the secret over. */
 static bool
@@ -71,13 +80,32 @@ config_secrets_read(const struct config_load *ld, const char *key, struct config
 	return true;
 }
 
+static bool
+is_secret(const struct config_option *option)
+{
+	return option->type == OPTION_SECRETS || option->type == OPTION_HEADERS;
+}
+
+bool
+config_secrets_needs(const struct config_load *ld, struct slice variable)
+{
+	const struct config_option *option;
+
+	for (const struct config_entry *e = ld->written; e; e = e->before)
+		if (e->text && config_option_find(e->key, &option) == SHAPE_VALUE &&
+			is_secret(option) && config_is_for(ld, option) &&
+			config_expand_names(e->text, variable))
+			return true;
+	return false;
+}
+
 void
 config_secrets_wipe_environment(const struct config_load *ld)
 {
 	const struct config_option *option;
 
 	for (const struct config_entry *e = ld->written; e; e = e->before)
-		if (config_option_find(e->key, &option) == SHAPE_VALUE &&
-			option->type == OPTION_SECRETS)
-			config_expand_wipe(e->text);
+		if (config_option_find(e->key, &option) == SHAPE_VALUE && is_secret(option) &&
+			!config_is_for(ld, option))
+			config_expand_wipe(ld, e->text);
 }

@@ -48,7 +48,8 @@ check_secrets(const struct config_load *ld, const char *key, struct config_sourc
 
 	if (!src->secrets_file && (!listed || listed->count == 0) && needs_secret(src))
 		return config_fault(ld, key, "has no secret; give `secrets` or `secrets_file`");
-	return ld->mode != CONFIG_SECRETS || config_secrets_read(ld, key, src);
+	return (ld->mode != CONFIG_SECRETS && ld->mode != CONFIG_SENDERS) ||
+	       config_secrets_read(ld, key, src);
 }
 
 /* Without topics SES would be told 403 for all it has to say, which SNS takes for delivered. */

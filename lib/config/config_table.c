@@ -22,11 +22,22 @@
 		.most = (most_)                                                                    \
 	}
 
+/* With words that stand for what is left out. */
+#define WORDS_OF(struct_, key_, member_, type_, fallback_, least_, most_, needs_)                  \
+	{                                                                                          \
+		.key = (key_), .type = OPTION_##type_, .needs = (needs_),                          \
+		.offset = offsetof(struct struct_, member_),                                       \
+		.count = offsetof(struct struct_, member_##_count), .fallback = (fallback_),       \
+		.least = (least_), .most = (most_)                                                 \
+	}
+
 #define TOP(...) OPTION(config, __VA_ARGS__)
 #define SOURCE(...) OPTION(config_source, __VA_ARGS__)
 #define HANDLER(...) OPTION(config_handler, __VA_ARGS__)
 #define RULE(...) OPTION(config_retry_type, __VA_ARGS__)
 #define CONVERSION(...) OPTION(config_conversion, __VA_ARGS__)
+#define FORWARD(...) OPTION(config_forward, __VA_ARGS__)
+#define FORWARD_WORDS(...) WORDS_OF(config_forward, __VA_ARGS__)
 
 /* For all event types, and for one. */
 #define RETRY_OPTIONS(ROW, group_, needs_)                                                         \
@@ -126,6 +137,27 @@ const struct config_option config_options[] = {
 	LIST_OF(config, "conversions", conversions, LIST, "1000", LIVE),
 	CONVERSION("conversions[].name", name, TEXT, "", "", "", REQUIRED),
 	CONVERSION("conversions[].url", url, TEXT, "", "", "", REQUIRED),
+
+	LIST_OF(config, "forward", forward, LIST, "64", LIVE),
+	FORWARD("forward[].name", name, NAME, "", "", "64", REQUIRED | UNIQUE),
+	FORWARD("forward[].url", url, TEXT, "", "", "", REQUIRED),
+	FORWARD("forward[].secrets_file", secrets_file, SECRET_PATH, "", "", "", LIVE),
+	LIST_OF(config_forward, "forward[].types", types, TEXTS, "64", LIVE),
+	LIST_OF(config_forward, "forward[].sources", sources, TEXTS, "64", LIVE),
+	FORWARD("forward[].machine", machine, FLAG, "true", "", "", LIVE),
+	FORWARD("forward[].from", from, TEXT, "now", "", "", LIVE),
+	FORWARD("forward[].data", data, CHOICE, "without_raw", "without_raw full thin", "", LIVE),
+	FORWARD("forward[].rate", rate, COUNT, "0", "0", "1000000", LIVE),
+	FORWARD("forward[].concurrency", concurrency, COUNT, "8", "1", "256", LIVE),
+	FORWARD("forward[].order", order, CHOICE, "none", "none recipient", "", LIVE),
+	FORWARD("forward[].batch.events", batch_events, COUNT, "1", "1", "1000", LIVE),
+	FORWARD("forward[].batch.wait", batch_wait_ms, DURATION, "0s", "0s", "5m", LIVE),
+	FORWARD("forward[].timeout", timeout_ms, DURATION, "15s", "10ms", "10m", LIVE),
+	FORWARD_WORDS("forward[].retry", retry_ms, DURATIONS, "5s 5m 30m 2h 5h 10h 14h 20h 24h", "10ms 7d", "32", LIVE),
+	FORWARD("forward[].retry_after_max", retry_after_max_ms, DURATION, "1h", "10ms", "7d", LIVE),
+	FORWARD_WORDS("forward[].network", network, TEXTS, "public", "", "64", LIVE),
+	FORWARD("forward[].ca_file", ca_file, PATH, "", "", "", LIVE),
+	FORWARD_WORDS("forward[].headers", headers, HEADERS, "", "", "32", LIVE),
 	{0},
 };
 /* clang-format on */
@@ -133,6 +165,10 @@ const struct config_option config_options[] = {
 _Static_assert(CONFIG_SOURCES_MAX == 64 && CONFIG_HANDLERS_MAX == 60 &&
 		       CONFIG_PROCESSES_MAX == 32 && CONFIG_SECRETS_MAX == 16,
 	"the table says so");
+_Static_assert(CONFIG_FORWARD_MAX == 64, "the table says so");
+_Static_assert(FORWARD_WITHOUT_RAW == 0 && FORWARD_FULL == 1 && FORWARD_THIN == 2 &&
+		       FORWARD_UNORDERED == 0 && FORWARD_BY_RECIPIENT == 1,
+	"the words of forward[].data and forward[].order are in this order");
 _Static_assert(LEVEL_DEBUG == 0 && LEVEL_INFO == 1 && LEVEL_WARN == 2 && LEVEL_ERROR == 3,
 	"log_level's words are in this order");
 
@@ -183,10 +219,33 @@ after(const char *row, const char *key)
 	return row;
 }
 
+/* Its entries are values: each under its place, or, of headers, its name. */
 static bool
-is_list_of_texts(const struct config_option *option)
+holds_values(const struct config_option *option)
 {
-	return option->type == OPTION_TEXTS || option->type == OPTION_SECRETS;
+	return option->type >= OPTION_TEXTS && option->type != OPTION_LIST;
+}
+
+static enum config_shape
+shape_of(const struct config_option *option)
+{
+	if (option->type == OPTION_HEADERS)
+		return SHAPE_HEADERS;
+	return option->type < OPTION_TEXTS ? SHAPE_VALUE : SHAPE_LIST;
+}
+
+/* forward[0].headers.X-Env */
+static bool
+is_header_of(const struct config_option *option, const char *key)
+{
+	const char *name = strrchr(key, '.');
+	struct config_key whole;
+
+	if (option->type != OPTION_HEADERS || !name || strchr(name, '['))
+		return false;
+	whole = config_key("%.*s", (int)(name - key), key);
+	name = after(option->key, whole.text);
+	return name && !*name;
 }
 
 enum config_shape
@@ -195,11 +254,13 @@ config_option_find(const char *key, const struct config_option **option)
 	const char *rest;
 
 	for (*option = config_options; (*option)->key; ++*option) {
+		if (is_header_of(*option, key))
+			return SHAPE_VALUE;
 		if (!(rest = after((*option)->key, key)))
 			continue;
 		if (!*rest)
-			return (*option)->type < OPTION_TEXTS ? SHAPE_VALUE : SHAPE_LIST;
-		if (*rest == '[' && is_list_of_texts(*option))
+			return shape_of(*option);
+		if (*rest == '[' && holds_values(*option))
 			return SHAPE_VALUE;
 		if (*rest == '.')
 			break;

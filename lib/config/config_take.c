@@ -109,8 +109,8 @@ static bool
 take_path(const struct config_load *ld, const struct config_option *option, const char *key,
 	const char *text, void *base)
 {
-	const bool as_written = option->type == OPTION_SECRET_PATH &&
-				ld->mode == CONFIG_NO_SECRETS && !config_expand_is_set(text);
+	const bool as_written = option->type == OPTION_SECRET_PATH && ld->mode != CONFIG_LOOK &&
+				!config_is_for(ld, option) && !config_expand_is_set(text);
 	char **out = member(option, base);
 
 	if (!as_written)
@@ -224,20 +224,116 @@ take_secret(const struct config_load *ld, const char *key, const char *text, cha
 	return config_fault(ld, key, "the secret is empty");
 }
 
+/* The i-th word of a list that is left out. */
+static struct config_key
+word_of(const char *words, size_t i)
+{
+	while (i--)
+		words += strcspn(words, " ") + 1;
+	return config_key("%.*s", (int)strcspn(words, " "), words);
+}
+
+static size_t
+words_in(const char *words)
+{
+	size_t n = *words != 0;
+
+	while ((words = strchr(words, ' '))) {
+		words++;
+		n++;
+	}
+	return n;
+}
+
+/* As written, or the word that stands for it; valid until the next. */
+static const char *
+text_at(const struct config_load *ld, const struct config_option *option, const char *key, size_t i,
+	struct config_key *word)
+{
+	const struct config_entry *entry =
+		config_entry_find(ld, config_key("%s[%zu]", key, i).text);
+
+	if (entry)
+		return entry->text;
+	*word = word_of(option->fallback, i);
+	return word->text;
+}
+
+static bool
+take_durations(const struct config_load *ld, const struct config_option *option, const char *key,
+	size_t n, void *base)
+{
+	uint64_t *list = *(uint64_t **)member(option, base) = calloc(n + 1, sizeof *list);
+	struct config_key least = word_of(option->least, 0), most = word_of(option->least, 1), word;
+	const struct config_option each = {
+		.type = OPTION_DURATION, .least = least.text, .most = most.text};
+
+	if (!list)
+		return memory_is_short(ld, key);
+	for (size_t i = 0; i < n; i++) {
+		const char *text = text_at(ld, option, key, i, &word);
+
+		if (!take_number(ld, &each, config_key("%s[%zu]", key, i).text, text, &list[i]))
+			return false;
+		++*count_of(option, base);
+	}
+	return n > 0 || config_fault(ld, key, "at least one is needed");
+}
+
+/* "Name: value" out of one of the group's entries. */
+static char *
+take_header(const struct config_load *ld, const struct config_entry *entry)
+{
+	char *value = config_expand(ld, entry->key, entry->text), *out = NULL;
+
+	if (value && asprintf(&out, "%s: %s", strrchr(entry->key, '.') + 1, value) < 0) {
+		memory_is_short(ld, entry->key);
+		out = NULL;
+	}
+	if (value)
+		explicit_bzero(value, strlen(value));
+	free(value);
+	return out;
+}
+
+static bool
+take_headers(const struct config_load *ld, const struct config_option *option, const char *key,
+	size_t n, void *base)
+{
+	const bool kept = config_is_for(ld, option);
+	char **list = kept ? calloc(n + 1, sizeof *list) : NULL;
+	const size_t length = strlen(key);
+
+	if (kept && !list)
+		return memory_is_short(ld, key);
+	*(char ***)member(option, base) = list;
+	for (const struct config_entry *e = ld->written; e; e = e->before) {
+		if (!e->text || strncmp(e->key, key, length) != 0 || e->key[length] != '.')
+			continue;
+		if (!kept && !config_expand_check(ld, e->key, e->text))
+			return false;
+		if (kept && !(list[*count_of(option, base)] = take_header(ld, e)))
+			return false;
+		*count_of(option, base) += kept;
+	}
+	return true;
+}
+
 static bool
 take_texts(const struct config_load *ld, const struct config_option *option, const char *key,
 	size_t n, void *base)
 {
 	const bool secret = option->type == OPTION_SECRETS;
-	const bool kept = !secret || ld->mode == CONFIG_SECRETS;
+	const bool kept = !secret || config_is_for(ld, option);
 	char **list = kept ? calloc(secret ? CONFIG_SECRETS_MAX : n + 1, sizeof *list) : NULL;
+	struct config_key word;
 
 	if (kept && !list)
 		return memory_is_short(ld, key);
 	*(char ***)member(option, base) = list;
 	for (size_t i = 0; i < n; i++) {
 		struct config_key full = config_key("%s[%zu]", key, i);
-		const char *text = config_entry_find(ld, full.text)->text;
+		const char *text = text_at(ld, option, key, i, &word);
 
 		if (secret ? !take_secret(ld, full.text, text, list ? &list[i] : NULL)
 			   : !(list[i] = expand(ld, full.text, text)))
@@ -298,15 +394,31 @@ take_list(const struct config_load *ld, const struct config_option *list, const 
 /* ---- all ---- */
 
 static bool
+take_many(const struct config_load *ld, const struct config_option *option, const char *key,
+	const struct config_entry *entry, void *base)
+{
+	const size_t n = entry ? entry->count : words_in(option->fallback);
+
+	switch (option->type) {
+	case OPTION_LIST:
+		return take_list(ld, option, key, n, base);
+	case OPTION_DURATIONS:
+		return take_durations(ld, option, key, n, base);
+	case OPTION_HEADERS:
+		return take_headers(ld, option, key, n, base);
+	default:
+		return take_texts(ld, option, key, n, base);
+	}
+}
+
+static bool
 take(const struct config_load *ld, const struct config_option *option, const char *key, void *base)
 {
 	const struct config_entry *entry = config_entry_find(ld, key);
 	const char *text = entry ? entry->text : option->fallback;
 
-	if (option->type == OPTION_LIST)
-		return take_list(ld, option, key, entry ? entry->count : 0, base);
 	if (option->type >= OPTION_TEXTS)
-		return take_texts(ld, option, key, entry ? entry->count : 0, base);
+		return take_many(ld, option, key, entry, base);
 	if (entry || (*text && !(option->needs & INHERITED)))
 		return config_take_text(ld, option, key, text, base);
 	if (option->needs & INHERITED)
@@ -343,7 +455,7 @@ free_texts(const struct config_option *option, void *base)
 	char **list = *(char ***)member(option, base);
 
 	for (size_t i = 0; i < *count_of(option, base); i++) {
-		if (option->type == OPTION_SECRETS)
+		if (option->type != OPTION_TEXTS)
 			explicit_bzero(list[i], strlen(list[i]));
 		free(list[i]);
 	}
@@ -368,6 +480,8 @@ config_take_free(const struct config_option *list, void *base)
 	for (; o; o = config_option_next(list, o)) {
 		if (o->type == OPTION_LIST)
 			free_list(o, base);
+		else if (o->type == OPTION_DURATIONS)
+			free(*(uint64_t **)member(o, base));
 		else if (o->type >= OPTION_TEXTS)
 			free_texts(o, base);
 		else if (o->type >= OPTION_TEXT)

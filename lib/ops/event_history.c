@@ -75,7 +75,7 @@ event_history(const struct event_query *q, struct slice journal, uint64_t seq)
 {
 	const char *word;
 
-	if (!q->cfg->history.keep_ms)
+	if (!config_keeps_history(q->cfg))
 		return NULL;
 	word = in_journal(q->journal, journal, seq);
 	word = word ? word : in_store(q->cfg, journal, seq);

@@ -26,7 +26,7 @@ history_look_open(const struct config *cfg, struct error *why)
 	bool exists = true;
 	char folder[4096], up[ADVICE_BYTES];
 
-	if (!cfg->history.keep_ms) {
+	if (!config_keeps_history(cfg)) {
 		is_off(cfg, why);
 		return NULL;
 	}

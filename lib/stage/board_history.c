@@ -18,7 +18,7 @@ board_check_history(const struct board *b, struct report *r, const struct metric
 	const double lag_s = metrics_sum(m, METRIC_FAMILY_HISTORY_LAG, "");
 	const double missed_s = board_since(m, METRIC_FAMILY_HISTORY_MISSED_AT);
 
-	if (b->cfg->history.keep_ms == 0)
+	if (!config_keeps_history(b->cfg))
 		return;
 	if (lag_s * 1000 > (double)b->cfg->health.oldest_age_ms)
 		alert(r, false,

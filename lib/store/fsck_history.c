@@ -53,9 +53,9 @@ fsck_history(struct fsck *f, struct error *why)
 	bool exists;
 
 	snprintf(folder, sizeof folder, "%s/history", f->cfg->data_dir);
-	view = f->cfg->history.keep_ms ? history_watch(folder, &exists, why) : NULL;
+	view = config_keeps_history(f->cfg) ? history_watch(folder, &exists, why) : NULL;
 	if (!view)
-		return !f->cfg->history.keep_ms || !exists;
+		return !config_keeps_history(f->cfg) || !exists;
 	if (!look(f, view, &first) && !look(f, view, &second))
 		for (size_t i = 0; i < second.n; i++)
 			if (has(&first, second.list[i]))

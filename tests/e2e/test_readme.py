@@ -49,6 +49,10 @@ def table():
         rows += retry.replace('group_ "', f'"{group}').replace("needs_", needs)
     found = {key: (kind, default, needs.split(" | ")) for key, kind, default, needs in re.findall(
         r'\w+\("([\w.\[\]]+)", [\w.]+, (\w+), "([^"]*)", "[^"]*", "[^"]*", ([\w |]+)\)', rows)}
+    for key, kind, default, needs in re.findall(
+            r'FORWARD_WORDS\("([\w.\[\]]+)", \w+, (\w+), "([^"]*)", "[^"]*", "\d+", ([\w |]+)\)', rows):
+        words = f"[{', '.join(default.split())}]"  # as it is written
+        found[key] = kind, default and words, needs.split(" | ")
     for key, kind, needs in re.findall(
             r'LIST_OF\(\w+, "([\w.\[\]]+)", \w+, (\w+), "\d+", ([\w |]+)\)', rows):
         found[key] = kind, "", needs.split(" | ")

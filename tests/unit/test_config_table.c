@@ -41,10 +41,11 @@ Test(config_table, each_row_is_found_under_its_key_and_stands_once)
 	const struct config_option *found;
 
 	for (const struct config_option *o = config_options; o->key; o++) {
-		const bool list = o->type >= OPTION_TEXTS;
+		const enum config_shape shape = o->type == OPTION_HEADERS ? SHAPE_HEADERS
+						: o->type >= OPTION_TEXTS ? SHAPE_LIST
+									  : SHAPE_VALUE;
 
-		cr_expect_eq(config_option_find(numbered(o->key), &found),
-			list ? SHAPE_LIST : SHAPE_VALUE, "%s", o->key);
+		cr_expect_eq(config_option_find(numbered(o->key), &found), shape, "%s", o->key);
 		cr_expect_eq(found, o, "%s", o->key);
 		cr_expect_lt(strlen(o->key), 64, "%s", o->key);
 		cr_expect_eq(strspn(o->key, "abcdefghijklmnopqrstuvwxyz_.[]"), strlen(o->key), "%s",
@@ -54,6 +55,11 @@ Test(config_table, each_row_is_found_under_its_key_and_stands_once)
 	cr_expect_eq(config_option_find("limits", &found), SHAPE_GROUP);
 	cr_expect_eq(config_option_find("sources[7]", &found), SHAPE_GROUP);
 	cr_expect_eq(config_option_find("sources[7].topics[63]", &found), SHAPE_VALUE);
+	cr_expect_eq(config_option_find("forward[7].headers.X-Env", &found), SHAPE_VALUE);
+	cr_expect_eq(config_option_find("forward[7].batch", &found), SHAPE_GROUP);
+	cr_expect_eq(config_option_find("forward[7].retry[3]", &found), SHAPE_VALUE);
+	cr_expect_eq(config_option_find("forward[7].headers.X.Y", &found), SHAPE_UNKNOWN);
+	cr_expect_eq(config_option_find("forward[7].types.X", &found), SHAPE_UNKNOWN);
 	cr_expect_eq(config_option_find("limit", &found), SHAPE_UNKNOWN);
 	cr_expect_eq(config_option_find("limits.memory.x", &found), SHAPE_UNKNOWN);
 	cr_expect_eq(config_option_find("sources[0].topics[0].x", &found), SHAPE_UNKNOWN);
@@ -185,7 +191,12 @@ static void
 put_required(struct written *w, const struct config_option *option)
 {
 	const struct config_option *list = list_of(option), *o = config_option_first(list);
+	const char *group = list ? config_option_name(list, option) : "";
 
+	while ((group = strchr(group, '.'))) {
+		group++;
+		w->depth--;
+	}
 	for (; list && o; o = config_option_next(list, o))
 		if (o != option && (o->needs & REQUIRED))
 			put(w, "%s: x\n", config_option_name(list, o));
@@ -252,11 +263,37 @@ is_list(const struct config_option *option)
 	return option->type >= OPTION_TEXTS;
 }
 
+static bool
+is_headers(const struct config_option *option)
+{
+	return option->type == OPTION_HEADERS;
+}
+
+Test(config_table, a_value_where_headers_are_due_is_found_on_its_line_and_the_reverse)
+{
+	static const char *const bad[] = {"x", "[x]", "", "[{X: y}]"};
+
+	for (const struct config_option *o = config_options; o->key; o++) {
+		for (size_t i = 0; is_headers(o) && i < sizeof bad / sizeof *bad; i++)
+			expect_refused(o, bad[i], "", "must be a group");
+		if (!is_headers(o))
+			continue;
+		expect_refused(o, "{X: [y]}", ".X", "must be a single value");
+		expect_refused(o, "{X: {y: z}}", ".X", "must be a single value");
+		expect_refused(o, "{X-A: y, x-a: z}", ".x-a", "stands there twice");
+		expect_refused(o, "{\"X A\": y}", ".X A", "a header's name is");
+		expect_refused(o, "{X.A: y}", ".X.A", "a header's name is");
+		expect_refused(o, "{\"\": y}", ".", "a header's name is");
+	}
+}
+
 Test(config_table, a_value_where_a_list_is_due_is_found_on_its_line_and_the_reverse)
 {
 	for (const struct config_option *o = config_options; o->key; o++) {
 		const char *due = is_list(o) ? "must be a list" : "must be a single value";
 
+		if (is_headers(o))
+			continue;
 		expect_refused(o, "{a: b}", "", due);
 		expect_refused(o, is_list(o) ? "x" : "[x]", "", due);
 		if (is_list(o))
@@ -273,7 +310,7 @@ Test(config_table, an_option_that_stands_there_twice_is_found_on_the_second_line
 	struct written w;
 
 	for (const struct config_option *o = config_options; o->key; o++) {
-		write_option(&w, o, is_list(o) ? "[]" : "x", 2);
+		write_option(&w, o, is_headers(o) ? "{}" : is_list(o) ? "[]" : "x", 2);
 		expect_line(o, &w, "", "stands there twice");
 	}
 }
@@ -312,6 +349,10 @@ Test(config_table, empty_and_broken_texts_and_aliases_are_found_on_their_line)
 {
 	for (const struct config_option *o = config_options; o->key; o++) {
 		expect_refused(o, "*a", "", "YAML alias unsupported");
+		if (is_headers(o)) {
+			expect_refused(o, "{X: *a}", ".X", "YAML alias unsupported");
+			continue;
+		}
 		if (is_list(o)) {
 			expect_refused(o, "[*a]", "[0]", "YAML alias unsupported");
 			continue;
@@ -319,7 +360,8 @@ Test(config_table, empty_and_broken_texts_and_aliases_are_found_on_their_line)
 		expect_refused(o, "", "", o->type < OPTION_TEXT ? "\"\" must be" : "not be empty");
 		expect_refused(o, "\"a\\0b\"", "", "must not hold a NUL");
 		expect_refused(o, "\"${\"", "", "a `${` must be followed by NAME}");
-		expect_refused(o, "${TROTLINE_UNSET}", "", "TROTLINE_UNSET is not set");
+		if (o->type != OPTION_SECRET_PATH || strncmp(o->key, "forward", 7) != 0)
+			expect_refused(o, "${TROTLINE_UNSET}", "", "TROTLINE_UNSET is not set");
 	}
 }
 
@@ -350,16 +392,20 @@ Test(config_table, one_entry_too_many_is_found_on_its_line)
 
 	for (const struct config_option *o = config_options; o->key; o++) {
 		const size_t most = is_list(o) ? strtoul(o->most, NULL, 10) : 0;
-		size_t n = (size_t)sprintf(value, "[\n");
+		size_t n = (size_t)sprintf(value, is_headers(o) ? "{\n" : "[\n");
 
 		for (size_t i = 0; i <= most; i++)
-			n += (size_t)sprintf(
-				value + n, "  %s,\n", o->type == OPTION_LIST ? "{}" : "x");
-		sprintf(value + n, "  ]");
+			n += is_headers(o) ? (size_t)sprintf(value + n, "  x%zu: y,\n", i)
+					   : (size_t)sprintf(value + n, "  %s,\n",
+						     o->type == OPTION_LIST ? "{}" : "x");
+		sprintf(value + n, is_headers(o) ? "  }" : "  ]");
 		write_option(&w, o, value, most > 0);
 		w.line += 1 + most;
 		if (most)
-			expect_line(o, &w, config_key("[%zu]", most).text, "is one too many");
+			expect_line(o, &w,
+				is_headers(o) ? config_key(".x%zu", most).text
+					      : config_key("[%zu]", most).text,
+				"is one too many");
 	}
 }
 
