@@ -71,6 +71,7 @@ struct guard {
 	bool allowed[PLACE_NEVER]; /* by word */
 	struct network *networks;  /* by number */
 	size_t networks_count;
+	struct network host; /* the URL's, where it is an address; else nothing is in it */
 	struct own *own;
 	size_t own_count;
 };
@@ -174,7 +175,7 @@ guard_allows(const struct guard *g, const struct sockaddr *address, struct error
 		return error_set(why, "%s port %u is our own listener", text, port_of(address));
 	if (row->place == PLACE_NEVER)
 		return error_set(why, "%s is %s: nothing is ever sent there", text, row->what);
-	if (g->allowed[row->place] || is_named(g, &peer))
+	if (g->allowed[row->place] || is_named(g, &peer) || network_holds(&g->host, &peer))
 		return true;
 	return error_set(why, "%s is %s, which `network` of this destination does not name", text,
 		row->what);
@@ -193,8 +194,10 @@ guard_allows_plain(const struct guard *g, const struct sockaddr *address, struct
 	row = place_of(g, &peer);
 	if (row->place == PLACE_LOOPBACK || row->place == PLACE_PRIVATE)
 		return true;
+	if (row->place != PLACE_NEVER && is_named(g, &peer))
+		return true;
 	return error_set(why,
-		"%s is %s: http:// without TLS goes to loopback and private networks only",
+		"%s is %s: http:// without TLS goes to loopback, private and named networks only",
 		address_text(address, text), row->what);
 }
 
@@ -278,21 +281,28 @@ host_of(const char *url)
 	return host;
 }
 
-/* Whoever writes an address into the URL means it. */
+/* `localhost`, and what ends in `.localhost` (RFC 6761). */
 static bool
-add_host(struct guard *g, const char *url)
+is_localhost(struct slice host)
+{
+	static const char end[] = ".localhost";
+	const size_t n = sizeof end - 1;
+
+	return (host.n == n - 1 && strncasecmp(host.p, end + 1, n - 1) == 0) ||
+	       (host.n > n && strncasecmp(host.p + host.n - n, end, n) == 0);
+}
+
+/* Whoever writes an address into the URL means it. */
+static void
+take_host(struct guard *g, const char *url)
 {
 	const struct slice host = host_of(url);
-	struct network *network = &g->networks[g->networks_count];
 
-	if (host.n == 9 && strncasecmp(host.p, "localhost", 9) == 0)
+	g->host.bits = 128;
+	if (is_localhost(host))
 		g->allowed[PLACE_LOOPBACK] = true;
-	else if (peer_read(host, &network->peer)) {
-		network->peer = unwrapped(g, network->peer);
-		network->bits = 128;
-		g->networks_count++;
-	}
-	return true;
+	else if (peer_read(host, &g->host.peer))
+		g->host.peer = unwrapped(g, g->host.peer);
 }
 
 static bool
@@ -316,8 +326,8 @@ fill(struct guard *g, const struct config *cfg, const struct config_forward *des
 	g->allowed[PLACE_PUBLIC] = destination->network_count == 0;
 	for (size_t i = 0; good && i < destination->network_count; i++)
 		good = add_network(g, destination->network[i], why);
-	return good && add_host(g, destination->url) &&
-	       add_listener(g, cfg->address, cfg->port, why) &&
+	take_host(g, destination->url);
+	return good && add_listener(g, cfg->address, cfg->port, why) &&
 	       add_listener(g, cfg->admin.address, cfg->admin.port, why);
 }
 

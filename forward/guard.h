@@ -20,7 +20,8 @@ void guard_destroy(struct guard **g);
 /* False with the reason in words. */
 bool guard_allows(const struct guard *g, const struct sockaddr *address, struct error *why);
 
-/* Is http: (without TLS) allowed to there? Only to loopback and private networks. */
+/* Is http: (without TLS) allowed to there? Only to loopback, private networks, and those that `network` names by
+ * number. */
 bool guard_allows_plain(const struct guard *g, const struct sockaddr *address, struct error *why);
 
 #endif

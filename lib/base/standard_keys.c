@@ -208,9 +208,11 @@ read_text(struct slice text, struct error *why)
 	struct standard_keys *keys = calloc(1, sizeof *keys);
 	struct error none = {""}, *cause = why ? why : &none;
 	struct line line = {0};
-	bool good = keys || error_set(cause, "memory is short");
+	bool good = true;
 
-	cause->text[0] = keys ? '\0' : cause->text[0];
+	if (!keys)
+		return error_set(why, "memory is short"), NULL;
+	cause->text[0] = '\0';
 	while (good && next_line(&text, &line, cause))
 		good = read_line(keys, &line, cause);
 	good = good && !cause->text[0] && (keys->n || error_set(cause, "it holds no key"));
@@ -387,11 +389,13 @@ rotate_text(const char *path, struct slice text, struct rotation *r, bool force,
 	bool good = keys && look(r, text, force, why);
 
 	standard_keys_destroy(&keys);
+	if (!good)
+		return false;
 	r->room = text.n + 2 * LINE_BYTES + STANDARD_KEYS_MAX * (size_t)64;
-	r->text = good ? malloc(r->room) : NULL;
-	if (good && !r->text)
-		good = error_set(why, "memory is short");
-	good = good && rewrite(r, path, text, why);
+	r->text = malloc(r->room);
+	if (!r->text)
+		return error_set(why, "memory is short");
+	good = rewrite(r, path, text, why);
 	wipe_free(r->text, r->room);
 	return good;
 }

@@ -144,6 +144,8 @@ Test(forward_guard, an_address_in_the_url_is_meant)
 		{"http://user:10.0.0.9@10.0.0.5:80/@10.0.0.7", "10.0.0.5", "10.0.0.9"},
 		{"http://localhost:3000/", "127.0.0.1", "10.0.0.1"},
 		{"http://LocalHost/", "::1", "10.0.0.1"},
+		{"http://app.localhost:3000/", "127.0.0.1", "10.0.0.1"},
+		{"https://notlocalhost/", "8.8.8.8", "127.0.0.1"},
 		{"https://app.example.com/127.0.0.1", "8.8.8.8", "127.0.0.1"},
 		{"https://app.example.com/?next=http://127.0.0.1/", "8.8.8.8", "127.0.0.1"},
 	};
@@ -216,9 +218,9 @@ Test(forward_guard, other_families_are_none_of_the_internets)
 	guard_destroy(&g);
 }
 
-Test(forward_guard, plain_http_goes_to_loopback_and_private_networks_only)
+Test(forward_guard, plain_http_goes_to_loopback_private_and_named_networks_only)
 {
-	struct guard *g = guard_of("http://10.0.0.5/", "0.0.0.0/0", "::/0");
+	struct guard *g = guard_of("http://8.8.8.8/", "public", "203.0.113.0/24");
 	struct error why = {""};
 
 	for (size_t i = 0; i < sizeof loopback / sizeof *loopback; i++)
@@ -231,7 +233,8 @@ Test(forward_guard, plain_http_goes_to_loopback_and_private_networks_only)
 		cr_expect_not(guard_allows_plain(g, address_of(never[i], 80), &why));
 	guard_allows_plain(g, address_of("8.8.8.8", 80), &why);
 	cr_expect_str_eq(why.text,
-		"8.8.8.8 is a public address: http:// without TLS goes to loopback and private networks only");
+		"8.8.8.8 is a public address: http:// without TLS goes to loopback, private and named networks only");
+	cr_expect(guard_allows_plain(g, address_of("203.0.113.1", 80), &why));
 	guard_destroy(&g);
 }
 
