@@ -135,6 +135,32 @@
 	X(HISTORY_SEGMENTS, "webhook_history_segments", GAUGE, MAX, "Files of the history")         \
 	X(HISTORY_KEEP, "webhook_history_keep_seconds", GAUGE, MAX,                                 \
 		"How long an event stays in the history")                                           \
+	X(FORWARD_UP, "webhook_forward_up", GAUGE, MAX,                                             \
+		"1 while a destination takes events, by destination, as all of these are")          \
+	X(FORWARD_PAUSED, "webhook_forward_paused", GAUGE, MAX,                                     \
+		"1 while an operator has it paused")                                                \
+	X(FORWARD_TROUBLE, "webhook_forward_trouble_timestamp_seconds", GAUGE, MAX,                 \
+		"Since when it takes none, by state and cause; 0: it is no longer so")              \
+	X(FORWARD_ATTEMPTS, "webhook_forward_attempts_total", COUNTER, SUM,                         \
+		"Requests to it, by class of what became of them")                                  \
+	X(FORWARD_DELIVERED, "webhook_forward_events_total", COUNTER, SUM,                          \
+		"Events that it answered 2xx")                                                      \
+	X(FORWARD_DURATION, "webhook_forward_duration_seconds", HISTOGRAM, SUM,                     \
+		"From a request to it to the end of its answer")                                    \
+	X(FORWARD_LAG_EVENTS, "webhook_forward_lag_events", GAUGE, MAX,                             \
+		"Events of the history that it has not taken up yet")                               \
+	X(FORWARD_LAG, "webhook_forward_lag_seconds", GAUGE, MAX, "Age of the oldest of them")      \
+	X(FORWARD_OWED, "webhook_forward_owed", GAUGE, MAX,                                         \
+		"Requests beside its place in the history that wait, or are tried again")           \
+	X(FORWARD_DEAD, "webhook_forward_dead", GAUGE, MAX, "Its dead letters")                     \
+	X(FORWARD_DIED_AT, "webhook_forward_dead_timestamp_seconds", GAUGE, MAX,                    \
+		"When the last of them came")                                                       \
+	X(FORWARD_GUARDED_AT, "webhook_forward_guarded_timestamp_seconds", GAUGE, MAX,              \
+		"When it last led to an address that is not allowed")                               \
+	X(FORWARD_MISSED, "webhook_forward_missed_total", COUNTER, SUM,                             \
+		"Events that history let go of before it had them")                                 \
+	X(FORWARD_MISSED_AT, "webhook_forward_missed_timestamp_seconds", GAUGE, MAX,                \
+		"When the last of them was found missing")                                          \
 	X(NOTICES, "webhook_notices_total", COUNTER, SUM,                                           \
 		"Notices about dead letters, by way and status")                                    \
 	X(FAILING, "webhook_notices_failing", GAUGE, MAX,                                           \
