@@ -1,7 +1,6 @@
 /* body - see body.h. */
 #include "body.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,26 +88,11 @@ body_lane(const struct event *ev)
 
 /* ---- who wants it ---- */
 
-/* What a glob would not see whole is meant by none but `*`. */
-static bool
-is_any(struct slice text, char **patterns, size_t n)
-{
-	char copy[WIDTH_TYPE + 1];
-	const bool whole = text.n < sizeof copy && !(text.n && memchr(text.p, 0, text.n));
-	bool is = n == 0;
-
-	snprintf(copy, sizeof copy, "%.*s", SLICE_ARG(text));
-	for (size_t i = 0; !is && i < n; i++)
-		is = whole ? fnmatch(patterns[i], copy, 0) == 0 : strcmp(patterns[i], "*") == 0;
-	return is;
-}
-
 bool
 body_wanted(const struct config_forward *destination, const struct event *ev)
 {
-	return (destination->machine || !field_bool(&ev->data, "machine", false)) &&
-	       is_any(ev->type, destination->types, destination->types_count) &&
-	       is_any(ev->source, destination->sources, destination->sources_count);
+	return config_forward_wants(
+		destination, ev->type, ev->source, field_bool(&ev->data, "machine", false));
 }
 
 /* ---- what it says ---- */

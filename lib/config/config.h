@@ -245,6 +245,13 @@ bool config_place_of(const char *url, struct config_place *place, struct error *
 /* Whom events are owed to: OWED_... */
 unsigned config_owed(const struct config *cfg);
 
+/* The destination of that name; NULL: there is none. */
+const struct config_forward *config_forward_find(const struct config *cfg, const char *name);
+
+/* Does it want such an event? By its globs, and `machine`. */
+bool config_forward_wants(const struct config_forward *destination, struct slice type,
+	struct slice source, bool machine);
+
 /* Route number of an event type: the file's own rows first, then the built-in table, then unknown.
  */
 size_t config_route(const struct config *cfg, struct slice type);

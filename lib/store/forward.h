@@ -97,8 +97,8 @@ struct forward_owed {
 	uint64_t began_ms;    /* first try */
 	unsigned status;      /* of the last answer */
 	bool behind;          /* waits for another of its lane */
-	struct slice id,
-		body; /* of a letter sent again, for the history may be gone; else absent */
+	/* Of a letter sent again, for the history may be gone; else absent. */
+	struct slice id, type, email, body;
 };
 /* In, or as it is now: (job, first, last) is its key. */
 bool forward_owe(

@@ -1,7 +1,7 @@
 /* forward_attempts - what was tried lately with which answer; and the tests that are asked for. */
 #include "forward_private.h"
 
-enum { ATTEMPTS_MOST = 10000, TIDIED_AT_ONCE = 500 };
+enum { ATTEMPTS_MOST = 10000, TIDIED_AT_ONCE = 4096 };
 static const uint64_t ATTEMPTS_MS = (uint64_t)7 * 24 * 3600 * 1000;
 
 #define ATTEMPT_NUMBERS(X) X(ask) X(at_ms) X(took_us) X(try) X(status)

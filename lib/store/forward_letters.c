@@ -114,8 +114,8 @@ static bool
 send_again(struct forward *f, const struct forward_value *range, uint64_t *n, struct error *why)
 {
 	return forward_run(f,
-		       "INSERT INTO owed(dest, job, first, last, id, body)"
-		       " SELECT dest, 0, pos, pos, id, ifnull(body, '') FROM letter"
+		       "INSERT INTO owed(dest, job, first, last, id, type, email, body)"
+		       " SELECT dest, 0, pos, pos, id, type, email, ifnull(body, '') FROM letter"
 		       " INDEXED BY letter_of WHERE " RANGE " ON CONFLICT DO NOTHING",
 		       range, 3, NULL, why) &&
 	       forward_run(f,

@@ -6,10 +6,13 @@
 #define SORTED_MOST "2048"
 
 #define OWED_NUMBERS(X) X(attempts) X(tries) X(due_ms) X(lane) X(began_ms) X(status) X(behind)
+#define OWED_TEXTS(X) X(id) X(type) X(email) X(body)
 #define COLUMN(column) ", " #column
 #define PLACE(column) ", ?"
 #define SET(column) #column " = excluded." #column ", "
-#define VALUE(column) , V_NUMBER(owed->column)
+#define KEEP(column) ", " #column " = ifnull(excluded." #column ", " #column ")"
+#define NUMBER(column) , V_NUMBER(owed->column)
+#define TEXT(column) , V_TEXT(owed->column)
 
 bool
 forward_owe(struct forward *f, const char *name, const struct forward_owed *owed, struct error *why)
@@ -18,15 +21,12 @@ forward_owe(struct forward *f, const char *name, const struct forward_owed *owed
 
 	return forward_dest(f, name, &dest, why) &&
 	       forward_run(f,
-		       "INSERT INTO owed(dest, job, first, last" OWED_NUMBERS(
-			       COLUMN) ", id, body)"
-				       " VALUES(?, ?, ?, ?" OWED_NUMBERS(
-					       PLACE) ", ?, ?)"
-						      " ON CONFLICT DO UPDATE SET " OWED_NUMBERS(
-							      SET) " id = ifnull(excluded.id, id), body = ifnull(excluded.body, body)",
+		       "INSERT INTO owed(dest, job, first, last" OWED_NUMBERS(COLUMN) OWED_TEXTS(
+			       COLUMN) ") VALUES(?, ?, ?, ?" OWED_NUMBERS(PLACE)
+			       OWED_TEXTS(PLACE) ") ON CONFLICT DO UPDATE SET " OWED_NUMBERS(
+				       SET) "first = first" OWED_TEXTS(KEEP),
 		       VALUES(V_NUMBER(dest), V_NUMBER(owed->job), V_NUMBER(owed->first),
-			       V_NUMBER(owed->last) OWED_NUMBERS(VALUE), V_TEXT(owed->id),
-			       V_TEXT(owed->body)),
+			       V_NUMBER(owed->last) OWED_NUMBERS(NUMBER) OWED_TEXTS(TEXT)),
 		       NULL, why);
 }
 
@@ -43,16 +43,15 @@ forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first
 		       why);
 }
 
-#define OWED_SQL(columns, from) "SELECT job, first, last" columns ", id, body" from
+#define OWED_SQL(from) "SELECT job, first, last" OWED_NUMBERS(COLUMN) OWED_TEXTS(COLUMN) from
 
 /* Both walk one index, and go to the row for those few that are wanted. */
 #define DUE_SORTED                                                                                 \
-	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
-		" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"      \
-		" FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2"   \
-		" ORDER BY first LIMIT ?3) ORDER BY first, job")
+	OWED_SQL(" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"     \
+		 " FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2"  \
+		 " ORDER BY first LIMIT ?3) ORDER BY first, job")
 #define DUE_AS_THEY_COME                                                                           \
-	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+	OWED_SQL(                                                                                  \
 		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2" \
 		" ORDER BY first LIMIT ?3")
 
@@ -70,10 +69,10 @@ visit_owed(void *arg, sqlite3_stmt *row)
 		.last = forward_number(row, 2)};
 	int i = 3;
 
-#define READ(column) owed.column = (__typeof__(owed.column))forward_number(row, i++);
-	OWED_NUMBERS(READ)
-	owed.id = forward_text(row, i);
-	owed.body = forward_text(row, i + 1);
+#define READ_NUMBER(column) owed.column = (__typeof__(owed.column))forward_number(row, i++);
+#define READ_TEXT(column) owed.column = forward_text(row, i++);
+	OWED_NUMBERS(READ_NUMBER)
+	OWED_TEXTS(READ_TEXT)
 	return v->fn(v->arg, &owed);
 }
 

@@ -21,7 +21,7 @@ static const char *const steps[] = {
 
 																										 "CREATE TABLE owed(dest INTEGER NOT NULL, job INTEGER NOT NULL, first INTEGER NOT NULL,"
 																										 " last INTEGER NOT NULL," N(
-																											 "attempts") "," N("tries") "," N("due_ms") "," N("lane") "," N("began_ms") "," N("status") "," N("behind") ", id TEXT, body TEXT,"
+																											 "attempts") "," N("tries") "," N("due_ms") "," N("lane") "," N("began_ms") "," N("status") "," N("behind") ", id TEXT, type TEXT, email TEXT, body TEXT,"
 																																								    " PRIMARY KEY(dest, job, first, last)) STRICT, WITHOUT ROWID;"
 																																								    "CREATE INDEX owed_due ON owed(dest, behind, due_ms, first);"
 																																								    "CREATE INDEX owed_first ON owed(dest, behind, first, due_ms);"

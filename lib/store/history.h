@@ -207,6 +207,10 @@ bool history_count(struct history_view *v, const struct history_stats *what,
  * *first is known, unless it is 0. */
 bool history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct error *why);
 
+/* The number of the first event that was accepted at ms or later; behind the last where there is none. False
+ * with the cause. */
+bool history_number_at(struct history_view *v, uint64_t ms, uint64_t *pos, struct error *why);
+
 /* Reads every event and every index, and tells what is not as it should be. True: all is. False also
  * with the cause, where the folder cannot be read. While nobody seals or merges there. */
 typedef void history_fault(void *arg, const char *file, const char *fault);

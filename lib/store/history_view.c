@@ -136,3 +136,27 @@ history_range(struct history_view *v, uint64_t *first, uint64_t *last, struct er
 		*first = *last = 0;
 	return true;
 }
+
+static bool
+take_number(void *arg, const struct history_event *event)
+{
+	*(uint64_t *)arg = event->pos;
+	return false;
+}
+
+bool
+history_number_at(struct history_view *v, uint64_t ms, uint64_t *pos, struct error *why)
+{
+	const struct history_filter filter = {.since_ms = ms};
+	struct history_query *q = history_query(v, &filter, why);
+	struct history_look look = {.most = 1};
+	uint64_t first, last;
+	bool good = q && history_range(v, &first, &last, why);
+
+	if (good) {
+		*pos = last + 1;
+		good = history_read(v, q, &look, take_number, pos, why);
+	}
+	history_query_free(&q);
+	return good;
+}

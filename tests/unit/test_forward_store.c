@@ -121,7 +121,10 @@ note(struct list *list, uint64_t number, struct slice text)
 static bool
 note_owed(void *arg, const struct forward_owed *owed)
 {
-	note(arg, owed->first, owed->body);
+	char text[64];
+
+	snprintf(text, sizeof text, "%.*s %.*s", SLICE_ARG(owed->type), SLICE_ARG(owed->body));
+	note(arg, owed->first, slice_of(text));
 	return true;
 }
 
@@ -412,7 +415,7 @@ Test(forward_store, letters_are_read_by_number_and_by_id_and_sent_again_or_dropp
 	cr_assert(forward_letters_replay(f, "app", 2, &n, &s.why) && n == 1);
 	list = due("app", 1, 10);
 	cr_assert(list.n == 1 && list.number[0] == 2);
-	cr_assert_str_eq(list.last, "{\"a\":1}");
+	cr_assert_str_eq(list.last, "email_bounced {\"a\":1}");
 	cr_assert_eq(owing("app").least, 0, "the history may let it go");
 	cr_assert(forward_letters_drop(f, "app", 1, &n, &s.why) && n == 1);
 	cr_assert(forward_letters_drop(f, "app", 77, &n, &s.why) && n == 0);

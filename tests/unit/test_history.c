@@ -420,3 +420,18 @@ Test(history, words_past_the_most_of_a_kind_are_found_by_their_own_name, .fini =
 	}
 	cr_assert_str_eq(kit_fault(&k), "");
 }
+
+Test(history, the_number_of_a_time_is_that_of_the_first_event_then_or_later, .fini = done)
+{
+	uint64_t pos;
+	struct history_view *v;
+	bool exists;
+
+	kit_open(&k, 100);
+	kit_append(&k, 1, 251);
+	v = history_watch(k.folder, &exists, &k.why);
+	cr_assert(v && history_number_at(v, 0, &pos, &k.why) && pos == 1);
+	cr_assert(history_number_at(v, KIT_NOON + 120, &pos, &k.why) && pos == 120);
+	cr_assert(history_number_at(v, UINT64_MAX / 4, &pos, &k.why) && pos == 251);
+	history_view_close(&v);
+}
