@@ -1,0 +1,85 @@
+/* item - see item.h. */
+#include "item.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct item *
+item_new(struct destination *to, struct slice body, struct slice email)
+{
+	struct item *item = malloc(sizeof *item + body.n + email.n + 1);
+	char *room = (char *)(item + 1);
+
+	if (!item)
+		return NULL;
+	memset(item, 0, sizeof *item);
+	item->to = to;
+	item->body = (struct slice){room, body.n};
+	memcpy(room, body.p, body.n);
+	if (email.p)
+		item->email = (struct slice){memcpy(room + body.n, email.p, email.n), email.n};
+	return item;
+}
+
+void
+item_free(struct item *item)
+{
+	free(item);
+}
+
+static void
+put_before(struct items *list, struct item *item, struct item *next)
+{
+	item->next = next;
+	item->before = next ? next->before : list->last;
+	*(item->before ? &item->before->next : &list->first) = item;
+	*(next ? &next->before : &list->last) = item;
+	list->n++;
+	list->bytes += item->body.n;
+}
+
+void
+items_add(struct items *list, struct item *item)
+{
+	put_before(list, item, NULL);
+}
+
+void
+items_insert(struct items *list, struct item *item)
+{
+	struct item *at = list->first;
+
+	while (at && at->owed.first < item->owed.first)
+		at = at->next;
+	put_before(list, item, at);
+}
+
+void
+items_remove(struct items *list, struct item *item)
+{
+	*(item->before ? &item->before->next : &list->first) = item->next;
+	*(item->next ? &item->next->before : &list->last) = item->before;
+	item->next = item->before = NULL;
+	list->n--;
+	list->bytes -= item->body.n;
+}
+
+void
+items_clear(struct items *list)
+{
+	struct item *item;
+
+	while ((item = list->first)) {
+		items_remove(list, item);
+		item_free(item);
+	}
+}
+
+bool
+items_has(const struct items *list, uint64_t job, uint64_t first)
+{
+	for (const struct item *item = list->first; item; item = item->next)
+		if (item->owed.job == job && item->owed.first == first)
+			return true;
+	return false;
+}
