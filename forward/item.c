@@ -45,6 +45,16 @@ items_add(struct items *list, struct item *item)
 }
 
 void
+items_add_near(struct items *list, struct item *item, size_t place)
+{
+	struct item *at = list->first;
+
+	while (at && place--)
+		at = at->next;
+	put_before(list, item, at);
+}
+
+void
 items_insert(struct items *list, struct item *item)
 {
 	struct item *at = list->first;

@@ -18,12 +18,10 @@
 enum item_end { ITEM_SETTLED, ITEM_LATER, ITEM_DEAD };
 
 struct destination;
-struct replay;
 
 struct item {
 	struct item *next, *before;
 	struct destination *to;
-	struct replay *replay;    /* NULL: none */
 	struct forward_owed owed; /* its id and body are not used */
 	bool kept;                /* it stands in the store */
 	uint64_t ask;             /* a test; 0: none */
@@ -33,6 +31,9 @@ struct item {
 	struct slice email, body;
 	const char *reason; /* of its last try: first, retry, probe, replay, test */
 	enum item_end end;
+	uint64_t not_before_ms; /* while it waits and its destination is well; monotonic */
+	uint64_t done_then;     /* what its destination had had when it last failed */
+	unsigned alone;         /* how often it has failed while others did not */
 	struct post post;
 };
 
@@ -46,6 +47,8 @@ struct item *item_new(struct destination *to, struct slice body, struct slice em
 void item_free(struct item *item);
 
 void items_add(struct items *list, struct item *item);
+/* Behind so many, or at the end. */
+void items_add_near(struct items *list, struct item *item, size_t place);
 /* Before the first of a higher number. */
 void items_insert(struct items *list, struct item *item);
 void items_remove(struct items *list, struct item *item);

@@ -45,8 +45,8 @@ make(struct reading *r, struct slice body, struct slice email, uint64_t first, u
 
 	if (!item)
 		return NULL;
-	item->replay = r->replay;
 	item->events = 1;
+	item->owed.job = r->job;
 	item->owed.first = first;
 	item->owed.last = last;
 	return item;
@@ -58,7 +58,7 @@ mark_replay(const struct reading *r, struct item *item)
 {
 	const size_t n = strlen(item->id);
 
-	if (r->replay && item->owed.job)
+	if (r->new_ids)
 		snprintf(item->id + n, sizeof item->id - n, "_%" PRIu64, item->owed.job);
 }
 
@@ -78,6 +78,7 @@ item_of_event(struct reading *r, const struct history_event *event, struct error
 	if (!item)
 		return NULL;
 	body_id(event->event, item->id);
+	mark_replay(r, item);
 	snprintf(item->type, sizeof item->type, "%.*s", SLICE_ARG(event->event->type));
 	item->hops = body_hops(event->event);
 	if (r->cfg->order == FORWARD_BY_RECIPIENT)
@@ -122,6 +123,7 @@ batch_close(struct reading *r, struct error *why)
 	item->hops = r->batch.hops;
 	snprintf(item->id, sizeof item->id, "bat_%" PRIu64 "_%" PRIu64, r->batch.first,
 		r->batch.last);
+	mark_replay(r, item);
 	snprintf(item->type, sizeof item->type, "batch");
 	msgpack_sbuffer_clear(&r->batch.body);
 	r->batch.n = 0;
@@ -249,16 +251,17 @@ set_cut(struct again *a, struct config_forward *cfg, const struct forward_owed *
 	a->last = owed->last;
 	a->r.batch.began_ms = 0;
 	*cfg = *a->r.cfg;
-	cfg->batch_events = owed->first == owed->last ? 1 : UINT64_MAX;
+	cfg->batch_events = cfg->batch_events > 1 || owed->first != owed->last ? UINT64_MAX : 1;
 	a->r.cfg = cfg;
 }
 
 struct item *
 reading_again(struct reading *r, struct history_view *view, const struct forward_owed *owed,
-	bool *gone, struct error *why)
+	bool new_ids, bool *gone, struct error *why)
 {
 	struct history_look look = {.pos = owed->first};
-	struct again a = {.r = {.cfg = r->cfg, .to = r->to, .replay = r->replay}, .why = why};
+	struct again a = {.r = {.cfg = r->cfg, .to = r->to, .job = owed->job, .new_ids = new_ids},
+		.why = why};
 	struct config_forward cfg;
 	struct item *item = NULL;
 	bool good;

@@ -20,7 +20,8 @@ enum { AHEAD_ITEMS = 64, AHEAD_BYTES = 1 << 20, BATCH_BYTES = 4 << 20, READ_US =
 struct reading {
 	const struct config_forward *cfg;
 	struct destination *to;
-	struct replay *replay; /* NULL: what comes */
+	uint64_t job; /* of a replay; 0: what comes */
+	bool new_ids; /* its ids are its own */
 	struct history_query *query;
 	uint64_t pos;    /* the number to be read next */
 	uint64_t end;    /* before which it ends; 0: never */
@@ -50,6 +51,6 @@ uint64_t reading_wakes_ms(const struct reading *r);
 
 /* What is owed, once more: the same bytes. *gone: the history has let go of it. NULL with the cause, or gone. */
 struct item *reading_again(struct reading *r, struct history_view *view,
-	const struct forward_owed *owed, bool *gone, struct error *why);
+	const struct forward_owed *owed, bool new_ids, bool *gone, struct error *why);
 
 #endif

@@ -1,0 +1,291 @@
+/* destination - see destination.h. */
+#include "destination.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/timestamp.h"
+
+/* ---- from the configuration ---- */
+
+static void
+point(struct destination *d, const struct config_forward *own)
+{
+	d->cfg = own;
+	d->target = (struct post_target){
+		.url = own->url,
+		.ca_file = own->ca_file,
+		.guard = d->guard,
+		.headers = own->headers,
+		.headers_count = own->headers_count,
+		.timeout_ms = own->timeout_ms,
+	};
+	d->reading.cfg = own;
+	d->reading.to = d;
+	d->pace.rate = own->rate;
+}
+
+static bool
+read_keys(struct destination *d, struct error *why)
+{
+	const char *path = d->cfg->secrets_file;
+	bool made = false;
+
+	if (!standard_keys_make(path, &made, why))
+		return false;
+	if (made)
+		log_info(
+			"secret made", LF_TEXT("destination", d->cfg->name), LF_TEXT("file", path));
+	d->keys = standard_keys_read(path, why);
+	return d->keys != NULL;
+}
+
+struct destination *
+destination_new(const struct config *cfg, const struct config_forward *own, struct error *why)
+{
+	struct destination *d = calloc(1, sizeof *d);
+
+	if (!d) {
+		error_set(why, "out of memory");
+		return NULL;
+	}
+	point(d, own);
+	if (read_keys(d, why) && (d->guard = guard_new(cfg, own, why))) {
+		point(d, own);
+		return d;
+	}
+	destination_destroy(&d);
+	error_wrap(why, "destination %s", own->name);
+	return NULL;
+}
+
+static void
+free_replays(struct destination *d)
+{
+	struct replay *r;
+
+	while ((r = d->replays)) {
+		d->replays = r->next;
+		reading_close(&r->reading);
+		free(r);
+	}
+}
+
+void
+destination_destroy(struct destination **d)
+{
+	if (!*d)
+		return;
+	free_replays(*d);
+	reading_close(&(*d)->reading);
+	items_clear(&(*d)->waiting);
+	items_clear(&(*d)->under_way);
+	standard_keys_destroy(&(*d)->keys);
+	guard_destroy(&(*d)->guard);
+	free(*d);
+	*d = NULL;
+}
+
+/* What was read ahead was filtered and written as the old one had it. */
+static void
+read_anew(struct reading *r)
+{
+	r->pos = reading_taken(r);
+	items_clear(&r->ahead);
+	msgpack_sbuffer_clear(&r->batch.body);
+	r->batch.n = 0;
+	r->at_end = false;
+}
+
+void
+destination_change(struct destination *d, struct destination *with)
+{
+	struct standard_keys *keys = d->keys;
+	struct guard *guard = d->guard;
+
+	d->keys = with->keys;
+	d->guard = with->guard;
+	with->keys = keys;
+	with->guard = guard;
+	read_anew(&d->reading);
+	point(d, with->cfg);
+	for (struct replay *r = d->replays; r; r = r->next) {
+		read_anew(&r->reading);
+		r->reading.cfg = d->cfg;
+	}
+	breaker_limit(&d->breaker, (unsigned)d->cfg->concurrency);
+}
+
+/* ---- where it begins ---- */
+
+static bool
+take_number(void *arg, const struct history_event *event)
+{
+	*(uint64_t *)arg = event->pos;
+	return false;
+}
+
+/* The first that was accepted then or later; behind the last where there is none. */
+static bool
+number_at(struct history_view *view, uint64_t since_ms, uint64_t last, uint64_t *pos,
+	struct error *why)
+{
+	const struct history_filter filter = {.since_ms = since_ms};
+	struct history_query *q = history_query(view, &filter, why);
+	struct history_look look = {.most = 1};
+	bool good;
+
+	*pos = last + 1;
+	good = q && history_read(view, q, &look, take_number, pos, why);
+	history_query_free(&q);
+	return good;
+}
+
+static bool
+beginning(const struct destination *d, struct history_view *view, uint64_t now_ms, uint64_t *pos,
+	struct error *why)
+{
+	uint64_t first = 0, last = 0, since_ms;
+
+	if (view && !history_range(view, &first, &last, why))
+		return false;
+	*pos = last + 1;
+	if (strcmp(d->cfg->from, "start") == 0)
+		*pos = first ? first : 1;
+	if (!view || strcmp(d->cfg->from, "now") == 0 || strcmp(d->cfg->from, "start") == 0)
+		return true;
+	return timestamp_read(d->cfg->from, now_ms, &since_ms, why) &&
+	       number_at(view, since_ms, last, pos, why);
+}
+
+static bool
+keep_new(struct destination *d, struct forward *store, struct error *why)
+{
+	if (!forward_begin(store, why))
+		return false;
+	if (forward_put(store, &d->row, false, why))
+		return forward_commit(store, why) == STORE_OK;
+	forward_rollback(store);
+	return false;
+}
+
+bool
+destination_open(struct destination *d, struct forward *store, struct history_view *view,
+	uint64_t now_ms, struct error *why)
+{
+	bool found;
+
+	if (!forward_find(store, d->cfg->name, &d->row, &found, why))
+		return false;
+	if (!found) {
+		d->row = (struct forward_destination){.since_ms = now_ms, .state_ms = now_ms};
+		snprintf(d->row.name, sizeof d->row.name, "%s", d->cfg->name);
+		if (!beginning(d, view, now_ms, &d->row.next, why) || !keep_new(d, store, why))
+			return false;
+		log_info("destination added", LF_TEXT("destination", d->row.name),
+			LF_TEXT("from", d->cfg->from), LF_UINT("next", d->row.next));
+	}
+	d->reading.pos = d->row.next;
+	breaker_open(&d->breaker, d->row.state, (unsigned)d->cfg->concurrency);
+	return forward_owing(store, d->row.name, &d->owing, why) &&
+	       destination_look(d, store, now_ms, why);
+}
+
+/* ---- what operators ask for ---- */
+
+struct replay *
+destination_replay(const struct destination *d, uint64_t job)
+{
+	struct replay *r = d->replays;
+
+	while (r && r->row.id != job)
+		r = r->next;
+	return r;
+}
+
+static struct slice
+keep_text(struct replay *r, size_t *used, struct slice text)
+{
+	struct slice kept = {NULL, 0};
+
+	if (text.p && *used + text.n <= sizeof r->texts) {
+		kept = (struct slice){memcpy(r->texts + *used, text.p, text.n), text.n};
+		*used += text.n;
+	}
+	return kept;
+}
+
+static void
+add_replay(struct destination *d, const struct forward_job *job)
+{
+	struct replay *r = calloc(1, sizeof *r);
+	size_t used = 0;
+
+	if (!r)
+		return; /* it is looked for again */
+	r->row = *job;
+	r->row.email = keep_text(r, &used, job->email);
+	r->row.type = keep_text(r, &used, job->type);
+	r->row.source = keep_text(r, &used, job->source);
+	r->reading = (struct reading){.cfg = d->cfg,
+		.to = d,
+		.job = job->id,
+		.new_ids = job->new_ids,
+		.pos = job->next,
+		.end = job->end};
+	r->pace.rate = job->rate;
+	r->next = d->replays;
+	d->replays = r;
+}
+
+/* One that has ended elsewhere stays until what it has under way is answered: its row is not put again. */
+static bool
+see_job(void *arg, const struct forward_job *job)
+{
+	struct destination *d = arg;
+	struct replay *r = destination_replay(d, job->id);
+
+	if (r)
+		r->row.state = job->state;
+	else if (job->state == FORWARD_JOB_RUNNING || job->state == FORWARD_JOB_PAUSED)
+		add_replay(d, job);
+	return true;
+}
+
+static void
+skip(struct destination *d, uint64_t to)
+{
+	if (to > d->reading.pos || to > reading_taken(&d->reading)) {
+		d->row.skipped += to - reading_taken(&d->reading);
+		read_anew(&d->reading);
+		d->reading.pos = to;
+	}
+	d->row.skip_to = to; /* it is done: to be cleared */
+	d->changed = true;
+}
+
+bool
+destination_look(struct destination *d, struct forward *store, uint64_t now_ms, struct error *why)
+{
+	struct forward_destination now;
+	bool found;
+
+	if (!forward_find(store, d->row.name, &now, &found, why) ||
+		!forward_jobs(store, d->row.name, see_job, d, why))
+		return false;
+	if (!found)
+		return true;
+	if (now.enable != d->row.enable)
+		breaker_enable(&d->breaker, clock_mono_ms());
+	d->changed |= now.enable != d->row.enable;
+	d->row.enable = now.enable;
+	d->row.paused = now.paused;
+	if (now.skip_to)
+		skip(d, now.skip_to);
+	d->look_ms = 0; /* letters may have come back */
+	(void)now_ms;
+	return true;
+}

@@ -1,0 +1,69 @@
+/* destination - one application that is to be told: what is known of it while the stage runs. */
+#ifndef TROTLINE_FORWARD_DESTINATION_H
+#define TROTLINE_FORWARD_DESTINATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "breaker.h"
+#include "guard.h"
+#include "item.h"
+#include "lib/base/error.h"
+#include "lib/base/standard_keys.h"
+#include "lib/config/config.h"
+#include "lib/store/forward.h"
+#include "lib/store/history.h"
+#include "pace.h"
+#include "post.h"
+#include "reading.h"
+
+/* A part of the history that it is to have (again). */
+struct replay {
+	struct replay *next;
+	struct forward_job row; /* its texts are the replay's own */
+	struct reading reading;
+	struct pace pace;
+	bool changed;
+	char texts[1024];
+};
+
+struct destination {
+	struct destination *next;
+	const struct config_forward *cfg;
+	struct standard_keys *keys;
+	struct guard *guard;
+	struct post_target target;
+
+	struct forward_destination row; /* as it is to be kept */
+	bool changed;                   /* and is not yet */
+	struct forward_owing owing;     /* as the store said a second ago at most */
+
+	struct breaker breaker;
+	struct pace pace;
+	struct reading reading;
+	struct replay *replays;
+	struct items waiting;   /* owed and in memory: go first */
+	struct items under_way; /* requests */
+	uint64_t look_ms;       /* when to look for rows that have become due */
+	unsigned turn;
+};
+
+/* As the configuration has it: keys (made where there are none), guard. NULL with the cause, which names it. */
+struct destination *destination_new(
+	const struct config *cfg, const struct config_forward *own, struct error *why);
+void destination_destroy(struct destination **d);
+
+/* As it is kept; a new one begins where `from` says, which is kept at once. view NULL: there is no history yet. */
+bool destination_open(struct destination *d, struct forward *store, struct history_view *view,
+	uint64_t now_ms, struct error *why);
+
+/* Takes over what another configuration of it says; `with` is emptied. */
+void destination_change(struct destination *d, struct destination *with);
+
+/* What operators have asked for since: rows, replays. */
+bool destination_look(
+	struct destination *d, struct forward *store, uint64_t now_ms, struct error *why);
+
+struct replay *destination_replay(const struct destination *d, uint64_t job);
+
+#endif

@@ -1,0 +1,441 @@
+/* forward - hands events on to the user's own applications over HTTP: signed, at least once.
+ *
+ * In: the history, from each destination's cursor on; forward.db, where operators ask for things. Out: requests,
+ * and in forward.db what became of them. State: requests under way, a little that is read ahead, and a tenth of
+ * a second of answers that are not written yet: those come twice after a kill, and nothing is lost by it. It
+ * touches neither the journal nor the state database. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "deliver.h"
+#include "destination.h"
+#include "ledger.h"
+#include "lib/base/clock.h"
+#include "lib/base/doing.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+#include "lib/stage/trouble.h"
+#include "lib/store/forward.h"
+#include "lib/store/history.h"
+#include "notice.h"
+#include "post.h"
+
+enum { LOOK_MS = 200, SECOND_MS = 1000, AGAIN_MS = 1000, DRAIN_MS = 3000, DRAIN_STEP_MS = 20 };
+
+struct forwarder {
+	struct stage *st;
+	struct deliverer deliverer;
+	struct ledger ledger;
+	struct destination *list,
+		*leaving; /* leaving: out of the configuration, with requests under way */
+	struct hook *pump, *timer, *commit, *ending;
+	struct trouble trouble;
+	int notice;
+	bool watched, committing; /* the history's folder; a commit is on its way */
+	uint64_t version, ends_ms;
+	char history[4096];
+};
+
+/* ---- sending ---- */
+
+static void
+commit_soon(struct forwarder *f)
+{
+	if (!f->ledger.changed || f->committing)
+		return;
+	f->committing = true;
+	stage_call_after(f->commit, f->ledger.stuck ? AGAIN_MS : COMMIT_MS);
+}
+
+static void
+set_timer(struct forwarder *f)
+{
+	const uint64_t now_ms = clock_mono_ms(), at_ms = posts_wakes_ms(f->deliverer.posts);
+
+	if (at_ms)
+		stage_call_after(f->timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+static void
+on_pump(void *arg)
+{
+	struct forwarder *f = arg;
+	const uint64_t now_ms = clock_mono_ms();
+	uint64_t wakes_ms = 0;
+
+	for (struct destination *d = f->list; d; d = d->next) {
+		const uint64_t at_ms = deliver_pump(&f->deliverer, d);
+
+		if (at_ms && (!wakes_ms || at_ms < wakes_ms))
+			wakes_ms = at_ms;
+	}
+	if (wakes_ms)
+		stage_call_after(f->pump, wakes_ms > now_ms ? wakes_ms - now_ms : 1);
+	commit_soon(f);
+	set_timer(f);
+}
+
+static void
+on_answered(void *arg, struct post *post)
+{
+	struct forwarder *f = arg;
+
+	deliver_answered(&f->deliverer, post);
+}
+
+static void
+on_posts(void *arg)
+{
+	struct forwarder *f = arg;
+
+	posts_run(f->deliverer.posts);
+	on_pump(f);
+}
+
+static enum store_cause
+cause_of(enum store_rc rc)
+{
+	if (rc == STORE_OK)
+		return CAUSE_NONE;
+	return rc == STORE_FULL ? CAUSE_FULL : CAUSE_TROUBLE;
+}
+
+static void
+on_commit(void *arg)
+{
+	struct forwarder *f = arg;
+	const enum doing before = doing(DOING_FLUSH);
+	struct error why = {""};
+	enum store_rc rc;
+
+	f->committing = false;
+	rc = ledger_commit(&f->ledger, f->list, &why);
+	doing(before);
+	trouble_is(&f->trouble, cause_of(rc), &why);
+	on_pump(f);
+}
+
+/* ---- what is new ---- */
+
+static void
+open_view(struct forwarder *f)
+{
+	struct error why = {""};
+	bool exists;
+
+	if (!f->watched)
+		f->watched = notice_watch(f->notice, f->history);
+	if (!f->deliverer.view)
+		f->deliverer.view = history_watch(f->history, &exists, &why);
+}
+
+static void
+on_notice(void *arg)
+{
+	struct forwarder *f = arg;
+
+	notice_clear(f->notice);
+	on_pump(f);
+}
+
+static bool
+test(void *arg, const char *name, uint64_t ask, uint64_t pos)
+{
+	struct forwarder *f = arg;
+
+	for (struct destination *d = f->list; d; d = d->next)
+		if (strcmp(d->row.name, name) == 0)
+			deliver_test(&f->deliverer, d, ask, pos);
+	return true;
+}
+
+/* What operators have written into the store. */
+static void
+on_look(void *arg)
+{
+	struct forwarder *f = arg;
+	const uint64_t version = forward_version(f->deliverer.store);
+	struct error why = {""};
+	bool good = true;
+
+	if (version == f->version)
+		return;
+	for (struct destination *d = f->list; d && good; d = d->next)
+		good = destination_look(d, f->deliverer.store, clock_wall_ms(), &why);
+	if (good && forward_asks(f->deliverer.store, test, f, &why))
+		f->version = version;
+	else
+		log_warn("forward.db not read", LF_TEXT("cause", why.text));
+	on_pump(f);
+}
+
+/* ---- every second ---- */
+
+static void
+pin(struct forwarder *f, const struct destination *d)
+{
+	const uint64_t least = d->owing.least;
+	struct error why = {""};
+	char name[FORWARD_NAME + 16];
+
+	snprintf(name, sizeof name, "forward-%s", d->row.name);
+	if (f->deliverer.view &&
+		!history_pin(f->history, name, least && least < d->row.next ? least : d->row.next,
+			false, clock_wall_ms(), &why))
+		log_warn("place in the history not kept", LF_TEXT("cause", why.text));
+	for (const struct replay *r = d->replays; r; r = r->next) {
+		snprintf(name, sizeof name, "replay-%llu", (unsigned long long)r->row.id);
+		if (r->row.state == FORWARD_JOB_RUNNING || r->row.state == FORWARD_JOB_PAUSED)
+			history_pin(f->history, name, r->row.next, true, clock_wall_ms(), NULL);
+		else
+			history_unpin(f->history, name, NULL);
+	}
+}
+
+/* Its place and its dead letters stay in forward.db, so that it may come back; it holds no history. */
+static void
+let_go(struct forwarder *f)
+{
+	char name[FORWARD_NAME + 16];
+
+	for (struct destination **at = &f->leaving, *d; (d = *at);) {
+		if (d->under_way.n || f->ledger.changed) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		snprintf(name, sizeof name, "forward-%s", d->row.name);
+		history_unpin(f->history, name, NULL);
+		log_info("destination left", LF_TEXT("destination", d->row.name),
+			LF_UINT("next", d->row.next));
+		destination_destroy(&d);
+	}
+}
+
+static void
+on_second(void *arg)
+{
+	struct forwarder *f = arg;
+	struct error why = {""};
+
+	open_view(f);
+	let_go(f);
+	for (struct destination *d = f->list; d; d = d->next) {
+		if (!forward_owing(f->deliverer.store, d->row.name, &d->owing, &why))
+			log_warn("forward.db not read", LF_TEXT("cause", why.text));
+		pin(f, d);
+		forward_tidy(f->deliverer.store, d->row.name, clock_wall_ms(), NULL);
+	}
+	on_pump(f);
+}
+
+/* ---- which destinations there are ---- */
+
+static struct destination *
+find(struct destination *list, const char *name)
+{
+	while (list && strcmp(list->cfg->name, name) != 0)
+		list = list->next;
+	return list;
+}
+
+static void
+unlink_from(struct destination **list, const struct destination *d)
+{
+	while (*list != d)
+		list = &(*list)->next;
+	*list = d->next;
+}
+
+static void
+destroy_all(struct destination **list)
+{
+	struct destination *d;
+
+	while ((d = *list)) {
+		*list = d->next;
+		destination_destroy(&d);
+	}
+}
+
+/* All of a configuration, or none with the cause. */
+static bool
+make_all(const struct config *cfg, struct destination **list, struct error *why)
+{
+	struct destination **end = list;
+
+	for (size_t i = 0; i < cfg->forward_count; i++) {
+		*end = destination_new(cfg, &cfg->forward[i], why);
+		if (!*end) {
+			destroy_all(list);
+			return false;
+		}
+		end = &(*end)->next;
+	}
+	return true;
+}
+
+static bool
+open_one(struct forwarder *f, struct destination *d, struct error *why)
+{
+	return destination_open(d, f->deliverer.store, f->deliverer.view, clock_wall_ms(), why) ||
+	       error_wrap(why, "destination %s", d->cfg->name);
+}
+
+static void
+start_all(struct forwarder *f)
+{
+	struct error why = {""};
+
+	if (!make_all(f->st->cfg, &f->list, &why))
+		stage_fail("cannot start", &why);
+	for (struct destination *d = f->list; d; d = d->next)
+		if (!open_one(f, d, &why))
+			stage_fail("cannot start", &why);
+}
+
+/* Those that are new get their place before anything is changed; that may fail. */
+static bool
+open_new(struct forwarder *f, struct destination *made, struct error *why)
+{
+	for (struct destination *d = made; d; d = d->next)
+		if (!find(f->list, d->cfg->name) && !open_one(f, d, why))
+			return false;
+	return true;
+}
+
+static void
+move_to(struct destination **list, struct destination *d)
+{
+	d->next = *list;
+	*list = d;
+}
+
+/* Those that were there stay, as the new configuration has them. */
+static void
+take_over(struct forwarder *f, struct destination *made)
+{
+	struct destination *before = f->list, *next;
+
+	f->list = NULL;
+	for (struct destination *d = made; d; d = next) {
+		struct destination *old = find(before, d->cfg->name);
+
+		next = d->next;
+		if (old) {
+			destination_change(old, d);
+			unlink_from(&before, old);
+			destination_destroy(&d);
+		}
+		move_to(&f->list, old ? old : d);
+	}
+	for (struct destination *d = before; d; d = next) {
+		next = d->next;
+		move_to(&f->leaving, d);
+	}
+}
+
+static bool
+on_reload(void *arg, const struct config *next, struct error *why)
+{
+	struct forwarder *f = arg;
+	struct destination *made = NULL;
+
+	if (!make_all(next, &made, why))
+		return false;
+	if (!open_new(f, made, why)) {
+		destroy_all(&made);
+		return false;
+	}
+	take_over(f, made);
+	stage_call_after(f->pump, 0);
+	return true;
+}
+
+/* ---- the end ---- */
+
+static void
+on_ending(void *arg)
+{
+	struct forwarder *f = arg;
+	struct error why = {""};
+
+	if (f->deliverer.under_way && clock_mono_ms() < f->ends_ms)
+		return stage_call_after(f->ending, DRAIN_STEP_MS);
+	if (f->ledger.changed && ledger_commit(&f->ledger, f->list, &why) != STORE_OK)
+		log_warn("last answers not kept", LF_TEXT("cause", why.text));
+	stage_stop(f->st);
+}
+
+/* What is under way may be answered yet; nothing new goes out. */
+static void
+on_drain(void *arg)
+{
+	struct forwarder *f = arg;
+
+	f->deliverer.stopping = true;
+	f->ends_ms = clock_mono_ms() + DRAIN_MS;
+	on_ending(f);
+}
+
+/* ---- the stage ---- */
+
+static void
+open_all(struct forwarder *f)
+{
+	const struct config *cfg = f->st->cfg;
+	struct error why = {""};
+	bool exists;
+
+	snprintf(f->history, sizeof f->history, "%s/history", cfg->data_dir);
+	f->deliverer.store = forward_open(cfg->data_dir, FORWARD_DELIVER, &exists, &why);
+	if (!f->deliverer.store)
+		stage_fail("cannot open forward.db", &why);
+	f->notice = notice_open(&why);
+	f->deliverer.posts = f->notice < 0 ? NULL : posts_new(on_answered, f, &why);
+	if (!f->deliverer.posts)
+		stage_fail("cannot start", &why);
+	f->deliverer.metrics = f->st->metrics;
+	f->deliverer.ledger = &f->ledger;
+	ledger_open(&f->ledger, f->deliverer.store);
+	open_view(f);
+}
+
+static void
+close_all(struct forwarder *f)
+{
+	posts_destroy(&f->deliverer.posts);
+	destroy_all(&f->list);
+	destroy_all(&f->leaving);
+	ledger_close(&f->ledger);
+	history_view_close(&f->deliverer.view);
+	forward_close(&f->deliverer.store);
+	close(f->notice);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct forwarder f = {.st = stage_new("forward", NULL, argc, argv)};
+
+	srandom((unsigned)clock_mono_us());
+	f.trouble = (struct trouble){.st = f.st, .store = "forward.db"};
+	open_all(&f);
+	start_all(&f);
+	f.pump = stage_call(f.st, on_pump, &f);
+	f.timer = stage_call(f.st, on_posts, &f);
+	f.commit = stage_call(f.st, on_commit, &f);
+	f.ending = stage_call(f.st, on_ending, &f);
+	trouble_open(&f.trouble);
+	stage_on_fd(f.st, posts_fd(f.deliverer.posts), on_posts, &f);
+	stage_on_fd(f.st, f.notice, on_notice, &f);
+	stage_every(f.st, LOOK_MS, on_look, &f);
+	stage_every(f.st, SECOND_MS, on_second, &f);
+	stage_on_drain(f.st, on_drain, &f);
+	stage_on_reload(f.st, on_reload, &f);
+	on_second(&f);
+	stage_run(f.st);
+	close_all(&f);
+	return stage_destroy(&f.st);
+}
