@@ -195,22 +195,35 @@ pin(struct forwarder *f, const struct destination *d)
 
 /* Its place and its dead letters stay in forward.db, so that it may come back; it holds no history. */
 static void
-let_go(struct forwarder *f)
+forget(struct forwarder *f, struct destination *d)
 {
 	char name[FORWARD_NAME + 16];
 
-	for (struct destination **at = &f->leaving, *d; (d = *at);) {
-		if (d->under_way.n || f->ledger.changed) {
-			at = &d->next;
-			continue;
+	snprintf(name, sizeof name, "forward-%s", d->row.name);
+	history_unpin(f->history, name, NULL);
+	log_info("destination left", LF_TEXT("destination", d->row.name),
+		LF_UINT("next", d->row.next));
+	destination_destroy(&d);
+}
+
+/* Those that left go when what they have under way is answered, and written. */
+static void
+let_go(struct forwarder *f)
+{
+	struct destination *d, *busy = NULL;
+	struct error why = {""};
+
+	while ((d = f->leaving)) {
+		f->leaving = d->next;
+		d->next = NULL;
+		if (!d->under_way.n && ledger_commit(&f->ledger, d, &why) == STORE_OK) {
+			forget(f, d);
+		} else {
+			d->next = busy;
+			busy = d;
 		}
-		*at = d->next;
-		snprintf(name, sizeof name, "forward-%s", d->row.name);
-		history_unpin(f->history, name, NULL);
-		log_info("destination left", LF_TEXT("destination", d->row.name),
-			LF_UINT("next", d->row.next));
-		destination_destroy(&d);
 	}
+	f->leaving = busy;
 }
 
 static void
