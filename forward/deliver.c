@@ -20,10 +20,11 @@ spread(void)
 	return (double)random() / (double)RAND_MAX;
 }
 
+/* What is past waits for something else. */
 static void
 earlier(uint64_t *wakes_ms, uint64_t at_ms)
 {
-	if (at_ms && (!*wakes_ms || at_ms < *wakes_ms))
+	if (at_ms > clock_mono_ms() && (!*wakes_ms || at_ms < *wakes_ms))
 		*wakes_ms = at_ms;
 }
 

@@ -18,7 +18,6 @@
 #include "lib/stage/trouble.h"
 #include "lib/store/forward.h"
 #include "lib/store/history.h"
-#include "notice.h"
 #include "post.h"
 
 enum { LOOK_MS = 200, SECOND_MS = 1000, AGAIN_MS = 1000, DRAIN_MS = 3000, DRAIN_STEP_MS = 20 };
@@ -125,9 +124,16 @@ open_view(struct forwarder *f)
 	bool exists;
 
 	if (!f->watched)
-		f->watched = notice_watch(f->notice, f->history);
+		f->watched = history_notice_of(f->notice, f->history);
 	if (!f->deliverer.view)
 		f->deliverer.view = history_watch(f->history, &exists, &why);
+}
+
+static void
+read_on(struct forwarder *f)
+{
+	for (struct destination *d = f->list; d; d = d->next)
+		d->reading.at_end = false;
 }
 
 static void
@@ -135,7 +141,8 @@ on_notice(void *arg)
 {
 	struct forwarder *f = arg;
 
-	notice_clear(f->notice);
+	history_notice_clear(f->notice);
+	read_on(f);
 	on_pump(f);
 }
 
@@ -233,6 +240,7 @@ on_second(void *arg)
 	struct error why = {""};
 
 	open_view(f);
+	read_on(f);
 	let_go(f);
 	for (struct destination *d = f->list; d; d = d->next) {
 		if (!forward_owing(f->deliverer.store, d->row.name, &d->owing, &why))
@@ -405,7 +413,7 @@ open_all(struct forwarder *f)
 	f->deliverer.store = forward_open(cfg->data_dir, FORWARD_DELIVER, &exists, &why);
 	if (!f->deliverer.store)
 		stage_fail("cannot open forward.db", &why);
-	f->notice = notice_open(&why);
+	f->notice = history_notice(&why);
 	f->deliverer.posts = f->notice < 0 ? NULL : posts_new(on_answered, f, &why);
 	if (!f->deliverer.posts)
 		stage_fail("cannot start", &why);

@@ -193,7 +193,7 @@ reading_fill(struct reading *r, struct history_view *view, uint64_t now_ms, stru
 	struct history_look look = {.pos = r->pos, .most = READ_MOST, .budget_us = READ_US};
 	struct filling f = {.r = r, .now_ms = now_ms, .why = why};
 
-	if (has_room(r) && !(r->end && r->pos >= r->end)) {
+	if (!r->at_end && has_room(r) && !(r->end && r->pos >= r->end)) {
 		if (!history_read(view, r->query, &look, visit, &f, why))
 			return false;
 		r->missed += look.missed;

@@ -25,7 +25,7 @@ struct reading {
 	struct history_query *query;
 	uint64_t pos;    /* the number to be read next */
 	uint64_t end;    /* before which it ends; 0: never */
-	bool at_end;     /* there is nothing more now */
+	bool at_end;     /* there was nothing more: nothing is read until it is false again */
 	uint64_t missed; /* numbers that were gone; whoever counts them takes them */
 	struct items ahead;
 	struct { /* a batch under way */

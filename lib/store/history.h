@@ -110,6 +110,13 @@ struct history_view;
 struct history_view *history_watch(const char *folder, bool *exists, struct error *why);
 void history_view_close(struct history_view **v);
 
+/* A descriptor that is readable once events have been added, for who reads on; less than 0 with the cause. It
+ * may say so without need, and says nothing of a folder that was removed and made anew: look now and then all the
+ * same. history_notice_of: false where there is no history yet. */
+int history_notice(struct error *why);
+bool history_notice_of(int notice, const char *folder);
+void history_notice_clear(int notice);
+
 /* What is asked for. Texts are absent (p == NULL) for "any" and live as long as the query. */
 struct history_filter {
 	struct slice email;   /* one address as a person writes it; in any case of its letters */

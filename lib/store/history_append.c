@@ -182,5 +182,7 @@ history_append(struct history *h, const struct history_event *events, size_t n, 
 	h->figures.repeated += b.repeated;
 	if (added)
 		*added = b.added;
+	if (b.added)
+		notice_give(h->lock);
 	return STORE_OK;
 }

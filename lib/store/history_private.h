@@ -98,6 +98,11 @@ uint64_t name_bytes(const char *folder, const struct segment_name *name);
 /* Removes them. */
 bool name_unlink(const char *folder, const struct segment_name *name);
 
+/* ---- history_notice.c ---- */
+
+/* Tells those that wait. */
+void notice_give(int lock);
+
 /* ---- history_key.c ---- */
 
 struct hasher;
