@@ -96,9 +96,15 @@ struct forward_owed {
 	uint64_t lane;        /* hash of its recipient, where order is by recipient; else 0 */
 	uint64_t began_ms;    /* first try */
 	unsigned status;      /* of the last answer */
+<<<<<<< HEAD
 	bool behind;          /* waits for another of its lane */
 	/* Of a letter sent again, for the history may be gone; else absent. */
 	struct slice id, type, email, body;
+=======
+	bool behind;          /* another of its lane goes first, until due_ms */
+	struct slice id,
+		body; /* of a letter sent again, for the history may be gone; else absent */
+>>>>>>> ca10bce (Store: forward.db knows lanes, for order by recipient; its tables are written to be read)
 };
 /* In, or as it is now: (job, first, last) is its key. */
 bool forward_owe(
@@ -110,6 +116,19 @@ bool forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t 
 typedef bool forward_visit_owed(void *arg, const struct forward_owed *owed);
 bool forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,
 	forward_visit_owed *fn, void *arg, struct error *why);
+
+/* Order by recipient: the lowest number of a lane that is owed (0: none), and when it was first tried (0: it was
+ * not yet). */
+struct forward_lane {
+	uint64_t first, began_ms;
+};
+bool forward_lane(struct forward *f, const char *name, uint64_t lane, struct forward_lane *out,
+	struct error *why);
+/* The first of a lane that is behind another, if there is one. */
+bool forward_lane_next(struct forward *f, const char *name, uint64_t lane, forward_visit_owed *fn,
+	void *arg, struct error *why);
+/* Those behind nobody, as a kill may have left them, are due. */
+bool forward_lanes_free(struct forward *f, const char *name, struct error *why);
 
 struct forward_owing {
 	uint64_t count;   /* rows */

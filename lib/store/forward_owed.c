@@ -47,12 +47,22 @@ forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first
 
 /* Both walk one index, and go to the row for those few that are wanted. */
 #define DUE_SORTED                                                                                 \
+<<<<<<< HEAD
 	OWED_SQL(" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"     \
 		 " FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2"  \
 		 " ORDER BY first LIMIT ?3) ORDER BY first, job")
 #define DUE_AS_THEY_COME                                                                           \
 	OWED_SQL(                                                                                  \
 		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2" \
+=======
+	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+		" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"      \
+		" FROM owed INDEXED BY owed_due WHERE dest = ?1 AND due_ms <= ?2"                  \
+		" ORDER BY first LIMIT ?3) ORDER BY first, job")
+#define DUE_AS_THEY_COME                                                                           \
+	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND due_ms <= ?2"                \
+>>>>>>> ca10bce (Store: forward.db knows lanes, for order by recipient; its tables are written to be read)
 		" ORDER BY first LIMIT ?3")
 
 struct visit {
@@ -86,7 +96,7 @@ forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,
 
 	if (!forward_dest(f, name, &dest, why) ||
 		!forward_ask_number(f,
-			"SELECT 1 FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0"
+			"SELECT 1 FROM owed INDEXED BY owed_due WHERE dest = ?1"
 			" AND due_ms <= ?2 LIMIT 1 OFFSET " SORTED_MOST,
 			VALUES(V_NUMBER(dest), V_NUMBER(now_ms)), &(uint64_t){0}, &many, why))
 		return false;
@@ -98,7 +108,7 @@ forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,
 	"SELECT first FROM owed INDEXED BY owed_least WHERE dest = ?1 AND body IS NULL"            \
 	" ORDER BY first LIMIT 1"
 #define EARLIEST                                                                                   \
-	"SELECT due_ms FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0"               \
+	"SELECT due_ms FROM owed INDEXED BY owed_due WHERE dest = ?1"                              \
 	" AND due_ms > 0 ORDER BY due_ms LIMIT 1"
 
 bool
@@ -114,4 +124,61 @@ forward_owing(struct forward *f, const char *name, struct forward_owing *out, st
 		       VALUES(V_NUMBER(dest)), &out->letters, NULL, why) &&
 	       forward_ask_number(f, LEAST, VALUES(V_NUMBER(dest)), &out->least, NULL, why) &&
 	       forward_ask_number(f, EARLIEST, VALUES(V_NUMBER(dest)), &out->due_ms, NULL, why);
+}
+
+/* ---- in order of a recipient ---- */
+
+#define FIRST_OF_LANE                                                                              \
+	"SELECT first, began_ms FROM owed INDEXED BY owed_lane"                                    \
+	" WHERE dest = ?1 AND lane = ?2 AND lane != 0 ORDER BY first LIMIT 1"
+#define NEXT_OF_LANE                                                                               \
+	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
+		" FROM owed INDEXED BY owed_lane WHERE dest = ?1 AND lane = ?2 AND lane != 0"      \
+		" AND behind = 1 ORDER BY first LIMIT 1")
+#define FREE_LANES                                                                                 \
+	"UPDATE owed SET due_ms = 0 WHERE dest = ?1 AND behind = 1 AND NOT EXISTS"                 \
+	" (SELECT 1 FROM owed AS o INDEXED BY owed_lane WHERE o.dest = owed.dest"                  \
+	" AND o.lane = owed.lane AND o.lane != 0 AND o.behind = 0)"
+
+static bool
+see_lane(void *arg, sqlite3_stmt *row)
+{
+	struct forward_lane *lane = arg;
+
+	lane->first = forward_number(row, 0);
+	lane->began_ms = forward_number(row, 1);
+	return false;
+}
+
+bool
+forward_lane(struct forward *f, const char *name, uint64_t lane, struct forward_lane *out,
+	struct error *why)
+{
+	uint64_t dest;
+
+	*out = (struct forward_lane){.first = 0};
+	return forward_dest(f, name, &dest, why) &&
+	       forward_each(f, FIRST_OF_LANE, VALUES(V_NUMBER(dest), V_NUMBER(lane)), see_lane, out,
+		       why);
+}
+
+bool
+forward_lane_next(struct forward *f, const char *name, uint64_t lane, forward_visit_owed *fn,
+	void *arg, struct error *why)
+{
+	struct visit v = {fn, arg};
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_each(f, NEXT_OF_LANE, VALUES(V_NUMBER(dest), V_NUMBER(lane)), visit_owed, &v,
+		       why);
+}
+
+bool
+forward_lanes_free(struct forward *f, const char *name, struct error *why)
+{
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_run(f, FREE_LANES, VALUES(V_NUMBER(dest)), NULL, why);
 }

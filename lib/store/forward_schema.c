@@ -12,46 +12,50 @@
 	"CREATE TRIGGER " table "_out AFTER DELETE ON " table                                      \
 	" BEGIN UPDATE destination SET " column " = " column " - 1 WHERE id = OLD.dest; END;"
 
-#define N(name) name " INTEGER NOT NULL DEFAULT 0"
+#define NUMBER " INTEGER NOT NULL DEFAULT 0"
 
+/* clang-format off */
 static const char *const steps[] = {
-	"CREATE TABLE destination(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-	" cause TEXT NOT NULL," N("next") "," N("since_ms") "," N("state") "," N("state_ms") "," N("status") "," N(
-		"tried_ms") "," N("done_ms") "," N("delivered") "," N("died") "," N("missed") "," N("skipped") "," N("paused") "," N("enable") "," N("skip_to") "," N("owed") "," N("letters") "," N("attempts") ") STRICT;"
+	"CREATE TABLE destination(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cause TEXT NOT NULL,"
+	" next" NUMBER ", since_ms" NUMBER ", state" NUMBER ", state_ms" NUMBER ", status" NUMBER ","
+	" tried_ms" NUMBER ", done_ms" NUMBER ", delivered" NUMBER ", died" NUMBER ", missed" NUMBER ","
+	" skipped" NUMBER ", paused" NUMBER ", enable" NUMBER ", skip_to" NUMBER ","
+	" owed" NUMBER ", letters" NUMBER ", attempts" NUMBER ") STRICT;"
 
-																										 "CREATE TABLE owed(dest INTEGER NOT NULL, job INTEGER NOT NULL, first INTEGER NOT NULL,"
-																										 " last INTEGER NOT NULL," N(
-																											 "attempts") "," N("tries") "," N("due_ms") "," N("lane") "," N("began_ms") "," N("status") "," N("behind") ", id TEXT, type TEXT, email TEXT, body TEXT,"
-																																								    " PRIMARY KEY(dest, job, first, last)) STRICT, WITHOUT ROWID;"
-																																								    "CREATE INDEX owed_due ON owed(dest, behind, due_ms, first);"
-																																								    "CREATE INDEX owed_first ON owed(dest, behind, first, due_ms);"
-																																								    "CREATE INDEX owed_least ON owed(dest, first) WHERE body IS NULL;" COUNTED(
-																																									    "owed",
-																																									    "owed")
+	"CREATE TABLE owed(dest INTEGER NOT NULL, job INTEGER NOT NULL, first INTEGER NOT NULL,"
+	" last INTEGER NOT NULL, attempts" NUMBER ", tries" NUMBER ", due_ms" NUMBER ", lane" NUMBER ","
+	" began_ms" NUMBER ", status" NUMBER ", behind" NUMBER ", id TEXT, type TEXT, email TEXT, body TEXT,"
+	" PRIMARY KEY(dest, job, first, last)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX owed_due ON owed(dest, due_ms, first);"
+	"CREATE INDEX owed_first ON owed(dest, first, due_ms);"
+	"CREATE INDEX owed_least ON owed(dest, first) WHERE body IS NULL;"
+	"CREATE INDEX owed_lane ON owed(dest, lane, first) WHERE lane != 0;"
+	COUNTED("owed", "owed")
 
-																																									    "CREATE TABLE letter(number INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL," N("job") "," N("pos") "," N(
-																																										    "attempts") "," N("began_ms") "," N("failed_ms") "," N("status") ", id TEXT, type TEXT, email TEXT, reason TEXT, answer TEXT, body TEXT) STRICT;"
-																																																		     "CREATE INDEX letter_of ON letter(dest);"
-																																																		     "CREATE INDEX letter_id ON letter(dest, id);" COUNTED(
-																																																			     "letter",
-																																																			     "letters")
+	"CREATE TABLE letter(number INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL, job" NUMBER ","
+	" pos" NUMBER ", attempts" NUMBER ", began_ms" NUMBER ", failed_ms" NUMBER ", status" NUMBER ","
+	" id TEXT, type TEXT, email TEXT, reason TEXT, answer TEXT, body TEXT) STRICT;"
+	"CREATE INDEX letter_of ON letter(dest);"
+	"CREATE INDEX letter_id ON letter(dest, id);"
+	COUNTED("letter", "letters")
 
-																																																			     "CREATE TABLE attempt(number INTEGER PRIMARY KEY, dest INTEGER NOT NULL," N("ask") "," N(
-																																																				     "at_ms") "," N("took_us") "," N("try") "," N("status") ","
-																																																											    " id TEXT, type TEXT, reason TEXT, cause TEXT, answer TEXT) STRICT;"
-																																																											    "CREATE INDEX attempt_of ON attempt(dest);"
-																																																											    "CREATE INDEX attempt_id ON attempt(dest, id);" COUNTED(
-																																																												    "attempt",
-																																																												    "attempts")
+	"CREATE TABLE attempt(number INTEGER PRIMARY KEY, dest INTEGER NOT NULL, ask" NUMBER ", at_ms" NUMBER ","
+	" took_us" NUMBER ", try" NUMBER ", status" NUMBER ","
+	" id TEXT, type TEXT, reason TEXT, cause TEXT, answer TEXT) STRICT;"
+	"CREATE INDEX attempt_of ON attempt(dest);"
+	"CREATE INDEX attempt_id ON attempt(dest, id);"
+	COUNTED("attempt", "attempts")
 
-																																																												    "CREATE TABLE ask(ask INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL,"
-																																																												    " pos INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE ask(ask INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL, pos INTEGER NOT NULL)"
+	" STRICT;"
 
-																																																												    "CREATE TABLE job(id INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL," N("state") "," N(
-																																																													    "since_ms") "," N("until_ms") "," N("next") "," N("\"end\"") "," N("\"begin\"") "," N("rate") "," N("new_ids") "," N("meant") "," N("sent") "," N("died") "," N("missed") "," N("made_ms") "," N("ended_ms") ","
-																																																																																							 " email TEXT, type TEXT, source TEXT) STRICT;"
-																																																																																							 "CREATE INDEX job_of ON job(dest);",
+	"CREATE TABLE job(id INTEGER PRIMARY KEY AUTOINCREMENT, dest INTEGER NOT NULL, state" NUMBER ","
+	" since_ms" NUMBER ", until_ms" NUMBER ", next" NUMBER ", \"end\"" NUMBER ", \"begin\"" NUMBER ","
+	" rate" NUMBER ", new_ids" NUMBER ", meant" NUMBER ", sent" NUMBER ", died" NUMBER ", missed" NUMBER ","
+	" made_ms" NUMBER ", ended_ms" NUMBER ", email TEXT, type TEXT, source TEXT) STRICT;"
+	"CREATE INDEX job_of ON job(dest);",
 };
+/* clang-format on */
 enum { VERSION = sizeof steps / sizeof *steps };
 
 /* By then another process may have done it. */

@@ -344,7 +344,11 @@ Test(forward_store, what_is_due_comes_in_the_order_of_its_numbers, .init = open_
 	owe("app", 10, 1000);
 	owe("app", 20, 0);
 	cr_assert(forward_owe(f, "app",
-		&(struct forward_owed){.first = 5, .last = 5, .behind = true, .lane = UINT64_MAX},
+		&(struct forward_owed){.first = 5,
+			.last = 5,
+			.behind = true,
+			.due_ms = 600000,
+			.lane = UINT64_MAX},
 		&s.why));
 	list = due("app", 0, 10);
 	cr_assert(list.n == 1 && list.number[0] == 20);
@@ -359,6 +363,49 @@ Test(forward_store, what_is_due_comes_in_the_order_of_its_numbers, .init = open_
 	cr_assert(forward_settle(f, "app", 0, 5, 5, &s.why));
 	cr_assert(forward_settle(f, "app", 0, 5, 5, &s.why));
 	cr_assert(owing("app").count == 3 && owing("app").least == 10);
+	check(true);
+}
+
+static void
+owe_in_lane(uint64_t number, uint64_t lane, bool behind)
+{
+	cr_assert(forward_owe(f, "app",
+		&(struct forward_owed){.first = number,
+			.last = number,
+			.lane = lane,
+			.behind = behind,
+			.began_ms = behind ? 0 : 77,
+			.due_ms = behind ? 600000 : 900000},
+		&s.why));
+}
+
+static bool
+take_first(void *arg, const struct forward_owed *owed)
+{
+	*(uint64_t *)arg = owed->first;
+	return false;
+}
+
+Test(forward_store, one_goes_behind_another_of_its_lane_until_that_has_ended, .init = open_one,
+	.fini = done)
+{
+	struct forward_lane lane;
+	uint64_t first = 0;
+
+	put("app", 100);
+	owe_in_lane(10, UINT64_MAX, false);
+	owe_in_lane(11, UINT64_MAX, true);
+	owe_in_lane(12, UINT64_MAX, true);
+	owe_in_lane(20, 3, true); /* a kill has left it: nobody is before it */
+	cr_assert(forward_lane(f, "app", UINT64_MAX, &lane, &s.why));
+	cr_assert(lane.first == 10 && lane.began_ms == 77);
+	cr_assert(forward_lane(f, "app", 4, &lane, &s.why) && lane.first == 0);
+	cr_assert(forward_lane_next(f, "app", UINT64_MAX, take_first, &first, &s.why));
+	cr_assert_eq(first, 11);
+	cr_assert_eq(due("app", 1, 10).n, 0);
+	cr_assert(forward_lanes_free(f, "app", &s.why));
+	cr_assert(due("app", 1, 10).n == 1 && due("app", 1, 10).number[0] == 20);
+	cr_assert_eq(due("app", 600000, 10).n, 3);
 	check(true);
 }
 
