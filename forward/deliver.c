@@ -49,15 +49,14 @@ is_in_hand(const struct destination *d, const struct forward_owed *owed)
 static struct item *
 from_body(struct destination *d, const struct forward_owed *owed)
 {
-	struct item *item = item_new(d, owed->body, (struct slice){NULL, 0});
+	struct item *item = item_new(d, owed->body, owed->email);
 
 	if (!item)
 		return NULL;
-	item->owed = *owed;
-	item->owed.id = item->owed.body = (struct slice){NULL, 0};
-	item->kept = true;
+	item_owes(item, owed);
 	item->events = 1;
 	snprintf(item->id, sizeof item->id, "%.*s", SLICE_ARG(owed->id));
+	snprintf(item->type, sizeof item->type, "%.*s", SLICE_ARG(owed->type));
 	return item;
 }
 
@@ -81,9 +80,7 @@ miss(struct due *due, const struct forward_owed *owed)
 
 	if (!item)
 		return;
-	item->owed = *owed;
-	item->owed.id = item->owed.body = (struct slice){NULL, 0};
-	item->kept = true;
+	item_owes(item, owed);
 	due->d->row.missed++;
 	due->d->changed = true;
 	ledger_end(due->dl->ledger, item, ITEM_SETTLED);

@@ -122,29 +122,6 @@ destination_change(struct destination *d, struct destination *with)
 /* ---- where it begins ---- */
 
 static bool
-take_number(void *arg, const struct history_event *event)
-{
-	*(uint64_t *)arg = event->pos;
-	return false;
-}
-
-/* The first that was accepted then or later; behind the last where there is none. */
-static bool
-number_at(struct history_view *view, uint64_t since_ms, uint64_t last, uint64_t *pos,
-	struct error *why)
-{
-	const struct history_filter filter = {.since_ms = since_ms};
-	struct history_query *q = history_query(view, &filter, why);
-	struct history_look look = {.most = 1};
-	bool good;
-
-	*pos = last + 1;
-	good = q && history_read(view, q, &look, take_number, pos, why);
-	history_query_free(&q);
-	return good;
-}
-
-static bool
 beginning(const struct destination *d, struct history_view *view, uint64_t now_ms, uint64_t *pos,
 	struct error *why)
 {
@@ -158,7 +135,7 @@ beginning(const struct destination *d, struct history_view *view, uint64_t now_m
 	if (!view || strcmp(d->cfg->from, "now") == 0 || strcmp(d->cfg->from, "start") == 0)
 		return true;
 	return timestamp_read(d->cfg->from, now_ms, &since_ms, why) &&
-	       number_at(view, since_ms, last, pos, why);
+	       history_number_at(view, since_ms, pos, why);
 }
 
 static bool

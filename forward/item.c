@@ -22,6 +22,15 @@ item_new(struct destination *to, struct slice body, struct slice email)
 }
 
 void
+item_owes(struct item *item, const struct forward_owed *owed)
+{
+	item->owed = *owed;
+	item->owed.id = item->owed.type = item->owed.email = item->owed.body =
+		(struct slice){NULL, 0};
+	item->kept = true;
+}
+
+void
 item_free(struct item *item)
 {
 	free(item);

@@ -45,6 +45,8 @@ struct items {
 /* Body and address are copied. NULL: memory is short. */
 struct item *item_new(struct destination *to, struct slice body, struct slice email);
 void item_free(struct item *item);
+/* It stands in the store as this row, whose texts stay the store's. */
+void item_owes(struct item *item, const struct forward_owed *owed);
 
 void items_add(struct items *list, struct item *item);
 /* Behind so many, or at the end. */

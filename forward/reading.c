@@ -272,9 +272,7 @@ reading_again(struct reading *r, struct history_view *view, const struct forward
 		good = add_item(&a.r, batch_close(&a.r, why));
 	if (good && (item = a.r.ahead.first)) {
 		items_remove(&a.r.ahead, item);
-		item->owed = *owed;
-		item->owed.id = item->owed.body = (struct slice){NULL, 0};
-		item->kept = true;
+		item_owes(item, owed);
 	}
 	*gone = good && !item;
 	reading_close(&a.r);

@@ -96,15 +96,9 @@ struct forward_owed {
 	uint64_t lane;        /* hash of its recipient, where order is by recipient; else 0 */
 	uint64_t began_ms;    /* first try */
 	unsigned status;      /* of the last answer */
-<<<<<<< HEAD
-	bool behind;          /* waits for another of its lane */
+	bool behind;          /* another of its lane goes first, until due_ms */
 	/* Of a letter sent again, for the history may be gone; else absent. */
 	struct slice id, type, email, body;
-=======
-	bool behind;          /* another of its lane goes first, until due_ms */
-	struct slice id,
-		body; /* of a letter sent again, for the history may be gone; else absent */
->>>>>>> ca10bce (Store: forward.db knows lanes, for order by recipient; its tables are written to be read)
 };
 /* In, or as it is now: (job, first, last) is its key. */
 bool forward_owe(

@@ -47,23 +47,12 @@ forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first
 
 /* Both walk one index, and go to the row for those few that are wanted. */
 #define DUE_SORTED                                                                                 \
-<<<<<<< HEAD
 	OWED_SQL(" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"     \
-		 " FROM owed INDEXED BY owed_due WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2"  \
+		 " FROM owed INDEXED BY owed_due WHERE dest = ?1 AND due_ms <= ?2"                 \
 		 " ORDER BY first LIMIT ?3) ORDER BY first, job")
 #define DUE_AS_THEY_COME                                                                           \
-	OWED_SQL(                                                                                  \
-		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND behind = 0 AND due_ms <= ?2" \
-=======
-	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
-		" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"      \
-		" FROM owed INDEXED BY owed_due WHERE dest = ?1 AND due_ms <= ?2"                  \
-		" ORDER BY first LIMIT ?3) ORDER BY first, job")
-#define DUE_AS_THEY_COME                                                                           \
-	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
-		" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND due_ms <= ?2"                \
->>>>>>> ca10bce (Store: forward.db knows lanes, for order by recipient; its tables are written to be read)
-		" ORDER BY first LIMIT ?3")
+	OWED_SQL(" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND due_ms <= ?2"               \
+		 " ORDER BY first LIMIT ?3")
 
 struct visit {
 	forward_visit_owed *fn;
@@ -132,9 +121,8 @@ forward_owing(struct forward *f, const char *name, struct forward_owing *out, st
 	"SELECT first, began_ms FROM owed INDEXED BY owed_lane"                                    \
 	" WHERE dest = ?1 AND lane = ?2 AND lane != 0 ORDER BY first LIMIT 1"
 #define NEXT_OF_LANE                                                                               \
-	OWED_SQL(OWED_NUMBERS(COLUMN),                                                             \
-		" FROM owed INDEXED BY owed_lane WHERE dest = ?1 AND lane = ?2 AND lane != 0"      \
-		" AND behind = 1 ORDER BY first LIMIT 1")
+	OWED_SQL(" FROM owed INDEXED BY owed_lane WHERE dest = ?1 AND lane = ?2 AND lane != 0"     \
+		 " AND behind = 1 ORDER BY first LIMIT 1")
 #define FREE_LANES                                                                                 \
 	"UPDATE owed SET due_ms = 0 WHERE dest = ?1 AND behind = 1 AND NOT EXISTS"                 \
 	" (SELECT 1 FROM owed AS o INDEXED BY owed_lane WHERE o.dest = owed.dest"                  \
