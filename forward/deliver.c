@@ -33,9 +33,9 @@ earlier(uint64_t *wakes_ms, uint64_t at_ms)
 struct due {
 	struct deliverer *dl;
 	struct destination *d;
-	size_t seen;
+	size_t seen, loaded;
 	struct error *why;
-	bool failed;
+	bool one, failed; /* one: the first that is not in hand is enough */
 };
 
 static bool
@@ -81,9 +81,18 @@ miss(struct due *due, const struct forward_owed *owed)
 	if (!item)
 		return;
 	item_owes(item, owed);
+	lanes_drop(&due->d->lanes, owed->lane);
 	due->d->row.missed++;
 	due->d->changed = true;
 	ledger_end(due->dl->ledger, item, ITEM_SETTLED);
+}
+
+static void
+add_due(struct due *due, struct item *item)
+{
+	item->passes = item->owed.behind && item->owed.due_ms && !due->one;
+	items_insert(&due->d->waiting, item);
+	due->loaded++;
 }
 
 static bool
@@ -98,12 +107,12 @@ see_due(void *arg, const struct forward_owed *owed)
 		return true;
 	item = load(due, owed, &gone);
 	if (item)
-		items_insert(&due->d->waiting, item);
+		add_due(due, item);
 	else if (gone)
 		miss(due, owed);
 	else
 		due->failed = true;
-	return !due->failed;
+	return !due->failed && !(due->one && due->loaded);
 }
 
 /* Rows in hand are due as well: as many more are asked for. */
@@ -131,10 +140,20 @@ look_for_due(struct deliverer *dl, struct destination *d, uint64_t now_ms)
 
 /* ---- what goes next ---- */
 
+/* Another of its lane is to be answered first. */
+static bool
+is_held(const struct destination *d, const struct item *item)
+{
+	return item->owed.lane && (items_of_lane(&d->under_way, item->owed.lane) ||
+					  items_of_lane(&d->waiting, item->owed.lane) != item);
+}
+
 static struct item *
 ready(struct destination *d, bool probe, uint64_t now_ms, uint64_t *wakes_ms)
 {
 	for (struct item *item = d->waiting.first; item; item = item->next) {
+		if (is_held(d, item))
+			continue;
 		if (probe || item->not_before_ms <= now_ms) {
 			items_remove(&d->waiting, item);
 			return item;
@@ -225,6 +244,79 @@ next_item(struct deliverer *dl, struct destination *d, bool probe, uint64_t *wak
 	return item;
 }
 
+/* ---- order by recipient ---- */
+
+/* From when on it goes before one that fails. */
+static uint64_t
+held_until(struct deliverer *dl, struct destination *d, uint64_t lane)
+{
+	const struct item *before = items_of_lane(&d->under_way, lane);
+	struct forward_lane stored = {.first = 0};
+	struct error why = {""};
+	uint64_t began_ms;
+
+	before = before ? before : items_of_lane(&d->waiting, lane);
+	if (!before && !forward_lane(dl->store, d->row.name, lane, &stored, &why))
+		log_warn("forward.db not read", LF_TEXT("cause", why.text));
+	began_ms = before ? before->owed.began_ms : stored.began_ms;
+	return (began_ms ? began_ms : clock_wall_ms()) + LANE_MS;
+}
+
+/* It goes behind another of its lane, and is the ledger's; false where there is none. */
+static bool
+put_behind(struct deliverer *dl, struct item *item)
+{
+	struct destination *d = item->to;
+	const uint64_t lane = item->owed.lane;
+	const bool behind = lanes_count(&d->lanes, lane) > 0;
+
+	if (!lanes_add(&d->lanes, lane, 1))
+		log_warn("out of memory", LF_TEXT("destination", d->row.name));
+	if (!behind)
+		return false;
+	item->owed.behind = true;
+	item->owed.due_ms = held_until(dl, d, lane);
+	d->owing.count++;
+	ledger_end(dl->ledger, item, ITEM_LATER);
+	return true;
+}
+
+/* The next one of a lane, from what is not written yet. */
+static struct item *
+behind_unwritten(struct deliverer *dl, const struct destination *d, uint64_t lane)
+{
+	struct item *first = NULL;
+
+	for (struct item *item = dl->ledger->ended.first; item; item = item->next)
+		if (item->to == d && item->owed.lane == lane && item->owed.behind &&
+			item->end == ITEM_LATER && (!first || item->owed.first < first->owed.first))
+			first = item;
+	return first;
+}
+
+/* The first of its lane has ended: the next one waits no longer. */
+static void
+go_on(struct deliverer *dl, struct destination *d, uint64_t lane)
+{
+	struct item *item;
+	struct error why = {""};
+	struct due due = {.dl = dl, .d = d, .why = &why, .one = true};
+
+	if (!lanes_drop(&d->lanes, lane) || items_of_lane(&d->waiting, lane) ||
+		items_of_lane(&d->under_way, lane))
+		return;
+	if (!forward_lane_next(dl->store, d->row.name, lane, see_due, &due, &why) || due.failed)
+		log_warn("not sent again yet", LF_TEXT("destination", d->row.name),
+			LF_TEXT("cause", why.text));
+	item = due.loaded || due.failed ? NULL : behind_unwritten(dl, d, lane);
+	if (!item)
+		return;
+	items_remove(&dl->ledger->ended, item);
+	item->owed.behind = false;
+	item->owed.due_ms = 0;
+	items_insert(&d->waiting, item);
+}
+
 /* ---- it goes ---- */
 
 static const char *
@@ -244,6 +336,8 @@ struct heads {
 	char id[BODY_ID + 16], timestamp[48], signature[STANDARD_SIGNATURES + 32];
 	char attempt[48], reason[48], hops[32];
 };
+
+static const char out_of_order[] = "trotline-out-of-order: 1";
 
 static bool
 write_heads(struct heads *h, const struct item *item, struct error *why)
@@ -270,14 +364,14 @@ send_item(struct deliverer *dl, struct item *item)
 	struct error why = {""};
 	struct heads h;
 	const char *lines[] = {"Content-Type: application/json", h.id, h.timestamp, h.signature,
-		h.attempt, h.reason, h.hops};
+		h.attempt, h.reason, h.hops, out_of_order};
+	const size_t n = sizeof lines / sizeof *lines - !item->passes;
 
 	item->post.to = &d->target;
 	item->post.body = item->body;
 	items_add(&d->under_way, item);
 	dl->under_way++;
-	if (write_heads(&h, item, &why) &&
-		posts_send(dl->posts, &item->post, lines, sizeof lines / sizeof *lines, &why))
+	if (write_heads(&h, item, &why) && posts_send(dl->posts, &item->post, lines, n, &why))
 		return;
 	item->post.trouble = CUT_OFF;
 	item->post.status = 0;
@@ -354,6 +448,8 @@ deliver_pump(struct deliverer *dl, struct destination *d)
 		item = next_item(dl, d, probe, &wakes_ms);
 		if (!item)
 			break;
+		if (!item->kept && !item->owed.tries && put_behind(dl, item))
+			continue;
 		pace_take(&d->pace, item->events);
 		start(dl, item, probe);
 	}
@@ -425,6 +521,7 @@ bury(struct deliverer *dl, struct item *item)
 {
 	struct destination *d = item->to;
 	struct replay *r = destination_replay(d, item->owed.job);
+	const uint64_t lane = item->owed.lane;
 
 	item->owed.due_ms = clock_wall_ms();
 	d->row.died += item->events;
@@ -434,6 +531,7 @@ bury(struct deliverer *dl, struct item *item)
 	log_warn("given up", LF_TEXT("destination", d->row.name), LF_TEXT("id", item->id),
 		LF_UINT("status", item->post.status), LF_TEXT("cause", item->post.cause));
 	ledger_end(dl->ledger, item, ITEM_DEAD);
+	go_on(dl, d, lane);
 }
 
 static void
@@ -448,6 +546,7 @@ blame(struct deliverer *dl, struct item *item, enum answer_class what)
 		what, d->cfg->retry_ms, d->cfg->retry_ms_count, ++item->owed.attempts, spread());
 	if (!wait_ms)
 		return bury(dl, item);
+	item->owed.behind = false;
 	item->owed.due_ms = clock_wall_ms() + wait_ms;
 	d->owing.count++;
 	earlier(&d->look_ms, clock_mono_ms() + wait_ms);
@@ -461,12 +560,14 @@ done(struct deliverer *dl, struct item *item)
 {
 	struct destination *d = item->to;
 	struct replay *r = destination_replay(d, item->owed.job);
+	const uint64_t lane = item->owed.lane;
 
 	d->row.delivered += item->events;
 	d->row.done_ms = clock_wall_ms();
 	if (r)
 		r->row.sent += item->events, r->changed = true;
 	ledger_end(dl->ledger, item, ITEM_SETTLED);
+	go_on(dl, d, lane);
 }
 
 static void

@@ -85,6 +85,7 @@ destination_destroy(struct destination **d)
 	items_clear(&(*d)->under_way);
 	standard_keys_destroy(&(*d)->keys);
 	guard_destroy(&(*d)->guard);
+	lanes_free(&(*d)->lanes);
 	free(*d);
 	*d = NULL;
 }
@@ -149,6 +150,19 @@ keep_new(struct destination *d, struct forward *store, struct error *why)
 	return false;
 }
 
+static bool
+add_lane(void *arg, uint64_t lane, uint64_t n)
+{
+	return lanes_add(arg, lane, n);
+}
+
+static bool
+open_lanes(struct destination *d, struct forward *store, struct error *why)
+{
+	return forward_lanes_free(store, d->row.name, why) &&
+	       forward_lanes(store, d->row.name, add_lane, &d->lanes, why);
+}
+
 bool
 destination_open(struct destination *d, struct forward *store, struct history_view *view,
 	uint64_t now_ms, struct error *why)
@@ -167,7 +181,7 @@ destination_open(struct destination *d, struct forward *store, struct history_vi
 	}
 	d->reading.pos = d->row.next;
 	breaker_open(&d->breaker, d->row.state, (unsigned)d->cfg->concurrency);
-	return forward_owing(store, d->row.name, &d->owing, why) &&
+	return open_lanes(d, store, why) && forward_owing(store, d->row.name, &d->owing, why) &&
 	       destination_look(d, store, now_ms, why);
 }
 

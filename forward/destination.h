@@ -8,6 +8,7 @@
 #include "breaker.h"
 #include "guard.h"
 #include "item.h"
+#include "lanes.h"
 #include "lib/base/error.h"
 #include "lib/base/standard_keys.h"
 #include "lib/config/config.h"
@@ -44,7 +45,8 @@ struct destination {
 	struct replay *replays;
 	struct items waiting;   /* owed and in memory: go first */
 	struct items under_way; /* requests */
-	uint64_t look_ms;       /* when to look for rows that have become due */
+	struct lanes lanes;
+	uint64_t look_ms; /* when to look for rows that have become due */
 	unsigned turn;
 };
 

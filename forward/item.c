@@ -94,6 +94,16 @@ items_clear(struct items *list)
 	}
 }
 
+const struct item *
+items_of_lane(const struct items *list, uint64_t lane)
+{
+	const struct item *item = list->first;
+
+	while (item && item->owed.lane != lane)
+		item = item->next;
+	return item;
+}
+
 bool
 items_has(const struct items *list, uint64_t job, uint64_t first)
 {

@@ -33,6 +33,7 @@ struct item {
 	enum item_end end;
 	uint64_t not_before_ms; /* while it waits and its destination is well; monotonic */
 	uint64_t done_then;     /* what its destination had had when it last failed */
+	bool passes;            /* goes on before one of its lane that fails */
 	unsigned alone;         /* how often it has failed while others did not */
 	struct post post;
 };
@@ -55,6 +56,7 @@ void items_add_near(struct items *list, struct item *item, size_t place);
 void items_insert(struct items *list, struct item *item);
 void items_remove(struct items *list, struct item *item);
 void items_clear(struct items *list);
+const struct item *items_of_lane(const struct items *list, uint64_t lane);
 bool items_has(const struct items *list, uint64_t job, uint64_t first);
 
 #endif

@@ -118,9 +118,13 @@ struct forward_lane {
 };
 bool forward_lane(struct forward *f, const char *name, uint64_t lane, struct forward_lane *out,
 	struct error *why);
-/* The first of a lane that is behind another, if there is one. */
+/* Those of a lane that are behind another, in order, until fn returns false. */
 bool forward_lane_next(struct forward *f, const char *name, uint64_t lane, forward_visit_owed *fn,
 	void *arg, struct error *why);
+/* How many rows there are of each. */
+typedef bool forward_visit_lane(void *arg, uint64_t lane, uint64_t count);
+bool forward_lanes(
+	struct forward *f, const char *name, forward_visit_lane *fn, void *arg, struct error *why);
 /* Those behind nobody, as a kill may have left them, are due. */
 bool forward_lanes_free(struct forward *f, const char *name, struct error *why);
 

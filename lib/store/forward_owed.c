@@ -122,7 +122,7 @@ forward_owing(struct forward *f, const char *name, struct forward_owing *out, st
 	" WHERE dest = ?1 AND lane = ?2 AND lane != 0 ORDER BY first LIMIT 1"
 #define NEXT_OF_LANE                                                                               \
 	OWED_SQL(" FROM owed INDEXED BY owed_lane WHERE dest = ?1 AND lane = ?2 AND lane != 0"     \
-		 " AND behind = 1 ORDER BY first LIMIT 1")
+		 " AND behind = 1 ORDER BY first")
 #define FREE_LANES                                                                                 \
 	"UPDATE owed SET due_ms = 0 WHERE dest = ?1 AND behind = 1 AND NOT EXISTS"                 \
 	" (SELECT 1 FROM owed AS o INDEXED BY owed_lane WHERE o.dest = owed.dest"                  \
@@ -160,6 +160,33 @@ forward_lane_next(struct forward *f, const char *name, uint64_t lane, forward_vi
 	return forward_dest(f, name, &dest, why) &&
 	       forward_each(f, NEXT_OF_LANE, VALUES(V_NUMBER(dest), V_NUMBER(lane)), visit_owed, &v,
 		       why);
+}
+
+struct visit_lane {
+	forward_visit_lane *fn;
+	void *arg;
+};
+
+static bool
+visit_lane(void *arg, sqlite3_stmt *row)
+{
+	const struct visit_lane *v = arg;
+
+	return v->fn(v->arg, forward_number(row, 0), forward_number(row, 1));
+}
+
+bool
+forward_lanes(
+	struct forward *f, const char *name, forward_visit_lane *fn, void *arg, struct error *why)
+{
+	struct visit_lane v = {fn, arg};
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_each(f,
+		       "SELECT lane, count(*) FROM owed INDEXED BY owed_lane"
+		       " WHERE dest = ?1 AND lane != 0 GROUP BY lane",
+		       VALUES(V_NUMBER(dest)), visit_lane, &v, why);
 }
 
 bool
