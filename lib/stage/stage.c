@@ -30,7 +30,9 @@ struct hook {
 	void *arg;
 	struct stage *st;
 	struct hook *next;
-	bool due; /* a timer will call it once */
+	bool due; /* a timer will call it once, */
+	int timer;
+	uint64_t at_ms; /* then; monotonic */
 };
 
 struct stage_private {
@@ -239,6 +241,8 @@ on_due(zloop_t *loop, int timer, void *arg)
 {
 	struct hook *hook = arg;
 
+	if (timer != hook->timer) /* another, earlier one took its place */
+		return 0;
 	hook->due = false;
 	return on_timer(loop, timer, hook);
 }
@@ -250,7 +254,7 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 
 	if (!hook)
 		stage_fail("cannot start", &no_memory);
-	*hook = (struct hook){fn, arg, st, st->priv->hooks, false};
+	*hook = (struct hook){.fn = fn, .arg = arg, .st = st, .next = st->priv->hooks};
 	st->priv->hooks = hook;
 	return hook;
 }
@@ -307,8 +311,15 @@ stage_call(struct stage *st, stage_reader *fn, void *arg)
 void
 stage_call_after(struct hook *hook, size_t ms)
 {
-	if (!hook->due)
-		hook->due = zloop_timer(hook->st->loop, ms, 1, on_due, hook) >= 0;
+	const uint64_t at_ms = clock_mono_ms() + ms;
+
+	if (hook->due && hook->at_ms <= at_ms)
+		return;
+	if (hook->due)
+		zloop_timer_end(hook->st->loop, hook->timer);
+	hook->timer = zloop_timer(hook->st->loop, ms, 1, on_due, hook);
+	hook->due = hook->timer >= 0;
+	hook->at_ms = at_ms;
 }
 
 void
