@@ -142,13 +142,21 @@ load_without_secrets(const char *path, struct error *why)
 	return config_load(path, CONFIG_NO_SECRETS, why);
 }
 
-/* The table of processes says who is given senders' secrets. */
-static bool
-gets_secrets(const char *name)
+static struct config *
+load_for_destinations(const char *path, struct error *why)
+{
+	return config_load(path, CONFIG_DESTINATIONS, why);
+}
+
+/* The table of processes says who is given whose secrets; senders' are known to the stage's own. */
+static stage_load *
+load_of(const char *name, stage_load *own)
 {
 	const struct process_row *row = process_find(name);
 
-	return row && row->secrets;
+	if (row && row->secrets == SECRETS_DESTINATIONS)
+		return load_for_destinations;
+	return own && row && row->secrets == SECRETS_SENDERS ? own : load_without_secrets;
 }
 
 static struct config *
@@ -566,7 +574,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
-	st->priv->load = load && gets_secrets(name) ? load : load_without_secrets;
+	st->priv->load = load_of(name, load);
 	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);
