@@ -18,6 +18,7 @@ static const char *const step_names[] = {
 	[CHECK_EVENT] = "event",
 	[CHECK_STALE] = "stale",
 	[CHECK_POLICY] = "policy",
+	[CHECK_LOOP] = "loop",
 	[CHECK_UNAVAILABLE] = "unavailable",
 };
 

@@ -14,8 +14,6 @@
 
 enum { ZONE_BYTES = 8192, SEQ_DIGITS = 20 };
 
-const char BODY_HOPS[] = "trotline_hops";
-
 /* ---- who it is ---- */
 
 /* <journal>-<seq>, and nothing else. */
@@ -56,7 +54,7 @@ email_of(const struct event *ev)
 uint64_t
 body_hops(const struct event *ev)
 {
-	const msgpack_object *hops = field_get(&ev->data, BODY_HOPS);
+	const msgpack_object *hops = field_get(&ev->data, HOPS_FIELD);
 
 	return hops && hops->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? hops->via.u64 : 0;
 }
@@ -102,7 +100,7 @@ is_left_out(const msgpack_object *key, bool raw)
 {
 	const struct slice name = object_str(key);
 
-	return (!raw && slice_is(name, "raw")) || slice_is(name, BODY_HOPS);
+	return (!raw && slice_is(name, "raw")) || slice_is(name, HOPS_FIELD);
 }
 
 /* Without what is of the way here only; no map is itself. */

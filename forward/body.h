@@ -21,8 +21,7 @@ char *body_id(const struct event *ev, char out[BODY_ID]);
 bool body_write(const struct event *ev, uint64_t pos, uint64_t data, msgpack_sbuffer *out,
 	struct error *why);
 
-/* How often it was handed on already: `trotline_hops` of its data, which the validator alone writes. 0: never. */
-extern const char BODY_HOPS[];
+/* How often it was handed on already: HOPS_FIELD of its data, which the validator alone writes. 0: never. */
 uint64_t body_hops(const struct event *ev);
 
 /* Does the destination want it? By its globs, and `machine`. */

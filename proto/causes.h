@@ -42,6 +42,8 @@ struct cause_row {
 	X(LARGE, "too large", "over limits.event_size, batch_size or batch_events")                                                         \
 	X(POLICY, "not allowed",                                                                                                            \
 		"rightly signed, but not for this source: its topics, its subscription")                                                    \
+	X(LOOP, "in a circle",                                                                                                              \
+		"handed on by more than 3 Trotlines: a destination of this one leads to another that leads back here")                      \
 	X(REPLAYED, "replayed",                                                                                                             \
 		"its proofs have come before with other events: somebody sends them again")
 

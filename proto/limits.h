@@ -28,6 +28,12 @@ enum {
 	FRAMES_PER_BUNDLE = 4096,
 };
 
+/* An event that Trotlines hand on from one to the next says so: by this header of a request, and by this
+ * field of its data, which no sender writes. More of them than this lead in a circle. */
+#define HOPS_HEADER "trotline-hops"
+#define HOPS_FIELD "trotline_hops"
+enum { HOPS_MAX = 3 };
+
 /* When who gets 503 is told to come again, where nothing is known of how long it lasts. */
 enum { RETRY_AFTER_S = 5 };
 

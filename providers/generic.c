@@ -8,7 +8,8 @@
  * any bytes are a good request. The provider `trotline` demands the format: it says of each event
  * what is wrong with it, has a path of its own for arrays, and takes no event that is older, or
  * further ahead, than the source allows. Keys beside the four are kept, as the map `envelope` in
- * its `data` (unless `data` has such a key of its own). */
+ * its `data` (unless `data` has such a key of its own). What another Trotline forwards (docs/forward.md)
+ * has `type` and `id` in their place: its id, which is unique over all of that one's sources. */
 #include "batch.h"
 #include "fields.h"
 #include "proto/limits.h"
@@ -21,6 +22,7 @@ static const struct slice NONE = {NULL, 0};
 static const char ENVELOPE[] = "envelope";
 
 const char *const native_names[NATIVE_FIELDS] = {"event_type", "event_id", "timestamp", "data"};
+static const char *const forwarded_names[NATIVE_FIELDS] = {"type", "id", "timestamp", "data"};
 
 const char *
 event_fault_text(enum event_fault fault)
@@ -44,14 +46,36 @@ short_text(const msgpack_object *map, const char *key, size_t max)
 	return text.n <= max ? text : NONE;
 }
 
+/* evt_<journal>_<number>, which nobody else's events have beside no `event_type`. */
+static bool
+is_forwarded_id(struct slice id)
+{
+	unsigned char journal[WIDTH_JOURNAL / 2];
+
+	return id.n > sizeof "evt_" + WIDTH_JOURNAL && slice_starts(id, "evt_") &&
+	       id.p[4 + WIDTH_JOURNAL] == '_' &&
+	       decode_hex((struct slice){id.p + 4, WIDTH_JOURNAL}, journal, sizeof journal);
+}
+
+static const char *const *
+names_of(const msgpack_object *event)
+{
+	return !field_get(event, native_names[NATIVE_TYPE]) &&
+			       is_forwarded_id(FIELDS_TEXT(event, forwarded_names[NATIVE_ID]))
+		       ? forwarded_names
+		       : native_names;
+}
+
 /* The four required fields, each as far as it is good; *data: the fourth. */
 static bool
 read_required(const msgpack_object *event, struct normal *ev, const msgpack_object **data)
 {
-	*data = field_get(event, native_names[NATIVE_DATA]);
-	ev->type = ev->provider_event = short_text(event, native_names[NATIVE_TYPE], WIDTH_TYPE);
-	ev->event_id = ev->dedup_key = short_text(event, native_names[NATIVE_ID], WIDTH_ID);
-	ev->ts_ms = fields_time(event, native_names[NATIVE_TIMESTAMP]);
+	const char *const *names = names_of(event);
+
+	*data = field_get(event, names[NATIVE_DATA]);
+	ev->type = ev->provider_event = short_text(event, names[NATIVE_TYPE], WIDTH_TYPE);
+	ev->event_id = ev->dedup_key = short_text(event, names[NATIVE_ID], WIDTH_ID);
+	ev->ts_ms = fields_time(event, names[NATIVE_TIMESTAMP]);
 	ev->raw = *event;
 	ev->missing = (unsigned)!ev->type.p << NATIVE_TYPE |
 		      (unsigned)!ev->event_id.p << NATIVE_ID |
@@ -151,23 +175,24 @@ normalise(
 /* ---- trotline ---- */
 
 static bool
-is_native_name(struct slice key)
+is_one_of(struct slice key, const char *const *names)
 {
 	for (size_t i = 0; i < NATIVE_FIELDS; i++)
-		if (slice_is(key, native_names[i]))
+		if (slice_is(key, names[i]))
 			return true;
 	return false;
 }
 
 /* What stands beside the four keys. */
 static bool
-read_envelope(const msgpack_object_map *event, msgpack_zone *zone, msgpack_object *out)
+read_envelope(const msgpack_object_map *event, const char *const *names, msgpack_zone *zone,
+	msgpack_object *out)
 {
 	msgpack_object_kv *more = msgpack_zone_malloc(zone, event->size * sizeof *more);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; more && i < event->size; i++)
-		if (!is_native_name(object_str(&event->ptr[i].key)))
+		if (!is_one_of(object_str(&event->ptr[i].key), names))
 			more[n++] = event->ptr[i];
 	*out = (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {n, more}};
 	return more != NULL;
@@ -185,7 +210,7 @@ complete_data(const msgpack_object *event, const msgpack_object *data, msgpack_z
 	if (event->via.map.size <= NATIVE_FIELDS || field_get(data, ENVELOPE))
 		return true;
 	all = msgpack_zone_malloc(zone, (inner->size + 1) * sizeof *all);
-	if (!all || !read_envelope(&event->via.map, zone, &all[inner->size].val))
+	if (!all || !read_envelope(&event->via.map, names_of(event), zone, &all[inner->size].val))
 		return false;
 	if (inner->size)
 		memcpy(all, inner->ptr, inner->size * sizeof *all);

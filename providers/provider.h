@@ -55,11 +55,12 @@ struct inbound {
 	void *certificate_arg;
 	bool batch;            /* the native format: a batch is due, not one event */
 	uint64_t batch_events; /* and so many at most; 0: without limit */
-	bool lean;   /* the native format: fill of struct normal only what a judge needs; the rest
+	bool lean;     /* the native format: fill of struct normal only what a judge needs; the rest
 		    * stands in the event's data */
-	bool untold; /* out: why is not for the sender, who has proved nothing */
-	bool timed;  /* out: a signed time was judged, or each event's own is */
-	bool ahead;  /* out: it is in the future */
+	bool untold;   /* out: why is not for the sender, who has proved nothing */
+	bool timed;    /* out: a signed time was judged, or each event's own is */
+	bool ahead;    /* out: it is in the future */
+	uint64_t hops; /* out: how many Trotlines have handed it on */
 	/* kept from verify to normalise by the provider's own file: */
 	msgpack_object root; /* the parsed body where verify had to read it */
 	struct slice text;   /* the JSON text that it was read from; absent: none was */
@@ -76,6 +77,7 @@ enum check_step {
 	CHECK_EVENT,       /* the one event that was posted has a fault; it is in the list */
 	CHECK_STALE,       /* signed time outside the window */
 	CHECK_POLICY,      /* rightly signed but not for us: foreign topic, raw delivery */
+	CHECK_LOOP,        /* rightly signed, and handed on from Trotline to Trotline too often */
 	CHECK_UNAVAILABLE, /* key or certificate cannot be had now: ours to mend, 503 */
 };
 
@@ -204,7 +206,7 @@ enum check_step provider_check(
 enum check_step provider_read(
 	struct provider_source *source, struct inbound *in, struct normals *out, struct error *why);
 
-/* The HTTP status for a step: 200 or 202, the provider's own for signature and busy, 400, 403; SNS never
+/* The HTTP status for a step: 200 or 202, the provider's own for signature and busy, 400, 403, 422; SNS never
  * 4xx for our own trouble. */
 unsigned provider_status(const struct provider_source *source, enum check_step step);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bounce_words.h"
+#include "hops.h"
 #include "known_keys.h"
 #include "notice.h"
 #include "proto/providers.h"
@@ -290,6 +291,8 @@ provider_check(
 
 	if (in->ping)
 		return step;
+	if (step == CHECK_ACCEPTED && !hops_read(in->headers, &in->hops, why))
+		return CHECK_LOOP;
 	if (step == CHECK_ACCEPTED)
 		step = provider_read(source, in, out, why);
 	return step == CHECK_ACCEPTED ? judge_own_times(source, in, out, why) : step;
@@ -313,6 +316,8 @@ provider_status(const struct provider_source *source, enum check_step step)
 		return 400;
 	case CHECK_TOO_MANY:
 		return 413;
+	case CHECK_LOOP:
+		return 422;
 	case CHECK_POLICY:
 		return p->bad_signature == 401 ? 403 : p->bad_signature;
 	default:

@@ -155,6 +155,8 @@ error_of_refusal(enum refusal refusal)
 		return "Proof used before";
 	case REFUSED_POLICY:
 		return "Not allowed";
+	case REFUSED_LOOP:
+		return "Handed on too often";
 	case REFUSED_JSON:
 		return "Invalid body";
 	default:
@@ -192,6 +194,9 @@ answer_refusal(const struct job *job, msgpack_sbuffer *out)
 	case REFUSED_NO_ARRAY:
 		put(out, "{\"error\":\"Invalid JSON\"}");
 		return 400;
+	case REFUSED_LOOP:
+		put(out, "{\"error\":\"Handed on too often\"}");
+		return 422;
 	case REFUSED_TOO_MANY:
 		put(out, "{\"error\":\"Too many events in one batch\"}");
 		return 413;

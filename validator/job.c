@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "providers/entry.h"
+#include "providers/hops.h"
 #include "providers/notice.h"
 #include "providers/request.h"
 
@@ -32,6 +33,7 @@ static const char *const refusal_names[] = {
 	[REFUSED_TOO_MANY] = "too_many",
 	[REFUSED_STALE] = "stale",
 	[REFUSED_POLICY] = "policy",
+	[REFUSED_LOOP] = "loop",
 	[REFUSED_REPLAYED] = "replayed",
 	[REFUSED_QUARANTINED] = "quarantined",
 	[REFUSED_SOURCE] = "source",
@@ -138,13 +140,14 @@ outcome_of(enum event_fault fault)
 }
 
 static bool
-take_event(struct job *job, size_t from, struct candidate *c, const struct config *cfg,
-	uint64_t now_ms)
+take_event(struct job *job, size_t from, struct candidate *c, const struct judge *judge,
+	const struct inbound *in)
 {
 	const struct normal *ev = &job->normals.list[from];
 	struct entry entry;
 
-	if (!entry_of(ev, now_ms, &job->zone, &entry))
+	if (!entry_of(ev, in->now_ms, &job->zone, &entry) ||
+		!hops_put(&entry.data, in->hops, &job->zone))
 		return false;
 	*c = (struct candidate){
 		.type = entry.type,
@@ -163,19 +166,19 @@ take_event(struct job *job, size_t from, struct candidate *c, const struct confi
 		return true;
 	if (ev->event_id.n > WIDTH_ID)
 		job_note_long(job, c, "event_id", ev->event_id.n);
-	job_fit(job, c, cfg);
+	job_fit(job, c, judge->cfg);
 	return !job->normals.incomplete;
 }
 
 static void
-take_events(struct job *job, const struct config *cfg, uint64_t now_ms)
+take_events(struct job *job, const struct judge *judge, const struct inbound *in)
 {
 	bool good = job_room(job, job->normals.count);
 	size_t n = 0;
 
 	for (size_t i = 0; good && i < job->normals.count; i++)
 		if (!job->normals.list[i].skipped)
-			good = take_event(job, i, &job->events[n++], cfg, now_ms);
+			good = take_event(job, i, &job->events[n++], judge, in);
 	if (!good) {
 		error_set(&job->why, "out of memory");
 		job->refusal = REFUSED_UNAVAILABLE;
@@ -204,6 +207,8 @@ refusal_of(enum check_step step, const struct config_source *source)
 		return REFUSED_STALE;
 	case CHECK_POLICY:
 		return REFUSED_POLICY;
+	case CHECK_LOOP:
+		return REFUSED_LOOP;
 	case CHECK_UNAVAILABLE:
 		break;
 	}
@@ -244,5 +249,5 @@ job_judge(struct job *job, struct provider_source *keys, const struct judge *jud
 	job->status = provider_status(keys, step);
 	job->refusal = refusal_of(step, job->source);
 	if (job->refusal == REFUSED_NOT)
-		take_events(job, judge->cfg, now_ms);
+		take_events(job, judge, &in);
 }

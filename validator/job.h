@@ -53,6 +53,7 @@ enum refusal {
 	REFUSED_TOO_MANY,
 	REFUSED_STALE,       /* a provider's signed time is outside its window */
 	REFUSED_POLICY,      /* rightly signed, but not for us */
+	REFUSED_LOOP,        /* handed on from Trotline to Trotline too often */
 	REFUSED_REPLAYED,    /* its proof has come with other events already */
 	REFUSED_QUARANTINED, /* no right signature: set aside as it came */
 	REFUSED_SOURCE,      /* no such source: the files of two stages differ */

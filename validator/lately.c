@@ -52,6 +52,8 @@ lately_cause(const struct job *job)
 		return REFUSAL_CAUSE_LARGE;
 	case REFUSED_POLICY:
 		return REFUSAL_CAUSE_POLICY;
+	case REFUSED_LOOP:
+		return REFUSAL_CAUSE_LOOP;
 	case REFUSED_REPLAYED:
 		return REFUSAL_CAUSE_REPLAYED;
 	case REFUSED_SOURCE:

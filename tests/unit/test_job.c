@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/field.h"
+#include "lib/base/map.h"
 #include "providers/source_keys.h"
 #include "scratch.h"
 
@@ -97,6 +99,56 @@ Test(job, a_good_event_may_enter_and_is_answered_accepted)
 	cr_expect(slice_is(job.events[0].email, "ann@example.com"));
 	answers(202, "{\"status\":\"accepted\",\"event_id\":\"evt_1\",\"message\":\"Event queued "
 		     "for processing\"}");
+}
+
+/* The request in hand gets one more header. */
+static void
+add_header(const char *name, const char *value)
+{
+	static msgpack_object pair[2], headers[2];
+
+	pair[0] = object_of_text(slice_of(name));
+	pair[1] = object_of_text(slice_of(value));
+	headers[0] = job.rq.headers.via.array.ptr[0];
+	headers[1] = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {2, pair}};
+	job.rq.headers.via.array.ptr = headers;
+	job.rq.headers.via.array.size = 2;
+}
+
+static void
+judge_hops(bool batch, const char *text, const char *hops)
+{
+	scratch_request(&job, 1, batch, text);
+	add_header("trotline-hops", hops);
+	judge();
+}
+
+Test(job, what_was_handed_on_up_to_three_times_says_so_in_its_data)
+{
+	judge_hops(false, event("evt_1", 0), "3");
+	cr_assert(job.refusal == REFUSED_NOT && job.count == 1);
+	cr_expect_eq(field_get(&job.events[0].data, "trotline_hops")->via.u64, 3);
+	judge_text(false, event("evt_2", 0));
+	cr_assert_eq(job.count, 1);
+	cr_expect_null(field_get(&job.events[0].data, "trotline_hops"));
+}
+
+Test(job, what_leads_in_a_circle_is_refused_whole_once_its_signature_is_good)
+{
+	char batch[500], headers[256];
+
+	judge_hops(false, event("evt_1", 0), "4");
+	cr_expect_eq(job.refusal, REFUSED_LOOP);
+	answers(422, "{\"error\":\"Handed on too often\"}");
+	job_answer_headers(&job, 422, headers, sizeof headers);
+	cr_expect(strstr(headers, "X-Error-Detail: header trotline-hops is 4"), "%s", headers);
+	snprintf(batch, sizeof batch, "[%s,%s]", event("a", 0), event("b", 0));
+	judge_hops(true, batch, "4");
+	cr_expect_eq(job.refusal, REFUSED_LOOP);
+	scratch_request_signed(&job, 1, false, slice_of(event("evt_1", 0)), "sha256=00");
+	add_header("trotline-hops", "4");
+	judge();
+	cr_expect_eq(job.refusal, REFUSED_SIGNATURE);
 }
 
 Test(job, a_duplicate_is_answered_ignored)

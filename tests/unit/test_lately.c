@@ -113,6 +113,8 @@ Test(lately, each_refusal_has_its_cause)
 	cr_expect_eq(lately_cause(&job), REFUSAL_CAUSE_FORMAT);
 	job.refusal = REFUSED_POLICY;
 	cr_expect_eq(lately_cause(&job), REFUSAL_CAUSE_POLICY);
+	job.refusal = REFUSED_LOOP;
+	cr_expect_eq(lately_cause(&job), REFUSAL_CAUSE_LOOP);
 }
 
 Test(seldom, a_line_says_how_many_it_is_about)

@@ -100,6 +100,44 @@ Test(native, what_stands_beside_them_is_kept_as_the_envelope)
 	data_is("{\"envelope\":{\"b\":2}}");
 }
 
+#define FORWARDED                                                                                  \
+	"\"id\":\"evt_0123456789abcdef_7\",\"type\":\"email_opened\","                             \
+	"\"timestamp\":\"2023-11-14T22:13:20.000Z\",\"sequence\":42,\"source\":\"email\","         \
+	"\"event_id\":\"m-1\",\"received\":\"2023-11-14T22:13:21.000Z\""
+
+Test(native, what_another_trotline_forwards_is_taken_under_its_id)
+{
+	cr_assert(read_event("{" FORWARDED ",\"data\":{\"email\":\"ann@example.com\"}}"));
+	cr_expect(slice_is(ev.type, "email_opened"));
+	cr_expect(slice_is(ev.event_id, "evt_0123456789abcdef_7"));
+	cr_expect_eq(ev.ts_ms, 1700000000000);
+	data_is("{\"email\":\"ann@example.com\",\"envelope\":{\"sequence\":42,"
+		"\"source\":\"email\",\"event_id\":\"m-1\","
+		"\"received\":\"2023-11-14T22:13:21.000Z\"}}");
+}
+
+Test(native, nothing_else_with_an_id_and_a_type_is_one_of_those)
+{
+	static const char *const ids[] = {"evt_1", "evt_0123456789abcdef_",
+		"evt_0123456789abcdef-7", "evt_0123456789abcdeg_7", "EVT_0123456789abcdef_7", ""};
+
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		char json[300];
+
+		snprintf(json, sizeof json,
+			"{\"id\":\"%s\",\"type\":\"x\",\"timestamp\":1700000000,\"data\":{}}",
+			ids[i]);
+		cr_expect_not(read_event(json), "%s", ids[i]);
+		cr_expect_eq(ev.missing, 1 << NATIVE_TYPE | 1 << NATIVE_ID);
+	}
+	cr_assert(read_event(
+		"{" FOUR ",\"data\":{},\"id\":\"evt_0123456789abcdef_7\",\"type\":\"x\"}"));
+	cr_expect(slice_is(ev.event_id, "evt_1"));
+	cr_assert_not(read_event(
+		"{\"id\":\"evt_0123456789abcdef_7\",\"timestamp\":1700000000,\"data\":{}}"));
+	cr_expect_eq(ev.missing, 1 << NATIVE_TYPE);
+}
+
 Test(native, an_envelope_of_the_datas_own_stays)
 {
 	cr_assert(read_event("{" FOUR ",\"data\":{\"envelope\":7},\"b\":2}"));
