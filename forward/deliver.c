@@ -270,6 +270,7 @@ put_behind(struct deliverer *dl, struct item *item)
 	const uint64_t lane = item->owed.lane;
 	const bool behind = lanes_count(&d->lanes, lane) > 0;
 
+	item->in_lane = true;
 	if (!lanes_add(&d->lanes, lane, 1))
 		log_warn("out of memory", LF_TEXT("destination", d->row.name));
 	if (!behind)
@@ -448,7 +449,7 @@ deliver_pump(struct deliverer *dl, struct destination *d)
 		item = next_item(dl, d, probe, &wakes_ms);
 		if (!item)
 			break;
-		if (!item->kept && !item->owed.tries && put_behind(dl, item))
+		if (!item->kept && !item->in_lane && put_behind(dl, item))
 			continue;
 		pace_take(&d->pace, item->events);
 		start(dl, item, probe);

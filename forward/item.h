@@ -24,6 +24,7 @@ struct item {
 	struct destination *to;
 	struct forward_owed owed; /* its id and body are not used */
 	bool kept;                /* it stands in the store */
+	bool in_lane;             /* its lane counts it */
 	uint64_t ask;             /* a test; 0: none */
 	size_t events;
 	uint64_t hops;

@@ -321,7 +321,8 @@ static bool
 open_new(struct forwarder *f, struct destination *made, struct error *why)
 {
 	for (struct destination *d = made; d; d = d->next)
-		if (!find(f->list, d->cfg->name) && !open_one(f, d, why))
+		if (!find(f->list, d->cfg->name) && !find(f->leaving, d->cfg->name) &&
+			!open_one(f, d, why))
 			return false;
 	return true;
 }
@@ -333,7 +334,17 @@ move_to(struct destination **list, struct destination *d)
 	*list = d;
 }
 
-/* Those that were there stay, as the new configuration has them. */
+static struct destination *
+take_from(struct destination **list, const char *name)
+{
+	struct destination *d = find(*list, name);
+
+	if (d)
+		unlink_from(list, d);
+	return d;
+}
+
+/* Those that were there stay, as the new configuration has them, and one that was about to leave. */
 static void
 take_over(struct forwarder *f, struct destination *made)
 {
@@ -341,12 +352,13 @@ take_over(struct forwarder *f, struct destination *made)
 
 	f->list = NULL;
 	for (struct destination *d = made; d; d = next) {
-		struct destination *old = find(before, d->cfg->name);
+		struct destination *old = take_from(&before, d->cfg->name);
 
 		next = d->next;
+		if (!old)
+			old = take_from(&f->leaving, d->cfg->name);
 		if (old) {
 			destination_change(old, d);
-			unlink_from(&before, old);
 			destination_destroy(&d);
 		}
 		move_to(&f->list, old ? old : d);

@@ -48,7 +48,7 @@ on_timer(CURLM *multi, long wait_ms, void *arg)
 	struct posts *posts = arg;
 
 	(void)multi;
-	posts->wakes_ms = wait_ms < 0 ? 0 : clock_mono_ms() + (uint64_t)wait_ms;
+	posts->wakes_ms = wait_ms < 0 ? 0 : clock_mono_ms() + (uint64_t)wait_ms + (wait_ms > 0);
 	return 0;
 }
 
@@ -286,6 +286,7 @@ posts_run(struct posts *posts)
 	struct epoll_event events[64];
 	const int n = epoll_wait(posts->epoll, events, 64, 0);
 	int running;
+	long wait_ms = -1;
 
 	for (int i = 0; i < n; i++) {
 		const int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
@@ -297,6 +298,8 @@ posts_run(struct posts *posts)
 	if (posts->wakes_ms && posts->wakes_ms <= clock_mono_ms()) {
 		posts->wakes_ms = 0;
 		curl_multi_socket_action(posts->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		curl_multi_timeout(posts->multi, &wait_ms);
+		on_timer(posts->multi, wait_ms, posts);
 	}
 	take_answers(posts);
 }

@@ -266,6 +266,9 @@ reading_again(struct reading *r, struct history_view *view, const struct forward
 	struct item *item = NULL;
 	bool good;
 
+	*gone = false;
+	if (!reading_open(r, view, NULL, why))
+		return NULL;
 	set_cut(&a, &cfg, owed);
 	good = history_read(view, r->query, &look, visit_again, &a, why) && !a.failed;
 	if (good && a.r.batch.n)
