@@ -10,6 +10,9 @@ enum { DATE_BYTES = 64, BAD_WAITS = 2, MS_PER_S = 1000 };
 
 #define SPREAD 0.2
 
+#define TROUBLE_WORDS(name, words) words,
+const char *const trouble_words[TROUBLES_COUNT] = {TROUBLES(TROUBLE_WORDS)};
+
 const char *const answer_class_words[ANSWER_CLASSES] = {
 	[ANSWER_DONE] = "done",
 	[ANSWER_GONE] = "gone",

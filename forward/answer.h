@@ -7,16 +7,18 @@
 
 #include "lib/base/slice.h"
 
-/* How a request ended that had no answer. */
-enum trouble_kind {
-	REACHED,    /* there was an answer */
-	NO_ADDRESS, /* DNS */
-	NO_CONNECTION,
-	NO_TLS,
-	TIMED_OUT,
-	CUT_OFF,
-	NOT_ALLOWED, /* by our own guard */
-};
+/* How a request ended that had no answer: X(name, words). */
+#define TROUBLES(X)                                                                                \
+	X(REACHED, "")                                                                             \
+	X(NO_ADDRESS, "its name is not found")                                                     \
+	X(NO_CONNECTION, "cannot be connected to")                                                 \
+	X(NO_TLS, "TLS fails")                                                                     \
+	X(TIMED_OUT, "does not answer in time")                                                    \
+	X(CUT_OFF, "cuts the connection")                                                          \
+	X(NOT_ALLOWED, "its address is not allowed")
+#define TROUBLE_ENUM(name, words) name,
+enum trouble_kind { TROUBLES(TROUBLE_ENUM) TROUBLES_COUNT };
+extern const char *const trouble_words[TROUBLES_COUNT];
 
 enum answer_class {
 	ANSWER_DONE,    /* 2xx */

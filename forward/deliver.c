@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figures.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -82,6 +83,7 @@ miss(struct due *due, const struct forward_owed *owed)
 		return;
 	item_owes(item, owed);
 	lanes_drop(&due->d->lanes, owed->lane);
+	figures_missed(due->dl->metrics, due->d, 1);
 	due->d->row.missed++;
 	due->d->changed = true;
 	ledger_end(due->dl->ledger, item, ITEM_SETTLED);
@@ -406,6 +408,8 @@ take_stock(struct deliverer *dl, struct destination *d)
 		d->row.state_ms = clock_wall_ms();
 		d->changed = true;
 	}
+	if (d->reading.missed)
+		figures_missed(dl->metrics, d, d->reading.missed);
 	d->changed |= d->reading.missed > 0;
 	d->row.missed += d->reading.missed;
 	d->reading.missed = 0;
@@ -529,6 +533,7 @@ bury(struct deliverer *dl, struct item *item)
 	if (r)
 		r->row.died += item->events, r->changed = true;
 	d->owing.letters++;
+	figures_dead(dl->metrics, d, item->post.trouble == NOT_ALLOWED);
 	log_warn("given up", LF_TEXT("destination", d->row.name), LF_TEXT("id", item->id),
 		LF_UINT("status", item->post.status), LF_TEXT("cause", item->post.cause));
 	ledger_end(dl->ledger, item, ITEM_DEAD);
@@ -565,6 +570,7 @@ done(struct deliverer *dl, struct item *item)
 
 	d->row.delivered += item->events;
 	d->row.done_ms = clock_wall_ms();
+	figures_done(dl->metrics, d, item->events);
 	if (r)
 		r->row.sent += item->events, r->changed = true;
 	ledger_end(dl->ledger, item, ITEM_SETTLED);
@@ -586,6 +592,8 @@ see_answer(struct destination *d, const struct item *item, enum answer_class wha
 		snprintf(d->row.cause, sizeof d->row.cause, "answers %u", post->status);
 	else
 		snprintf(d->row.cause, sizeof d->row.cause, "%s", post->cause);
+	snprintf(d->trouble, sizeof d->trouble, "%.60s",
+		post->status ? d->row.cause : trouble_words[post->trouble]);
 	if (!breaker_answer(
 		    &d->breaker, what, item->owed.first, wait_ms, clock_mono_ms(), spread()))
 		return;
@@ -627,6 +635,7 @@ deliver_answered(struct deliverer *dl, struct post *post)
 	ledger_note(dl->ledger, item, clock_wall_ms());
 	if (item->ask)
 		return ledger_end(dl->ledger, item, ITEM_SETTLED);
+	figures_answer(dl->metrics, item, what);
 	see_answer(d, item, what);
 	decide(dl, item, what);
 	if (d->owing.count >= FORWARD_OWED_MAX && breaker_overrun(&d->breaker, clock_mono_ms()))

@@ -39,8 +39,38 @@ read_keys(struct destination *d, struct error *why)
 	if (made)
 		log_info(
 			"secret made", LF_TEXT("destination", d->cfg->name), LF_TEXT("file", path));
+	(void)stat(path, &d->keys_file);
 	d->keys = standard_keys_read(path, why);
 	return d->keys != NULL;
+}
+
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* A file that cannot be read leaves those that were good. */
+void
+destination_keys(struct destination *d)
+{
+	struct standard_keys *keys;
+	struct error why = {""};
+	struct stat now;
+
+	if (stat(d->cfg->secrets_file, &now) != 0 || is_same(&now, &d->keys_file))
+		return;
+	d->keys_file = now;
+	keys = standard_keys_read(d->cfg->secrets_file, &why);
+	if (!keys) {
+		log_error("secrets not read: the old ones sign",
+			LF_TEXT("destination", d->row.name), LF_TEXT("cause", why.text));
+		return;
+	}
+	standard_keys_destroy(&d->keys);
+	d->keys = keys;
+	log_info("secrets read", LF_TEXT("destination", d->row.name));
 }
 
 struct destination *
@@ -109,6 +139,7 @@ destination_change(struct destination *d, struct destination *with)
 
 	d->keys = with->keys;
 	d->guard = with->guard;
+	d->keys_file = with->keys_file;
 	with->keys = keys;
 	with->guard = guard;
 	read_anew(&d->reading);
@@ -122,12 +153,40 @@ destination_change(struct destination *d, struct destination *with)
 
 /* ---- where it begins ---- */
 
+struct pinned {
+	char name[FORWARD_NAME + 16];
+	uint64_t pos;
+};
+
+static void
+see_pin(void *arg, const struct history_pinned *pin)
+{
+	struct pinned *pinned = arg;
+
+	if (strcmp(pin->name, pinned->name) == 0)
+		pinned->pos = pin->pos;
+}
+
+/* Its place, as it stands beside the history: forward.db was lost. 0: it is new. */
+static uint64_t
+place_kept(const struct destination *d, const char *history)
+{
+	struct pinned pinned = {.pos = 0};
+
+	snprintf(pinned.name, sizeof pinned.name, "forward-%s", d->cfg->name);
+	history_pins(history, see_pin, &pinned, NULL);
+	return pinned.pos;
+}
+
 static bool
-beginning(const struct destination *d, struct history_view *view, uint64_t now_ms, uint64_t *pos,
-	struct error *why)
+beginning(const struct destination *d, struct history_view *view, const char *history,
+	uint64_t now_ms, uint64_t *pos, struct error *why)
 {
 	uint64_t first = 0, last = 0, since_ms;
 
+	*pos = place_kept(d, history);
+	if (*pos)
+		return true;
 	if (view && !history_range(view, &first, &last, why))
 		return false;
 	*pos = last + 1;
@@ -165,7 +224,7 @@ open_lanes(struct destination *d, struct forward *store, struct error *why)
 
 bool
 destination_open(struct destination *d, struct forward *store, struct history_view *view,
-	uint64_t now_ms, struct error *why)
+	const char *history, uint64_t now_ms, struct error *why)
 {
 	bool found;
 
@@ -174,7 +233,8 @@ destination_open(struct destination *d, struct forward *store, struct history_vi
 	if (!found) {
 		d->row = (struct forward_destination){.since_ms = now_ms, .state_ms = now_ms};
 		snprintf(d->row.name, sizeof d->row.name, "%s", d->cfg->name);
-		if (!beginning(d, view, now_ms, &d->row.next, why) || !keep_new(d, store, why))
+		if (!beginning(d, view, history, now_ms, &d->row.next, why) ||
+			!keep_new(d, store, why))
 			return false;
 		log_info("destination added", LF_TEXT("destination", d->row.name),
 			LF_TEXT("from", d->cfg->from), LF_UINT("next", d->row.next));

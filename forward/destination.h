@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "breaker.h"
 #include "guard.h"
@@ -12,6 +13,7 @@
 #include "lib/base/error.h"
 #include "lib/base/standard_keys.h"
 #include "lib/config/config.h"
+#include "lib/stage/metrics.h"
 #include "lib/store/forward.h"
 #include "lib/store/history.h"
 #include "pace.h"
@@ -48,6 +50,9 @@ struct destination {
 	struct lanes lanes;
 	uint64_t look_ms; /* when to look for rows that have become due */
 	unsigned turn;
+	char trouble[64];                 /* why the last try failed, in one of few words */
+	char told[METRIC_LABELS_MAX + 1]; /* which trouble its figures tell of */
+	struct stat keys_file;            /* as it was read */
 };
 
 /* As the configuration has it: keys (made where there are none), guard. NULL with the cause, which names it. */
@@ -55,9 +60,10 @@ struct destination *destination_new(
 	const struct config *cfg, const struct config_forward *own, struct error *why);
 void destination_destroy(struct destination **d);
 
-/* As it is kept; a new one begins where `from` says, which is kept at once. view NULL: there is no history yet. */
+/* As it is kept; a new one begins where `from` says, which is kept at once; one that forward.db has lost, where its
+ * pin in the history's folder says. view NULL: there is no history yet. */
 bool destination_open(struct destination *d, struct forward *store, struct history_view *view,
-	uint64_t now_ms, struct error *why);
+	const char *history, uint64_t now_ms, struct error *why);
 
 /* Takes over what another configuration of it says; `with` is emptied. */
 void destination_change(struct destination *d, struct destination *with);
@@ -65,6 +71,9 @@ void destination_change(struct destination *d, struct destination *with);
 /* What operators have asked for since: rows, replays. */
 bool destination_look(
 	struct destination *d, struct forward *store, uint64_t now_ms, struct error *why);
+
+/* Keys that were changed since are read again. */
+void destination_keys(struct destination *d);
 
 struct replay *destination_replay(const struct destination *d, uint64_t job);
 

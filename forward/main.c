@@ -10,6 +10,7 @@
 
 #include "deliver.h"
 #include "destination.h"
+#include "figures.h"
 #include "ledger.h"
 #include "lib/base/clock.h"
 #include "lib/base/doing.h"
@@ -32,6 +33,7 @@ struct forwarder {
 	struct trouble trouble;
 	int notice;
 	bool watched, committing; /* the history's folder; a commit is on its way */
+	bool left_out, told;      /* a destination cannot be started; that is in the log */
 	uint64_t version, ends_ms;
 	char history[4096];
 };
@@ -177,7 +179,7 @@ on_look(void *arg)
 	on_pump(f);
 }
 
-/* ---- every second ---- */
+/* ---- places in the history ---- */
 
 static void
 pin(struct forwarder *f, const struct destination *d)
@@ -208,6 +210,7 @@ forget(struct forwarder *f, struct destination *d)
 
 	snprintf(name, sizeof name, "forward-%s", d->row.name);
 	history_unpin(f->history, name, NULL);
+	figures_close(f->st->metrics, d);
 	log_info("destination left", LF_TEXT("destination", d->row.name),
 		LF_UINT("next", d->row.next));
 	destination_destroy(&d);
@@ -231,24 +234,6 @@ let_go(struct forwarder *f)
 		}
 	}
 	f->leaving = busy;
-}
-
-static void
-on_second(void *arg)
-{
-	struct forwarder *f = arg;
-	struct error why = {""};
-
-	open_view(f);
-	read_on(f);
-	let_go(f);
-	for (struct destination *d = f->list; d; d = d->next) {
-		if (!forward_owing(f->deliverer.store, d->row.name, &d->owing, &why))
-			log_warn("forward.db not read", LF_TEXT("cause", why.text));
-		pin(f, d);
-		forward_tidy(f->deliverer.store, d->row.name, clock_wall_ms(), NULL);
-	}
-	on_pump(f);
 }
 
 /* ---- which destinations there are ---- */
@@ -300,20 +285,42 @@ make_all(const struct config *cfg, struct destination **list, struct error *why)
 static bool
 open_one(struct forwarder *f, struct destination *d, struct error *why)
 {
-	return destination_open(d, f->deliverer.store, f->deliverer.view, clock_wall_ms(), why) ||
-	       error_wrap(why, "destination %s", d->cfg->name);
+	if (!destination_open(
+		    d, f->deliverer.store, f->deliverer.view, f->history, clock_wall_ms(), why))
+		return error_wrap(why, "destination %s", d->cfg->name);
+	figures_open(f->st->metrics, d);
+	return true;
+}
+
+/* One whose keys cannot be used is left out, and tried again: the others go on. */
+static bool
+start_one(struct forwarder *f, const struct config_forward *own, struct error *why)
+{
+	struct destination *d = destination_new(f->st->cfg, own, why);
+
+	if (!d)
+		return false;
+	if (!open_one(f, d, why))
+		stage_fail("cannot start", why);
+	d->next = f->list;
+	f->list = d;
+	return true;
 }
 
 static void
 start_all(struct forwarder *f)
 {
+	const struct config *cfg = f->st->cfg;
 	struct error why = {""};
 
-	if (!make_all(f->st->cfg, &f->list, &why))
-		stage_fail("cannot start", &why);
-	for (struct destination *d = f->list; d; d = d->next)
-		if (!open_one(f, d, &why))
-			stage_fail("cannot start", &why);
+	for (size_t i = 0; i < cfg->forward_count; i++) {
+		if (find(f->list, cfg->forward[i].name) || start_one(f, &cfg->forward[i], &why))
+			continue;
+		if (!f->told)
+			log_error("destination left out", LF_TEXT("cause", why.text));
+		f->left_out = true;
+	}
+	f->told = f->left_out;
 }
 
 /* Those that are new get their place before anything is changed; that may fail. */
@@ -384,6 +391,45 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	take_over(f, made);
 	stage_call_after(f->pump, 0);
 	return true;
+}
+
+/* ---- every second ---- */
+
+/* What is written goes nowhere: the places stand beside the history as well, what was owed besides is lost. */
+_Noreturn static void
+start_anew(struct forwarder *f)
+{
+	struct error why = {"forward.db was removed or replaced"};
+
+	trouble_was(&f->trouble, CAUSE_REPLACED, true);
+	metrics_stored(f->st->metrics, SECOND_MS);
+	stage_fail("starting anew", &why);
+}
+
+static void
+on_second(void *arg)
+{
+	struct forwarder *f = arg;
+	struct error why = {""};
+
+	if (forward_is_replaced(f->deliverer.store))
+		start_anew(f);
+	open_view(f);
+	if (f->left_out) {
+		f->left_out = false;
+		start_all(f);
+	}
+	read_on(f);
+	let_go(f);
+	for (struct destination *d = f->list; d; d = d->next) {
+		if (!forward_owing(f->deliverer.store, d->row.name, &d->owing, &why))
+			log_warn("forward.db not read", LF_TEXT("cause", why.text));
+		pin(f, d);
+		destination_keys(d);
+		figures_tell(f->st->metrics, d, f->deliverer.view);
+		forward_tidy(f->deliverer.store, d->row.name, clock_wall_ms(), NULL);
+	}
+	on_pump(f);
 }
 
 /* ---- the end ---- */
