@@ -16,30 +16,13 @@
 
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
 
-/* Every folder on the way to a path; what follows the last slash is not made. */
-static bool
-make_way(const char *path, struct error *why)
-{
-	char *way = strdup(path);
-	bool ok = way || error_set(why, "memory is short");
-
-	for (char *slash = way ? strchr(way + 1, '/') : NULL; ok && slash;
-		slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		ok = file_make_folder(way, why);
-		*slash = '/';
-	}
-	free(way);
-	return ok;
-}
-
 bool
 place_folders(const struct config *cfg, struct error *why)
 {
 	static const char *const names[] = {"run", "log"};
 	char path[4096];
 
-	if (!make_way(cfg->data_dir, why) || !file_make_folder(cfg->data_dir, why))
+	if (!file_make_way(cfg->data_dir, why) || !file_make_folder(cfg->data_dir, why))
 		return false;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(path, sizeof path, "%s/%s", cfg->data_dir, names[i]);
@@ -129,7 +112,7 @@ make_secret(const struct config_source *src, struct error *why)
 
 	if (!place_secret_can_be(src, why))
 		return false;
-	if (!make_way(src->secrets_file, why) ||
+	if (!file_make_way(src->secrets_file, why) ||
 		!secret_make(src->secrets_file, before ? before : "", &made, why))
 		return false;
 	if (made)

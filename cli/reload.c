@@ -34,7 +34,7 @@ reads_secrets(const struct live_stage *stage)
 {
 	const struct process_row *row = process_find(stage->name);
 
-	return row && row->secrets;
+	return row && row->secrets != SECRETS_NONE;
 }
 
 static bool

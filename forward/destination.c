@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/timestamp.h"
 
@@ -34,7 +35,7 @@ read_keys(struct destination *d, struct error *why)
 	const char *path = d->cfg->secrets_file;
 	bool made = false;
 
-	if (!standard_keys_make(path, &made, why))
+	if (!file_make_way(path, why) || !standard_keys_make(path, &made, why))
 		return false;
 	if (made)
 		log_info(

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ROW(id, name, count, need, secrets, stores, figure, labels, purpose)                       \
-	{name, count, need, secrets, stores, purpose},
+	{name, count, need, SECRETS_##secrets, stores, purpose},
 const struct process_row process_table[PROCESSES_COUNT] = {PROCESSES(ROW)};
 
 #define WORD(name, word) word,

@@ -18,6 +18,7 @@
 	X(UNREAD, "unread")                                                                        \
 	X(STATE, "state")                                                                          \
 	X(HISTORY, "history")                                                                      \
+	X(FORWARD, "forward")                                                                      \
 	X(CERTS, "certs")
 
 #define STORE_NUMBER(name, word) NUMBER_OF_##name,
@@ -43,8 +44,11 @@ enum process_need {
 	NEEDED_TO_SEE,    /* operators see less; webhooks go on */
 };
 
+/* Whose secrets a process is given: what senders sign with, or what is told to destinations. */
+enum process_secrets { SECRETS_NONE, SECRETS_SENDERS, SECRETS_DESTINATIONS };
+
 /* Rows from the front of the pipeline to its end: so they are drained, and started the other way
- * round. X(name, the program's name behind `trotline-`, how many, need, gets senders' secrets,
+ * round. X(name, the program's name behind `trotline-`, how many, need, whose secrets it gets,
  * stores that it opens, figure that its rate counts (metrics.h), labels of it, what it is for)
  *
  * A name that ends in `-` is that of a process for each handler. PROCESSES_MORE is for a row that
@@ -53,25 +57,28 @@ enum process_need {
 #define PROCESSES_MORE(X)
 #endif
 #define PROCESSES(X)                                                                               \
-	X(INGRESS, "ingress", COUNT_INGRESS, NEEDED_TO_ACCEPT, false, OPENS_NONE, REQUESTS,        \
+	X(INGRESS, "ingress", COUNT_INGRESS, NEEDED_TO_ACCEPT, NONE, OPENS_NONE, REQUESTS,         \
 		"method=\"POST\"", "takes HTTP requests")                                          \
-	X(VALIDATOR, "validator", COUNT_VALIDATOR, NEEDED_TO_ACCEPT, true,                         \
+	X(VALIDATOR, "validator", COUNT_VALIDATOR, NEEDED_TO_ACCEPT, SENDERS,                      \
 		OPENS_JOURNAL | OPENS_SEEN | OPENS_QUARANTINE | OPENS_UNREAD | OPENS_CERTS,        \
 		EVENTS, "", "verifies, stores, answers")                                           \
-	X(ROUTER, "router", COUNT_ROUTER, NEEDED_TO_APPLY, false, OPENS_NONE, ROUTED, "",          \
+	X(ROUTER, "router", COUNT_ROUTER, NEEDED_TO_APPLY, NONE, OPENS_NONE, ROUTED, "",           \
 		"event type to handler")                                                           \
-	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, false, OPENS_STATE, GROUP, "",     \
+	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, NONE, OPENS_STATE, GROUP, "",      \
 		"applies the events of its types")                                                 \
-	X(HISTORY, "history", COUNT_HISTORY, NEEDED_TO_SEE, false, OPENS_HISTORY, GROUP, "",       \
+	X(HISTORY, "history", COUNT_HISTORY, NEEDED_TO_SEE, NONE, OPENS_HISTORY, GROUP, "",        \
 		"keeps every event, to be found")                                                  \
-	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_JOURNAL | OPENS_STATE,      \
+	X(FORWARD, "forward", COUNT_HISTORY, NEEDED_TO_SEE, DESTINATIONS,                          \
+		OPENS_HISTORY | OPENS_FORWARD, FORWARD_DELIVERED, "",                              \
+		"hands events on to your applications over HTTP")                                  \
+	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_JOURNAL | OPENS_STATE,       \
 		GROUP, "", "the journal's custodian")                                              \
-	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_LETTERS, GROUP, "",                 \
+	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_LETTERS, GROUP, "",                  \
 		"dead letters and notices")                                                        \
-	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, false,                                         \
+	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, NONE,                                          \
 		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE, ADMIN, "",                            \
 		"health, figures and dead letters for operators")                                  \
-	X(WATCHER, "watcher", COUNT_ONE, NEEDED_TO_SEE, false, OPENS_NONE, HUNG, "",               \
+	X(WATCHER, "watcher", COUNT_ONE, NEEDED_TO_SEE, NONE, OPENS_NONE, HUNG, "",                \
 		"ends what hangs, so that it is started again")                                    \
 	PROCESSES_MORE(X)
 
@@ -79,7 +86,7 @@ struct process_row {
 	const char *name;
 	enum process_count count;
 	enum process_need need;
-	bool secrets;
+	enum process_secrets secrets;
 	unsigned stores; /* OPENS_... */
 	const char *purpose;
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,6 +23,22 @@ file_make_folder(const char *path, struct error *why)
 	if (mkdir(path, 0700) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
 		return true;
 	return error_set(why, "cannot make folder %s: %s", path, strerror(errno));
+}
+
+bool
+file_make_way(const char *path, struct error *why)
+{
+	char *way = strdup(path);
+	bool ok = way || error_set(why, "memory is short");
+
+	for (char *slash = way ? strchr(way + 1, '/') : NULL; ok && slash;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		ok = file_make_folder(way, why);
+		*slash = '/';
+	}
+	free(way);
+	return ok;
 }
 
 int

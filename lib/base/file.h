@@ -14,6 +14,9 @@
 /* Makes a folder of mode 0700; one that is there already is good. */
 bool file_make_folder(const char *path, struct error *why);
 
+/* The same with every folder on the way to a path; what follows the last slash is not made. */
+bool file_make_way(const char *path, struct error *why);
+
 /* Opens a file for reading and writing, made with mode 0600 when there is none. -1 with the cause. */
 int file_open(const char *path, struct error *why);
 

@@ -30,7 +30,9 @@ struct hook {
 	void *arg;
 	struct stage *st;
 	struct hook *next;
-	bool due; /* a timer will call it once */
+	bool due; /* a timer will call it once, */
+	int timer;
+	uint64_t at_ms; /* then; monotonic */
 };
 
 struct stage_private {
@@ -140,13 +142,21 @@ load_without_secrets(const char *path, struct error *why)
 	return config_load(path, CONFIG_NO_SECRETS, why);
 }
 
-/* The table of processes says who is given senders' secrets. */
-static bool
-gets_secrets(const char *name)
+static struct config *
+load_for_destinations(const char *path, struct error *why)
+{
+	return config_load(path, CONFIG_DESTINATIONS, why);
+}
+
+/* The table of processes says who is given whose secrets; senders' are known to the stage's own. */
+static stage_load *
+load_of(const char *name, stage_load *own)
 {
 	const struct process_row *row = process_find(name);
 
-	return row && row->secrets;
+	if (row && row->secrets == SECRETS_DESTINATIONS)
+		return load_for_destinations;
+	return own && row && row->secrets == SECRETS_SENDERS ? own : load_without_secrets;
 }
 
 static struct config *
@@ -239,6 +249,8 @@ on_due(zloop_t *loop, int timer, void *arg)
 {
 	struct hook *hook = arg;
 
+	if (timer != hook->timer) /* another, earlier one took its place */
+		return 0;
 	hook->due = false;
 	return on_timer(loop, timer, hook);
 }
@@ -250,7 +262,7 @@ hook_new(struct stage *st, stage_reader *fn, void *arg)
 
 	if (!hook)
 		stage_fail("cannot start", &no_memory);
-	*hook = (struct hook){fn, arg, st, st->priv->hooks, false};
+	*hook = (struct hook){.fn = fn, .arg = arg, .st = st, .next = st->priv->hooks};
 	st->priv->hooks = hook;
 	return hook;
 }
@@ -307,8 +319,15 @@ stage_call(struct stage *st, stage_reader *fn, void *arg)
 void
 stage_call_after(struct hook *hook, size_t ms)
 {
-	if (!hook->due)
-		hook->due = zloop_timer(hook->st->loop, ms, 1, on_due, hook) >= 0;
+	const uint64_t at_ms = clock_mono_ms() + ms;
+
+	if (hook->due && hook->at_ms <= at_ms)
+		return;
+	if (hook->due)
+		zloop_timer_end(hook->st->loop, hook->timer);
+	hook->timer = zloop_timer(hook->st->loop, ms, 1, on_due, hook);
+	hook->due = hook->timer >= 0;
+	hook->at_ms = at_ms;
 }
 
 void
@@ -555,7 +574,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	parse_options(&options, name, argc, argv);
 	st->instance = options.instance;
-	st->priv->load = load && gets_secrets(name) ? load : load_without_secrets;
+	st->priv->load = load_of(name, load);
 	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);

@@ -59,8 +59,8 @@ void stage_every(struct stage *st, size_t ms, stage_reader *fn, void *arg);
 /* For who waits outside of the loop: the figures go out all the same, so that others see that it lives. */
 void stage_beat(struct stage *st);
 
-/* A call that waits to be asked for: stage_call_after has fn called once, after so many ms, unless
- * it is due already. The stage's own; when memory is short it is not called. */
+/* A call that waits to be asked for: stage_call_after has fn called once, after so many ms, or when
+ * it was to be called anyway, if that is earlier. The stage's own; when memory is short it is not called. */
 struct hook *stage_call(struct stage *st, stage_reader *fn, void *arg);
 void stage_call_after(struct hook *hook, size_t ms);
 

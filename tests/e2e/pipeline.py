@@ -38,11 +38,11 @@ SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Undefined
 
 
 def process_table():
-    """{name: (gets secrets, stores that it opens)} of proto/processes.h, front to back."""
+    """{name: (whose secrets it gets, stores that it opens)} of proto/processes.h, front to back."""
     text = re.sub(r"\s*\\\n\s*", " ", (REPO / "proto/processes.h").read_text())
     words = dict(re.findall(r'X\((\w+), "(\w+)"\)', text))
     rows = re.findall(r'X\(\w+, "([\w-]+)", COUNT_\w+, NEEDED_\w+, (\w+), ([\w |]+),', text)
-    return {name: (secrets == "true", {words[word] for word in re.findall(r"OPENS_(\w+)", stores) if word != "NONE"})
+    return {name: (secrets, {words[word] for word in re.findall(r"OPENS_(\w+)", stores) if word != "NONE"})
             for name, secrets, stores in rows}
 
 

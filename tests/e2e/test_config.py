@@ -12,9 +12,10 @@ from pipeline import BIN, DEADLINE_S, PROCESSES, event, free_port, wait_for
 STAGES = {name + "opened" * name.endswith("-"): facts for name, facts in PROCESSES.items()}
 STORES = {"journal": "journal/data.mdb", "seen": "journal/dedup.idx", "letters": "dlq/", "state": "state.db",
           "quarantine": "quarantine/", "unread": "unread/", "certs": "certs/",
-          "history": "history/"}
+          "history": "history/", "forward": "forward.db"}
 IN_FILE = "zebra-that-stands-in-the-file"
 IN_ENVIRONMENT = "giraffe-from-the-environment"
+FOR_APPLICATION = "walrus-for-an-application"
 
 CONFIG = f"""\
 listen: 127.0.0.1:1
@@ -103,16 +104,19 @@ def memory(pid):
 
 
 @pytest.mark.plain  # the sanitizer keeps what is freed
-@pytest.mark.parametrize("stage, holds", [(name, secrets) for name, (secrets, _) in STAGES.items()])
-def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
+@pytest.mark.parametrize("stage, whose", [(name, secrets) for name, (secrets, _) in STAGES.items()])
+def test_no_process_holds_a_secret_but_those_that_the_table_names(stage, whose, folder):
+    """The validator has senders', forward those of applications."""
     file = folder / "trotline.yaml"
     file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}") + "admin: {listen: off}\n"
-                    + "history: {keep: 1d}\n")
+                    + "history: {keep: 1d}\n"
+                    + "forward:\n  - name: app\n    url: https://app.example.com/\n"
+                    + "    headers: {Authorization: \"Bearer ${TROTLINE_APPLICATION}\"}\n")
     log = folder / "log"
     with open(log, "w") as stderr:
         process = subprocess.Popen(
             [BIN / f"trotline-{stage}", "-c", file],
-            env=environment(TROTLINE_SECRET=IN_ENVIRONMENT),
+            env=environment(TROTLINE_SECRET=IN_ENVIRONMENT, TROTLINE_APPLICATION=FOR_APPLICATION),
             stderr=stderr,
         )
     try:
@@ -123,10 +127,10 @@ def test_no_process_but_the_validator_holds_a_secret(stage, holds, folder):
     finally:
         process.terminate()
         process.wait(DEADLINE_S)
-    assert (IN_FILE.encode() in found) == holds
-    assert (IN_ENVIRONMENT.encode() in found) == holds
-    assert (IN_ENVIRONMENT.encode() in environ) == holds
-    assert IN_FILE not in log.read_text() and IN_ENVIRONMENT not in log.read_text()
+    for secret, holder in ((IN_FILE, "SENDERS"), (IN_ENVIRONMENT, "SENDERS"), (FOR_APPLICATION, "DESTINATIONS")):
+        assert (secret.encode() in found) == (whose == holder), secret
+        assert (secret.encode() in environ) == (whose == holder and secret != IN_FILE), secret
+        assert secret not in log.read_text()
 
 
 def opened(stage):
@@ -137,10 +141,11 @@ def opened(stage):
 
 
 def test_each_process_opens_the_stores_that_the_table_names_and_no_other(start):
-    """What admin asks, and certificates, are opened when somebody needs them; the retrier looks into state.db at its
+    """What admin asks, what forward reads, and certificates are opened when they are needed; the retrier looks into state.db at its
     start alone."""
-    seldom = {"admin": set(STORES), "retrier": {"state"}}
-    pipeline = start(handlers=("opened",), admin=True, settings={"history": {"keep": "1d"}, "sources": [
+    seldom = {"admin": set(STORES), "retrier": {"state"}, "forward": {"history"}}
+    pipeline = start(handlers=("opened",), admin=True, settings={"history": {"keep": "1d"}, "forward": [
+        {"name": "app", "url": "http://127.0.0.1:9/"}], "sources": [
         {"name": "email", "secrets": ["${TROTLINE_SECRET}"], "on_bad_signature": "quarantine"}]})
     assert {word for _, stores in PROCESSES.values() for word in stores} == set(STORES)
     with pipeline.client() as client:

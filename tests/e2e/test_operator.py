@@ -663,7 +663,7 @@ def test_systemd_orders_stages_of_any_number():
     named = [word for text in units.values() for line in text.splitlines()
              if line.startswith(("After=", "Before=")) for word in line.split("=")[1].split()]
     assert {name for name in named if "@" in name} == {
-        "trotline-dlq@0.service", "trotline-retrier@0.service"}
+        "trotline-dlq@0.service", "trotline-retrier@0.service", "trotline-history@0.service"}
     for stage, front in (("validator", "ingress"), ("router", "validator"), ("handler", "router")):
         target = f"trotline-{stage}s.target"
         assert target in units and target in units["trotline.target"]

@@ -166,7 +166,7 @@ def test_every_process_stands_in_the_readme_and_has_a_unit():
     assert [name.replace("*name*", "") for name, _ in written] == [name for name, _ in rows]
     for (name, count), (_, more) in zip(rows, written):
         wanted = {"ONE": "one", "HANDLERS": "`handlers: [{name, processes}]`",
-                  "HISTORY": "one, or none with `history.keep: 0s`"}
+                  "HISTORY": "one, or none with `history.keep: 0s` and no destination"}
         assert more.startswith(wanted.get(count, f"`processes.{name}`")), name
         assert (REPO / f"deploy/systemd/trotline-{name.rstrip('-')}@.service").is_file(), name
 

@@ -141,7 +141,7 @@ def test_a_missing_program_is_named_instead_of_printed(folder):
 
 # ---- the table of processes
 
-MADE_UP = ('X(MADE_UP, "made-up", COUNT_ONE, NEEDED_TO_APPLY, false, OPENS_NONE, GROUP, "",'
+MADE_UP = ('X(MADE_UP, "made-up", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_NONE, GROUP, "",'
            ' "is made up")')
 MADE_UP_MAIN = """#include "lib/stage/stage.h"
 int
