@@ -82,6 +82,9 @@ on_head(char *bytes, size_t size, size_t n, void *arg)
 	struct slice value = {bytes, size * n};
 
 	post->head_n += value.n;
+	if (slice_starts(value, "HTTP/"))
+		post->head_whole = false; /* of an answer before this one, such as 100 */
+	post->head_whole |= slice_is(value, "\r\n") || slice_is(value, "\n");
 	if (value.n >= sizeof NAME - 1 && strncasecmp(bytes, NAME, sizeof NAME - 1) == 0) {
 		value.p += sizeof NAME - 1, value.n -= sizeof NAME - 1;
 		value = slice_trim(value, " \t\r\n");
@@ -200,6 +203,7 @@ posts_send(struct posts *posts, struct post *post, const char *const *headers, s
 	post->list = NULL;
 	post->trouble = REACHED;
 	post->status = post->dialled = post->forbidden = 0;
+	post->head_whole = false;
 	post->head_n = post->body_n = post->answer_n = 0;
 	post->retry_after[0] = post->cause[0] = post->error[0] = '\0';
 	post->began_us = clock_mono_us();
@@ -218,7 +222,7 @@ trouble_of(CURLcode code, const struct post *post)
 {
 	switch (code) {
 	case CURLE_OK:
-		return REACHED;
+		return post->head_whole ? REACHED : CUT_OFF;
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return NO_ADDRESS;
 	case CURLE_COULDNT_CONNECT:
