@@ -52,7 +52,7 @@ struct post {
 	void *easy, *list;
 	uint64_t began_us;
 	size_t head_n, body_n;
-	bool head_whole; /* its end has come, too */
+	bool head_whole;             /* its end has come, too */
 	unsigned dialled, forbidden; /* addresses */
 	char error[256];
 };
