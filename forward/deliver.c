@@ -61,16 +61,45 @@ from_body(struct destination *d, const struct forward_owed *owed)
 	return item;
 }
 
+struct asked {
+	uint64_t job;
+	bool new_ids;
+};
+
+static bool
+see_job(void *arg, const struct forward_job *job)
+{
+	struct asked *asked = arg;
+
+	asked->new_ids |= job->id == asked->job && job->new_ids;
+	return true;
+}
+
+/* Of a replay that is over as well. */
+static bool
+has_new_ids(struct due *due, uint64_t job, bool *new_ids)
+{
+	const struct replay *r = destination_replay(due->d, job);
+	struct asked asked = {job, r && r->row.new_ids};
+
+	if (!r && !forward_jobs(due->dl->store, due->d->row.name, see_job, &asked, due->why))
+		return false;
+	*new_ids = asked.new_ids;
+	return true;
+}
+
 static struct item *
 load(struct due *due, const struct forward_owed *owed, bool *gone)
 {
 	struct destination *d = due->d;
-	const struct replay *r = destination_replay(d, owed->job);
+	bool new_ids = false;
 
 	*gone = false;
 	if (owed->body.p)
 		return from_body(d, owed);
-	return reading_again(&d->reading, due->dl->view, owed, r && r->row.new_ids, gone, due->why);
+	if (owed->job && !has_new_ids(due, owed->job, &new_ids))
+		return NULL;
+	return reading_again(&d->reading, due->dl->view, owed, new_ids, gone, due->why);
 }
 
 /* Nobody can have it any more. */
@@ -431,7 +460,9 @@ end_replays(struct deliverer *dl, struct destination *d)
 			log_info("replay done", LF_UINT("replay", r->row.id),
 				LF_TEXT("destination", d->row.name));
 		}
-		r->changed |= reading_taken(reading) != r->row.next;
+		r->row.missed += r->reading.missed;
+		r->changed |= reading_taken(reading) != r->row.next || r->reading.missed;
+		r->reading.missed = 0;
 		dl->ledger->changed |= r->changed;
 		at = &r->next;
 	}

@@ -21,7 +21,14 @@
 #include "lib/store/history.h"
 #include "post.h"
 
-enum { LOOK_MS = 200, SECOND_MS = 1000, AGAIN_MS = 1000, DRAIN_MS = 3000, DRAIN_STEP_MS = 20 };
+enum {
+	LOOK_MS = 200,
+	SECOND_MS = 1000,
+	AGAIN_MS = 1000,
+	DRAIN_MS = 3000,
+	DRAIN_STEP_MS = 20,
+	JUMP_MS = 2000
+};
 
 struct forwarder {
 	struct stage *st;
@@ -35,6 +42,7 @@ struct forwarder {
 	bool watched, committing; /* the history's folder; a commit is on its way */
 	bool left_out, told;      /* a destination cannot be started; that is in the log */
 	uint64_t version, ends_ms;
+	int64_t wall_ms; /* wall clock less monotonic, as it was a second ago */
 	char history[4096];
 };
 
@@ -406,6 +414,24 @@ start_anew(struct forwarder *f)
 	stage_fail("starting anew", &why);
 }
 
+/* What is due is due by the wall clock, which a restart outlives; while this process runs it waits for as long as
+ * was meant. */
+static void
+look_at_clock(struct forwarder *f)
+{
+	const int64_t wall_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
+	const int64_t jump_ms = wall_ms - f->wall_ms;
+	struct error why = {""};
+
+	if (f->wall_ms && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
+		log_warn("clock set", LF_INT("by_ms", jump_ms));
+		for (struct destination *d = f->list; d; d = d->next)
+			if (!forward_shift(f->deliverer.store, d->row.name, jump_ms, &why))
+				log_warn("not due at another time", LF_TEXT("cause", why.text));
+	}
+	f->wall_ms = wall_ms;
+}
+
 static void
 on_second(void *arg)
 {
@@ -414,6 +440,7 @@ on_second(void *arg)
 
 	if (forward_is_replaced(f->deliverer.store))
 		start_anew(f);
+	look_at_clock(f);
 	open_view(f);
 	if (f->left_out) {
 		f->left_out = false;

@@ -125,6 +125,9 @@ bool forward_lane_next(struct forward *f, const char *name, uint64_t lane, forwa
 typedef bool forward_visit_lane(void *arg, uint64_t lane, uint64_t count);
 bool forward_lanes(
 	struct forward *f, const char *name, forward_visit_lane *fn, void *arg, struct error *why);
+/* The wall clock has jumped by so much: what is due is due at another time of it. */
+bool forward_shift(struct forward *f, const char *name, int64_t ms, struct error *why);
+
 /* Those behind nobody, as a kill may have left them, are due. */
 bool forward_lanes_free(struct forward *f, const char *name, struct error *why);
 

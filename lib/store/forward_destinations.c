@@ -147,11 +147,16 @@ forward_pause(struct forward *f, const char *name, bool paused, bool *found, str
 		f, "UPDATE destination SET paused = ?2 WHERE name = ?1", name, paused, found, why);
 }
 
+_Static_assert(FORWARD_DOWN == 2 && FORWARD_GONE == 4, "as the statement below has them");
+
+/* While nobody delivers the state is what the next one begins with: it probes. */
 bool
 forward_enable(struct forward *f, const char *name, bool *found, struct error *why)
 {
-	return change(f, "UPDATE destination SET enable = enable + ?2 WHERE name = ?1", name, 1,
-		found, why);
+	return change(f,
+		"UPDATE destination SET enable = enable + ?2, state = CASE state WHEN 4"
+		" THEN 2 ELSE state END WHERE name = ?1",
+		name, 1, found, why);
 }
 
 bool

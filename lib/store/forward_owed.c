@@ -197,3 +197,14 @@ forward_lanes_free(struct forward *f, const char *name, struct error *why)
 	return forward_dest(f, name, &dest, why) &&
 	       forward_run(f, FREE_LANES, VALUES(V_NUMBER(dest)), NULL, why);
 }
+
+bool
+forward_shift(struct forward *f, const char *name, int64_t ms, struct error *why)
+{
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_run(f,
+		       "UPDATE owed SET due_ms = max(1, due_ms + ?2) WHERE dest = ?1 AND due_ms > 0",
+		       VALUES(V_NUMBER(dest), V_NUMBER(ms)), NULL, why);
+}

@@ -409,6 +409,36 @@ Test(forward_store, one_goes_behind_another_of_its_lane_until_that_has_ended, .i
 	check(true);
 }
 
+Test(forward_store, a_clock_that_jumps_moves_what_is_due_with_it, .init = open_one, .fini = done)
+{
+	put("app", 100);
+	owe("app", 10, 5000);
+	owe("app", 11, 0);
+	cr_assert(forward_shift(f, "app", 3600000, &s.why));
+	cr_assert(due("app", 3604999, 10).n == 1 && due("app", 3605000, 10).n == 2);
+	cr_assert(forward_shift(f, "app", -7200000, &s.why));
+	cr_assert_eq(due("app", 1, 10).n, 2);
+}
+
+Test(forward_store, who_is_gone_is_probed_once_he_is_enabled_also_while_nobody_delivers,
+	.init = open_one, .fini = done)
+{
+	struct forward_destination d = {.name = "app", .next = 1, .state = FORWARD_GONE};
+	bool found;
+
+	begin();
+	cr_assert(forward_put(f, &d, false, &s.why));
+	commit();
+	cr_assert(forward_enable(f, "app", &found, &s.why) && found);
+	cr_assert(find("app").enable == 1 && find("app").state == FORWARD_DOWN);
+	begin();
+	d.state = FORWARD_SLOW;
+	cr_assert(forward_put(f, &d, false, &s.why));
+	commit();
+	cr_assert(forward_enable(f, "app", &found, &s.why));
+	cr_assert_eq(find("app").state, FORWARD_SLOW);
+}
+
 Test(forward_store, of_a_replay_the_same_event_is_owed_beside_itself, .init = open_one,
 	.fini = done)
 {
