@@ -1,25 +1,12 @@
-/* deliver - what goes to a destination next, and what becomes of it. */
+/* deliver - sends to a destination as much as it may have now, and hands on what it answers. */
 #ifndef TROTLINE_FORWARD_DELIVER_H
 #define TROTLINE_FORWARD_DELIVER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "deliverer.h"
 #include "destination.h"
-#include "ledger.h"
-#include "lib/stage/metrics.h"
-#include "lib/store/history.h"
 #include "post.h"
-
-struct deliverer {
-	struct forward *store;
-	struct history_view *view; /* NULL: there is no history yet */
-	struct posts *posts;
-	struct ledger *ledger;
-	struct metrics *metrics;
-	size_t under_way; /* of all destinations */
-	bool stopping;    /* nothing new is sent */
-};
 
 /* Sends what may go now. Returns when it is to be called again by the clock (monotonic ms); 0: not by itself. */
 uint64_t deliver_pump(struct deliverer *dl, struct destination *d);
