@@ -10,7 +10,6 @@
 
 #include "deliver.h"
 #include "destination.h"
-#include "figures.h"
 #include "ledger.h"
 #include "lib/base/clock.h"
 #include "lib/base/doing.h"
@@ -19,6 +18,7 @@
 #include "lib/stage/trouble.h"
 #include "lib/store/forward.h"
 #include "lib/store/history.h"
+#include "members.h"
 #include "post.h"
 
 enum {
@@ -34,14 +34,13 @@ struct forwarder {
 	struct stage *st;
 	struct deliverer deliverer;
 	struct ledger ledger;
-	struct destination *list,
-		*leaving; /* leaving: out of the configuration, with requests under way */
+	struct members members;
 	struct hook *pump, *timer, *commit, *ending;
 	struct trouble trouble;
 	int notice;
 	bool watched, committing; /* the history's folder; a commit is on its way */
-	bool left_out, told;      /* a destination cannot be started; that is in the log */
 	uint64_t version, ends_ms;
+	uint64_t asked;  /* the last test that went */
 	int64_t wall_ms; /* wall clock less monotonic, as it was a second ago */
 	char history[4096];
 };
@@ -73,7 +72,7 @@ on_pump(void *arg)
 	const uint64_t now_ms = clock_mono_ms();
 	uint64_t wakes_ms = 0;
 
-	for (struct destination *d = f->list; d; d = d->next) {
+	for (struct destination *d = f->members.list; d; d = d->next) {
 		const uint64_t at_ms = deliver_pump(&f->deliverer, d);
 
 		if (at_ms && (!wakes_ms || at_ms < wakes_ms))
@@ -119,7 +118,7 @@ on_commit(void *arg)
 	enum store_rc rc;
 
 	f->committing = false;
-	rc = ledger_commit(&f->ledger, f->list, &why);
+	rc = ledger_commit(&f->ledger, f->members.list, &why);
 	doing(before);
 	trouble_is(&f->trouble, cause_of(rc), &why);
 	on_pump(f);
@@ -142,7 +141,7 @@ open_view(struct forwarder *f)
 static void
 read_on(struct forwarder *f)
 {
-	for (struct destination *d = f->list; d; d = d->next)
+	for (struct destination *d = f->members.list; d; d = d->next)
 		d->reading.at_end = false;
 }
 
@@ -161,9 +160,10 @@ test(void *arg, const char *name, uint64_t ask, uint64_t pos)
 {
 	struct forwarder *f = arg;
 
-	for (struct destination *d = f->list; d; d = d->next)
+	for (struct destination *d = f->members.list; ask > f->asked && d; d = d->next)
 		if (strcmp(d->row.name, name) == 0)
 			deliver_test(&f->deliverer, d, ask, pos);
+	f->asked = ask > f->asked ? ask : f->asked;
 	return true;
 }
 
@@ -178,7 +178,7 @@ on_look(void *arg)
 
 	if (version == f->version)
 		return;
-	for (struct destination *d = f->list; d && good; d = d->next)
+	for (struct destination *d = f->members.list; d && good; d = d->next)
 		good = destination_look(d, f->deliverer.store, clock_wall_ms(), &why);
 	if (good && forward_asks(f->deliverer.store, test, f, &why))
 		f->version = version;
@@ -187,216 +187,13 @@ on_look(void *arg)
 	on_pump(f);
 }
 
-/* ---- places in the history ---- */
-
-static void
-pin(struct forwarder *f, const struct destination *d)
-{
-	const uint64_t least = d->owing.least;
-	struct error why = {""};
-	char name[FORWARD_NAME + 16];
-
-	snprintf(name, sizeof name, "forward-%s", d->row.name);
-	if (f->deliverer.view &&
-		!history_pin(f->history, name, least && least < d->row.next ? least : d->row.next,
-			false, clock_wall_ms(), &why))
-		log_warn("place in the history not kept", LF_TEXT("cause", why.text));
-	for (const struct replay *r = d->replays; r; r = r->next) {
-		snprintf(name, sizeof name, "replay-%llu", (unsigned long long)r->row.id);
-		if (r->row.state == FORWARD_JOB_RUNNING || r->row.state == FORWARD_JOB_PAUSED)
-			history_pin(f->history, name, r->row.next, true, clock_wall_ms(), NULL);
-		else
-			history_unpin(f->history, name, NULL);
-	}
-}
-
-/* Its place and its dead letters stay in forward.db, so that it may come back; it holds no history. */
-static void
-forget(struct forwarder *f, struct destination *d)
-{
-	char name[FORWARD_NAME + 16];
-
-	snprintf(name, sizeof name, "forward-%s", d->row.name);
-	history_unpin(f->history, name, NULL);
-	figures_close(f->st->metrics, d);
-	log_info("destination left", LF_TEXT("destination", d->row.name),
-		LF_UINT("next", d->row.next));
-	destination_destroy(&d);
-}
-
-/* Those that left go when what they have under way is answered, and written. */
-static void
-let_go(struct forwarder *f)
-{
-	struct destination *d, *busy = NULL;
-	struct error why = {""};
-
-	while ((d = f->leaving)) {
-		f->leaving = d->next;
-		d->next = NULL;
-		if (!d->under_way.n && ledger_commit(&f->ledger, d, &why) == STORE_OK) {
-			forget(f, d);
-		} else {
-			d->next = busy;
-			busy = d;
-		}
-	}
-	f->leaving = busy;
-}
-
-/* ---- which destinations there are ---- */
-
-static struct destination *
-find(struct destination *list, const char *name)
-{
-	while (list && strcmp(list->cfg->name, name) != 0)
-		list = list->next;
-	return list;
-}
-
-static void
-unlink_from(struct destination **list, const struct destination *d)
-{
-	while (*list != d)
-		list = &(*list)->next;
-	*list = d->next;
-}
-
-static void
-destroy_all(struct destination **list)
-{
-	struct destination *d;
-
-	while ((d = *list)) {
-		*list = d->next;
-		destination_destroy(&d);
-	}
-}
-
-/* All of a configuration, or none with the cause. */
-static bool
-make_all(const struct config *cfg, struct destination **list, struct error *why)
-{
-	struct destination **end = list;
-
-	for (size_t i = 0; i < cfg->forward_count; i++) {
-		*end = destination_new(cfg, &cfg->forward[i], why);
-		if (!*end) {
-			destroy_all(list);
-			return false;
-		}
-		end = &(*end)->next;
-	}
-	return true;
-}
-
-static bool
-open_one(struct forwarder *f, struct destination *d, struct error *why)
-{
-	if (!destination_open(
-		    d, f->deliverer.store, f->deliverer.view, f->history, clock_wall_ms(), why))
-		return error_wrap(why, "destination %s", d->cfg->name);
-	figures_open(f->st->metrics, d);
-	return true;
-}
-
-/* One whose keys cannot be used is left out, and tried again: the others go on. */
-static bool
-start_one(struct forwarder *f, const struct config_forward *own, struct error *why)
-{
-	struct destination *d = destination_new(f->st->cfg, own, why);
-
-	if (!d)
-		return false;
-	if (!open_one(f, d, why))
-		stage_fail("cannot start", why);
-	d->next = f->list;
-	f->list = d;
-	return true;
-}
-
-static void
-start_all(struct forwarder *f)
-{
-	const struct config *cfg = f->st->cfg;
-	struct error why = {""};
-
-	for (size_t i = 0; i < cfg->forward_count; i++) {
-		if (find(f->list, cfg->forward[i].name) || start_one(f, &cfg->forward[i], &why))
-			continue;
-		if (!f->told)
-			log_error("destination left out", LF_TEXT("cause", why.text));
-		f->left_out = true;
-	}
-	f->told = f->left_out;
-}
-
-/* Those that are new get their place before anything is changed; that may fail. */
-static bool
-open_new(struct forwarder *f, struct destination *made, struct error *why)
-{
-	for (struct destination *d = made; d; d = d->next)
-		if (!find(f->list, d->cfg->name) && !find(f->leaving, d->cfg->name) &&
-			!open_one(f, d, why))
-			return false;
-	return true;
-}
-
-static void
-move_to(struct destination **list, struct destination *d)
-{
-	d->next = *list;
-	*list = d;
-}
-
-static struct destination *
-take_from(struct destination **list, const char *name)
-{
-	struct destination *d = find(*list, name);
-
-	if (d)
-		unlink_from(list, d);
-	return d;
-}
-
-/* Those that were there stay, as the new configuration has them, and one that was about to leave. */
-static void
-take_over(struct forwarder *f, struct destination *made)
-{
-	struct destination *before = f->list, *next;
-
-	f->list = NULL;
-	for (struct destination *d = made; d; d = next) {
-		struct destination *old = take_from(&before, d->cfg->name);
-
-		next = d->next;
-		if (!old)
-			old = take_from(&f->leaving, d->cfg->name);
-		if (old) {
-			destination_change(old, d);
-			destination_destroy(&d);
-		}
-		move_to(&f->list, old ? old : d);
-	}
-	for (struct destination *d = before; d; d = next) {
-		next = d->next;
-		move_to(&f->leaving, d);
-	}
-}
-
 static bool
 on_reload(void *arg, const struct config *next, struct error *why)
 {
 	struct forwarder *f = arg;
-	struct destination *made = NULL;
 
-	if (!make_all(next, &made, why))
+	if (!members_reload(&f->members, next, why))
 		return false;
-	if (!open_new(f, made, why)) {
-		destroy_all(&made);
-		return false;
-	}
-	take_over(f, made);
 	stage_call_after(f->pump, 0);
 	return true;
 }
@@ -421,13 +218,10 @@ look_at_clock(struct forwarder *f)
 {
 	const int64_t wall_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
 	const int64_t jump_ms = wall_ms - f->wall_ms;
-	struct error why = {""};
 
 	if (f->wall_ms && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
 		log_warn("clock set", LF_INT("by_ms", jump_ms));
-		for (struct destination *d = f->list; d; d = d->next)
-			if (!forward_shift(f->deliverer.store, d->row.name, jump_ms, &why))
-				log_warn("not due at another time", LF_TEXT("cause", why.text));
+		members_shift(&f->members, jump_ms);
 	}
 	f->wall_ms = wall_ms;
 }
@@ -436,26 +230,12 @@ static void
 on_second(void *arg)
 {
 	struct forwarder *f = arg;
-	struct error why = {""};
 
 	if (forward_is_replaced(f->deliverer.store))
 		start_anew(f);
 	look_at_clock(f);
 	open_view(f);
-	if (f->left_out) {
-		f->left_out = false;
-		start_all(f);
-	}
-	read_on(f);
-	let_go(f);
-	for (struct destination *d = f->list; d; d = d->next) {
-		if (!forward_owing(f->deliverer.store, d->row.name, &d->owing, &why))
-			log_warn("forward.db not read", LF_TEXT("cause", why.text));
-		pin(f, d);
-		destination_keys(d);
-		figures_tell(f->st->metrics, d, f->deliverer.view);
-		forward_tidy(f->deliverer.store, d->row.name, clock_wall_ms(), NULL);
-	}
+	members_second(&f->members);
 	on_pump(f);
 }
 
@@ -469,7 +249,7 @@ on_ending(void *arg)
 
 	if (f->deliverer.under_way && clock_mono_ms() < f->ends_ms)
 		return stage_call_after(f->ending, DRAIN_STEP_MS);
-	if (f->ledger.changed && ledger_commit(&f->ledger, f->list, &why) != STORE_OK)
+	if (f->ledger.changed && ledger_commit(&f->ledger, f->members.list, &why) != STORE_OK)
 		log_warn("last answers not kept", LF_TEXT("cause", why.text));
 	stage_stop(f->st);
 }
@@ -512,8 +292,7 @@ static void
 close_all(struct forwarder *f)
 {
 	posts_destroy(&f->deliverer.posts);
-	destroy_all(&f->list);
-	destroy_all(&f->leaving);
+	members_close(&f->members);
 	ledger_close(&f->ledger);
 	history_view_close(&f->deliverer.view);
 	forward_close(&f->deliverer.store);
@@ -528,7 +307,8 @@ main(int argc, char **argv)
 	srandom((unsigned)clock_mono_us());
 	f.trouble = (struct trouble){.st = f.st, .store = "forward.db"};
 	open_all(&f);
-	start_all(&f);
+	f.members = (struct members){.dl = &f.deliverer, .cfg = f.st->cfg, .history = f.history};
+	members_start(&f.members);
 	f.pump = stage_call(f.st, on_pump, &f);
 	f.timer = stage_call(f.st, on_posts, &f);
 	f.commit = stage_call(f.st, on_commit, &f);

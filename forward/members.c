@@ -1,0 +1,296 @@
+/* members - see members.h. */
+#include "members.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "figures.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/stage/stage.h"
+
+enum { STRAYS = CONFIG_FORWARD_MAX };
+#define PIN "forward-"
+
+/* ---- places in the history ---- */
+
+static void
+pin(const struct members *m, const struct destination *d)
+{
+	const uint64_t least = d->owing.least;
+	struct error why = {""};
+	char name[FORWARD_NAME + 16];
+
+	snprintf(name, sizeof name, PIN "%s", d->row.name);
+	if (m->dl->view &&
+		!history_pin(m->history, name, least && least < d->row.next ? least : d->row.next,
+			false, clock_wall_ms(), &why))
+		log_warn("place in the history not kept", LF_TEXT("cause", why.text));
+	for (const struct replay *r = d->replays; r; r = r->next) {
+		snprintf(name, sizeof name, "replay-%llu", (unsigned long long)r->row.id);
+		if (r->row.state == FORWARD_JOB_RUNNING || r->row.state == FORWARD_JOB_PAUSED)
+			history_pin(m->history, name, r->row.next, true, clock_wall_ms(), NULL);
+		else
+			history_unpin(m->history, name, NULL);
+	}
+}
+
+/* Its place and its dead letters stay in forward.db, so that it may come back; it holds no history. */
+static void
+forget(struct members *m, struct destination *d)
+{
+	char name[FORWARD_NAME + 16];
+
+	snprintf(name, sizeof name, PIN "%s", d->row.name);
+	history_unpin(m->history, name, NULL);
+	figures_close(m->dl->metrics, d);
+	log_info("destination left", LF_TEXT("destination", d->row.name),
+		LF_UINT("next", d->row.next));
+	destination_destroy(&d);
+}
+
+/* Those that left go when what they have under way is answered, and written. */
+static void
+let_go(struct members *m)
+{
+	struct destination *d, *busy = NULL;
+	struct error why = {""};
+
+	while ((d = m->leaving)) {
+		m->leaving = d->next;
+		d->next = NULL;
+		if (!d->under_way.n && ledger_commit(m->dl->ledger, d, &why) == STORE_OK) {
+			forget(m, d);
+		} else {
+			d->next = busy;
+			busy = d;
+		}
+	}
+	m->leaving = busy;
+}
+
+/* Those of destinations that went while nobody ran hold no history. */
+struct stray {
+	const struct members *m;
+	char names[STRAYS][FORWARD_NAME + 16];
+	size_t n;
+};
+
+static void
+see_pin(void *arg, const struct history_pinned *pin)
+{
+	struct stray *stray = arg;
+
+	if (stray->n < STRAYS && strncmp(pin->name, PIN, sizeof PIN - 1) == 0 &&
+		!config_forward_find(stray->m->cfg, pin->name + sizeof PIN - 1))
+		snprintf(stray->names[stray->n++], sizeof stray->names[0], "%s", pin->name);
+}
+
+static void
+unpin_strays(const struct members *m)
+{
+	struct stray stray = {.m = m};
+
+	history_pins(m->history, see_pin, &stray, NULL);
+	for (size_t i = 0; i < stray.n; i++)
+		history_unpin(m->history, stray.names[i], NULL);
+}
+
+/* ---- who there is ---- */
+
+static struct destination *
+find(struct destination *list, const char *name)
+{
+	while (list && strcmp(list->cfg->name, name) != 0)
+		list = list->next;
+	return list;
+}
+
+static void
+unlink_from(struct destination **list, const struct destination *d)
+{
+	while (*list != d)
+		list = &(*list)->next;
+	*list = d->next;
+}
+
+static void
+destroy_all(struct destination **list)
+{
+	struct destination *d;
+
+	while ((d = *list)) {
+		*list = d->next;
+		destination_destroy(&d);
+	}
+}
+
+/* All of a configuration, or none with the cause. */
+static bool
+make_all(const struct config *cfg, struct destination **list, struct error *why)
+{
+	struct destination **end = list;
+
+	for (size_t i = 0; i < cfg->forward_count; i++) {
+		*end = destination_new(cfg, &cfg->forward[i], why);
+		if (!*end) {
+			destroy_all(list);
+			return false;
+		}
+		end = &(*end)->next;
+	}
+	return true;
+}
+
+static bool
+open_one(struct members *m, struct destination *d, struct error *why)
+{
+	if (!destination_open(d, m->dl->store, m->dl->view, m->history, clock_wall_ms(), why))
+		return error_wrap(why, "destination %s", d->cfg->name);
+	figures_open(m->dl->metrics, d);
+	return true;
+}
+
+/* One whose keys cannot be used is left out, and tried again: the others go on. */
+static bool
+start_one(struct members *m, const struct config_forward *own, struct error *why)
+{
+	struct destination *d = destination_new(m->cfg, own, why);
+
+	if (!d)
+		return false;
+	if (!open_one(m, d, why))
+		stage_fail("cannot start", why);
+	d->next = m->list;
+	m->list = d;
+	return true;
+}
+
+static void
+start_left_out(struct members *m)
+{
+	const struct config *cfg = m->cfg;
+	struct error why = {""};
+
+	for (size_t i = 0; i < cfg->forward_count; i++) {
+		if (find(m->list, cfg->forward[i].name) || start_one(m, &cfg->forward[i], &why))
+			continue;
+		if (!m->told)
+			log_error("destination left out", LF_TEXT("cause", why.text));
+		m->left_out = true;
+	}
+	m->told = m->left_out;
+}
+
+/* Those that are new get their place before anything is changed; that may fail. */
+static bool
+open_new(struct members *m, struct destination *made, struct error *why)
+{
+	for (struct destination *d = made; d; d = d->next)
+		if (!find(m->list, d->cfg->name) && !find(m->leaving, d->cfg->name) &&
+			!open_one(m, d, why))
+			return false;
+	return true;
+}
+
+static void
+move_to(struct destination **list, struct destination *d)
+{
+	d->next = *list;
+	*list = d;
+}
+
+static struct destination *
+take_from(struct destination **list, const char *name)
+{
+	struct destination *d = find(*list, name);
+
+	if (d)
+		unlink_from(list, d);
+	return d;
+}
+
+/* Those that were there stay, as the new configuration has them, and one that was about to leave. */
+static void
+take_over(struct members *m, struct destination *made)
+{
+	struct destination *before = m->list, *next;
+
+	m->list = NULL;
+	for (struct destination *d = made; d; d = next) {
+		struct destination *old = take_from(&before, d->cfg->name);
+
+		next = d->next;
+		if (!old)
+			old = take_from(&m->leaving, d->cfg->name);
+		if (old) {
+			destination_change(old, d);
+			destination_destroy(&d);
+		}
+		move_to(&m->list, old ? old : d);
+	}
+	for (struct destination *d = before; d; d = next) {
+		next = d->next;
+		move_to(&m->leaving, d);
+	}
+}
+
+void
+members_start(struct members *m)
+{
+	unpin_strays(m);
+	start_left_out(m);
+}
+
+bool
+members_reload(struct members *m, const struct config *next, struct error *why)
+{
+	struct destination *made = NULL;
+
+	if (!make_all(next, &made, why))
+		return false;
+	if (!open_new(m, made, why)) {
+		destroy_all(&made);
+		return false;
+	}
+	take_over(m, made);
+	return true;
+}
+
+void
+members_second(struct members *m)
+{
+	struct error why = {""};
+
+	if (m->left_out) {
+		m->left_out = false;
+		start_left_out(m);
+	}
+	let_go(m);
+	for (struct destination *d = m->list; d; d = d->next) {
+		d->reading.at_end = false;
+		if (!forward_owing(m->dl->store, d->row.name, &d->owing, &why))
+			log_warn("forward.db not read", LF_TEXT("cause", why.text));
+		pin(m, d);
+		destination_keys(d);
+		figures_tell(m->dl->metrics, d, m->dl->view);
+		forward_tidy(m->dl->store, d->row.name, clock_wall_ms(), NULL);
+	}
+}
+
+void
+members_shift(struct members *m, int64_t ms)
+{
+	struct error why = {""};
+
+	for (struct destination *d = m->list; d; d = d->next)
+		if (!forward_shift(m->dl->store, d->row.name, ms, &why))
+			log_warn("not due at another time", LF_TEXT("cause", why.text));
+}
+
+void
+members_close(struct members *m)
+{
+	destroy_all(&m->list);
+	destroy_all(&m->leaving);
+}
