@@ -16,6 +16,7 @@ import tempfile
 
 import pytest
 from pipeline import BIN, DEADLINE_S, REPO, event, free_port, new_id, wait_for
+from receiver import Receiver, fault_of
 
 README = (REPO / "README.md").read_text()
 EXAMPLES = REPO / "handlers/examples"
@@ -319,7 +320,7 @@ class Tree:
     def unwanted(folder, names):
         """What is nobody's source or product, and what a run in the tree itself has left there."""
         left = {"var", "trotline.yaml"} if pathlib.Path(folder) == REPO else set()
-        return set(names) & ({".git", "san", "__pycache__", ".pytest_cache"} | left)
+        return set(names) & ({".git", "san", "receivers", "__pycache__", ".pytest_cache"} | left)
 
     def configure(self, text, mode="w"):
         with open(self.folder / "trotline.yaml", mode) as file:
@@ -417,6 +418,23 @@ def test_a_person_is_told_as_written(tree):
 def test_an_event_by_curl_is_signed_as_written(tree):
     assert tree.shell(block("sh", "openssl dgst")).startswith("HTTP/1.1 202 ")
     wait_for("the event is applied", lambda: tree.outcome("hello-2") == "success")
+
+
+@pytest.mark.plain
+def test_an_application_hears_of_events_as_written(tree):
+    """The block, the reload, and the key that `up` or the reload has made."""
+    with Receiver() as app:
+        tree.configure("\n" + block("yaml", "name: app").replace(":3000/", f":{app.port}/"), "a")
+        tree.shell("bin/trotline reload")
+        key = tree.folder / "var/secrets/forward-app"
+        wait_for("there is a key", key.exists)
+        tree.shell("bin/trotline send --type email_bounced --email jo@example.com --id told")
+        tree.shell("bin/trotline send --type email_opened --email jo@example.com --id not-told")
+        wait_for("it is told", lambda: app.requests)
+        (request,) = app.requests
+        assert fault_of(request.headers, request.body, key.read_text().split()) is None
+        assert (request.path, request.json()["type"], request.json()["event_id"]) == (
+            "/hooks/mail", "email_bounced", "told")
 
 
 @pytest.mark.plain
