@@ -31,6 +31,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(history)                                                                                 \
 	X(stats)                                                                                   \
 	X(export)                                                                                  \
+	X(forward)                                                                                 \
+	X(replay)                                                                                  \
 	X(suppressions)                                                                            \
 	X(send)                                                                                    \
 	X(verify)                                                                                  \

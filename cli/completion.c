@@ -112,6 +112,16 @@ put_sources(void)
 }
 
 static void
+put_destinations(void)
+{
+	struct config *cfg = config_load(config_path(NULL), CONFIG_LOOK, NULL);
+
+	for (size_t i = 0; cfg && i < cfg->forward_count; i++)
+		puts(cfg->forward[i].name);
+	config_destroy(&cfg);
+}
+
+static void
 put_stages(void)
 {
 	for (size_t i = 0; i < PROCESSES_COUNT; i++)
@@ -121,6 +131,17 @@ put_stages(void)
 		if (i == 0 || strcmp(event_types[i].handler, event_types[i - 1].handler) != 0)
 			printf("handler-%s\n", event_types[i].handler);
 }
+
+/* Each is followed by the name of a destination; with the words of `forward dlq`. */
+#define FORWARD_ACTIONS(X)                                                                         \
+	X("show")                                                                                  \
+	X("test")                                                                                  \
+	X("pause")                                                                                 \
+	X("resume")                                                                                \
+	X("enable")                                                                                \
+	X("rotate")                                                                                \
+	X("attempts") X("skip") X("list") X("replay") X("drop") X("export")
+#define DESTINATION_AFTER(action) {"forward", action, NULL, NULL, put_destinations},
 
 #define REASON_WORD(name, word, news, stale, meaning) word " "
 
@@ -136,7 +157,12 @@ static const struct {
 	{NULL, "--source", "-s", NULL, put_sources},
 	{NULL, "--stage", NULL, NULL, put_stages},
 	{"restart", "restart", NULL, NULL, put_stages},
-	{"tap", "--kind", "-k", "event verdict advice stats refused", NULL},
+	{"replay", "--to", NULL, NULL, put_destinations},
+	{"replay", "replay", NULL, "--to list show pause resume stop", NULL},
+	{"forward", "--to", NULL, "1h 24h 7d today yesterday", NULL},
+	{"forward", "dlq", NULL, "list show replay drop export", NULL},
+	FORWARD_ACTIONS(DESTINATION_AFTER){
+		"tap", "--kind", "-k", "event verdict advice stats refused", NULL},
 	{"tap", "--verdict", "-v", "done retry dead later", NULL},
 	{"unread", "--reason", "-r", UNREAD_REASONS(REASON_WORD), NULL},
 	{"verify", "--scheme", NULL, "hmac stripe standard-webhooks basic bearer header", NULL},

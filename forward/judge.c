@@ -36,7 +36,8 @@ wait_for_destination(struct destination *d, struct item *item)
 
 	item->not_before_ms = clock_mono_ms() + (wait_ms < AGAIN_MOST_MS ? wait_ms : AGAIN_MOST_MS);
 	item->reason = NULL;
-	if (d->breaker.state == FORWARD_DOWN || d->breaker.state == FORWARD_REFUSED)
+	if (d->breaker.state == FORWARD_DOWN || d->breaker.state == FORWARD_REFUSED ||
+		d->breaker.gone_ms) /* another is to be asked about then */
 		items_add_near(&d->waiting, item, PROBED - 1);
 	else
 		items_insert(&d->waiting, item);

@@ -80,8 +80,14 @@ object_line(const struct object *o)
 bool
 object_print(const msgpack_object *object)
 {
+	return object_print_to(stdout, object);
+}
+
+bool
+object_print_to(FILE *to, const msgpack_object *object)
+{
 	char *text = json_write(object, false);
-	const bool good = puts(text ? text : "{}") >= 0 && text;
+	const bool good = fputs(text ? text : "{}", to) >= 0 && fputc('\n', to) >= 0 && text;
 
 	free(text);
 	return good;

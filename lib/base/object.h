@@ -4,6 +4,7 @@
 
 #include <msgpack.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "slice.h"
 
@@ -26,8 +27,9 @@ msgpack_object object_of(const struct object *o);
 char *object_line(const struct object *o);
 
 /* Prints a whole object as one line of JSON, {} when memory is short. False then, and when stdout
- * takes no more. */
+ * (to) takes no more. */
 bool object_print(const msgpack_object *object);
+bool object_print_to(FILE *to, const msgpack_object *object);
 
 /* Frees the rows. */
 void object_clear(struct object *o);

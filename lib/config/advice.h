@@ -20,6 +20,9 @@
 	X(LETTERS_EXPORT_EVENTS, "dlq export --events --output letters.json")                      \
 	X(LETTERS_SEND, "send --batch letters.json")                                               \
 	X(SEND_BATCH, "send --batch %s")                                                           \
+	X(FORWARD_LIST, "forward list")                                                            \
+	X(REPLAY, "replay --to %s")                                                                \
+	X(REPLAY_SHOW, "replay show %s")                                                           \
 	X(UNREAD_OF, "unread list --source %s")                                                    \
 	X(UNREAD_EXPORT, "unread export")                                                          \
 	X(UNREAD_DROP, "unread drop --yes")

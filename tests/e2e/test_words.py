@@ -46,7 +46,8 @@ def test_every_command_that_is_advised_works_as_it_is_printed(pipeline, folder):
     """With a configuration that is not the default one, from a folder of its own."""
     assert pipeline.post(event(event_id="known")).status == 202
     pipeline.wait_unknown(["known"])
-    what = {"EVENT": "known", "LETTERS_SINCE": "2m", "LETTERS_REPLAY": "2m", "SEND_BATCH": "letters.json"}
+    what = {"EVENT": "known", "LETTERS_SINCE": "2m", "LETTERS_REPLAY": "2m", "SEND_BATCH": "letters.json",
+            "REPLAY_SHOW": "1"}
     shell = {"PATH": f"{BIN}:{os.environ['PATH']}", "TROTLINE_SECRET": SECRET}
     stores = {"FSCK": "fsck", "SALVAGE": "fsck --salvage FILE"}
     for name, words in (table() | stores).items():
