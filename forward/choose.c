@@ -7,11 +7,12 @@
 
 enum { REPLAY_TURN = 4 }; /* one in so many is a replay's, while other events come */
 
+/* but: not the event of that number; 0: any. */
 static struct item *
-ready(struct destination *d, bool probe, uint64_t now_ms, uint64_t *wakes_ms)
+ready(struct destination *d, bool probe, uint64_t but, uint64_t now_ms, uint64_t *wakes_ms)
 {
 	for (struct item *item = d->waiting.first; item; item = item->next) {
-		if (due_is_held(d, item))
+		if (due_is_held(d, item) || (but && item->owed.first == but))
 			continue;
 		if (probe || item->not_before_ms <= now_ms) {
 			items_remove(&d->waiting, item);
@@ -84,12 +85,13 @@ struct item *
 choose_next(struct deliverer *dl, struct destination *d, bool probe, uint64_t *wakes_ms)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	struct item *item = ready(d, probe, now_ms, wakes_ms);
+	const uint64_t but = d->breaker.gone_ms ? d->breaker.gone_pos : 0;
+	struct item *item = ready(d, probe, but, now_ms, wakes_ms);
 	const bool first = d->replays && ++d->turn % REPLAY_TURN == 0;
 
 	if (!item && d->look_ms <= now_ms && dl->view) {
 		due_look(dl, d, now_ms);
-		item = ready(d, probe, now_ms, wakes_ms);
+		item = ready(d, probe, but, now_ms, wakes_ms);
 	}
 	if (!item && first)
 		item = next_of_replays(dl, d, now_ms, wakes_ms);
@@ -97,6 +99,8 @@ choose_next(struct deliverer *dl, struct destination *d, bool probe, uint64_t *w
 		item = take_ahead(&d->reading);
 	if (!item && !first)
 		item = next_of_replays(dl, d, now_ms, wakes_ms);
+	if (!item && but) /* whether 410 means the event or the destination, another tells */
+		item = ready(d, probe, 0, now_ms, wakes_ms);
 	wake_at(wakes_ms, reading_wakes_ms(&d->reading));
 	if (d->owing.count)
 		wake_at(wakes_ms, d->look_ms);
