@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "figures_forward.h"
 #include "http.h"
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
@@ -49,6 +50,7 @@ struct figures {
 	struct heard_process processes[PROCESSES_MAX];
 	size_t count;
 	struct rate answers[CONFIG_HANDLERS_MAX]; /* of handlers that say nothing of themselves */
+	struct rate delivered[CONFIG_FORWARD_MAX];
 	uint64_t refresh_ms;
 	msgpack_zone zone;
 };
@@ -156,6 +158,18 @@ take_answers(struct figures *f, const struct metrics *m, uint64_t now_ms)
 }
 
 static void
+take_delivered(struct figures *f, const struct metrics *m, uint64_t now_ms)
+{
+	char part[96];
+
+	for (size_t i = 0; i < f->cfg->forward_count; i++) {
+		snprintf(part, sizeof part, "destination=\"%s\"", f->cfg->forward[i].name);
+		rate_add(&f->delivered[i], now_ms,
+			metrics_sum(m, METRIC_FAMILY_FORWARD_DELIVERED, part));
+	}
+}
+
+static void
 take_rates(
 	struct figures *f, struct heard_process *p, const msgpack_object *values, uint64_t now_ms)
 {
@@ -170,6 +184,8 @@ take_rates(
 			metrics_sum(m, counters[place].family, counters[place].labels));
 	rate_add(&p->accepted, now_ms, metrics_sum(m, METRIC_FAMILY_EVENTS, "status=\"accepted\""));
 	rate_add(&p->done, now_ms, metrics_count(m, METRIC_FAMILY_DURATION, ""));
+	if (place == PROCESS_FORWARD)
+		take_delivered(f, m, now_ms);
 	if (place == PROCESS_RETRIER)
 		take_answers(f, m, now_ms);
 	metrics_destroy(&m);
@@ -531,6 +547,16 @@ put_health(struct figures *f, struct map *m, const struct metrics *all)
 	return true;
 }
 
+static void
+put_destinations(const struct figures *f, struct map *m, const struct metrics *all)
+{
+	double rates[CONFIG_FORWARD_MAX];
+
+	for (size_t i = 0; i < f->cfg->forward_count; i++)
+		rates[i] = rate_of(&f->delivered[i]);
+	map_put(m, "destinations", figures_destinations(f->cfg, all, rates, m->zone));
+}
+
 static bool
 fill(struct figures *f, struct map *m, const struct metrics *all)
 {
@@ -542,6 +568,7 @@ fill(struct figures *f, struct map *m, const struct metrics *all)
 	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
 		put_number(m, gauges[i].key, metrics_sum(all, gauges[i].family, ""));
 	put_handlers(f, m, all);
+	put_destinations(f, m, all);
 	qsort(f->processes, f->count, sizeof *f->processes, compare);
 	for (size_t i = 0; i < f->count; i++)
 		list_add(&stages, process_object(&f->processes[i], m->zone));

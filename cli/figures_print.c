@@ -5,6 +5,7 @@
 #include "figures.h"
 
 #include "cli.h"
+#include "figures_forward.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/base/units.h"
@@ -117,6 +118,24 @@ say_alerts(struct screen *s, const msgpack_object *alerts)
 			advice(ADVICE_STATUS, NULL, cli_config, see));
 }
 
+/* A quarter of a bounded screen at most. */
+static void
+say_destinations(struct screen *s, const msgpack_object *list)
+{
+	const uint32_t n = list->via.array.size;
+	const uint32_t shown = s->rows && n > s->rows / 4 ? (uint32_t)(s->rows / 4) : n;
+	char line[FIGURES_LINE];
+
+	if (n == 0)
+		return;
+	say(s, "%s", "");
+	say(s, "%s", figures_destination_head(line));
+	for (uint32_t i = 0; i < shown; i++)
+		say(s, "%s", figures_destination_line(&list->via.array.ptr[i], line));
+	if (shown < n)
+		say(s, "and %u more", n - shown);
+}
+
 /* Who works, or should, comes first: the pipeline's own stages, then busy handlers, then the others. */
 enum rank { RANK_STAGE, RANK_BUSY, RANK_IDLE, RANKS };
 
@@ -169,6 +188,7 @@ figures_print(struct figures *f, FILE *out, size_t rows, size_t columns)
 		stages = field_get(&all, "stages");
 		say_totals(&s, &all);
 		say_alerts(&s, field_get(&all, "alerts"));
+		say_destinations(&s, field_get(&all, "destinations"));
 		say(&s, "%s", "");
 		say(&s, "%-26s %8s %10s %9s  %s", "STAGE", "PID", "PER SECOND", "WAITING", "STATE");
 		say_stages(&s, &all, stages);

@@ -41,7 +41,8 @@ const struct verb verb_status = {
 	.summary = "Show the stages, their rates, the queues and what is wrong",
 	.details =
 		"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
-		"handler has answered yet. Exits 3 when the pipeline is down.\n",
+		"handler has answered yet. Of a destination: events that it answered 2xx, and those that it\n"
+		"has not; OWED is tried again. Exits 3 when the pipeline is down.\n",
 	CLI_JSON_ALONE("print one JSON object"),
 	.actions =
 		(const struct action[]){

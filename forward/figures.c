@@ -44,6 +44,7 @@ figures_answer(struct metrics *m, const struct item *item, enum answer_class wha
 
 	labels_of(item->to, labels);
 	metric_observe(m, METRIC_FAMILY_FORWARD_DURATION, labels, (double)item->post.took_us / 1e6);
+	*metric(m, METRIC_FAMILY_FORWARD_LAST, labels) = item->post.status;
 	metric_label(labels, sizeof labels, "class", slice_of(answer_class_words[what]));
 	++*metric(m, METRIC_FAMILY_FORWARD_ATTEMPTS, labels);
 }
@@ -89,7 +90,7 @@ tell_trouble(struct metrics *m, struct destination *d)
 {
 	char labels[METRIC_LABELS_MAX + 1] = "";
 
-	if (is_trouble(d->row.state)) {
+	if (d->row.state != FORWARD_UP) {
 		labels_of(d, labels);
 		metric_label(labels, sizeof labels, "state",
 			slice_of(forward_state_words[d->row.state]));

@@ -23,6 +23,10 @@
 	X(FORWARD_LIST, "forward list")                                                            \
 	X(REPLAY, "replay --to %s")                                                                \
 	X(REPLAY_SHOW, "replay show %s")                                                           \
+	X(FORWARD_SHOW, "forward show %s")                                                         \
+	X(FORWARD_ATTEMPTS, "forward attempts %s")                                                 \
+	X(FORWARD_ENABLE, "forward enable %s")                                                     \
+	X(FORWARD_LETTERS, "forward dlq list %s")                                                  \
 	X(UNREAD_OF, "unread list --source %s")                                                    \
 	X(UNREAD_EXPORT, "unread export")                                                          \
 	X(UNREAD_DROP, "unread drop --yes")

@@ -421,6 +421,7 @@ board_health(struct board *b, const struct metrics *joined, uint64_t now_ms,
 	check_addresses(b, r, joined);
 	check_queue(b, r, joined);
 	board_check_history(b, r, joined);
+	board_check_forward(b, r, joined);
 	check_letters(b, r, joined, &v);
 	check_unread(b, r, joined);
 	check_frames(b, r, joined);

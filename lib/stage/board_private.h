@@ -75,6 +75,9 @@ void board_check_stores(
 /* What waits for history, and what it has missed. */
 void board_check_history(const struct board *b, struct report *r, const struct metrics *m);
 
+/* Destinations that take nothing, are late, or have missed something. */
+void board_check_forward(const struct board *b, struct report *r, const struct metrics *m);
+
 /* Whose events fill the journal: "its handlers", or "history". */
 const char *board_who_fills(const struct metrics *m);
 

@@ -15,6 +15,7 @@ static const struct {
 } stores[] = {
 	{"state.db", "events wait in the journal, and POSTs are taken", false},
 	{"history", "events wait in the journal, and POSTs are taken", false},
+	{"forward.db", "nothing goes to destinations, and it is sent once it is well", false},
 	{"journal", "POSTs are answered 503", true},
 	{"dlq", "events that are given up wait in the journal", false},
 	{"quarantine", "what would be set aside is answered 503", false},

@@ -141,6 +141,8 @@
 		"1 while an operator has it paused")                                                \
 	X(FORWARD_TROUBLE, "webhook_forward_trouble_timestamp_seconds", GAUGE, MAX,                 \
 		"Since when it takes none, by state and cause; 0: it is no longer so")              \
+	X(FORWARD_LAST, "webhook_forward_last_status", GAUGE, MAX,                                  \
+		"Status of its last answer; 0: there was none")                                     \
 	X(FORWARD_ATTEMPTS, "webhook_forward_attempts_total", COUNTER, SUM,                         \
 		"Requests to it, by class of what became of them")                                  \
 	X(FORWARD_DELIVERED, "webhook_forward_events_total", COUNTER, SUM,                          \
