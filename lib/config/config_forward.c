@@ -265,6 +265,15 @@ check_from(const struct config_load *ld, const char *key, const struct config_fo
 		       f->from);
 }
 
+/* Of a batch one recipient's events would hold up all others'. */
+static bool
+check_order(const struct config_load *ld, const char *key, const struct config_forward *f)
+{
+	return f->order == FORWARD_UNORDERED || f->batch_events == 1 ||
+	       config_fault(ld, config_key("%s.batch.events", key).text,
+		       "must be 1 where `order` is recipient");
+}
+
 static bool
 set_secrets_file(const struct config_load *ld, const char *key, struct config_forward *f)
 {
@@ -385,8 +394,8 @@ static bool
 check_one(const struct config_load *ld, const char *key, struct config_forward *f)
 {
 	return check_network(ld, key, f) && check_url(ld, key, f) && check_from(ld, key, f) &&
-	       check_headers(ld, key, f) && set_secrets_file(ld, key, f) &&
-	       doubt_types(ld, key, f) && doubt_sources(ld, key, f);
+	       check_order(ld, key, f) && check_headers(ld, key, f) &&
+	       set_secrets_file(ld, key, f) && doubt_types(ld, key, f) && doubt_sources(ld, key, f);
 }
 
 bool

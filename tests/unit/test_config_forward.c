@@ -45,6 +45,14 @@ Test(config_forward, what_a_row_leaves_out_has_its_default)
 	config_destroy(&cfg);
 }
 
+Test(config_forward, order_is_by_recipient_of_single_events)
+{
+	struct config *cfg = load_good(SOURCE APP "    order: recipient\n", CONFIG_NO_SECRETS);
+
+	cr_expect_eq(only(cfg)->order, FORWARD_BY_RECIPIENT);
+	config_destroy(&cfg);
+}
+
 Test(config_forward, a_row_says_it_all)
 {
 	struct config *cfg = load_good(SOURCE
@@ -59,7 +67,7 @@ Test(config_forward, a_row_says_it_all)
 		"    data: thin\n"
 		"    rate: 100\n"
 		"    concurrency: 256\n"
-		"    order: recipient\n"
+		"    order: none\n"
 		"    batch: {events: 100, wait: 1s}\n"
 		"    timeout: 20s\n"
 		"    retry: [10ms, 7d]\n"
@@ -79,7 +87,7 @@ Test(config_forward, a_row_says_it_all)
 	cr_expect_eq(f->machine, 0);
 	cr_expect_str_eq(f->from, "2026-11-01");
 	cr_expect_eq(f->data, FORWARD_THIN);
-	cr_expect_eq(f->order, FORWARD_BY_RECIPIENT);
+	cr_expect_eq(f->order, FORWARD_UNORDERED);
 	cr_expect_eq(f->rate, 100);
 	cr_expect_eq(f->concurrency, 256);
 	cr_expect_eq(f->batch_events, 100);
@@ -218,6 +226,8 @@ Test(config_forward, what_else_is_wrong_is_told_with_its_line)
 			"trotline.yaml line 7: forward[0].retry: at least one"},
 		{"url: https://a.example.com\n    retry: [5s, 8d]",
 			"trotline.yaml line 7: forward[0].retry[1]: \"8d\" must be a duration such"},
+		{"url: https://a.example.com\n    order: recipient\n    batch: {events: 2}",
+			"trotline.yaml line 8: forward[0].batch.events: must be 1 where `order` is"},
 		{"url: https://a.example.com\n    batch: {events: 1001}",
 			"trotline.yaml line 7: forward[0].batch.events: \"1001\" must be a whole"},
 		{"url: https://a.example.com\n    concurrency: 257",
