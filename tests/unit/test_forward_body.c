@@ -47,11 +47,14 @@ event_of(const char *data)
 static const char *
 body_of(const struct event *ev, uint64_t form)
 {
+	struct slice text;
 	msgpack_sbuffer out;
 
 	msgpack_sbuffer_init(&out);
 	cr_assert(body_write(ev, 42, form, &out, &why), "%s", why.text);
-	return slice_in(&zone, (struct slice){out.data, out.size}).p;
+	text = slice_in(&zone, (struct slice){out.data, out.size});
+	msgpack_sbuffer_destroy(&out);
+	return text.p;
 }
 
 #define HEAD                                                                                       \
