@@ -58,6 +58,30 @@ print_other(const msgpack_object *name)
 	text_print(object_str(name), 0);
 }
 
+/* "app: delivered, 2 tries, last answered 200". */
+static void
+print_destination(const msgpack_object *row)
+{
+	int64_t tries = 0, status = 0, letter = 0;
+	const struct slice cause = field_str(row, "cause");
+
+	field_int(row, "attempts", &tries);
+	field_int(row, "last_status", &status);
+	field_int(row, "letter", &letter);
+	text_print(field_str(row, "name"), 0);
+	printf(": %.*s", SLICE_ARG(field_str(row, "state")));
+	if (tries)
+		printf(", %lld %s", (long long)tries, tries == 1 ? "try" : "tries");
+	if (status)
+		printf(", last answered %lld", (long long)status);
+	else if (cause.n) {
+		printf(", ");
+		text_print(cause, 0);
+	}
+	if (letter)
+		printf(", letter %lld", (long long)letter);
+}
+
 static void
 print_text(const msgpack_object *answer)
 {
@@ -89,6 +113,7 @@ print_text(const msgpack_object *answer)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		print_row(rows[i].label, answer, rows[i].key);
 	print_rows("effect", field_get(answer, "effects"), print_effect);
+	print_rows("forwarded", field_get(answer, "destinations"), print_destination);
 	print_rows("the same id", field_get(answer, "others"), print_other);
 }
 

@@ -21,7 +21,7 @@ reason_of(const struct item *item, bool probe)
 {
 	if (item->ask)
 		return "test";
-	if (item->owed.job)
+	if (item->owed.job || item->letter)
 		return "replay";
 	if (probe)
 		return "probe";

@@ -34,6 +34,7 @@ from_body(struct destination *d, const struct forward_owed *owed)
 		return NULL;
 	item_owes(item, owed);
 	item->events = 1;
+	item->letter = true;
 	snprintf(item->id, sizeof item->id, "%.*s", SLICE_ARG(owed->id));
 	snprintf(item->type, sizeof item->type, "%.*s", SLICE_ARG(owed->type));
 	return item;

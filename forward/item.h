@@ -30,6 +30,7 @@ struct item {
 	uint64_t hops;
 	char id[BODY_ID], type[WIDTH_TYPE + 1];
 	struct slice email, body;
+	bool letter;        /* a dead one that is sent again */
 	const char *reason; /* of its last try: first, retry, probe, replay, test */
 	enum item_end end;
 	uint64_t not_before_ms; /* while it waits and its destination is well; monotonic */

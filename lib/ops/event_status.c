@@ -1,6 +1,7 @@
 /* event_status - see event_status.h. */
 #include "event_status.h"
 
+#include "event_destinations.h"
 #include "event_effects.h"
 #include "event_history.h"
 #include "event_places.h"
@@ -226,6 +227,7 @@ tell(const struct event_query *q, const struct event_report *r, const struct eve
 		map_text(&m, "letter", slice_of(letter_name(r->journal, r->seq, name)));
 	else
 		map_nil(&m, "letter");
+	event_destinations(q, r->journal, r->seq, &m);
 	put_others(&m, places);
 	*out = map_object(&m);
 	return !m.short_of_memory || error_set(why, "out of memory");

@@ -106,6 +106,10 @@ bool forward_owe(
 bool forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first,
 	uint64_t last, struct error *why);
 
+/* Is it owed the event of that number, alone or in a batch (job 0)? *due_ms: when it is due. */
+bool forward_owes(struct forward *f, const char *name, uint64_t pos, bool *owes, uint64_t *due_ms,
+	struct error *why);
+
 /* Those that are due, the earliest number first. False from fn: enough. */
 typedef bool forward_visit_owed(void *arg, const struct forward_owed *owed);
 bool forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,

@@ -43,6 +43,20 @@ forward_settle(struct forward *f, const char *name, uint64_t job, uint64_t first
 		       why);
 }
 
+/* Cuts do not overlap: the last one that begins there or before has it, or none. */
+bool
+forward_owes(struct forward *f, const char *name, uint64_t pos, bool *owes, uint64_t *due_ms,
+	struct error *why)
+{
+	uint64_t dest;
+
+	return forward_dest(f, name, &dest, why) &&
+	       forward_ask_number(f,
+		       "SELECT iif(last >= ?2, due_ms, NULL) FROM owed WHERE dest = ?1 AND job = 0"
+		       " AND first <= ?2 ORDER BY first DESC LIMIT 1",
+		       VALUES(V_NUMBER(dest), V_NUMBER(pos)), due_ms, owes, why);
+}
+
 #define OWED_SQL(from) "SELECT job, first, last" OWED_NUMBERS(COLUMN) OWED_TEXTS(COLUMN) from
 
 /* Both walk one index, and go to the row for those few that are wanted. */

@@ -159,6 +159,7 @@ def test_dead_letters_are_listed_replayed_dropped_and_exported(told):
     begins_again(app)
     assert good(pipeline, "forward", "dlq", "replay", "app", rows[0]["number"]) == "replayed 1 dead letter of app\n"
     wait_for("sent again", lambda: len(app.requests) == 1)
+    assert app.requests[0].reason == "replay"
     assert app.requests[0].id == rows[0]["id"] and app.requests[0].body.decode() == whole["body"]
     assert good(pipeline, "forward", "dlq", "drop", "app", rows[1]["id"]) == "dropped 1 dead letter of app\n"
     assert "replayed 2" in good(pipeline, "forward", "dlq", "replay", "app", "--yes")
@@ -167,6 +168,30 @@ def test_dead_letters_are_listed_replayed_dropped_and_exported(told):
     assert one(pipeline)["dead"] == 0 and len(set(app.event_ids()) & set(ids)) == 3
     done = run(pipeline, "forward", "dlq", "show", "app", "77")
     assert done.returncode == 1 and "app has no dead letter 77" in done.stderr
+
+
+def test_an_event_tells_what_each_destination_has_of_it(start, application):
+    app, openings = application("app"), application("openings", types=["email_o*"])
+    pipeline = start(settings=with_destinations(app, openings))
+    ids = send(pipeline, bounces(1))
+    app.wait(ids)
+
+    def has(event_id, state):
+        rows = json.loads(good(pipeline, "event", event_id, "--json"))["destinations"]
+        return rows and [row["state"] for row in rows] == state and rows
+
+    rows = wait_for("delivered", lambda: has(ids[0], ["delivered", "unwanted"]))
+    assert (rows[0]["name"], rows[0]["attempts"], rows[0]["last_status"]) == ("app", 1, 200)
+    assert "app: delivered, 1 try, last answered 200" in good(pipeline, "event", ids[0])
+    app.decide = 500
+    (other,) = send(pipeline, bounces(1))
+    wait_for("owed", lambda: has(other, ["owed", "unwanted"]))
+    rows = wait_for("dead", lambda: has(other, ["dead", "unwanted"]))
+    assert rows[0]["letter"] == 1 and rows[0]["last_status"] == 500 and rows[0]["attempts"] == 3
+    assert "app: dead, 3 tries, last answered 500, letter 1" in good(pipeline, "event", other)
+    pipeline["forward"].stop()
+    (third,) = send(pipeline, bounces(1))
+    wait_for("waiting", lambda: has(third, ["waiting", "unwanted"]))
 
 
 def test_skip_goes_on_from_a_time(told):
