@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "destinations.h"
 #include "letters.h"
 #include "lib/base/clock.h"
 #include "lookup.h"
@@ -56,6 +57,12 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 		return past_message(a, rq, route->argument);
 	case ROUTE_STATS:
 		return past_stats(a, rq);
+	case ROUTE_DESTINATIONS:
+		return destinations_answer_list(a);
+	case ROUTE_DESTINATION:
+		return destinations_answer_one(a, route->argument);
+	case ROUTE_DESTINATION_ACT:
+		return destinations_act(a, rq, route->argument);
 	case ROUTE_LETTERS:
 		return letters_answer_list(a, rq);
 	case ROUTE_LETTERS_REPLAY:

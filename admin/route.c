@@ -31,7 +31,14 @@ ends(const char *text, const char *tail)
 	return n > m && strcmp(text + n - m, tail) == 0;
 }
 
-/* A letter's own path takes GET and DELETE, its /replay takes POST. */
+/* What can be done to a destination. */
+static bool
+is_act(const char *argument)
+{
+	return ends(argument, "/pause") || ends(argument, "/resume") || ends(argument, "/enable");
+}
+
+/* A letter's own path takes GET and DELETE, its /replay takes POST; a destination's own GET, and its acts POST. */
 static bool
 fits(enum route_kind kind, const char *argument)
 {
@@ -41,6 +48,10 @@ fits(enum route_kind kind, const char *argument)
 		return strcmp(argument, "replay") != 0 && !ends(argument, "/replay");
 	case ROUTE_LETTER_REPLAY:
 		return ends(argument, "/replay");
+	case ROUTE_DESTINATION:
+		return !strchr(argument, '/');
+	case ROUTE_DESTINATION_ACT:
+		return is_act(argument) && strchr(argument, '/') == strrchr(argument, '/');
 	default:
 		return true;
 	}

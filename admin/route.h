@@ -24,7 +24,10 @@
 	X(HISTORY_ASKED, "POST", "/history")                                                       \
 	X(PERSON, "POST", "/person")                                                               \
 	X(MESSAGE, "GET", "/messages/")                                                            \
-	X(STATS, "GET", "/stats")
+	X(STATS, "GET", "/stats")                                                                  \
+	X(DESTINATIONS, "GET", "/forward")                                                         \
+	X(DESTINATION, "GET", "/forward/")                                                         \
+	X(DESTINATION_ACT, "POST", "/forward/")
 
 #define ROUTE_ENUM(name, method, path) ROUTE_##name,
 enum route_kind { ADMIN_ROUTES(ROUTE_ENUM) ROUTE_NONE };
@@ -37,7 +40,8 @@ struct admin_route {
 };
 
 /* path: decoded, without the query. HEAD goes where GET does. POST /dlq/ID/replay is LETTER_REPLAY,
- * whose argument still ends in "/replay". */
+ * whose argument still ends in "/replay"; POST /forward/NAME/pause, resume or enable is DESTINATION_ACT, the
+ * same way. */
 struct admin_route route_of(const char *method, const char *path);
 
 /* What is asked stands in the body of the request: an address has no place in a URL. */

@@ -76,7 +76,7 @@ enum process_secrets { SECRETS_NONE, SECRETS_SENDERS, SECRETS_DESTINATIONS };
 	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_LETTERS, GROUP, "",                  \
 		"dead letters and notices")                                                        \
 	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, NONE,                                          \
-		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE, ADMIN, "",                            \
+		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE | OPENS_FORWARD, ADMIN, "",            \
 		"health, figures and dead letters for operators")                                  \
 	X(WATCHER, "watcher", COUNT_ONE, NEEDED_TO_SEE, NONE, OPENS_NONE, HUNG, "",                \
 		"ends what hangs, so that it is started again")                                    \

@@ -230,19 +230,19 @@ numbers_object(const uint64_t *numbers, size_t n, msgpack_zone *zone)
 }
 
 static void
-put_keys(struct map *m, const char *path, uint64_t now_ms)
+put_keys(struct map *m, const char *path, const struct forward_look *l)
 {
 	struct error why = {""};
-	struct standard_keys *keys = standard_keys_read(path, &why);
+	struct standard_keys *keys = l->without_keys ? NULL : standard_keys_read(path, &why);
 	struct map facts = map_in(m->zone);
 	struct standard_keys_facts f;
 
 	if (!keys) {
 		map_nil(m, "keys");
-		map_text(m, "keys_error", slice_of(why.text));
+		map_text(m, "keys_error", slice_of(*why.text ? why.text : NULL));
 		return;
 	}
-	f = standard_keys_facts(keys, now_ms);
+	f = standard_keys_facts(keys, l->now_ms);
 	standard_keys_destroy(&keys);
 	map_uint(&facts, "live", f.live);
 	map_time(&facts, "next_goes", f.until_ms);
@@ -251,7 +251,7 @@ put_keys(struct map *m, const char *path, uint64_t now_ms)
 }
 
 static void
-put_configured(struct map *m, const struct config_forward *own, uint64_t now_ms)
+put_configured(struct map *m, const struct config_forward *own, const struct forward_look *l)
 {
 	static const char *const datas[] = {"without_raw", "full", "thin"};
 	static const char *const orders[] = {"none", "recipient"};
@@ -266,7 +266,7 @@ put_configured(struct map *m, const struct config_forward *own, uint64_t now_ms)
 	map_uint(m, "timeout_ms", own->timeout_ms);
 	map_put(m, "retry_ms", numbers_object(own->retry_ms, own->retry_ms_count, m->zone));
 	map_put(m, "network", texts_object(own->network, own->network_count, m->zone));
-	put_keys(m, own->secrets_file, now_ms);
+	put_keys(m, own->secrets_file, l);
 }
 
 static void
@@ -320,7 +320,7 @@ forward_look_show(struct forward_look *l, const char *name, msgpack_zone *zone, 
 	map_uint(&m, "skip_to", d.skip_to);
 	put_history(&m, l);
 	if (own)
-		put_configured(&m, own, l->now_ms);
+		put_configured(&m, own, l);
 	map_put(&m, "replays", list_object(&jobs.all));
 	*out = map_object(&m);
 	if (!m.short_of_memory && !jobs.all.short_of_memory)

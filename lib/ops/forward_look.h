@@ -20,6 +20,7 @@ struct forward_look {
 	struct history_view *view; /* NULL: there is no history yet */
 	uint64_t first, last;      /* its numbers; 0: none */
 	uint64_t now_ms;
+	bool without_keys; /* who looks is given none: they are not read, and `keys` is null */
 };
 
 /* use: FORWARD_LOOK, or FORWARD_CHANGE for who acts. False with the cause: what is there cannot be read. To be

@@ -109,3 +109,25 @@ def test_an_address_that_is_not_allowed_is_told(application, start, names_librar
     pipeline = start(prepare, settings=with_destinations(app))
     post_all(pipeline, bounces(1))
     assert "`network`" in alert_of(pipeline, "destination app guarded")
+
+
+def test_admin_shows_destinations_and_does_to_them_what_the_verbs_do(application, start):
+    app = application()
+    pipeline = start(settings=with_destinations(app), admin=True)
+    app.wait(post_all(pipeline, bounces(2)))
+    with pipeline.admin() as admin:
+        (one,) = admin.get("/forward").json()["destinations"]
+        assert (one["name"], one["state"], one["paused"]) == ("app", "up", False)
+        assert admin.get("/forward/app").json()["keys"] is None
+        assert app.secret not in admin.get("/forward/app").body.decode()
+        assert admin.get("/forward/apq").status == 404 and "did you mean" in admin.get("/forward/apq").json()["error"]
+        assert admin.request("POST", "/forward/app/pause").json()["paused"] is True
+        wait_for("forward has seen it", lambda: figure(pipeline, "paused") == 1)
+        ids = post_all(pipeline, bounces(1))
+        wait_for("it waits", lambda: figure(pipeline, "lag_events") == 1)
+        assert not app.has(ids)
+        assert admin.request("POST", "/forward/app/resume").json()["paused"] is False
+        app.wait(ids)
+        assert admin.request("POST", "/forward/app/enable").status == 200
+        assert admin.request("POST", "/forward/other/enable").status == 404
+    assert pipeline["admin"].logged('msg="changed by an operator"', "action=pause", "target=/forward/app/pause")

@@ -23,11 +23,14 @@ Test(admin_route, each_row_is_found_by_its_own_line)
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
 		const bool replay = known[i].kind == ROUTE_LETTER_REPLAY;
+		const bool act = known[i].kind == ROUTE_DESTINATION_ACT;
 		const bool more = known[i].path[strlen(known[i].path) - 1] == '/';
 		struct admin_route route;
 
 		snprintf(path, sizeof path, "%s%s%s", known[i].path, more ? "x" : "",
-			replay ? "/replay" : "");
+			replay ? "/replay"
+			: act  ? "/pause"
+			       : "");
 		route = route_of(known[i].method, path);
 		cr_expect_eq(route.kind, known[i].kind, "%s %s", known[i].method, path);
 	}
@@ -45,6 +48,11 @@ Test(admin_route, the_argument_is_all_that_follows)
 	cr_expect_str_eq(route_of("GET", "/events/a/b?c").argument, "a/b?c");
 	cr_expect_str_eq(route_of("GET", "/dlq/replayed").argument, "replayed");
 	cr_expect_str_eq(route_of("POST", "/dlq/a/b/replay").argument, "a/b/replay");
+	cr_expect_str_eq(route_of("POST", "/forward/app/enable").argument, "app/enable");
+	cr_expect_eq(route_of("POST", "/forward/app/drop").status, 404);
+	cr_expect_eq(route_of("GET", "/forward/app/pause").status, 405);
+	cr_expect_eq(route_of("POST", "/forward/app").status, 405);
+	cr_expect_eq(route_of("POST", "/forward/a/b/pause").status, 404);
 	cr_expect_str_eq(
 		route_of("GET", "/suppressions/jo@example.com").argument, "jo@example.com");
 }
