@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "check_destinations.h"
 #include "check_sources.h"
 #include "cli.h"
 #include "lib/base/descriptors.h"
@@ -187,6 +188,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	map_uint(&m, "connections",
 		config_connections(cfg, cfg->limits.connections, descriptors_most()));
 	map_put(&m, "sources", list_object(&sources));
+	map_put(&m, "destinations", check_destinations_object(cfg, zone));
 	map_put(&m, "stages", processes_object(cfg, zone));
 	map_put(&m, "types", takers_object(cfg, zone));
 	return map_object(&m);
@@ -279,6 +281,7 @@ print_text(const struct config *cfg, const struct config *whole)
 		token ? token : "", cfg->data_dir);
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		print_source(cfg, whole, i);
+	check_print_destinations(cfg);
 	puts("\nstages");
 	print_processes(cfg);
 	puts("\ntypes and who takes them");
@@ -303,7 +306,7 @@ run(struct call *call)
 	struct error why = {""};
 
 	if (!harden_check_folder(cfg->data_dir, &why) || !programs_check(cfg, &why) ||
-		!read_secrets(cfg, &whole, &why)) {
+		!check_keys(cfg, &why) || !read_secrets(cfg, &whole, &why)) {
 		cli_failed(call->verb, &why);
 		return CLI_BAD_CONFIG;
 	}

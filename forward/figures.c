@@ -169,3 +169,17 @@ figures_close(struct metrics *m, struct destination *d)
 	*of(m, METRIC_FAMILY_FORWARD_LAG, d) = 0;
 	*of(m, METRIC_FAMILY_FORWARD_LAG_EVENTS, d) = 0;
 }
+
+/* Since when stands there from the first time on. */
+void
+figures_left_out(struct metrics *m, const char *name, bool is)
+{
+	char labels[METRIC_LABELS_MAX + 1] = "";
+	double *since;
+
+	metric_label(labels, sizeof labels, "destination", slice_of(name));
+	metric_label(labels, sizeof labels, "state", slice_of("left out"));
+	metric_label(labels, sizeof labels, "cause", slice_of("cannot be signed for"));
+	since = metric(m, METRIC_FAMILY_FORWARD_TROUBLE, labels);
+	*since = !is ? 0 : *since > 0 ? *since : now_s();
+}

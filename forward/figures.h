@@ -17,6 +17,8 @@ void figures_dead(struct metrics *m, const struct destination *d, bool guarded);
 void figures_missed(struct metrics *m, const struct destination *d, uint64_t events);
 /* Once a second: how it is, and how far behind. view NULL: there is no history. */
 void figures_tell(struct metrics *m, struct destination *d, struct history_view *view);
+/* One that cannot be started, or no longer so. */
+void figures_left_out(struct metrics *m, const char *name, bool is);
 /* It has left: nothing of it is in trouble any more. */
 void figures_close(struct metrics *m, struct destination *d);
 

@@ -173,7 +173,11 @@ start_left_out(struct members *m)
 	struct error why = {""};
 
 	for (size_t i = 0; i < cfg->forward_count; i++) {
-		if (find(m->list, cfg->forward[i].name) || start_one(m, &cfg->forward[i], &why))
+		const char *name = cfg->forward[i].name;
+		const bool in = find(m->list, name) || start_one(m, &cfg->forward[i], &why);
+
+		figures_left_out(m->dl->metrics, name, !in);
+		if (in)
 			continue;
 		if (!m->told)
 			log_error("destination left out", LF_TEXT("cause", why.text));
@@ -254,6 +258,9 @@ members_reload(struct members *m, const struct config *next, struct error *why)
 		return false;
 	}
 	take_over(m, made);
+	for (struct destination *d = m->list; d; d = d->next)
+		figures_left_out(m->dl->metrics, d->row.name, false);
+	m->left_out = m->told = false;
 	return true;
 }
 

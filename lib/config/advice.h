@@ -6,6 +6,7 @@
 /* X(name, the verb and what follows it, with %s for what is known only when it is said) */
 #define ADVICES(X)                                                                                 \
 	X(UP, "up")                                                                                \
+	X(CHECK, "check")                                                                          \
 	X(STATUS, "status")                                                                        \
 	X(RELOAD, "reload")                                                                        \
 	X(REFUSED, "tap --kind refused")                                                           \

@@ -21,6 +21,18 @@ static const struct {
 		ADVICE_FORWARD_ENABLE},
 };
 
+/* Its keys cannot be used, so that nothing can be signed for it. */
+static void
+tell_left_out(const struct board *b, struct report *r, const char *name)
+{
+	const struct config_forward *own = config_forward_find(b->cfg, name);
+
+	alert(r, false,
+		"destination %s left out: its secrets cannot be used, so nothing is sent there until "
+		"they can; its place is kept: %s says what is wrong in %s",
+		name, board_tip(r, ADVICE_CHECK, NULL).text, own ? own->secrets_file : "");
+}
+
 /* Seconds since then, within the last minutes; less than 0: it is longer ago, or never was. */
 static double
 lately(double at_s)
@@ -43,8 +55,13 @@ tell_state(struct report *r, const char *name, const struct destination_figures 
 }
 
 static bool
-check_state(struct report *r, const char *name, const struct destination_figures *d)
+check_state(const struct board *b, struct report *r, const char *name,
+	const struct destination_figures *d)
 {
+	if (strcmp(d->state, "left out") == 0) {
+		tell_left_out(b, r, name);
+		return true;
+	}
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (strcmp(d->state, states[i].state) == 0) {
 			tell_state(r, name, d, i);
@@ -113,7 +130,7 @@ board_check_forward(const struct board *b, struct report *r, const struct metric
 		const char *name = b->cfg->forward[i].name;
 
 		destination_read(m, name, &d);
-		if (!check_state(r, name, &d) && !d.paused)
+		if (!check_state(b, r, name, &d) && !d.paused)
 			check_lag(b, r, name, &d);
 		check_end(r, name, &d, keep_s);
 		check_events(r, name, &d);

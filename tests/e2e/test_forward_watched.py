@@ -6,7 +6,7 @@ import pytest
 from forwarding import bounces, with_destinations
 from pipeline import post_all, wait_for
 from test_alerts import alert_of, alerts
-from verbs import good
+from verbs import good, run
 
 
 def ended(pipeline, start):
@@ -53,6 +53,25 @@ def test_an_application_that_refuses_or_is_gone_is_told_with_its_answer(applicat
     alert = alert_of(pipeline, "destination goes gone")
     assert "it answers 410 since 20" in alert and "`trotline forward enable goes`" in alert
     assert of_status(pipeline, "goes")["state"] == "gone"
+
+
+def test_one_that_cannot_be_signed_for_is_left_out_until_it_can_and_stops_no_other(application, start):
+    left, other = application("left"), application("other")
+    left.write_secrets("whsec_c2hvcnQ=")
+    pipeline = start(settings=with_destinations(left, other))
+    ids = post_all(pipeline, bounces(3))
+    other.wait(ids)
+    alert = alert_of(pipeline, "destination left left out")
+    assert str(left.secrets_file) in alert and "`trotline check" in alert
+    check = run(pipeline, "check")
+    assert check.returncode == 100 and f"forward[0].secrets_file (left): {left.secrets_file}: line 1" in check.stderr
+    assert not left.requests
+    left.write_secrets(left.secret)
+    ended(pipeline, "destination left")
+    left.wait(post_all(pipeline, bounces(2)))
+    check = good(pipeline, "check")
+    assert f"POST {left.url()}" in check and "1 secret\n" in check and left.secret not in check
+    assert json.loads(good(pipeline, "check", "--json"))["destinations"][0]["secrets"] == 1
 
 
 def test_an_application_that_is_slower_than_events_come_is_late_unless_paused(application, start):
