@@ -317,6 +317,7 @@ run(struct call *call)
 	warn_of_descriptors(cfg);
 	warn_of_takers(cfg);
 	warn_of_doubts(cfg);
+	check_warn_of_headers(cfg);
 	config_destroy(&whole);
 	return CLI_DONE;
 }

@@ -127,3 +127,18 @@ check_print_destinations(const struct config *cfg)
 		warn_of_mode(f);
 	}
 }
+
+/* A warning: forward may be given variables that nobody else has. */
+void
+check_warn_of_headers(const struct config *cfg)
+{
+	struct error why = {""};
+	struct config *whole;
+
+	if (cfg->forward_count == 0)
+		return;
+	whole = config_load(cfg->path, CONFIG_DESTINATIONS, &why);
+	if (!whole)
+		fprintf(stderr, "trotline check: warning: %s here; forward needs it\n", why.text);
+	config_destroy(&whole);
+}

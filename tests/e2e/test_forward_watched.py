@@ -149,4 +149,4 @@ def test_admin_shows_destinations_and_does_to_them_what_the_verbs_do(application
         app.wait(ids)
         assert admin.request("POST", "/forward/app/enable").status == 200
         assert admin.request("POST", "/forward/other/enable").status == 404
-    assert pipeline["admin"].logged('msg="changed by an operator"', "action=pause", "target=/forward/app/pause")
+    assert pipeline["admin"].has_logged('msg="changed by an operator"', "action=pause", "target=/forward/app/pause")
