@@ -13,7 +13,8 @@
 #include "forward_private.h"
 #include "lib/base/file.h"
 
-enum { BUSY_MS = 2000 };
+/* An operator waits longer than the stage, whose commits come soon again. */
+enum { BUSY_MS = 2000, BUSY_OPERATOR_MS = 10000 };
 
 #define WORD(name, word) word,
 const char *const forward_state_words[FORWARD_STATES_COUNT] = {FORWARD_STATES(WORD)};
@@ -48,7 +49,7 @@ open_file(struct forward *f, enum forward_use use, bool *exists, struct error *w
 	f->db = sql_open(f->path, use == FORWARD_LOOK ? SQL_WATCH : SQL_SHARE, why);
 	if (!f->db)
 		return false;
-	sqlite3_busy_timeout(f->db, BUSY_MS);
+	sqlite3_busy_timeout(f->db, use == FORWARD_DELIVER ? BUSY_MS : BUSY_OPERATOR_MS);
 	f->file = guard_at(f->path, NULL);
 	return forward_schema(f->db, use == FORWARD_DELIVER, exists, why) &&
 	       (*exists || error_set(why, "%s is not made yet", f->path));

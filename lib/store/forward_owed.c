@@ -59,14 +59,13 @@ forward_owes(struct forward *f, const char *name, uint64_t pos, bool *owes, uint
 
 #define OWED_SQL(from) "SELECT job, first, last" OWED_NUMBERS(COLUMN) OWED_TEXTS(COLUMN) from
 
-/* Both walk one index, and go to the row for those few that are wanted. */
-#define DUE_SORTED                                                                                 \
+/* Each walks one index, and goes to the row for those few that are wanted. */
+#define DUE_BY(index)                                                                              \
 	OWED_SQL(" FROM owed WHERE (dest, job, first, last) IN (SELECT dest, job, first, last"     \
-		 " FROM owed INDEXED BY owed_due WHERE dest = ?1 AND due_ms <= ?2"                 \
+		 " FROM owed INDEXED BY " index " WHERE dest = ?1 AND due_ms <= ?2"                \
 		 " ORDER BY first LIMIT ?3) ORDER BY first, job")
-#define DUE_AS_THEY_COME                                                                           \
-	OWED_SQL(" FROM owed INDEXED BY owed_first WHERE dest = ?1 AND due_ms <= ?2"               \
-		 " ORDER BY first LIMIT ?3")
+#define DUE_SORTED DUE_BY("owed_due")
+#define DUE_AS_THEY_COME DUE_BY("owed_first")
 
 struct visit {
 	forward_visit_owed *fn;
