@@ -201,29 +201,30 @@ print_whole(const msgpack_object *row)
 	static const struct {
 		const char *label, *key;
 		bool time;
+		const char *none; /* what is said instead of 0; NULL: 0 */
 	} rows[] = {
-		{"to", "url", false},
-		{"since", "since", true},
-		{"why", "cause", false},
-		{"last answer", "last_status", false},
-		{"last try", "last_try", true},
-		{"last success", "last_success", true},
-		{"delivered", "delivered", false},
-		{"owed", "owed", false},
-		{"next due", "next_due", true},
-		{"dead", "dead", false},
-		{"missed", "missed", false},
-		{"skipped", "skipped", false},
-		{"types", "types", false},
-		{"sources", "sources", false},
-		{"machine", "machine", false},
-		{"data", "data", false},
-		{"order", "order", false},
-		{"batch", "batch_events", false},
-		{"at once", "concurrency", false},
-		{"rate", "rate", false},
-		{"network", "network", false},
-		{"added", "added", true},
+		{"to", "url", false, NULL},
+		{"since", "since", true, NULL},
+		{"why", "cause", false, NULL},
+		{"last answer", "last_status", false, "none"},
+		{"last try", "last_try", true, NULL},
+		{"last success", "last_success", true, NULL},
+		{"delivered", "delivered", false, NULL},
+		{"owed", "owed", false, NULL},
+		{"next due", "next_due", true, NULL},
+		{"dead", "dead", false, NULL},
+		{"missed", "missed", false, NULL},
+		{"skipped", "skipped", false, NULL},
+		{"types", "types", false, NULL},
+		{"sources", "sources", false, NULL},
+		{"machine", "machine", false, NULL},
+		{"data", "data", false, NULL},
+		{"order", "order", false, NULL},
+		{"batch", "batch_events", false, NULL},
+		{"at once", "concurrency", false, NULL},
+		{"rate", "rate", false, "no limit"},
+		{"network", "network", false, NULL},
+		{"added", "added", true, NULL},
 	};
 
 	text_print(field_str(row, "name"), 0);
@@ -237,7 +238,10 @@ print_whole(const msgpack_object *row)
 		if (!value || value->type == MSGPACK_OBJECT_NIL)
 			continue;
 		printf("  %-*s ", LABEL, rows[i].label);
-		print_value(value, rows[i].time);
+		if (rows[i].none && !forward_figure(row, rows[i].key))
+			fputs(rows[i].none, stdout);
+		else
+			print_value(value, rows[i].time);
 		putchar('\n');
 	}
 	print_keys(row);

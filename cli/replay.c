@@ -49,8 +49,8 @@ print_count(const struct replay_ask *ask, const struct replay_told *told, const 
 	putchar('\n');
 	print_types(field_get(o, "by_type"));
 	if (told->pace)
-		printf("  over %s%s, at %llu events/s\n", ask->rate ? "" : "about ",
-			units_ago_text(ms + 1, 1, over), (unsigned long long)told->pace);
+		printf("  done %s, at %s%llu events/s\n", units_ago_text(ms + 1, 1, over),
+			ask->rate ? "" : "about ", (unsigned long long)told->pace);
 	else
 		printf("  how long it takes nobody knows: nothing was sent there lately\n");
 }
