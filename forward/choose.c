@@ -5,7 +5,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-enum { REPLAY_TURN = 4 }; /* one in so many is a replay's, while other events come */
+/* One in so many is a replay's, while other events come; and of probes an event that has not failed yet. */
+enum { REPLAY_TURN = 4, PROBE_TURN = 2 };
 
 /* but: not the event of that number; 0: any. */
 static struct item *
@@ -81,14 +82,25 @@ next_of_replays(struct deliverer *dl, struct destination *d, uint64_t now_ms, ui
 	return NULL;
 }
 
+/* Who answers, if with errors, may be well: events that fail whatever he does must not keep him down. */
+static struct item *
+not_failed_yet(struct deliverer *dl, struct destination *d, bool probe, uint64_t now_ms)
+{
+	if (!probe || !d->row.status || ++d->probes % PROBE_TURN || !fill(dl, &d->reading, now_ms))
+		return NULL;
+	return take_ahead(&d->reading);
+}
+
 struct item *
 choose_next(struct deliverer *dl, struct destination *d, bool probe, uint64_t *wakes_ms)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	const uint64_t but = d->breaker.gone_ms ? d->breaker.gone_pos : 0;
-	struct item *item = ready(d, probe, but, now_ms, wakes_ms);
+	struct item *item = not_failed_yet(dl, d, probe, now_ms);
 	const bool first = d->replays && ++d->turn % REPLAY_TURN == 0;
 
+	if (!item)
+		item = ready(d, probe, but, now_ms, wakes_ms);
 	if (!item && d->look_ms <= now_ms && dl->view) {
 		due_look(dl, d, now_ms);
 		item = ready(d, probe, but, now_ms, wakes_ms);

@@ -49,7 +49,7 @@ struct destination {
 	struct items under_way; /* requests */
 	struct lanes lanes;
 	uint64_t look_ms; /* when to look for rows that have become due */
-	unsigned turn;
+	unsigned turn, probes;
 	char trouble[64];                 /* why the last try failed, in one of few words */
 	char told[METRIC_LABELS_MAX + 1]; /* which trouble its figures tell of */
 	struct stat keys_file;            /* as it was read */

@@ -360,7 +360,7 @@ look(struct rotation *r, struct slice text, bool force, struct error *why)
 			continue;
 		if (line.until_ms > r->now_ms && !force)
 			return error_set(why,
-				"a key is on its way out already, until %s: a receiver that has only that one would be cut off",
+				"a key is on its way out already, until %s: a receiver that has only that one would be cut off (--force does it all the same)",
 				timestamp_text(line.until_ms, time));
 		r->hmac |= !line.until_ms && slice_starts(line.key, HMAC);
 		r->ed25519 |= !line.until_ms && slice_starts(line.key, ED25519);
