@@ -108,4 +108,5 @@ def names_library(tmp_path_factory):
 def application(tmp_path):
     """application(name, ...) gives an Application that listens until the test ends. Name it before `start`."""
     with contextlib.ExitStack() as stack:
-        yield lambda name="app", **options: stack.enter_context(Application(tmp_path, name, **options))
+        yield lambda name="app", decide=200, **options: stack.enter_context(
+            Application(tmp_path, name, decide, **options))

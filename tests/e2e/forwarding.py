@@ -5,6 +5,7 @@ import signal
 
 from pipeline import event, wait_for
 from receiver import Receiver, new_secret
+from verbs import lines
 
 QUICK = ["200ms", "400ms"]  # two waits of an event that is at fault, so three tries
 RELOADED = 'msg="configuration reloaded"'
@@ -52,9 +53,23 @@ def reload(pipeline, settings):
     wait_for("taken on", lambda: stage.log().count(RELOADED) > before)
 
 
+def few(count, **data):
+    return [event(email=f"person{n}@example.com", **data) for n in range(count)]
+
+
 def bounces(count, **data):
     return [event("email_bounced", email=f"person{n}@example.com", bounce_type="hard", **data) for n in range(count)]
 
 
 def data_of(request):
     return json.loads(request.body)["data"]
+
+
+def destinations(pipeline):
+    """{name: what `forward list` says of it}."""
+    return {one["name"]: one for one in lines(pipeline, "forward", "list")}
+
+
+def letters(pipeline, name):
+    """A destination's dead letters."""
+    return lines(pipeline, "forward", "dlq", "list", name, "--limit", "100000")

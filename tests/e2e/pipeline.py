@@ -270,10 +270,10 @@ class Pipeline:
         self.write_config(settings or {})
         self.stages = {}
         self.hooks = []
-        if (settings or {}).get("history", {}).get("keep", "0s") == "0s":
-            without = (*without, "history")
         if not (settings or {}).get("forward"):
             without = (*without, "forward")
+            if (settings or {}).get("history", {}).get("keep", "0s") == "0s":
+                without = (*without, "history")
         for name in (*reversed(BACK), *(f"handler-{handler}" for handler in handlers), *reversed(FRONT)):
             for instance in range(self.counts.get(name, 1) if name not in without else 0):
                 self.stages[name, instance] = Stage(self, name, instance)

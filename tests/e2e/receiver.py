@@ -279,11 +279,10 @@ class Connection(asyncio.Protocol):
 
     def look_early(self, method, path, headers):
         """Those who do not wait for the body answer here."""
-        request = Request(method, path, headers, b"", id(self))
-        way = self.receiver.way_of(request) if self.receiver.may_be_early else None
+        way = self.receiver.decide
         if getattr(way, "at_head", False):
-            self.answered_early = request
-            way(self, request)
+            self.answered_early = Request(method, path, headers, b"", id(self))
+            way(self, self.answered_early)
 
     # what ways do
 
@@ -310,6 +309,7 @@ class Connection(asyncio.Protocol):
 
     def pour(self, data):
         """The same again and again, as fast as the other side reads."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
         self.pouring = data
         self.resume_writing()
 
@@ -336,7 +336,6 @@ class Receiver:
 
     def __init__(self, decide=200, secrets=(), port=None, context=None, keep_bodies=True):
         self.decide, self.secrets, self.context, self.keep_bodies = decide, list(secrets), context, keep_bodies
-        self.may_be_early = True
         self.requests, self.refused = [], 0
         self.connections, self.connected, self.poured = set(), 0, 0
         self.port = port or self.some_port()
