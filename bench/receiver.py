@@ -34,8 +34,8 @@ def die_with_parent():
 
 
 def spawn(command, **options):
-    return subprocess.Popen([str(part) for part in command], env=ENVIRONMENT,
-                            stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, **options)
+    options = {"stdin": subprocess.DEVNULL} | options
+    return subprocess.Popen([str(part) for part in command], env=ENVIRONMENT, preexec_fn=die_with_parent, **options)
 
 
 # Below the range that the system hands to outgoing connections, so that none takes them.

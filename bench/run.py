@@ -10,6 +10,7 @@ import time
 
 import accept
 import batch
+import forward
 import growth
 import kept
 import latency
@@ -26,7 +27,7 @@ from receiver import Failure
 from seeds import Seeds
 
 FIGURES = {"accept": accept, "batch": batch, "usual": usual, "latency": latency, "memory": memory,
-           "start": start, "growth": growth, "scale": scale, "history": kept}
+           "start": start, "growth": growth, "scale": scale, "history": kept, "forward": forward}
 
 
 class Bench:
