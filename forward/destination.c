@@ -93,8 +93,8 @@ destination_new(const struct config *cfg, const struct config_forward *own, stru
 	return NULL;
 }
 
-static void
-free_replays(struct destination *d)
+void
+destination_drop_replays(struct destination *d)
 {
 	struct replay *r;
 
@@ -110,7 +110,7 @@ destination_destroy(struct destination **d)
 {
 	if (!*d)
 		return;
-	free_replays(*d);
+	destination_drop_replays(*d);
 	reading_close(&(*d)->reading);
 	items_clear(&(*d)->waiting);
 	items_clear(&(*d)->under_way);

@@ -75,6 +75,7 @@ bool destination_look(
 /* Keys that were changed since are read again. */
 void destination_keys(struct destination *d);
 
+void destination_drop_replays(struct destination *d);
 struct replay *destination_replay(const struct destination *d, uint64_t job);
 
 #endif

@@ -162,19 +162,19 @@ put_destination(struct ledger *l, struct destination *d, struct error *why)
 
 	d->changed |= next != d->row.next;
 	d->row.next = next;
-	return put_items(l, &d->under_way, why) && put_items(l, &d->waiting, why) &&
-	       put_replays(l, d, why) &&
-	       (!d->changed || forward_put(l->store, &d->row, d->row.skip_to != 0, why));
+	return (!d->changed || forward_put(l->store, &d->row, d->row.skip_to != 0, why)) &&
+	       put_items(l, &d->under_way, why) && put_items(l, &d->waiting, why) &&
+	       put_replays(l, d, why);
 }
 
 static bool
 put_all(struct ledger *l, struct destination *list, struct error *why)
 {
-	for (const struct item *item = l->ended.first; item; item = item->next)
-		if (!put_end(l, item, why))
-			return false;
 	for (struct destination *d = list; d; d = d->next)
 		if (!put_destination(l, d, why))
+			return false;
+	for (const struct item *item = l->ended.first; item; item = item->next)
+		if (!put_end(l, item, why))
 			return false;
 	for (const struct note *n = l->notes; n; n = n->next)
 		if (!forward_attempted(l->store, n->name, &n->attempt, why) ||

@@ -200,15 +200,23 @@ on_reload(void *arg, const struct config *next, struct error *why)
 
 /* ---- every second ---- */
 
-/* What is written goes nowhere: the places stand beside the history as well, what was owed besides is lost. */
-_Noreturn static void
-start_anew(struct forwarder *f)
+/* The file was removed or replaced: places and what is in hand are written into a new one; what was tried again
+ * later, and dead letters, went with the old one. */
+static void
+open_anew(struct forwarder *f)
 {
-	struct error why = {"forward.db was removed or replaced"};
+	struct error why = {""};
+	bool exists;
 
 	trouble_was(&f->trouble, CAUSE_REPLACED, true);
-	metrics_stored(f->st->metrics, SECOND_MS);
-	stage_fail("starting anew", &why);
+	forward_close(&f->deliverer.store);
+	f->deliverer.store = forward_open(f->st->cfg->data_dir, FORWARD_DELIVER, &exists, &why);
+	if (!f->deliverer.store)
+		stage_fail("cannot open forward.db", &why);
+	f->ledger.store = f->deliverer.store;
+	f->ledger.changed = true;
+	members_write_anew(&f->members);
+	on_commit(f);
 }
 
 /* What is due is due by the wall clock, which a restart outlives; while this process runs it waits for as long as
@@ -232,7 +240,7 @@ on_second(void *arg)
 	struct forwarder *f = arg;
 
 	if (forward_is_replaced(f->deliverer.store))
-		start_anew(f);
+		open_anew(f);
 	look_at_clock(f);
 	open_view(f);
 	members_second(&f->members);

@@ -295,6 +295,28 @@ members_shift(struct members *m, int64_t ms)
 			log_warn("not due at another time", LF_TEXT("cause", why.text));
 }
 
+static void
+is_unwritten(struct destination *d, struct items *items)
+{
+	for (struct item *item = items->first; item; item = item->next) {
+		item->kept = false;
+		lanes_add(&d->lanes, item->owed.lane, 1);
+	}
+}
+
+void
+members_write_anew(struct members *m)
+{
+	for (struct destination *d = m->list; d; d = d->next) {
+		lanes_free(&d->lanes);
+		is_unwritten(d, &d->under_way);
+		is_unwritten(d, &d->waiting);
+		destination_drop_replays(d);
+		d->owing = (struct forward_owing){.count = 0};
+		d->changed = true;
+	}
+}
+
 void
 members_close(struct members *m)
 {

@@ -31,6 +31,9 @@ void members_second(struct members *m);
 /* The wall clock has jumped by so much. */
 void members_shift(struct members *m, int64_t ms);
 
+/* There is another, empty forward.db: all that is known is to be written with the next commit. */
+void members_write_anew(struct members *m);
+
 void members_close(struct members *m);
 
 #endif
