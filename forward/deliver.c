@@ -13,6 +13,7 @@
 #include "judge.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/map.h"
 
 /* ---- it goes ---- */
 
@@ -177,17 +178,43 @@ deliver_answered(struct deliverer *dl, struct post *post)
 
 /* ---- a test ---- */
 
+/* As every event is, but for its number and its data. */
+static bool
+write_invented(uint64_t ask, uint64_t data, msgpack_sbuffer *body, struct error *why)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	const struct event ev = {
+		.seq = ask,
+		.journal = slice_of("test"),
+		.source = slice_of("test"),
+		.type = slice_of("email_delivered"),
+		.id = slice_of("test"),
+		.email = slice_of("jo@example.com"),
+		.ts = now_ms,
+		.received = now_ms,
+		.data = {.type = MSGPACK_OBJECT_MAP,
+			.via.map = {2,
+				(msgpack_object_kv[]){
+					{object_of_text(slice_of("email")),
+						object_of_text(slice_of("jo@example.com"))},
+					{object_of_text(slice_of("test")), object_of_bool(true)},
+				}}},
+	};
+
+	return body_write(&ev, 0, data, body, why);
+}
+
 static struct item *
 invented(struct destination *d, uint64_t ask)
 {
-	static const char data[] = "{\"id\":\"evt_test_%" PRIu64
-				   "\",\"type\":\"email_delivered\",\"test\":true,\"data\":"
-				   "{\"email\":\"jo@example.com\"}}";
-	char body[256];
-	struct item *item;
+	msgpack_sbuffer body = {0};
+	struct error why = {""};
+	struct item *item = NULL;
 
-	snprintf(body, sizeof body, data, ask);
-	item = item_new(d, slice_of(body), slice_of("jo@example.com"));
+	if (write_invented(ask, d->cfg->data, &body, &why))
+		item = item_new(
+			d, (struct slice){body.data, body.size}, slice_of("jo@example.com"));
+	msgpack_sbuffer_destroy(&body);
 	if (!item)
 		return NULL;
 	snprintf(item->id, sizeof item->id, "evt_test_%" PRIu64, ask);

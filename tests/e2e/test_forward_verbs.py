@@ -106,6 +106,9 @@ def test_a_test_says_what_was_answered(told):
     assert text.startswith("app: answered 200 after "), text
     assert "fine?[2J, thanks?" in text and "\x1b" not in text
     assert app.requests[-1].reason == "test"
+    body = app.requests[-1].json()
+    assert set(body) == set(app.requests[0].json()) and body["data"]["test"] is True
+    assert body["id"] == app.requests[-1].id and body["id"].startswith("evt_test_")
     row = json.loads(good(pipeline, "forward", "test", "app", "--event", ids[3], "--json"))
     assert row["status"] == 200 and row["reason"] == "test"
     assert app.requests[-1].json()["event_id"] == ids[3]
