@@ -51,7 +51,7 @@ print_head(size_t width)
 }
 
 static void
-print_state(const msgpack_object *row)
+print_state(const msgpack_object *row, size_t width)
 {
 	const struct slice state = field_str(row, "state");
 	char text[48];
@@ -60,7 +60,7 @@ print_state(const msgpack_object *row)
 		!field_bool(row, "configured", true) ? ", left"
 		: field_bool(row, "paused", false)   ? ", paused"
 						     : "");
-	paint_column(colour_of(state), slice_of(text), STATE);
+	paint_column(colour_of(state), slice_of(text), width);
 }
 
 static void
@@ -82,7 +82,7 @@ print_row(const msgpack_object *row, size_t width)
 
 	text_column(field_str(row, "name"), width);
 	putchar(' ');
-	print_state(row);
+	print_state(row, STATE);
 	putchar(' ');
 	paint_ago(field_str(row, "since"));
 	printf(" %9llu ", figure(lag, "events"));
@@ -229,7 +229,7 @@ print_whole(const msgpack_object *row)
 
 	text_print(field_str(row, "name"), 0);
 	printf(": ");
-	print_state(row);
+	print_state(row, 0);
 	putchar('\n');
 	print_place(row);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

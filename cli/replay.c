@@ -32,11 +32,20 @@ print_types(const msgpack_object *types)
 	}
 }
 
+/* "3 min", of "in 3 min". */
+static const char *
+span_text(uint64_t seconds, char out[UNITS_TEXT])
+{
+	static const char in[] = "in ";
+
+	units_ago_text((seconds ? seconds : 1) * 1000 + 1, 1, out);
+	return strncmp(out, in, sizeof in - 1) == 0 ? out + sizeof in - 1 : out;
+}
+
 static void
 print_count(const struct replay_ask *ask, const struct replay_told *told, const msgpack_object *o)
 {
-	char bytes[UNITS_TEXT], over[UNITS_TEXT];
-	const uint64_t ms = forward_figure(o, "seconds") * 1000;
+	char bytes[UNITS_TEXT], takes[UNITS_TEXT];
 
 	printf("%llu event%s to %s, %s\n", (unsigned long long)told->count,
 		told->count == 1 ? "" : "s", ask->to, units_size_text((double)told->bytes, bytes));
@@ -49,8 +58,9 @@ print_count(const struct replay_ask *ask, const struct replay_told *told, const 
 	putchar('\n');
 	print_types(field_get(o, "by_type"));
 	if (told->pace)
-		printf("  done %s, at %s%llu events/s\n", units_ago_text(ms + 1, 1, over),
-			ask->rate ? "" : "about ", (unsigned long long)told->pace);
+		printf("  takes %s%s at %llu events/s\n", ask->rate ? "" : "about ",
+			span_text(forward_figure(o, "seconds"), takes),
+			(unsigned long long)told->pace);
 	else
 		printf("  how long it takes nobody knows: nothing was sent there lately\n");
 }

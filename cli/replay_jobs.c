@@ -30,19 +30,24 @@ percent(const msgpack_object *row)
 
 /* ---- list ---- */
 
+/* " email jo@example.com type email_b*"; " all" where it has no filter. */
 static void
 print_filter(const msgpack_object *row)
 {
 	static const char *const keys[] = {"email", "type", "source", "since", "until"};
+	bool all = true;
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		const struct slice text = field_str(row, keys[i]);
 
 		if (!text.n)
 			continue;
+		all = false;
 		printf(" %s ", keys[i]);
 		text_print(text, 0);
 	}
+	if (all)
+		printf(" all");
 }
 
 static bool
@@ -93,7 +98,7 @@ give_whole(void *arg, const msgpack_object *row)
 		return object_print(row);
 	printf("replay %llu to ", (unsigned long long)forward_figure(row, "id"));
 	text_print(field_str(row, "to"), 0);
-	printf(": %.*s, %.0f%%\n ", SLICE_ARG(field_str(row, "state")), percent(row));
+	printf(": %.*s, %.0f%%\n  which  ", SLICE_ARG(field_str(row, "state")), percent(row));
 	print_filter(row);
 	printf("\n  meant   %llu\n  sent    %llu\n  dead    %llu\n  missed  %llu\n",
 		(unsigned long long)forward_figure(row, "meant"),

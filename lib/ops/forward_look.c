@@ -279,22 +279,17 @@ put_history(struct map *m, const struct forward_look *l)
 	map_put(m, "history", map_object(&history));
 }
 
-struct job_list {
-	struct list all;
-	const char *name;
-};
-
 static bool
 add_job(void *arg, const struct forward_job *job)
 {
-	struct job_list *jobs = arg;
+	struct list *jobs = arg;
 	msgpack_object row;
 
 	if (job->state != FORWARD_JOB_RUNNING && job->state != FORWARD_JOB_PAUSED)
 		return true;
-	jobs->all.short_of_memory |= !forward_job_object(job, jobs->all.zone, &row);
-	list_add(&jobs->all, row);
-	return !jobs->all.short_of_memory;
+	jobs->short_of_memory |= !forward_job_object(job, jobs->zone, &row);
+	list_add(jobs, row);
+	return !jobs->short_of_memory;
 }
 
 enum ops_found
@@ -302,7 +297,7 @@ forward_look_show(struct forward_look *l, const char *name, msgpack_zone *zone, 
 	struct error *why)
 {
 	const struct config_forward *own = config_forward_find(l->cfg, name);
-	struct job_list jobs = {.all = list_in(zone), .name = name};
+	struct list jobs = list_in(zone);
 	struct map m = map_in(zone);
 	struct forward_destination d;
 	struct forward_owing owing;
@@ -321,9 +316,9 @@ forward_look_show(struct forward_look *l, const char *name, msgpack_zone *zone, 
 	put_history(&m, l);
 	if (own)
 		put_configured(&m, own, l);
-	map_put(&m, "replays", list_object(&jobs.all));
+	map_put(&m, "replays", list_object(&jobs));
 	*out = map_object(&m);
-	if (!m.short_of_memory && !jobs.all.short_of_memory)
+	if (!m.short_of_memory && !jobs.short_of_memory)
 		return OPS_FOUND;
 	error_set(why, "out of memory");
 	return OPS_TROUBLE;
