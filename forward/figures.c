@@ -22,6 +22,20 @@ of(struct metrics *m, enum metric_family family, const struct destination *d)
 	return metric(m, family, labels_of(d, labels));
 }
 
+/* One for each word of a label. */
+static void
+open_each(struct metrics *m, const struct destination *d, enum metric_family family,
+	const char *label, const char *const *words, size_t n)
+{
+	char labels[METRIC_LABELS_MAX + 1];
+
+	for (size_t i = 0; i < n; i++) {
+		labels_of(d, labels);
+		metric_label(labels, sizeof labels, label, slice_of(words[i]));
+		metric_open(m, family, labels);
+	}
+}
+
 void
 figures_open(struct metrics *m, const struct destination *d)
 {
@@ -29,12 +43,18 @@ figures_open(struct metrics *m, const struct destination *d)
 		METRIC_FAMILY_FORWARD_PAUSED, METRIC_FAMILY_FORWARD_DELIVERED,
 		METRIC_FAMILY_FORWARD_DURATION, METRIC_FAMILY_FORWARD_LAG_EVENTS,
 		METRIC_FAMILY_FORWARD_LAG, METRIC_FAMILY_FORWARD_OWED, METRIC_FAMILY_FORWARD_DEAD,
-		METRIC_FAMILY_FORWARD_MISSED};
+		METRIC_FAMILY_FORWARD_MISSED, METRIC_FAMILY_FORWARD_LAST,
+		METRIC_FAMILY_FORWARD_DIED_AT, METRIC_FAMILY_FORWARD_GUARDED_AT,
+		METRIC_FAMILY_FORWARD_MISSED_AT};
 	char labels[METRIC_LABELS_MAX + 1];
 
 	labels_of(d, labels);
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		metric_open(m, families[i], labels);
+	open_each(
+		m, d, METRIC_FAMILY_FORWARD_ATTEMPTS, "class", answer_class_words, ANSWER_CLASSES);
+	open_each(m, d, METRIC_FAMILY_FORWARD_TROUBLE, "state", &forward_state_words[FORWARD_SLOW],
+		FORWARD_STATES_COUNT - FORWARD_SLOW);
 }
 
 void

@@ -432,7 +432,7 @@ def test_up_starts_as_many_processes_as_configured_and_restarts_what_is_killed(f
     before = up.stages()
     assert {"validator.0", "validator.1", "handler-opened.0", "handler-opened.1"} <= set(before)
     assert "handler-clicked.0" not in before
-    assert len(before) == 1 + 2 + 1 + HANDLERS + 5
+    assert len(before) == 1 + 2 + 1 + HANDLERS + 6
     for victim in ("router.0", "handler-opened.1", "retrier.0") * 2:
         pid = up.stages()[victim]
         os.kill(pid, signal.SIGKILL)
@@ -446,7 +446,7 @@ def test_up_starts_as_many_processes_as_configured_and_restarts_what_is_killed(f
 def test_no_stage_outlives_up(folder, signum):
     write_config(folder, free_port())
     up = Up(folder)
-    assert len(up.stages()) == HANDLERS + 8
+    assert len(up.stages()) == HANDLERS + 9
     assert up.stop(signum) == (0 if signum == signal.SIGINT else -signal.SIGKILL)
     assert Up(folder).stop() == 0
 

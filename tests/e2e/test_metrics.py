@@ -42,7 +42,8 @@ def figures(pipeline):
 
 
 def test_every_family_stands_on_the_page_before_any_event(start):
-    pipeline = start(handlers=("unknown", "opened"), admin=True, settings={"history": {"keep": "1d"}})
+    pipeline = start(handlers=("unknown", "opened"), admin=True, settings={"history": {"keep": "1d"}, "forward": [
+        {"name": "app", "url": "http://127.0.0.1:9/"}]})
     wanted = {family for _, family, _ in FAMILIES}
     wait_for("all stages are heard, and all families there", lambda: wanted <= {
         family_of(name) for name in figures(pipeline)})
@@ -55,6 +56,7 @@ def test_every_family_stands_on_the_page_before_any_event(start):
                  'webhook_errors_total{error_type="no_verdict",source="email"}',
                  'webhook_verdicts_total{handler="opened",verdict="retry"}',
                  'webhook_dead_letters_total{reason_class="out_of_tries"}',
+                 'webhook_forward_attempts_total{destination="app",class="done"}',
                  'webhook_bad_frames_total{stage="handler-opened"}',
                  'webhook_stage_restarts_total{stage="validator"}'):
         assert series[line] == 0, line

@@ -144,7 +144,7 @@ Test(config_table, what_a_row_needs_makes_sense)
 				"%s", o->key);
 		if (list) /* a list is compared and kept whole */
 			cr_expect_eq(o->needs & RESTART, list->needs & RESTART, "%s", o->key);
-		if (!(o->needs & INHERITED))
+		if (!list || !(o->needs & INHERITED))
 			continue;
 		snprintf(key, sizeof key, "%.*s%s", (int)(strrchr(list->key, '.') - list->key),
 			list->key, strrchr(o->key, '.'));
