@@ -1,139 +1,176 @@
-/* forward_look_rows - attempts, dead letters and replays, one after the other; see forward_look.h. */
+/* forward_look_rows - attempts, dead letters and replays, one after the other; see forward_look.h.
+ *
+ * They are read a page at a time, which is given on when the store is let go of again: who takes them slowly, such as
+ * a pipe, holds up neither the stage nor the end of the store's log. */
 #include "forward_look.h"
 #include "forward_rows.h"
 
-enum { ZONE_BYTES = 4096, PACE_ATTEMPTS = 1000 };
+enum { ZONE_BYTES = 4096, PACE_ATTEMPTS = 1000, PAGE = 16 };
 
-/* ---- one after the other ---- */
+/* ---- a page ---- */
 
-struct walk {
-	forward_look_visit *fn;
-	void *arg;
+struct page {
+	struct forward_look *l;
+	const char *name, *event; /* event: of attempts; NULL: of all */
+	bool whole;
 	uint64_t id; /* of a replay; 0: all */
-	bool whole, short_of_memory;
-	size_t shown;
+	struct list rows;
+	uint64_t last; /* the number of the last row */
 };
 
 static bool
-give(struct walk *w, bool made, const msgpack_object *row)
+keep(struct page *p, bool made, const msgpack_object *row, uint64_t number)
 {
-	w->short_of_memory = !made;
-	w->shown += made;
-	return made && w->fn(w->arg, row);
+	p->last = number;
+	p->rows.short_of_memory |= !made;
+	if (made)
+		list_add(&p->rows, *row);
+	return !p->rows.short_of_memory;
 }
 
 static bool
-give_attempt(void *arg, const struct forward_attempt *attempt)
+keep_attempt(void *arg, const struct forward_attempt *attempt)
 {
+	struct page *p = arg;
 	msgpack_object row;
-	msgpack_zone zone;
-	bool more;
 
-	msgpack_zone_init(&zone, ZONE_BYTES);
-	more = give(arg, forward_attempt_object(attempt, &zone, &row), &row);
-	msgpack_zone_destroy(&zone);
-	return more;
+	return keep(p, forward_attempt_object(attempt, p->rows.zone, &row), &row, attempt->number);
 }
 
 static bool
-give_letter(void *arg, const struct forward_letter *letter)
+keep_letter(void *arg, const struct forward_letter *letter)
 {
-	const struct walk *w = arg;
+	struct page *p = arg;
 	msgpack_object row;
-	msgpack_zone zone;
-	bool more;
 
-	msgpack_zone_init(&zone, ZONE_BYTES);
-	more = give(arg, forward_letter_object(letter, w->whole, &zone, &row), &row);
-	msgpack_zone_destroy(&zone);
-	return more;
+	return keep(p, forward_letter_object(letter, p->whole, p->rows.zone, &row), &row,
+		letter->number);
 }
 
 static bool
-give_job(void *arg, const struct forward_job *job)
+keep_job(void *arg, const struct forward_job *job)
 {
-	const struct walk *w = arg;
+	struct page *p = arg;
 	msgpack_object row;
-	msgpack_zone zone;
-	bool more;
 
-	if (w->id && w->id != job->id)
-		return true;
+	return (p->id && p->id != job->id) ||
+	       keep(p, forward_job_object(job, p->rows.zone, &row), &row, job->id);
+}
+
+static bool
+read_attempts(struct page *p, uint64_t below, size_t most, struct error *why)
+{
+	return forward_attempts(
+		p->l->store, p->name, slice_of(p->event), below, most, keep_attempt, p, why);
+}
+
+static bool
+read_letters(struct page *p, uint64_t below, size_t most, struct error *why)
+{
+	return forward_letters(p->l->store, p->name, below, most, keep_letter, p, why);
+}
+
+/* ---- page by page ---- */
+
+typedef bool read_page(struct page *p, uint64_t below, size_t most, struct error *why);
+
+/* *more: fn wants more, and there may be more. */
+static enum ops_found
+give_page(struct page *p, read_page *read, size_t most, forward_look_visit *fn, void *arg,
+	bool *more, struct error *why)
+{
+	msgpack_zone zone;
+	bool good;
+
 	msgpack_zone_init(&zone, ZONE_BYTES);
-	more = give(arg, forward_job_object(job, &zone, &row), &row);
+	p->rows = list_in(&zone);
+	good = read(p, p->last, most, why);
+	if (p->rows.short_of_memory)
+		good = error_set(why, "out of memory");
+	*more = good;
+	for (uint32_t i = 0; *more && i < p->rows.n; i++)
+		*more = fn(arg, &p->rows.items[i]);
+	*more &= p->rows.n == most;
 	msgpack_zone_destroy(&zone);
-	return more;
+	return good ? OPS_FOUND : OPS_TROUBLE;
 }
 
 static enum ops_found
-end(const struct walk *w, bool good, struct error *why)
+give_all(struct page *p, read_page *read, uint64_t most, forward_look_visit *fn, void *arg,
+	struct error *why)
 {
-	if (w->short_of_memory)
-		good = error_set(why, "out of memory");
-	return good ? OPS_FOUND : OPS_TROUBLE;
+	bool more, kept;
+	enum ops_found found = forward_look_name(p->l, p->name, &kept, why);
+
+	for (more = kept; found == OPS_FOUND && more && most; most -= PAGE < most ? PAGE : most)
+		found = give_page(p, read, PAGE < most ? PAGE : most, fn, arg, &more, why);
+	return found;
 }
 
 enum ops_found
 forward_look_attempts(struct forward_look *l, const char *name, const char *id, uint64_t most,
 	forward_look_visit *fn, void *arg, struct error *why)
 {
-	struct walk w = {.fn = fn, .arg = arg};
-	bool kept;
-	const enum ops_found found = forward_look_name(l, name, &kept, why);
+	struct page p = {.l = l, .name = name, .event = id};
 
-	if (found != OPS_FOUND || !kept)
-		return found;
-	return end(&w,
-		forward_attempts(l->store, name, slice_of(id), 0, most, give_attempt, &w, why),
-		why);
+	return give_all(&p, read_attempts, most, fn, arg, why);
 }
 
 enum ops_found
 forward_look_letters(struct forward_look *l, const char *name, uint64_t most, bool whole,
 	forward_look_visit *fn, void *arg, struct error *why)
 {
-	struct walk w = {.fn = fn, .arg = arg, .whole = whole};
-	bool kept;
-	const enum ops_found found = forward_look_name(l, name, &kept, why);
+	struct page p = {.l = l, .name = name, .whole = whole};
 
-	if (found != OPS_FOUND || !kept)
-		return found;
-	return end(&w, forward_letters(l->store, name, 0, most, give_letter, &w, why), why);
+	return give_all(&p, read_letters, most, fn, arg, why);
 }
 
-static enum ops_found
-no_letter(const char *name, const char *which, struct error *why)
+/* ---- one, or all at once ---- */
+
+static bool
+read_letter(struct page *p, uint64_t below, size_t most, struct error *why)
 {
-	error_set(why, "%s has no dead letter %.80s", name, which);
-	return OPS_NOT_FOUND;
+	bool there;
+
+	(void)below, (void)most;
+	return forward_letter(
+		p->l->store, p->name, slice_of(p->event), keep_letter, p, &there, why);
+}
+
+static bool
+read_jobs(struct page *p, uint64_t below, size_t most, struct error *why)
+{
+	(void)below, (void)most;
+	return forward_jobs(p->l->store, NULL, keep_job, p, why);
 }
 
 enum ops_found
 forward_look_letter(struct forward_look *l, const char *name, const char *which,
 	forward_look_visit *fn, void *arg, struct error *why)
 {
-	struct walk w = {.fn = fn, .arg = arg, .whole = true};
-	bool kept, there = false, good;
-	const enum ops_found found = forward_look_name(l, name, &kept, why);
+	struct page p = {.l = l, .name = name, .event = which, .whole = true};
+	bool kept, more;
+	enum ops_found found = forward_look_name(l, name, &kept, why);
 
-	if (found != OPS_FOUND)
+	if (found == OPS_FOUND && kept)
+		found = give_page(&p, read_letter, 1, fn, arg, &more, why);
+	if (found != OPS_FOUND || p.last)
 		return found;
-	good = !kept ||
-	       forward_letter(l->store, name, slice_of(which), give_letter, &w, &there, why);
-	return good && !there ? no_letter(name, which, why) : end(&w, good, why);
+	error_set(why, "%s has no dead letter %.80s", name, which);
+	return OPS_NOT_FOUND;
 }
 
 enum ops_found
 forward_look_jobs(
 	struct forward_look *l, uint64_t id, forward_look_visit *fn, void *arg, struct error *why)
 {
-	struct walk w = {.fn = fn, .arg = arg, .id = id};
-	const bool good = !l->store || forward_jobs(l->store, NULL, give_job, &w, why);
+	struct page p = {.l = l, .id = id};
+	bool more;
+	const enum ops_found found =
+		l->store ? give_page(&p, read_jobs, SIZE_MAX, fn, arg, &more, why) : OPS_FOUND;
 
-	if (!good || w.short_of_memory)
-		return end(&w, good, why);
-	if (!id || w.shown)
-		return OPS_FOUND;
+	if (found != OPS_FOUND || !id || p.last)
+		return found;
 	error_set(why, "there is no replay %llu", (unsigned long long)id);
 	return OPS_NOT_FOUND;
 }

@@ -169,6 +169,8 @@ def test_dead_letters_are_listed_replayed_dropped_and_exported(told):
     wait_for("the others", lambda: len(app.requests) == 3)
     wait_for("settled", lambda: one(pipeline)["owed"] == 0)
     assert one(pipeline)["dead"] == 0 and len(set(app.event_ids()) & set(ids)) == 3
+    told = json.loads(run(pipeline, "fsck", "--json").stdout)
+    assert told["good"], told
     done = run(pipeline, "forward", "dlq", "show", "app", "77")
     assert done.returncode == 1 and "app has no dead letter 77" in done.stderr
 

@@ -121,6 +121,49 @@ Test(forward_ops, a_skip_goes_forwards_alone)
 		forward_act_skip(&l, "app", KIT_NOON + 241, false, &from, &to, &k.why), OPS_WRONG);
 }
 
+static bool
+count_row(void *arg, const msgpack_object *row)
+{
+	uint64_t *n = arg;
+	int64_t number;
+
+	cr_assert(field_int(row, "number", &number));
+	cr_assert_eq((uint64_t)number, n[0] - n[1]++, "the newest first, each once");
+	return true;
+}
+
+static void
+bury_and_try(uint64_t n)
+{
+	for (uint64_t i = 1; i <= n; i++) {
+		const struct forward_letter letter = {.pos = i, .body = slice_of("{}")};
+		const struct forward_attempt attempt = {.at_ms = i};
+
+		cr_assert(forward_bury(stage, "app", &letter, &k.why));
+		cr_assert(forward_attempted(stage, "app", &attempt, &k.why));
+	}
+}
+
+Test(forward_ops, rows_are_read_in_pages_and_none_twice)
+{
+	static const uint64_t counts[] = {0, 1, 15, 16, 17, 40};
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		uint64_t all[] = {counts[i], 0}, some[] = {counts[i], 0};
+
+		bury_and_try(counts[i] - before);
+		before = counts[i];
+		cr_assert_eq(
+			forward_look_letters(&l, "app", SIZE_MAX, true, count_row, all, &k.why),
+			OPS_FOUND);
+		cr_assert_eq(all[1], counts[i]);
+		cr_assert_eq(forward_look_attempts(&l, "app", NULL, 20, count_row, some, &k.why),
+			OPS_FOUND);
+		cr_assert_eq(some[1], counts[i] < 20 ? counts[i] : 20);
+	}
+}
+
 static struct replay_told
 count(const struct replay_ask *ask)
 {
