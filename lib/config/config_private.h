@@ -126,6 +126,34 @@ bool config_take_all(const struct config_load *ld);
 /* One option of the struct at base, from a text that is not the file's. */
 bool config_take_text(const struct config_load *ld, const struct config_option *option,
 	const char *key, const char *text, void *base);
+/* Of a list of values: n entries, or words of its fallback; config_words tells how many these are. */
+size_t config_words(const char *words);
+bool config_take_texts(const struct config_load *ld, const struct config_option *option,
+	const char *key, size_t n, void *base);
+bool config_take_durations(const struct config_load *ld, const struct config_option *option,
+	const char *key, size_t n, void *base);
+bool config_take_headers(const struct config_load *ld, const struct config_option *option,
+	const char *key, size_t n, void *base);
+
+/* Where an option's value is in the struct at base, and of a list how many there are. */
+static inline void *
+config_member(const struct config_option *option, void *base)
+{
+	return (char *)base + option->offset;
+}
+
+static inline size_t *
+config_count(const struct config_option *option, void *base)
+{
+	return (size_t *)((char *)base + option->count);
+}
+
+static inline bool
+config_memory_is_short(const struct config_load *ld, const char *key)
+{
+	return config_fault(ld, key, "memory is short");
+}
+
 /* Frees all texts and lists of the struct at base; secrets are wiped. */
 void config_take_free(const struct config_option *list, void *base);
 

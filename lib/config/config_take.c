@@ -24,24 +24,6 @@ _Static_assert(offsetof(struct config, admin.port) ==
 		       offsetof(struct config, admin.listen) + 2 * sizeof(char *),
 	"an address is followed by its parts");
 
-static void *
-member(const struct config_option *option, void *base)
-{
-	return (char *)base + option->offset;
-}
-
-static size_t *
-count_of(const struct config_option *option, void *base)
-{
-	return (size_t *)((char *)base + option->count);
-}
-
-static bool
-memory_is_short(const struct config_load *ld, const char *key)
-{
-	return config_fault(ld, key, "memory is short");
-}
-
 /* ---- one value ---- */
 
 static char *
@@ -66,7 +48,7 @@ take_number(const struct config_load *ld, const struct config_option *option, co
 
 	if (!value)
 		return false;
-	ok = config_value_read(option, value, member(option, base), &why);
+	ok = config_value_read(option, value, config_member(option, base), &why);
 	free(value);
 	return ok || config_fault(ld, key, "\"%.64s\" %s", text, why.text);
 }
@@ -75,7 +57,7 @@ static bool
 take_name(const struct config_load *ld, const struct config_option *option, const char *key,
 	const char *text, void *base)
 {
-	char *name = *(char **)member(option, base) = expand(ld, key, text);
+	char *name = *(char **)config_member(option, base) = expand(ld, key, text);
 	size_t n;
 
 	if (!name)
@@ -98,7 +80,7 @@ make_absolute(const struct config_load *ld, const char *key, char *path)
 	while (strncmp(inner, "./", 2) == 0)
 		inner += 2 + strspn(inner + 2, "/");
 	if (asprintf(&out, "%s/%s", ld->folder, inner) < 0) {
-		memory_is_short(ld, key);
+		config_memory_is_short(ld, key);
 		out = NULL;
 	}
 	free(path);
@@ -111,12 +93,12 @@ take_path(const struct config_load *ld, const struct config_option *option, cons
 {
 	const bool as_written = option->type == OPTION_SECRET_PATH && ld->mode != CONFIG_LOOK &&
 				!config_is_for(ld, option) && !config_expand_is_set(text);
-	char **out = member(option, base);
+	char **out = config_member(option, base);
 
 	if (!as_written)
 		*out = make_absolute(ld, key, expand(ld, key, text));
 	else if (config_expand_check(ld, key, text) && !(*out = strdup(text)))
-		memory_is_short(ld, key);
+		config_memory_is_short(ld, key);
 	return *out != NULL;
 }
 
@@ -157,7 +139,7 @@ static bool
 take_address(const struct config_load *ld, const struct config_option *option, const char *key,
 	const char *text, void *base)
 {
-	struct address *a = member(option, base);
+	struct address *a = config_member(option, base);
 
 	if (*option->least && strcmp(text, option->least) == 0)
 		return true; /* none */
@@ -176,7 +158,7 @@ config_take_text(const struct config_load *ld, const struct config_option *optio
 {
 	switch (option->type) {
 	case OPTION_TEXT:
-		return (*(char **)member(option, base) = expand(ld, key, text)) != NULL;
+		return (*(char **)config_member(option, base) = expand(ld, key, text)) != NULL;
 	case OPTION_NAME:
 		return take_name(ld, option, key, text, base);
 	case OPTION_PATH:
@@ -201,7 +183,7 @@ inherit(const struct config_load *ld, const struct config_option *option, void *
 		group--;
 	config_option_find(
 		config_key("%.*s%s", (int)(group - option->key), option->key, name).text, &general);
-	memcpy(member(option, base), member(general, ld->cfg), sizeof(uint64_t));
+	memcpy(config_member(option, base), config_member(general, ld->cfg), sizeof(uint64_t));
 }
 
 /* ---- lists ---- */
@@ -209,150 +191,16 @@ inherit(const struct config_load *ld, const struct config_option *option, void *
 static bool take_rows(const struct config_load *ld, const struct config_option *list,
 	const char *key, void *base);
 
-/* out: NULL where the form alone is checked. */
-static bool
-take_secret(const struct config_load *ld, const char *key, const char *text, char **out)
-{
-	if (out)
-		text = *out = config_expand(ld, key, text);
-	else if (!config_expand_check(ld, key, text))
-		return false;
-	if (!text || *text)
-		return text != NULL;
-	if (out)
-		free(*out);
-	return config_fault(ld, key, "the secret is empty");
-}
-
-/* The i-th word of a list that is left out. */
-static struct config_key
-word_of(const char *words, size_t i)
-{
-	while (i--)
-		words += strcspn(words, " ") + 1;
-	return config_key("%.*s", (int)strcspn(words, " "), words);
-}
-
-static size_t
-words_in(const char *words)
-{
-	size_t n = *words != 0;
-
-	while ((words = strchr(words, ' '))) {
-		words++;
-		n++;
-	}
-	return n;
-}
-
-/* As written, or the word that stands for it; valid until the next. */
-static const char *
-text_at(const struct config_load *ld, const struct config_option *option, const char *key, size_t i,
-	struct config_key *word)
-{
-	const struct config_entry *entry =
-		config_entry_find(ld, config_key("%s[%zu]", key, i).text);
-
-	if (entry)
-		return entry->text;
-	*word = word_of(option->fallback, i);
-	return word->text;
-}
-
-static bool
-take_durations(const struct config_load *ld, const struct config_option *option, const char *key,
-	size_t n, void *base)
-{
-	uint64_t *list = *(uint64_t **)member(option, base) = calloc(n + 1, sizeof *list);
-	struct config_key least = word_of(option->least, 0), most = word_of(option->least, 1), word;
-	const struct config_option each = {
-		.type = OPTION_DURATION, .least = least.text, .most = most.text};
-
-	if (!list)
-		return memory_is_short(ld, key);
-	for (size_t i = 0; i < n; i++) {
-		const char *text = text_at(ld, option, key, i, &word);
-
-		if (!take_number(ld, &each, config_key("%s[%zu]", key, i).text, text, &list[i]))
-			return false;
-		++*count_of(option, base);
-	}
-	return n > 0 || config_fault(ld, key, "at least one is needed");
-}
-
-/* "Name: value" out of one of the group's entries. */
-static char *
-take_header(const struct config_load *ld, const struct config_entry *entry)
-{
-	char *value = config_expand(ld, entry->key, entry->text), *out = NULL;
-
-	if (value && asprintf(&out, "%s: %s", strrchr(entry->key, '.') + 1, value) < 0) {
-		memory_is_short(ld, entry->key);
-		out = NULL;
-	}
-	if (value)
-		explicit_bzero(value, strlen(value));
-	free(value);
-	return out;
-}
-
-static bool
-take_headers(const struct config_load *ld, const struct config_option *option, const char *key,
-	size_t n, void *base)
-{
-	const bool kept = config_is_for(ld, option);
-	char **list = kept ? calloc(n + 1, sizeof *list) : NULL;
-	const size_t length = strlen(key);
-
-	if (kept && !list)
-		return memory_is_short(ld, key);
-	*(char ***)member(option, base) = list;
-	for (const struct config_entry *e = ld->written; e; e = e->before) {
-		if (!e->text || strncmp(e->key, key, length) != 0 || e->key[length] != '.')
-			continue;
-		if (!kept && !config_expand_check(ld, e->key, e->text))
-			return false;
-		if (kept && !(list[*count_of(option, base)] = take_header(ld, e)))
-			return false;
-		*count_of(option, base) += kept;
-	}
-	return true;
-}
-
-static bool
-take_texts(const struct config_load *ld, const struct config_option *option, const char *key,
-	size_t n, void *base)
-{
-	const bool secret = option->type == OPTION_SECRETS;
-	const bool kept = !secret || config_is_for(ld, option);
-	char **list = kept ? calloc(secret ? CONFIG_SECRETS_MAX : n + 1, sizeof *list) : NULL;
-	struct config_key word;
-
-	if (kept && !list)
-		return memory_is_short(ld, key);
-	*(char ***)member(option, base) = list;
-	for (size_t i = 0; i < n; i++) {
-		struct config_key full = config_key("%s[%zu]", key, i);
-		const char *text = text_at(ld, option, key, i, &word);
-
-		if (secret ? !take_secret(ld, full.text, text, list ? &list[i] : NULL)
-			   : !(list[i] = expand(ld, full.text, text)))
-			return false;
-		*count_of(option, base) += kept;
-	}
-	return true;
-}
-
 /* The newest of n entries against those before it. */
 static bool
 is_unique(const struct config_load *ld, const struct config_option *list, const char *key,
 	const struct config_option *option, char *rows, size_t n)
 {
-	const char *text = *(char **)member(option, rows + (n - 1) * list->size);
+	const char *text = *(char **)config_member(option, rows + (n - 1) * list->size);
 	struct config_key full = config_key("%s.%s", key, config_option_name(list, option));
 
 	for (size_t i = 0; i + 1 < n; i++)
-		if (strcmp(*(char **)member(option, rows + i * list->size), text) == 0)
+		if (strcmp(*(char **)config_member(option, rows + i * list->size), text) == 0)
 			return config_fault(ld, full.text, "\"%.64s\" stands there twice",
 				config_entry_find(ld, full.text)->text);
 	return true;
@@ -379,12 +227,12 @@ take_list(const struct config_load *ld, const struct config_option *list, const 
 	char *rows = calloc(n + 1, list->size);
 
 	if (!rows)
-		return memory_is_short(ld, key);
-	*(char **)member(list, base) = rows;
+		return config_memory_is_short(ld, key);
+	*(char **)config_member(list, base) = rows;
 	if (n == 0 && (list->needs & REQUIRED))
 		return config_fault(ld, key, "at least one is needed");
 	for (size_t i = 0; i < n; i++) {
-		*count_of(list, base) = i + 1;
+		*config_count(list, base) = i + 1;
 		if (!take_entry(ld, list, config_key("%s[%zu]", key, i).text, rows, i + 1))
 			return false;
 	}
@@ -397,17 +245,17 @@ static bool
 take_many(const struct config_load *ld, const struct config_option *option, const char *key,
 	const struct config_entry *entry, void *base)
 {
-	const size_t n = entry ? entry->count : words_in(option->fallback);
+	const size_t n = entry ? entry->count : config_words(option->fallback);
 
 	switch (option->type) {
 	case OPTION_LIST:
 		return take_list(ld, option, key, n, base);
 	case OPTION_DURATIONS:
-		return take_durations(ld, option, key, n, base);
+		return config_take_durations(ld, option, key, n, base);
 	case OPTION_HEADERS:
-		return take_headers(ld, option, key, n, base);
+		return config_take_headers(ld, option, key, n, base);
 	default:
-		return take_texts(ld, option, key, n, base);
+		return config_take_texts(ld, option, key, n, base);
 	}
 }
 
@@ -452,9 +300,9 @@ config_take_all(const struct config_load *ld)
 static void
 free_texts(const struct config_option *option, void *base)
 {
-	char **list = *(char ***)member(option, base);
+	char **list = *(char ***)config_member(option, base);
 
-	for (size_t i = 0; i < *count_of(option, base); i++) {
+	for (size_t i = 0; i < *config_count(option, base); i++) {
 		if (option->type != OPTION_TEXTS)
 			explicit_bzero(list[i], strlen(list[i]));
 		free(list[i]);
@@ -465,9 +313,9 @@ free_texts(const struct config_option *option, void *base)
 static void
 free_list(const struct config_option *list, void *base)
 {
-	char *rows = *(char **)member(list, base);
+	char *rows = *(char **)config_member(list, base);
 
-	for (size_t i = 0; i < *count_of(list, base); i++)
+	for (size_t i = 0; i < *config_count(list, base); i++)
 		config_take_free(list, rows + i * list->size);
 	free(rows);
 }
@@ -481,12 +329,12 @@ config_take_free(const struct config_option *list, void *base)
 		if (o->type == OPTION_LIST)
 			free_list(o, base);
 		else if (o->type == OPTION_DURATIONS)
-			free(*(uint64_t **)member(o, base));
+			free(*(uint64_t **)config_member(o, base));
 		else if (o->type >= OPTION_TEXTS)
 			free_texts(o, base);
 		else if (o->type >= OPTION_TEXT)
-			free(*(char **)member(o, base));
+			free(*(char **)config_member(o, base));
 		if (o->type == OPTION_ADDRESS)
-			free(((struct address *)member(o, base))->host);
+			free(((struct address *)config_member(o, base))->host);
 	}
 }
