@@ -139,6 +139,7 @@ put_stages(void)
 	X("pause")                                                                                 \
 	X("resume")                                                                                \
 	X("enable")                                                                                \
+	X("forget")                                                                                \
 	X("rotate")                                                                                \
 	X("attempts") X("skip") X("list") X("replay") X("drop") X("export")
 #define DESTINATION_AFTER(action) {"forward", action, NULL, NULL, put_destinations},

@@ -172,6 +172,18 @@ act_enable(struct call *call, struct forward_look *l)
 }
 
 static int
+act_forget(struct call *call, struct forward_look *l)
+{
+	const struct forward_request *rq = call->options;
+	struct error why = {""};
+	const enum ops_found found = forward_act_forget(l, rq->name, &why);
+
+	if (found != OPS_FOUND)
+		return forward_ended(call, found, &why);
+	return tell(call, "forgotten", "forgotten, with its place and its dead letters");
+}
+
+static int
 act_skip(struct call *call, struct forward_look *l)
 {
 	const struct forward_request *rq = call->options;
@@ -246,6 +258,7 @@ act_rotate(struct call *call, struct forward_look *l)
 ACTION(pause)
 ACTION(resume)
 ACTION(enable)
+ACTION(forget)
 ACTION(skip)
 
 static int
@@ -268,6 +281,8 @@ const struct verb verb_forward = {
 		"          exits 1 unless that is 2xx\n"
 		"pause     sends nothing more; resume goes on from the same place: nothing is left out\n"
 		"enable    tries one again that is gone (410), refused or down, at once\n"
+		"forget    drops the place and the dead letters of one that has left the configuration: until\n"
+		"          then it goes on where it was when it comes back\n"
 		"rotate    puts a new secret first; the one before signs too for 24 h, or goes --now. While\n"
 		"          one is on its way out, another rotation needs --force\n"
 		"attempts  what was tried lately with which answer; --event ID: of this event\n"
@@ -320,6 +335,7 @@ const struct verb verb_forward = {
 			{"pause", PLAIN_CONFIG, .check = takes_name, .run = pause_action},
 			{"resume", PLAIN_CONFIG, .check = takes_name, .run = resume_action},
 			{"enable", PLAIN_CONFIG, .check = takes_name, .run = enable_action},
+			{"forget", PLAIN_CONFIG, .check = takes_name, .run = forget_action},
 			{"rotate", PLAIN_CONFIG, .check = takes_name, .run = rotate_action},
 			{"attempts", PLAIN_CONFIG, .check = takes_name,
 				.run = forward_attempts_list},

@@ -49,6 +49,27 @@ forward_act_enable(struct forward_look *l, const char *name, struct error *why)
 	return found == OPS_FOUND ? came_of(forward_enable(l->store, name, &there, why)) : found;
 }
 
+enum ops_found
+forward_act_forget(struct forward_look *l, const char *name, struct error *why)
+{
+	const enum ops_found found = kept_one(l, name, why);
+	bool good;
+
+	if (found != OPS_FOUND)
+		return found;
+	if (config_forward_find(l->cfg, name)) {
+		error_set(why, "%s stands in %s: take it out there and reload first", name,
+			l->cfg->path);
+		return OPS_WRONG;
+	}
+	if (!forward_begin(l->store, why))
+		return OPS_TROUBLE;
+	good = forward_forget(l->store, name, why);
+	if (!good)
+		forward_rollback(l->store);
+	return came_of(good && forward_commit(l->store, why) == STORE_OK);
+}
+
 /* ---- skipping ---- */
 
 static bool

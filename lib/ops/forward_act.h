@@ -12,6 +12,8 @@ enum { FORWARD_GRACE_MS = 24 * 3600 * 1000 };
  * or the stage has not taken it on yet. */
 enum ops_found forward_act_pause(
 	struct forward_look *l, const char *name, bool paused, struct error *why);
+/* Its place, what it is owed, letters and attempts are gone; OPS_WRONG while it is configured. */
+enum ops_found forward_act_forget(struct forward_look *l, const char *name, struct error *why);
 enum ops_found forward_act_enable(struct forward_look *l, const char *name, struct error *why);
 
 /* It goes on with what was accepted from then on; not back. *from and *to: the numbers that it leaves out, wanted or

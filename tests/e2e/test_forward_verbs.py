@@ -393,3 +393,13 @@ def test_one_that_left_the_configuration_is_still_known(told):
     row = one(pipeline)
     assert not row["configured"] and row["url"] is None and row["delivered"] == 11
     assert "up, left" in good(pipeline, "forward", "list")
+    assert good(pipeline, "forward", "forget", "app").startswith("app: forgotten")
+    assert lines(pipeline, "forward", "list") == []
+    assert run(pipeline, "forward", "forget", "app").returncode == 1
+
+
+def test_one_that_is_configured_is_not_forgotten(told):
+    pipeline, _app, _ids = told
+    done = run(pipeline, "forward", "forget", "app")
+    assert done.returncode != 0 and "take it out there" in done.stderr
+    assert one(pipeline)["delivered"] == 11
