@@ -8,7 +8,7 @@
 
 #include "lib/base/field.h"
 
-enum { READ_MOST = 256 };
+enum { READ_MOST = 1024 };
 
 bool
 reading_open(struct reading *r, struct history_view *view, const struct history_filter *filter,

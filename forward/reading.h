@@ -15,7 +15,7 @@
 #include "lib/config/config.h"
 #include "lib/store/history.h"
 
-enum { AHEAD_ITEMS = 64, AHEAD_BYTES = 1 << 20, BATCH_BYTES = 4 << 20, READ_US = 10000 };
+enum { AHEAD_ITEMS = 128, AHEAD_BYTES = 1 << 20, BATCH_BYTES = 4 << 20, READ_US = 10000 };
 
 struct reading {
 	const struct config_forward *cfg;
