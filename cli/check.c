@@ -317,7 +317,7 @@ run(struct call *call)
 	warn_of_descriptors(cfg);
 	warn_of_takers(cfg);
 	warn_of_doubts(cfg);
-	check_warn_of_headers(cfg);
+	check_warn_of_destinations(cfg);
 	config_destroy(&whole);
 	return CLI_DONE;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -95,18 +94,6 @@ print_texts(const char *what, char **texts, size_t n)
 		fputs("all", stdout);
 }
 
-/* Whoever reads it can sign in our name. */
-static void
-warn_of_mode(const struct config_forward *f)
-{
-	struct stat st;
-
-	if (stat(f->secrets_file, &st) == 0 && st.st_mode & 077)
-		fprintf(stderr,
-			"trotline check: warning: %s can be read by others than its owner: chmod 600\n",
-			f->secrets_file);
-}
-
 void
 check_print_destinations(const struct config *cfg)
 {
@@ -124,19 +111,29 @@ check_print_destinations(const struct config *cfg)
 			printf("; a secret will be made in %s\n", f->secrets_file);
 		else
 			printf("; %zu secret%s\n", live, live == 1 ? "" : "s");
-		warn_of_mode(f);
 	}
 }
 
-/* A warning: forward may be given variables that nobody else has. */
+/* Without it no certificate is one. */
+static void
+warn_of_authority(const struct config_forward *f)
+{
+	if (f->ca_file && access(f->ca_file, R_OK) != 0)
+		fprintf(stderr, "trotline check: warning: destination %s: cannot read %s: %s\n",
+			f->name, f->ca_file, strerror(errno));
+}
+
+/* Warnings: forward may be given variables, and files, that nobody else has. */
 void
-check_warn_of_headers(const struct config *cfg)
+check_warn_of_destinations(const struct config *cfg)
 {
 	struct error why = {""};
 	struct config *whole;
 
 	if (cfg->forward_count == 0)
 		return;
+	for (size_t i = 0; i < cfg->forward_count; i++)
+		warn_of_authority(&cfg->forward[i]);
 	whole = config_load(cfg->path, CONFIG_DESTINATIONS, &why);
 	if (!whole)
 		fprintf(stderr, "trotline check: warning: %s here; forward needs it\n", why.text);

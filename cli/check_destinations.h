@@ -14,8 +14,8 @@ bool check_keys(const struct config *cfg, struct error *why);
 msgpack_object check_destinations_object(const struct config *cfg, msgpack_zone *zone);
 void check_print_destinations(const struct config *cfg);
 
-/* What forward would miss here, on stderr: variables that `headers` name. This process's environment loses those of
+/* What forward would miss here, on stderr: variables that `headers` name, a `ca_file`. This process's environment loses those of
  * senders. */
-void check_warn_of_headers(const struct config *cfg);
+void check_warn_of_destinations(const struct config *cfg);
 
 #endif

@@ -102,7 +102,9 @@ def test_check_lists_destinations_without_what_may_be_secret(file, folder):
                     "network": ["public"], "secrets": 1, "secret_missing": False}
     for text in (done.stdout + done.stderr, check(file, TROTLINE_APP="walrus").stdout):
         assert not any(secret in text for secret in ("not-to-be-shown", "walrus", KEY))
+    file.write_text(file.read_text() + "    ca_file: ./none.pem\n")
     done = check(file)
+    assert f"warning: destination app: cannot read {folder}/none.pem: No such file" in done.stderr
     assert done.returncode == 0 and "line 9: forward[0].headers.Authorization: environment variable " \
         "TROTLINE_APP is not set here; forward needs it" in done.stderr
 
