@@ -9,7 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-enum { AGAIN_MS = 1000, AGAIN_MOST_MS = 60000, PROBED = 8, ALONE_MOST = 2 };
+enum { FULL_MS = 3600000, AGAIN_MS = 1000, AGAIN_MOST_MS = 60000, PROBED = 8, ALONE_MOST = 2 };
 
 static double
 spread(void)
@@ -101,8 +101,10 @@ blame(struct deliverer *dl, struct item *item, enum answer_class what)
 		return split(dl, item);
 	wait_ms = answer_wait_ms(
 		what, d->cfg->retry_ms, d->cfg->retry_ms_count, ++item->owed.attempts, spread());
-	if (!wait_ms)
+	if (!wait_ms && d->owing.letters < FORWARD_LETTERS_MAX)
 		return bury(dl, item);
+	if (!wait_ms) /* there is no room for another letter */
+		wait_ms = FULL_MS;
 	item->owed.behind = false;
 	item->owed.due_ms = clock_wall_ms() + wait_ms;
 	d->owing.count++;
@@ -163,7 +165,7 @@ decide(struct deliverer *dl, struct item *item, enum answer_class what)
 
 	if (what == ANSWER_DONE)
 		done(dl, item);
-	else if (what == ANSWER_GUARDED)
+	else if (what == ANSWER_GUARDED && d->owing.letters < FORWARD_LETTERS_MAX)
 		bury(dl, item);
 	else if (what == ANSWER_BAD || what == ANSWER_ERROR)
 		blame(dl, item, what);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NOTES_MOST = 100 }; /* a commit: as many as forward_tidy drops again */
+
 struct note {
 	struct note *next;
 	struct forward_attempt attempt;
@@ -41,11 +43,19 @@ ledger_close(struct ledger *l)
 
 /* ---- what has happened ---- */
 
+/* Of many that went well at once the first are enough: nobody reads a thousand a second. */
+static bool
+is_noted(const struct ledger *l, const struct item *item)
+{
+	return l->notes_n < NOTES_MOST || item->ask || item->owed.tries > 1 ||
+	       item->post.status < 200 || item->post.status > 299;
+}
+
 void
 ledger_note(struct ledger *l, const struct item *item, uint64_t now_ms)
 {
 	const struct post *post = &item->post;
-	struct note *note = malloc(sizeof *note + post->answer_n);
+	struct note *note = is_noted(l, item) ? malloc(sizeof *note + post->answer_n) : NULL;
 
 	l->changed = true;
 	if (!note)

@@ -18,7 +18,13 @@
 #include "lib/base/slice.h"
 #include "store.h"
 
-enum { FORWARD_NAME = 65, FORWARD_CAUSE = 256, FORWARD_ANSWER = 1024, FORWARD_OWED_MAX = 100000 };
+enum {
+	FORWARD_NAME = 65,
+	FORWARD_CAUSE = 256,
+	FORWARD_ANSWER = 1024,
+	FORWARD_OWED_MAX = 100000,
+	FORWARD_LETTERS_MAX = 100000
+};
 
 struct forward;
 

@@ -1,7 +1,7 @@
 /* forward_attempts - what was tried lately with which answer; and the tests that are asked for. */
 #include "forward_private.h"
 
-enum { ATTEMPTS_MOST = 10000, TIDIED_AT_ONCE = 4096 };
+enum { ATTEMPTS_MOST = 10000, SPARE_PAGES = 4096, TIDIED_AT_ONCE = 4096 };
 static const uint64_t ATTEMPTS_MS = (uint64_t)7 * 24 * 3600 * 1000;
 
 #define ATTEMPT_NUMBERS(X) X(ask) X(at_ms) X(took_us) X(try) X(status)
@@ -69,23 +69,42 @@ forward_attempts(struct forward *f, const char *name, struct slice id, uint64_t 
 		VALUES(V_NUMBER(dest), V_NUMBER(below), V_NUMBER(most)), visit_attempt, &v, why);
 }
 
-/* Of the oldest: as many as are too many, and those that are too old. */
+/* Pages that a backlog has left go back to the disk, where there are many of them. */
+static bool
+give_back(struct forward *f, struct error *why)
+{
+	uint64_t spare;
+
+	return forward_ask_number(f, "PRAGMA freelist_count", NULL, 0, &spare, NULL, why) &&
+	       (spare < SPARE_PAGES || sql_exec(f->db, "PRAGMA incremental_vacuum(1000)", why));
+}
+
+/* Of the oldest: as many as are too many. */
+static bool
+drop_many(struct forward *f, uint64_t dest, uint64_t *dropped, struct error *why)
+{
+	uint64_t count, many;
+
+	*dropped = 0;
+	if (!forward_ask_number(f, "SELECT attempts FROM destination WHERE id = ?1",
+		    VALUES(V_NUMBER(dest)), &count, NULL, why))
+		return false;
+	many = count > ATTEMPTS_MOST ? count - ATTEMPTS_MOST : 0;
+	many = many > TIDIED_AT_ONCE ? TIDIED_AT_ONCE : many;
+	return !many || forward_run(f,
+				"DELETE FROM attempt WHERE number IN (SELECT number FROM attempt"
+				" INDEXED BY attempt_of WHERE dest = ?1 ORDER BY number LIMIT ?2)",
+				VALUES(V_NUMBER(dest), V_NUMBER(many)), dropped, why);
+}
+
 bool
 forward_tidy(struct forward *f, const char *name, uint64_t now_ms, struct error *why)
 {
 	const uint64_t before = now_ms > ATTEMPTS_MS ? now_ms - ATTEMPTS_MS : 0;
-	uint64_t dest, count, many, old;
+	uint64_t dest, many, old;
 
-	if (!forward_dest(f, name, &dest, why) ||
-		!forward_ask_number(f, "SELECT attempts FROM destination WHERE id = ?1",
-			VALUES(V_NUMBER(dest)), &count, NULL, why))
-		return false;
-	many = count > ATTEMPTS_MOST ? count - ATTEMPTS_MOST : 0;
-	many = many > TIDIED_AT_ONCE ? TIDIED_AT_ONCE : many;
-	if (many && !forward_run(f,
-			    "DELETE FROM attempt WHERE number IN (SELECT number FROM attempt"
-			    " INDEXED BY attempt_of WHERE dest = ?1 ORDER BY number LIMIT ?2)",
-			    VALUES(V_NUMBER(dest), V_NUMBER(many)), NULL, why))
+	if (!forward_dest(f, name, &dest, why) || !drop_many(f, dest, &many, why) ||
+		!give_back(f, why))
 		return false;
 	return forward_run(f,
 		       "DELETE FROM attempt WHERE at_ms < ?2 AND number IN (SELECT number FROM"

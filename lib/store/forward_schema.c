@@ -65,6 +65,9 @@ upgrade(sqlite3 *db, struct error *why)
 	char set[40];
 
 	snprintf(set, sizeof set, "PRAGMA user_version = %d", VERSION);
+	if (sql_number(db, "PRAGMA user_version") == 0 &&
+		!sql_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", why))
+		return false;
 	if (!sql_exec(db, "BEGIN IMMEDIATE", why))
 		return false;
 	for (int64_t v = sql_number(db, "PRAGMA user_version"); v < VERSION; v++)
