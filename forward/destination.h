@@ -20,6 +20,11 @@
 #include "post.h"
 #include "reading.h"
 
+/* What the history was last told of a place; at_ms monotonic. */
+struct pinned_place {
+	uint64_t pos, at_ms;
+};
+
 /* A part of the history that it is to have (again). */
 struct replay {
 	struct replay *next;
@@ -27,6 +32,7 @@ struct replay {
 	struct reading reading;
 	struct pace pace;
 	bool changed;
+	struct pinned_place pinned;
 	char texts[1024];
 };
 
@@ -52,7 +58,8 @@ struct destination {
 	unsigned turn, probes;
 	char trouble[64];                 /* why the last try failed, in one of few words */
 	char told[METRIC_LABELS_MAX + 1]; /* which trouble its figures tell of */
-	struct stat keys_file;            /* as it was read */
+	struct pinned_place pinned;
+	struct stat keys_file; /* as it was read */
 };
 
 /* As the configuration has it: keys (made where there are none), guard. NULL with the cause, which names it. */

@@ -1,6 +1,7 @@
 /* members - see members.h. */
 #include "members.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,29 +10,53 @@
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
 
-enum { STRAYS = CONFIG_FORWARD_MAX };
+enum { STRAYS = CONFIG_FORWARD_MAX, PIN_AGAIN_MS = 600000 };
 #define PIN "forward-"
 
 /* ---- places in the history ---- */
 
-static void
-pin(const struct members *m, const struct destination *d)
+/* It is written where it has moved, and now and then. */
+static bool
+is_told(struct pinned_place *told, uint64_t pos, uint64_t now_ms)
 {
-	const uint64_t least = d->owing.least;
+	if (told->pos == pos && now_ms - told->at_ms < PIN_AGAIN_MS)
+		return true;
+	*told = (struct pinned_place){pos, now_ms};
+	return false;
+}
+
+static void
+pin_replay(const struct members *m, struct replay *r, uint64_t now_ms)
+{
+	const bool goes_on =
+		r->row.state == FORWARD_JOB_RUNNING || r->row.state == FORWARD_JOB_PAUSED;
+	char name[FORWARD_NAME + 16];
+
+	if (is_told(&r->pinned, goes_on ? r->row.next : 0, now_ms))
+		return;
+	snprintf(name, sizeof name, "replay-%" PRIu64, r->row.id);
+	if (goes_on)
+		history_pin(m->history, name, r->row.next, true, clock_wall_ms(), NULL);
+	else
+		history_unpin(m->history, name, NULL);
+}
+
+static void
+pin(const struct members *m, struct destination *d)
+{
+	const uint64_t least = d->owing.least, now_ms = clock_mono_ms();
+	const uint64_t pos = least && least < d->row.next ? least : d->row.next;
 	struct error why = {""};
 	char name[FORWARD_NAME + 16];
 
+	for (struct replay *r = d->replays; r; r = r->next)
+		pin_replay(m, r, now_ms);
+	if (!m->dl->view || is_told(&d->pinned, pos, now_ms))
+		return;
 	snprintf(name, sizeof name, PIN "%s", d->row.name);
-	if (m->dl->view &&
-		!history_pin(m->history, name, least && least < d->row.next ? least : d->row.next,
-			false, clock_wall_ms(), &why))
+	if (!history_pin(m->history, name, pos, false, clock_wall_ms(), &why)) {
+		d->pinned.at_ms = 0;
 		log_warn("place in the history not kept", LF_TEXT("cause", why.text));
-	for (const struct replay *r = d->replays; r; r = r->next) {
-		snprintf(name, sizeof name, "replay-%llu", (unsigned long long)r->row.id);
-		if (r->row.state == FORWARD_JOB_RUNNING || r->row.state == FORWARD_JOB_PAUSED)
-			history_pin(m->history, name, r->row.next, true, clock_wall_ms(), NULL);
-		else
-			history_unpin(m->history, name, NULL);
 	}
 }
 
