@@ -6,7 +6,14 @@
 #include "lib/base/log.h"
 
 /* One in so many is a replay's, while other events come; and of probes an event that has not failed yet. */
-enum { REPLAY_TURN = 4, PROBE_TURN = 2 };
+enum { REPLAY_TURN = 4, PROBE_TURN = 2, WAITING_MOST = 512, WAITING_BYTES = 8 << 20 };
+
+/* What is behind others of its lane is owed, too: nothing comes until it has become less. */
+static bool
+is_full(const struct destination *d)
+{
+	return d->cfg->order == FORWARD_BY_RECIPIENT && d->owing.count >= FORWARD_OWED_MAX;
+}
 
 /* but: not the event of that number; 0: any. */
 static struct item *
@@ -77,7 +84,8 @@ next_of_replays(struct deliverer *dl, struct destination *d, uint64_t now_ms, ui
 
 			pace_take(&r->pace, item->events);
 			return item;
-		}
+		} else
+			wake_at(wakes_ms, reading_goes_on_ms(&r->reading, clock_mono_ms()));
 	}
 	return NULL;
 }
@@ -101,18 +109,21 @@ choose_next(struct deliverer *dl, struct destination *d, bool probe, uint64_t *w
 
 	if (!item)
 		item = ready(d, probe, but, now_ms, wakes_ms);
-	if (!item && d->look_ms <= now_ms && dl->view) {
+	if (!item && d->look_ms <= now_ms && dl->view && d->waiting.n < WAITING_MOST &&
+		d->waiting.bytes < WAITING_BYTES) {
 		due_look(dl, d, now_ms);
 		item = ready(d, probe, but, now_ms, wakes_ms);
 	}
-	if (!item && first)
+	if (!item && first && !is_full(d))
 		item = next_of_replays(dl, d, now_ms, wakes_ms);
-	if (!item && fill(dl, &d->reading, now_ms))
+	if (!item && !is_full(d) && fill(dl, &d->reading, now_ms))
 		item = take_ahead(&d->reading);
-	if (!item && !first)
+	if (!item && !first && !is_full(d))
 		item = next_of_replays(dl, d, now_ms, wakes_ms);
 	if (!item && but) /* whether 410 means the event or the destination, another tells */
 		item = ready(d, probe, 0, now_ms, wakes_ms);
+	if (!item && !is_full(d))
+		wake_at(wakes_ms, reading_goes_on_ms(&d->reading, clock_mono_ms()));
 	wake_at(wakes_ms, reading_wakes_ms(&d->reading));
 	if (d->owing.count)
 		wake_at(wakes_ms, d->look_ms);

@@ -91,8 +91,8 @@ start(struct deliverer *dl, struct item *item, bool probe)
 static bool
 may_send(const struct deliverer *dl, const struct destination *d)
 {
-	return !dl->stopping && !dl->ledger->stuck && !d->row.paused &&
-	       dl->under_way < POSTS_MAX - 16;
+	return !dl->stopping && !ledger_is_full(dl->ledger) && !d->row.paused &&
+	       dl->under_way < CONFIG_FORWARD_CONCURRENCY;
 }
 
 static void
@@ -239,18 +239,30 @@ refuse_test(struct deliverer *dl, struct destination *d, uint64_t ask, const cha
 	ledger_end(dl->ledger, item, ITEM_SETTLED);
 }
 
+/* Whether the destination wants it or not: an operator does. */
+static struct item *
+of_history(struct deliverer *dl, struct destination *d, uint64_t pos, struct error *why)
+{
+	const struct forward_owed owed = {.first = pos, .last = pos};
+	struct config_forward any = *d->cfg;
+	struct reading reading = {.cfg = &any, .to = d};
+	struct item *item = NULL;
+	bool gone;
+
+	any.types_count = any.sources_count = 0;
+	any.machine = true;
+	if (dl->view)
+		item = reading_again(&reading, dl->view, &owed, false, &gone, why);
+	reading_close(&reading);
+	return item;
+}
+
 void
 deliver_test(struct deliverer *dl, struct destination *d, uint64_t ask, uint64_t pos)
 {
-	const struct forward_owed owed = {.first = pos, .last = pos};
 	struct error why = {"the history has no such event"};
-	struct item *item = NULL;
-	bool gone = false;
+	struct item *item = pos ? of_history(dl, d, pos, &why) : invented(d, ask);
 
-	if (!pos)
-		item = invented(d, ask);
-	else if (dl->view && reading_open(&d->reading, dl->view, NULL, &why))
-		item = reading_again(&d->reading, dl->view, &owed, false, &gone, &why);
 	if (!item)
 		return refuse_test(dl, d, ask, why.text);
 	item->ask = ask;

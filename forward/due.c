@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "figures.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -81,9 +80,9 @@ load(struct due *due, const struct forward_owed *owed, bool *gone)
 	return reading_again(&d->reading, due->dl->view, owed, new_ids, gone, due->why);
 }
 
-/* Nobody can have it any more. */
+/* Nobody can have it any more, or it is wanted no longer; the reading has counted what is missed. */
 static void
-miss(struct due *due, const struct forward_owed *owed)
+let_go(struct due *due, const struct forward_owed *owed)
 {
 	struct item *item = item_new(due->d, (struct slice){"", 0}, (struct slice){NULL, 0});
 
@@ -91,9 +90,6 @@ miss(struct due *due, const struct forward_owed *owed)
 		return;
 	item_owes(item, owed);
 	lanes_drop(&due->d->lanes, owed->lane);
-	figures_missed(due->dl->metrics, due->d, 1);
-	due->d->row.missed++;
-	due->d->changed = true;
 	ledger_end(due->dl->ledger, item, ITEM_SETTLED);
 }
 
@@ -119,10 +115,10 @@ see_due(void *arg, const struct forward_owed *owed)
 	if (item)
 		add_due(due, item);
 	else if (gone)
-		miss(due, owed);
+		let_go(due, owed);
 	else
 		due->failed = true;
-	return !due->failed && !(due->one && due->loaded);
+	return !due->one || (!due->failed && !due->loaded);
 }
 
 /* Rows in hand are due as well: as many more are asked for. */

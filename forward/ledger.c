@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_MOST = 100 }; /* a commit: as many as forward_tidy drops again */
+/* NOTES_MOST: a commit, as many as forward_tidy drops again. */
+enum { NOTES_MOST = 100, ENDED_MOST = 2048, ENDED_BYTES = 8 << 20 };
 
 struct note {
 	struct note *next;
@@ -92,6 +93,12 @@ ledger_end(struct ledger *l, struct item *item, enum item_end end)
 		item_free(item); /* nobody has ever written of it */
 	else
 		items_add(&l->ended, item);
+}
+
+bool
+ledger_is_full(const struct ledger *l)
+{
+	return l->stuck || l->ended.n >= ENDED_MOST || l->ended.bytes >= ENDED_BYTES;
 }
 
 /* ---- the commit ---- */

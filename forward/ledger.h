@@ -2,7 +2,7 @@
  * transaction. What a kill leaves is what the last one has written: what was answered since is sent again.
  *
  * State: items that have ended, notes of attempts. While a commit fails they are kept, and nothing new is sent
- * (ledger_is_stuck), so that they stay few. */
+ * (ledger_is_full), so that they stay few. */
 #ifndef TROTLINE_FORWARD_LEDGER_H
 #define TROTLINE_FORWARD_LEDGER_H
 
@@ -35,6 +35,9 @@ void ledger_note(struct ledger *l, const struct item *item, uint64_t now_ms);
 
 /* It is in no list, and the ledger's from now on. */
 void ledger_end(struct ledger *l, struct item *item, enum item_end end);
+
+/* Nothing more is sent before the next commit: the last one has failed, or much has ended since. */
+bool ledger_is_full(const struct ledger *l);
 
 /* Writes all that has changed of these destinations. After another answer than STORE_OK all is kept for the
  * next call. */

@@ -15,11 +15,12 @@
 #include "guard.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
+#include "lib/config/config.h"
 #include "lib/store/forward.h"
 
 enum {
-	POSTS_MAX = 512,
-	POST_HEADERS = 16, /* of ours, beside the target's */
+	POSTS_MAX = CONFIG_FORWARD_CONCURRENCY + 16, /* tests come beside */
+	POST_HEADERS = 16,                           /* of ours, beside the target's */
 	POST_CONNECT_MS = 5000,
 	POST_BODY_MAX =
 		64 * 1024, /* of an answer; what is longer is cut, and its connection ended */

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/field.h"
 
-enum { READ_MOST = 1024 };
+/* A file that cannot be read may be soon: descriptors, memory or the disk may have been short for a while. */
+enum { READ_MOST = 1024, AGAIN_MS = 1000, BROKEN_MS = 60000, HEALED_MS = 600000 };
 
 bool
 reading_open(struct reading *r, struct history_view *view, const struct history_filter *filter,
@@ -88,6 +90,8 @@ item_of_event(struct reading *r, const struct history_event *event, struct error
 
 /* ---- batches ---- */
 
+#define BY_CUT UINT64_MAX /* batch_events of one that is owed */
+
 static bool
 batch_add(struct reading *r, const struct history_event *event, uint64_t now_ms, struct error *why)
 {
@@ -130,9 +134,12 @@ batch_close(struct reading *r, struct error *why)
 	return item;
 }
 
+/* Of a cut that is owed the cut alone says where it ends. */
 static bool
 batch_is_due(const struct reading *r, uint64_t now_ms)
 {
+	if (r->cfg->batch_events == BY_CUT)
+		return false;
 	return r->batch.n >= r->cfg->batch_events || r->batch.body.size >= BATCH_BYTES ||
 	       (r->batch.n && r->at_end &&
 		       (r->end || now_ms - r->batch.began_ms >= r->cfg->batch_wait_ms));
@@ -142,9 +149,24 @@ batch_is_due(const struct reading *r, uint64_t now_ms)
 
 struct filling {
 	struct reading *r;
-	uint64_t now_ms, failed; /* the number that could not be taken */
+	const struct history_look *look;
+	uint64_t now_ms;
+	uint64_t next, failed; /* behind the last one that was taken; the one that could not be */
 	struct error *why;
 };
+
+/* One file cannot be read, and not for so long that what is in it is given up. */
+static bool
+is_broken(struct reading *r, const struct history_look *look)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (!look->damaged)
+		return false;
+	if (!r->broken_ms || now_ms - r->broken_ms > HEALED_MS)
+		r->broken_ms = now_ms;
+	return now_ms - r->broken_ms < BROKEN_MS;
+}
 
 static bool
 add_item(struct reading *r, struct item *item)
@@ -178,29 +200,44 @@ visit(void *arg, const struct history_event *event)
 {
 	struct filling *f = arg;
 
-	if (f->r->end && event->pos >= f->r->end)
+	if ((f->r->end && event->pos >= f->r->end) || is_broken(f->r, f->look))
 		return false;
 	if (body_wanted(f->r->cfg, event->event) && !take(f, event)) {
 		f->failed = event->pos;
 		return false;
 	}
+	f->next = event->pos + 1;
 	return has_room(f->r);
+}
+
+/* What is behind a file that cannot be read is read once it can. */
+static bool
+read_on(struct reading *r, struct history_view *view, uint64_t now_ms, struct error *why)
+{
+	struct history_look look = {.pos = r->pos, .most = READ_MOST, .budget_us = READ_US};
+	struct filling f = {.r = r, .look = &look, .now_ms = now_ms, .next = r->pos, .why = why};
+
+	if (!history_read(view, r->query, &look, visit, &f, why))
+		return false;
+	if (is_broken(r, &look)) {
+		r->pos = f.next;
+		return false;
+	}
+	r->missed += look.missed;
+	r->pos = f.failed ? f.failed : look.pos;
+	r->at_end = look.complete;
+	return !f.failed;
 }
 
 bool
 reading_fill(struct reading *r, struct history_view *view, uint64_t now_ms, struct error *why)
 {
-	struct history_look look = {.pos = r->pos, .most = READ_MOST, .budget_us = READ_US};
-	struct filling f = {.r = r, .now_ms = now_ms, .why = why};
-
-	if (!r->at_end && has_room(r) && !(r->end && r->pos >= r->end)) {
-		if (!history_read(view, r->query, &look, visit, &f, why))
-			return false;
-		r->missed += look.missed;
-		r->pos = f.failed ? f.failed : look.pos;
-		r->at_end = look.complete;
-		if (f.failed)
-			return false;
+	if (clock_mono_ms() < r->again_ms)
+		return true;
+	if (!r->at_end && has_room(r) && !(r->end && r->pos >= r->end) &&
+		!read_on(r, view, now_ms, why)) {
+		r->again_ms = clock_mono_ms() + AGAIN_MS;
+		return false;
 	}
 	if (r->end && r->pos >= r->end) {
 		r->pos = r->end;
@@ -215,6 +252,14 @@ reading_taken(const struct reading *r)
 	if (r->ahead.first)
 		return r->ahead.first->owed.first;
 	return r->batch.n ? r->batch.first : r->pos;
+}
+
+uint64_t
+reading_goes_on_ms(const struct reading *r, uint64_t now_ms)
+{
+	if (!r->query || r->at_end || r->ahead.first)
+		return 0;
+	return r->again_ms > now_ms ? r->again_ms : now_ms + 1;
 }
 
 uint64_t
@@ -251,7 +296,7 @@ set_cut(struct again *a, struct config_forward *cfg, const struct forward_owed *
 	a->last = owed->last;
 	a->r.batch.began_ms = 0;
 	*cfg = *a->r.cfg;
-	cfg->batch_events = cfg->batch_events > 1 || owed->first != owed->last ? UINT64_MAX : 1;
+	cfg->batch_events = cfg->batch_events > 1 || owed->first != owed->last ? BY_CUT : 1;
 	a->r.cfg = cfg;
 }
 
@@ -262,6 +307,7 @@ reading_again(struct reading *r, struct history_view *view, const struct forward
 	struct history_look look = {.pos = owed->first};
 	struct again a = {.r = {.cfg = r->cfg, .to = r->to, .job = owed->job, .new_ids = new_ids},
 		.why = why};
+	const uint64_t events = owed->last - owed->first + 1;
 	struct config_forward cfg;
 	struct item *item = NULL;
 	bool good;
@@ -270,7 +316,8 @@ reading_again(struct reading *r, struct history_view *view, const struct forward
 	if (!reading_open(r, view, NULL, why))
 		return NULL;
 	set_cut(&a, &cfg, owed);
-	good = history_read(view, r->query, &look, visit_again, &a, why) && !a.failed;
+	good = history_read(view, r->query, &look, visit_again, &a, why) && !a.failed &&
+	       !is_broken(r, &look);
 	if (good && a.r.batch.n)
 		good = add_item(&a.r, batch_close(&a.r, why));
 	if (good && (item = a.r.ahead.first)) {
@@ -278,6 +325,8 @@ reading_again(struct reading *r, struct history_view *view, const struct forward
 		item_owes(item, owed);
 	}
 	*gone = good && !item;
+	if (*gone)
+		r->missed += look.missed < events ? look.missed : events;
 	reading_close(&a.r);
 	return item;
 }
