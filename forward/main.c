@@ -65,6 +65,21 @@ set_timer(struct forwarder *f)
 		stage_call_after(f->timer, at_ms > now_ms ? at_ms - now_ms : 0);
 }
 
+/* What is due is due by the wall clock, which a restart outlives; while this process runs it waits for as long as
+ * was meant. */
+static void
+look_at_clock(struct forwarder *f)
+{
+	const int64_t wall_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
+	const int64_t jump_ms = wall_ms - f->wall_ms;
+
+	if (f->wall_ms && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
+		log_warn("clock set", LF_INT("by_ms", jump_ms));
+		members_shift(&f->members, jump_ms);
+	}
+	f->wall_ms = wall_ms;
+}
+
 static void
 on_pump(void *arg)
 {
@@ -72,6 +87,7 @@ on_pump(void *arg)
 	const uint64_t now_ms = clock_mono_ms();
 	uint64_t wakes_ms = 0;
 
+	look_at_clock(f);
 	for (struct destination *d = f->members.list; d; d = d->next) {
 		const uint64_t at_ms = deliver_pump(&f->deliverer, d);
 
@@ -97,6 +113,7 @@ on_posts(void *arg)
 {
 	struct forwarder *f = arg;
 
+	look_at_clock(f); /* by which it is reckoned what is due when */
 	posts_run(f->deliverer.posts);
 	on_pump(f);
 }
@@ -219,21 +236,6 @@ open_anew(struct forwarder *f)
 	on_commit(f);
 }
 
-/* What is due is due by the wall clock, which a restart outlives; while this process runs it waits for as long as
- * was meant. */
-static void
-look_at_clock(struct forwarder *f)
-{
-	const int64_t wall_ms = (int64_t)(clock_wall_ms() - clock_mono_ms());
-	const int64_t jump_ms = wall_ms - f->wall_ms;
-
-	if (f->wall_ms && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
-		log_warn("clock set", LF_INT("by_ms", jump_ms));
-		members_shift(&f->members, jump_ms);
-	}
-	f->wall_ms = wall_ms;
-}
-
 static void
 on_second(void *arg)
 {
@@ -241,7 +243,6 @@ on_second(void *arg)
 
 	if (forward_is_replaced(f->deliverer.store))
 		open_anew(f);
-	look_at_clock(f);
 	open_view(f);
 	members_second(&f->members);
 	on_pump(f);

@@ -310,14 +310,27 @@ members_second(struct members *m)
 	}
 }
 
+/* What is due later and not written yet. */
+static void
+shift_unwritten(struct items *ended, int64_t ms)
+{
+	for (struct item *item = ended->first; item; item = item->next)
+		if (item->end == ITEM_LATER && item->owed.due_ms)
+			item->owed.due_ms += (uint64_t)ms;
+}
+
 void
 members_shift(struct members *m, int64_t ms)
 {
 	struct error why = {""};
 
-	for (struct destination *d = m->list; d; d = d->next)
-		if (!forward_shift(m->dl->store, d->row.name, ms, &why))
+	shift_unwritten(&m->dl->ledger->ended, ms);
+	for (struct destination *d = m->list; d; d = d->next) {
+		if (!forward_shift(m->dl->store, d->row.name, ms, &why) ||
+			!forward_owing(m->dl->store, d->row.name, &d->owing, &why))
 			log_warn("not due at another time", LF_TEXT("cause", why.text));
+		d->look_ms = 0;
+	}
 }
 
 static void

@@ -104,6 +104,11 @@ def names_library(tmp_path_factory):
     return preload_library(tmp_path_factory.mktemp("names"), "fault_names")
 
 
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    return preload_library(tmp_path_factory.mktemp("clock"), "fault_clock")
+
+
 @pytest.fixture
 def application(tmp_path):
     """application(name, ...) gives an Application that listens until the test ends. Name it before `start`."""

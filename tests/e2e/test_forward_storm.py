@@ -193,6 +193,37 @@ def test_a_full_disk_of_forward_alone_heals_and_nothing_is_lost(application, sta
     assert letters(pipeline, "app") == []
 
 
+@pytest.mark.plain
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_delays_nothing_and_hurries_nothing(application, start, clock_library, hours):
+    """An event waits for its turn, another destination is down and probed, and a third takes all: for each of them
+    time goes on as it did."""
+    app, down, other = application(retry=["2s", "2s"]), application("down"), application("other")
+    app.decide = lambda request: 500 if request.attempt == 1 else 200
+    down.decide = 503
+    for one in (app, down, other):
+        one.secrets = []  # the time that is signed jumps, too
+
+    def prepare(pipeline):
+        pipeline["forward"].env = {"LD_PRELOAD": str(clock_library), "CLOCK_FILE": str(pipeline.folder / "clock")}
+
+    pipeline = start(prepare=prepare, settings=with_destinations(app, down, other))
+    first = post_all(pipeline, few(2))
+    wait_for("tried", lambda: len(app.requests) == 2 and down.requests)
+    other.wait(first)
+    (pipeline.folder / "clock").write_text(str(hours * 3600))
+    jumped = time.monotonic()
+    second = post_all(pipeline, few(2))
+    other.wait(second, 5)
+    down.decide = 200
+    app.wait(first + second, 15)
+    down.wait(first + second, 15)
+    stamp = int(other.requests[-1].headers["webhook-timestamp"])
+    assert abs(stamp - time.time() - hours * 3600) < 60, "the clock has jumped"
+    again = [one.at - jumped for one in app.requests if one.attempt == 2 and one.event_ids()[0] in first]
+    assert all(at > 1 for at in again), "none before its turn"
+
+
 def test_pauses_and_restarts_skip_nothing(application, start):
     app = application()
     pipeline = start(settings=with_destinations(app))
