@@ -155,7 +155,7 @@ def behind(past):
 
 
 def figure(bench):
-    with Past(bench, 50_000 if bench.quick else 300_000) as past:
+    with Past(bench, 30_000 if bench.quick else 100_000) as past:
         rounds = [one_round(past) for _ in range(bench.rounds)]
     pairs = [beside(bench) for _ in range(bench.rounds)]
     ways = [on_its_way(bench) for _ in range(bench.rounds)]

@@ -23,7 +23,7 @@ enum { ZONE_BYTES = 65536, MS_PER_S = 1000, WARNINGS_MAX = 10 };
 struct question {
 	const char *provider, *scheme, *header, *now, *url;
 	uint64_t max_age_s;
-	bool allow_raw, batch;
+	bool allow_raw, batch, standard;
 	struct flag_list secrets, topics, certificates; /* certificates: "URL=FILE" */
 	uint64_t now_ms;
 	struct error unfit; /* why the certificate that was asked for is of no use */
@@ -237,6 +237,17 @@ ask(const struct verb *verb, struct question *q, const char *path, struct json_r
 	return status;
 }
 
+/* As a destination gets it: from a Trotline, signed by the standard. */
+static bool
+take_standard(struct question *q)
+{
+	const bool free = !q->provider && !q->scheme;
+
+	q->provider = "generic";
+	q->scheme = "standard-webhooks";
+	return free;
+}
+
 static int
 run(struct call *call)
 {
@@ -244,6 +255,9 @@ run(struct call *call)
 	struct json_reader *json;
 	int status;
 
+	if (q->standard && !take_standard(q))
+		return cli_wrong_use(
+			call->verb, "--standard says who sent it and how it is proved");
 	if (!q->provider)
 		return cli_wrong_use(call->verb, "--provider is needed");
 	msgpack_zone_init(&q->zone, ZONE_BYTES);
@@ -272,6 +286,9 @@ const struct verb verb_verify = {
 		(const struct flag[]){
 			{"provider", 'p', FLAG_TEXT, "NAME", "who sent it, or generic",
 				FLAG_AT(question, provider)},
+			{"standard", 0, FLAG_SWITCH, NULL,
+				"what a Trotline has forwarded, with the receiver's --secret whsec_...",
+				FLAG_AT(question, standard)},
 			{"scheme", 0, FLAG_TEXT, "NAME", "how it is proved, where that is open",
 				FLAG_AT(question, scheme)},
 			{"secret", 0, FLAG_LIST, "TEXT",

@@ -2,11 +2,12 @@
 how that changes while all runs."""
 
 import json
+import subprocess
 import time
 
 import pytest
 from forwarding import data_of, few, reload, with_destinations
-from pipeline import event, post_all, wait_for
+from pipeline import BIN, event, post_all, wait_for
 from receiver import fault_of, new_secret, plain
 
 SHOP = [{"name": name, "provider": "trotline", "secrets": ["${TROTLINE_SECRET}"]} for name in ("email", "shop")]
@@ -116,6 +117,26 @@ def test_headers_of_the_configuration_go_with_it_and_stand_in_no_log(application
     assert app.requests[0].headers["authorization"] == "Bearer word-of-the-header"
     assert "word-of-the-header" not in pipeline["forward"].log()
     assert app.secret.removeprefix("whsec_") not in pipeline["forward"].log()
+
+
+def test_verify_tells_who_writes_a_receiver_what_is_wrong(application, start, tmp_path):
+    app = application()
+    pipeline = start(settings=with_destinations(app))
+    some_more(pipeline, app)
+    request, = app.requests
+    path = tmp_path / "request.json"
+
+    def verify(secret, body):
+        path.write_text(json.dumps({"headers": request.headers, "body": body}))
+        done = subprocess.run([BIN / "trotline", "verify", "--standard", "--secret", secret, path],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)
+    body = request.body.decode()
+    code, told = verify(app.secret, body)
+    assert (code, told["accepted"]) == (0, True), told
+    for secret, text in ((new_secret(), body), (app.secret, body.replace("person", "nobody"))):
+        code, told = verify(secret, text)
+        assert (code, told["accepted"], told["step"]) == (1, False, "signature"), told
 
 
 # ---- which events
