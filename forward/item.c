@@ -8,11 +8,12 @@ struct item *
 item_new(struct destination *to, struct slice body, struct slice email)
 {
 	struct item *item = malloc(sizeof *item + body.n + email.n + 1);
-	char *room = (char *)(item + 1);
+	char *room;
 
 	if (!item)
 		return NULL;
 	memset(item, 0, sizeof *item);
+	room = (char *)(item + 1);
 	item->to = to;
 	item->body = (struct slice){room, body.n};
 	memcpy(room, body.p, body.n);
@@ -86,12 +87,13 @@ items_remove(struct items *list, struct item *item)
 void
 items_clear(struct items *list)
 {
-	struct item *item;
+	struct item *item = list->first, *next;
 
-	while ((item = list->first)) {
-		items_remove(list, item);
+	for (; item; item = next) {
+		next = item->next;
 		item_free(item);
 	}
+	*list = (struct items){NULL, NULL, 0, 0};
 }
 
 const struct item *

@@ -94,7 +94,7 @@ forward_due(struct forward *f, const char *name, uint64_t now_ms, size_t most,
 {
 	struct visit v = {fn, arg};
 	uint64_t dest;
-	bool many;
+	bool many = false;
 
 	if (!forward_dest(f, name, &dest, why) ||
 		!forward_ask_number(f,
