@@ -115,14 +115,16 @@ take_stock(struct deliverer *dl, struct destination *d)
 static void
 end_replays(struct deliverer *dl, struct destination *d)
 {
-	for (struct replay **at = &d->replays, *r; (r = *at);) {
+	for (struct replay *r = d->replays; r; r = r->next) {
 		const struct reading *reading = &r->reading;
 		const bool over =
 			reading->pos >= reading->end && !reading->ahead.first && !reading->batch.n;
 
 		if (r->row.state == FORWARD_JOB_RUNNING && over) {
 			r->row.state = FORWARD_JOB_DONE;
+			reading_close(&r->reading);
 			r->row.ended_ms = clock_wall_ms();
+			r->changed = true;
 			log_info("replay done", LF_UINT("replay", r->row.id),
 				LF_TEXT("destination", d->row.name));
 		}
@@ -130,7 +132,6 @@ end_replays(struct deliverer *dl, struct destination *d)
 		r->changed |= reading_taken(reading) != r->row.next || r->reading.missed;
 		r->reading.missed = 0;
 		dl->ledger->changed |= r->changed;
-		at = &r->next;
 	}
 }
 

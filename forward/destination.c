@@ -216,9 +216,11 @@ add_lane(void *arg, uint64_t lane, uint64_t n)
 	return lanes_add(arg, lane, n);
 }
 
-static bool
-open_lanes(struct destination *d, struct forward *store, struct error *why)
+bool
+destination_recount(struct destination *d, struct forward *store, struct error *why)
 {
+	lanes_free(&d->lanes);
+	d->recount = false;
 	return forward_lanes_free(store, d->row.name, why) &&
 	       forward_lanes(store, d->row.name, add_lane, &d->lanes, why);
 }
@@ -242,7 +244,8 @@ destination_open(struct destination *d, struct forward *store, struct history_vi
 	}
 	d->reading.pos = d->row.next;
 	breaker_open(&d->breaker, d->row.state, (unsigned)d->cfg->concurrency);
-	return open_lanes(d, store, why) && forward_owing(store, d->row.name, &d->owing, why) &&
+	return destination_recount(d, store, why) &&
+	       forward_owing(store, d->row.name, &d->owing, why) &&
 	       destination_look(d, store, now_ms, why);
 }
 
@@ -293,6 +296,35 @@ add_replay(struct destination *d, const struct forward_job *job)
 	d->replays = r;
 }
 
+bool
+destination_has_stopped(const struct destination *d, uint64_t job)
+{
+	const struct replay *r = job ? destination_replay(d, job) : NULL;
+
+	return r && r->row.state == FORWARD_JOB_STOPPED;
+}
+
+/* Its rows have gone already; what is under way stands in nobody's way. */
+static void
+stop_replay(struct destination *d, struct replay *r)
+{
+	struct item *next;
+
+	for (struct item *item = d->waiting.first; item; item = next) {
+		next = item->next;
+		if (item->owed.job != r->row.id)
+			continue;
+		items_remove(&d->waiting, item);
+		item_free(item);
+	}
+	for (struct item *item = d->under_way.first; item; item = item->next)
+		if (item->owed.job == r->row.id)
+			item->owed.lane = 0;
+	reading_close(&r->reading);
+	d->recount = true;
+	d->changed = true;
+}
+
 /* One that has ended elsewhere stays until what it has under way is answered: its row is not put again. */
 static bool
 see_job(void *arg, const struct forward_job *job)
@@ -300,6 +332,8 @@ see_job(void *arg, const struct forward_job *job)
 	struct destination *d = arg;
 	struct replay *r = destination_replay(d, job->id);
 
+	if (r && job->state == FORWARD_JOB_STOPPED && r->row.state != job->state)
+		stop_replay(d, r);
 	if (r)
 		r->row.state = job->state;
 	else if (job->state == FORWARD_JOB_RUNNING || job->state == FORWARD_JOB_PAUSED)

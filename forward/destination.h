@@ -54,6 +54,7 @@ struct destination {
 	struct items waiting;   /* owed and in memory: go first */
 	struct items under_way; /* requests */
 	struct lanes lanes;
+	bool recount;     /* the lanes: an operator has taken rows away */
 	uint64_t look_ms; /* when to look for rows that have become due */
 	unsigned turn, probes;
 	char trouble[64];                 /* why the last try failed, in one of few words */
@@ -79,10 +80,15 @@ void destination_change(struct destination *d, struct destination *with);
 bool destination_look(
 	struct destination *d, struct forward *store, uint64_t now_ms, struct error *why);
 
+/* How much is owed of each lane, as the store has it, and who is behind nobody is due: after a commit. */
+bool destination_recount(struct destination *d, struct forward *store, struct error *why);
+
 /* Keys that were changed since are read again. */
 void destination_keys(struct destination *d);
 
 void destination_drop_replays(struct destination *d);
+/* One that an operator has stopped: nothing of it is tried again. */
+bool destination_has_stopped(const struct destination *d, uint64_t job);
 struct replay *destination_replay(const struct destination *d, uint64_t job);
 
 #endif

@@ -41,7 +41,7 @@ from_body(struct destination *d, const struct forward_owed *owed)
 
 struct asked {
 	uint64_t job;
-	bool new_ids;
+	bool new_ids, stopped;
 };
 
 static bool
@@ -50,34 +50,36 @@ see_job(void *arg, const struct forward_job *job)
 	struct asked *asked = arg;
 
 	asked->new_ids |= job->id == asked->job && job->new_ids;
+	asked->stopped |= job->id == asked->job && job->state == FORWARD_JOB_STOPPED;
 	return true;
 }
 
 /* Of a replay that is over as well. */
 static bool
-has_new_ids(struct due *due, uint64_t job, bool *new_ids)
+ask_job(struct due *due, struct asked *asked)
 {
-	const struct replay *r = destination_replay(due->d, job);
-	struct asked asked = {job, r && r->row.new_ids};
+	const struct replay *r = destination_replay(due->d, asked->job);
 
-	if (!r && !forward_jobs(due->dl->store, due->d->row.name, see_job, &asked, due->why))
-		return false;
-	*new_ids = asked.new_ids;
-	return true;
+	asked->new_ids = r && r->row.new_ids;
+	asked->stopped = destination_has_stopped(due->d, asked->job);
+	return r || forward_jobs(due->dl->store, due->d->row.name, see_job, asked, due->why);
 }
 
 static struct item *
 load(struct due *due, const struct forward_owed *owed, bool *gone)
 {
 	struct destination *d = due->d;
-	bool new_ids = false;
+	struct asked asked = {.job = owed->job};
 
 	*gone = false;
 	if (owed->body.p)
 		return from_body(d, owed);
-	if (owed->job && !has_new_ids(due, owed->job, &new_ids))
+	if (owed->job && !ask_job(due, &asked))
 		return NULL;
-	return reading_again(&d->reading, due->dl->view, owed, new_ids, gone, due->why);
+	*gone = asked.stopped;
+	if (asked.stopped)
+		return NULL;
+	return reading_again(&d->reading, due->dl->view, owed, asked.new_ids, gone, due->why);
 }
 
 /* Nobody can have it any more, or it is wanted no longer; the reading has counted what is missed. */

@@ -165,6 +165,8 @@ decide(struct deliverer *dl, struct item *item, enum answer_class what)
 
 	if (what == ANSWER_DONE)
 		done(dl, item);
+	else if (destination_has_stopped(d, item->owed.job))
+		ledger_end(dl->ledger, item, ITEM_SETTLED);
 	else if (what == ANSWER_GUARDED && d->owing.letters < FORWARD_LETTERS_MAX)
 		bury(dl, item);
 	else if (what == ANSWER_BAD || what == ANSWER_ERROR)

@@ -139,7 +139,7 @@ put_end(struct ledger *l, const struct item *item, struct error *why)
 	const struct forward_owed *owed = &item->owed;
 	const char *name = item->to->row.name;
 
-	if (item->end == ITEM_LATER)
+	if (item->end == ITEM_LATER && !destination_has_stopped(item->to, owed->job))
 		return forward_owe(l->store, name, owed, why);
 	if (item->end == ITEM_DEAD && !put_dead(l, item, why))
 		return false;
@@ -237,5 +237,8 @@ ledger_commit(struct ledger *l, struct destination *list, struct error *why)
 	l->stuck = rc != STORE_OK;
 	if (rc == STORE_OK)
 		all_is_kept(l, list);
+	for (struct destination *d = list; d && rc == STORE_OK; d = d->next)
+		if (d->recount && !destination_recount(d, l->store, why))
+			d->recount = true;
 	return rc;
 }

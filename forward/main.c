@@ -232,6 +232,7 @@ open_anew(struct forwarder *f)
 		stage_fail("cannot open forward.db", &why);
 	f->ledger.store = f->deliverer.store;
 	f->ledger.changed = true;
+	f->version = f->asked = 0;
 	members_write_anew(&f->members);
 	on_commit(f);
 }

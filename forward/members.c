@@ -49,6 +49,8 @@ pin(const struct members *m, struct destination *d)
 	struct error why = {""};
 	char name[FORWARD_NAME + 16];
 
+	if (m->dl->ledger->stuck) /* what is not written yet is still to be read after a kill */
+		return;
 	for (struct replay *r = d->replays; r; r = r->next)
 		pin_replay(m, r, now_ms);
 	if (!m->dl->view || is_told(&d->pinned, pos, now_ms))
@@ -342,10 +344,10 @@ is_unwritten(struct destination *d, struct items *items)
 	}
 }
 
-void
-members_write_anew(struct members *m)
+static void
+write_anew(struct destination *list)
 {
-	for (struct destination *d = m->list; d; d = d->next) {
+	for (struct destination *d = list; d; d = d->next) {
 		lanes_free(&d->lanes);
 		is_unwritten(d, &d->under_way);
 		is_unwritten(d, &d->waiting);
@@ -353,6 +355,14 @@ members_write_anew(struct members *m)
 		d->owing = (struct forward_owing){.count = 0};
 		d->changed = true;
 	}
+}
+
+/* Those that leave as well: what they have had is noted under their names. */
+void
+members_write_anew(struct members *m)
+{
+	write_anew(m->list);
+	write_anew(m->leaving);
 }
 
 void

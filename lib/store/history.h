@@ -83,7 +83,7 @@ void history_figures(const struct history *h, struct history_figures *out);
 /* Whoever reads on from where it was says so here, from any process; cheap, but a file written: once a
  * second will do. `hold`: nothing from pos on is dropped because of its age while it is told anew
  * within the hour (a replay, an export); the others hold what keep_ms 0 would drop, and else nothing:
- * keep_ms is the end. A name is 1 to 64 letters, digits, - and _. */
+ * keep_ms is the end. A name is 1 to 80 letters, digits, - and _. */
 bool history_pin(const char *folder, const char *name, uint64_t pos, bool hold, uint64_t now_ms,
 	struct error *why);
 bool history_unpin(const char *folder, const char *name, struct error *why);

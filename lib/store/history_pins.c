@@ -9,7 +9,7 @@
 #include "history_private.h"
 #include "lib/base/file.h"
 
-enum { NAME_MOST = 64, TEXT_ROOM = 80 };
+enum { NAME_MOST = 80, TEXT_ROOM = 80 };
 
 static bool
 is_name(const char *name)

@@ -3,9 +3,8 @@ operators end, and what a reload leaves."""
 
 import time
 
-from forwarding import reload, with_destinations
+from forwarding import with_destinations
 from pipeline import event, post_all, wait_for
-from receiver import plain
 from test_flood import peak
 from verbs import good, lines
 
@@ -60,3 +59,49 @@ def test_a_great_many_events_of_one_address_wait_in_the_store_and_in_no_ones_way
     app.wait(ids[-1:], 60)
     assert peak(pipeline["forward"]) < 60 << 20
     wait_for("owed", lambda: one(pipeline)["owed"] == len(many), 60)
+
+
+# ---- what operators end
+
+
+def test_a_replay_that_is_stopped_is_tried_no_more_and_holds_up_no_address(application, start):
+    app = application(order="recipient", retry=["1s", "1h"])
+    pipeline = start(settings=with_destinations(app))
+    app.wait(post_all(pipeline, opened(5)))
+    app.decide = lambda request: 500 if request.reason == "replay" else 200
+    good(pipeline, "replay", "--to", "app", "--rate", "1", "--yes")
+    wait_for("fails", lambda: any(one.status == 500 for one in app.requests))
+    wait_for("owed", lambda: one(pipeline)["owed"] >= 2)
+    good(pipeline, "replay", "stop", "1")
+    wait_for("not owed any more", lambda: one(pipeline)["owed"] == 0)
+    had = sum(request.reason == "replay" for request in app.requests)
+    app.wait(post_all(pipeline, opened(3)), 8)
+    pipeline["forward"].restart()
+    app.wait(post_all(pipeline, opened(3)), 8)
+    assert sum(request.reason == "replay" for request in app.requests) <= had + 1
+
+
+def test_a_test_goes_also_after_the_store_was_removed_and_of_what_is_not_wanted(application, start):
+    app = application(types=["email_bounced"])
+    pipeline = start(settings=with_destinations(app))
+    post_all(pipeline, opened(1))
+    in_history(pipeline, 1)
+    for _ in range(3):
+        good(pipeline, "forward", "test", "app")
+    for file in pipeline.data.glob("forward.db*"):
+        file.unlink()
+    wait_for("a new one", lambda: (pipeline.data / "forward.db").exists() and lines(pipeline, "forward", "list"))
+    wait_for("known there", lambda: one(pipeline)["state"] == "up")
+    good(pipeline, "forward", "test", "app")
+    event_id = lines(pipeline, "history")[0]["id"]
+    good(pipeline, "forward", "test", "app", "--event", event_id)
+    assert app.requests[-1].json()["type"] == "email_opened"
+
+
+def test_the_longest_name_has_its_place_beside_the_history(application, start):
+    name = "n" * 64
+    app = application(name)
+    pipeline = start(settings=with_destinations(app))
+    app.wait(post_all(pipeline, opened(2)))
+    pin = pipeline.data / f"history/pins/forward-{name}"
+    wait_for("its place is kept", lambda: pin.exists() and pin.read_text().startswith("3 "))
