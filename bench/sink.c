@@ -23,6 +23,7 @@
 enum { CONNECTIONS = 1024, BATCH = 64, REQUEST_MAX = 1 << 22, FIRST = 1 << 14, RECEIVED = 24 };
 
 struct source {
+	struct source *next; /* of all that there were */
 	int fd;
 	size_t used, room;
 	char *bytes;
@@ -32,6 +33,7 @@ struct sink {
 	int epoll, listener;
 	char answer[128];
 	FILE *log;
+	struct source *all;
 	unsigned long long requests, events, bytes, connections, first_us, last_us;
 };
 
@@ -78,6 +80,8 @@ take_connection(struct sink *s)
 		fail("accept");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	s->connections++;
+	c->next = s->all;
+	s->all = c;
 	watch(s, c->fd, c);
 }
 
@@ -86,7 +90,7 @@ drop(struct source *c)
 {
 	close(c->fd);
 	free(c->bytes);
-	free(c);
+	c->bytes = NULL;
 }
 
 static size_t

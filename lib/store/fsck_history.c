@@ -50,7 +50,7 @@ fsck_history(struct fsck *f, struct error *why)
 	struct faults first = {.n = 0}, second = {.n = 0};
 	struct history_view *view;
 	char folder[4096];
-	bool exists;
+	bool exists = false;
 
 	snprintf(folder, sizeof folder, "%s/history", f->cfg->data_dir);
 	view = config_keeps_history(f->cfg) ? history_watch(folder, &exists, why) : NULL;
