@@ -154,6 +154,8 @@ destination_change(struct destination *d, struct destination *with)
 
 /* ---- where it begins ---- */
 
+enum { SLACK_MS = 60000 };
+
 struct pinned {
 	char name[FORWARD_NAME + 16];
 	uint64_t pos;
@@ -245,8 +247,36 @@ destination_open(struct destination *d, struct forward *store, struct history_vi
 	d->reading.pos = d->row.next;
 	breaker_open(&d->breaker, d->row.state, (unsigned)d->cfg->concurrency);
 	return destination_recount(d, store, why) &&
-	       forward_owing(store, d->row.name, &d->owing, why) &&
-	       destination_look(d, store, now_ms, why);
+	       forward_owing(store, d->row.name, &d->owing, why) && destination_look(d, store, why);
+}
+
+/* What was accepted a minute before its last success may be new to it. */
+static void
+go_back(struct destination *d, uint64_t pos)
+{
+	log_error("the history is another one: its numbers end before the place of a destination",
+		LF_TEXT("destination", d->row.name), LF_UINT("place", reading_taken(&d->reading)),
+		LF_UINT("goes_on_with", pos));
+	read_anew(&d->reading);
+	d->reading.pos = pos;
+	for (struct replay *r = d->replays; r; r = r->next) {
+		read_anew(&r->reading);
+		r->reading.pos = r->reading.end;
+	}
+}
+
+void
+destination_end(struct destination *d, struct history_view *view)
+{
+	const uint64_t since_ms = d->row.done_ms > SLACK_MS ? d->row.done_ms - SLACK_MS : 0;
+	const bool was = d->beyond;
+	uint64_t first, last, pos;
+
+	if (!view || !history_range(view, &first, &last, NULL))
+		return;
+	d->beyond = last && reading_taken(&d->reading) > last + 1;
+	if (was && d->beyond && history_number_at(view, since_ms, &pos, NULL))
+		go_back(d, pos);
 }
 
 /* ---- what operators ask for ---- */
@@ -354,7 +384,7 @@ skip(struct destination *d, uint64_t to)
 }
 
 bool
-destination_look(struct destination *d, struct forward *store, uint64_t now_ms, struct error *why)
+destination_look(struct destination *d, struct forward *store, struct error *why)
 {
 	struct forward_destination now;
 	bool found;
@@ -372,6 +402,5 @@ destination_look(struct destination *d, struct forward *store, uint64_t now_ms, 
 	if (now.skip_to)
 		skip(d, now.skip_to);
 	d->look_ms = 0; /* letters may have come back */
-	(void)now_ms;
 	return true;
 }

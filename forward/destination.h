@@ -54,6 +54,7 @@ struct destination {
 	struct items waiting;   /* owed and in memory: go first */
 	struct items under_way; /* requests */
 	struct lanes lanes;
+	bool beyond;      /* its place was behind the end of the history a second ago */
 	bool recount;     /* the lanes: an operator has taken rows away */
 	uint64_t look_ms; /* when to look for rows that have become due */
 	unsigned turn, probes;
@@ -77,8 +78,11 @@ bool destination_open(struct destination *d, struct forward *store, struct histo
 void destination_change(struct destination *d, struct destination *with);
 
 /* What operators have asked for since: rows, replays. */
-bool destination_look(
-	struct destination *d, struct forward *store, uint64_t now_ms, struct error *why);
+bool destination_look(struct destination *d, struct forward *store, struct error *why);
+
+/* A history that ends before its place is another one: removed and begun anew, or an older copy. It goes on with what
+ * was accepted since its last success. Once a second. */
+void destination_end(struct destination *d, struct history_view *view);
 
 /* How much is owed of each lane, as the store has it, and who is behind nobody is due: after a commit. */
 bool destination_recount(struct destination *d, struct forward *store, struct error *why);

@@ -156,7 +156,8 @@ tell_lag(struct metrics *m, struct destination *d, struct history_view *view)
 	struct oldest oldest = {now_ms};
 	uint64_t first = 0, last = 0;
 
-	if (!view || !d->reading.query || !history_range(view, &first, &last, NULL))
+	if (!view || !reading_open(&d->reading, view, NULL, NULL) ||
+		!history_range(view, &first, &last, NULL))
 		return;
 	if (look.pos <= last)
 		history_read(view, d->reading.query, &look, take_oldest, &oldest, NULL);

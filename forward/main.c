@@ -196,7 +196,7 @@ on_look(void *arg)
 	if (version == f->version)
 		return;
 	for (struct destination *d = f->members.list; d && good; d = d->next)
-		good = destination_look(d, f->deliverer.store, clock_wall_ms(), &why);
+		good = destination_look(d, f->deliverer.store, &why);
 	if (good && forward_asks(f->deliverer.store, test, f, &why))
 		f->version = version;
 	else

@@ -303,6 +303,7 @@ members_second(struct members *m)
 	let_go(m);
 	for (struct destination *d = m->list; d; d = d->next) {
 		d->reading.at_end = false;
+		destination_end(d, m->dl->view);
 		if (!forward_owing(m->dl->store, d->row.name, &d->owing, &why))
 			log_warn("forward.db not read", LF_TEXT("cause", why.text));
 		pin(m, d);

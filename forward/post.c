@@ -253,6 +253,8 @@ take_answer(struct post *post, CURLcode code)
 	curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
 	post->trouble = trouble_of(code, post);
 	post->status = post->trouble == REACHED ? (unsigned)status : 0;
+	if (post->trouble == REACHED) /* another address of it may have been forbidden */
+		post->cause[0] = '\0';
 	if (post->trouble == REACHED || post->trouble == NOT_ALLOWED)
 		return;
 	if (post->head_n > POST_HEAD_MAX)

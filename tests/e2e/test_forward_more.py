@@ -1,6 +1,7 @@
 """Forwarding at its edges: destinations that want next to nothing, one address with a great many events, what
 operators end, and what a reload leaves."""
 
+import shutil
 import time
 
 from forwarding import with_destinations
@@ -105,3 +106,30 @@ def test_the_longest_name_has_its_place_beside_the_history(application, start):
     app.wait(post_all(pipeline, opened(2)))
     pin = pipeline.data / f"history/pins/forward-{name}"
     wait_for("its place is kept", lambda: pin.exists() and pin.read_text().startswith("3 "))
+
+
+# ---- another history
+
+
+def test_a_history_that_was_removed_is_followed_from_its_beginning(application, start):
+    app = application()
+    pipeline = start(settings=with_destinations(app))
+    app.wait(post_all(pipeline, opened(20)))
+    wait_for("written", lambda: one(pipeline)["delivered"] == 20)
+    pipeline["history"].stop()
+    shutil.rmtree(pipeline.data / "history")
+    pipeline["history"].start()
+    app.wait(post_all(pipeline, opened(5)), 10)
+    assert len(app.event_ids()) == 25
+    assert "the history is another one" in pipeline["forward"].log()
+
+
+def test_how_far_behind_one_is_that_was_paused_before_the_start(application, start):
+    app = application()
+    pipeline = start(settings=with_destinations(app))
+    app.wait(post_all(pipeline, opened(2)))
+    wait_for("written", lambda: one(pipeline)["delivered"] == 2)
+    good(pipeline, "forward", "pause", "app")
+    pipeline["forward"].restart()
+    post_all(pipeline, opened(3))
+    wait_for("told", lambda: pipeline.metric("webhook_forward_lag_events", 'destination="app"') == 3)
