@@ -220,7 +220,7 @@ def every_tenth(way, others=None):
     def decide(request):
         nth = seen.setdefault(request.id, len(seen))
         return way if nth % 10 == 9 else others
-    decide.ids = lambda: {one for one, nth in seen.items() if nth % 10 == 9}
+    decide.ids = lambda: {one for one, nth in list(seen.items()) if nth % 10 == 9}
     return decide
 
 
