@@ -99,31 +99,49 @@ not_failed_yet(struct deliverer *dl, struct destination *d, bool probe, uint64_t
 	return take_ahead(&d->reading);
 }
 
+/* What waits, and what has become due. */
+static struct item *
+next_owed(struct deliverer *dl, struct destination *d, bool probe, uint64_t but, uint64_t *wakes_ms)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	struct item *item = ready(d, probe, but, now_ms, wakes_ms);
+
+	if (item || d->look_ms > now_ms || !dl->view || d->waiting.n >= WAITING_MOST ||
+		d->waiting.bytes >= WAITING_BYTES)
+		return item;
+	due_look(dl, d, now_ms);
+	return ready(d, probe, but, now_ms, wakes_ms);
+}
+
+/* What comes, and what is replayed. */
+static struct item *
+next_of_history(struct deliverer *dl, struct destination *d, uint64_t now_ms, uint64_t *wakes_ms)
+{
+	const bool first = d->replays && ++d->turn % REPLAY_TURN == 0;
+	struct item *item = first ? next_of_replays(dl, d, now_ms, wakes_ms) : NULL;
+
+	if (!item && fill(dl, &d->reading, now_ms))
+		item = take_ahead(&d->reading);
+	if (!item && !first)
+		item = next_of_replays(dl, d, now_ms, wakes_ms);
+	if (!item)
+		wake_at(wakes_ms, reading_goes_on_ms(&d->reading, clock_mono_ms()));
+	return item;
+}
+
 struct item *
 choose_next(struct deliverer *dl, struct destination *d, bool probe, uint64_t *wakes_ms)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	const uint64_t but = d->breaker.gone_ms ? d->breaker.gone_pos : 0;
 	struct item *item = not_failed_yet(dl, d, probe, now_ms);
-	const bool first = d->replays && ++d->turn % REPLAY_TURN == 0;
 
 	if (!item)
-		item = ready(d, probe, but, now_ms, wakes_ms);
-	if (!item && d->look_ms <= now_ms && dl->view && d->waiting.n < WAITING_MOST &&
-		d->waiting.bytes < WAITING_BYTES) {
-		due_look(dl, d, now_ms);
-		item = ready(d, probe, but, now_ms, wakes_ms);
-	}
-	if (!item && first && !is_full(d))
-		item = next_of_replays(dl, d, now_ms, wakes_ms);
-	if (!item && !is_full(d) && fill(dl, &d->reading, now_ms))
-		item = take_ahead(&d->reading);
-	if (!item && !first && !is_full(d))
-		item = next_of_replays(dl, d, now_ms, wakes_ms);
+		item = next_owed(dl, d, probe, but, wakes_ms);
+	if (!item && !is_full(d))
+		item = next_of_history(dl, d, now_ms, wakes_ms);
 	if (!item && but) /* whether 410 means the event or the destination, another tells */
 		item = ready(d, probe, 0, now_ms, wakes_ms);
-	if (!item && !is_full(d))
-		wake_at(wakes_ms, reading_goes_on_ms(&d->reading, clock_mono_ms()));
 	wake_at(wakes_ms, reading_wakes_ms(&d->reading));
 	if (d->owing.count)
 		wake_at(wakes_ms, d->look_ms);

@@ -20,7 +20,6 @@
 
 enum {
 	POSTS_MAX = CONFIG_FORWARD_CONCURRENCY + 16, /* tests come beside */
-	POST_HEADERS = 16,                           /* of ours, beside the target's */
 	POST_CONNECT_MS = 5000,
 	POST_BODY_MAX =
 		64 * 1024, /* of an answer; what is longer is cut, and its connection ended */
