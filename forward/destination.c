@@ -182,23 +182,42 @@ place_kept(const struct destination *d, const char *history)
 }
 
 static bool
-beginning(const struct destination *d, struct history_view *view, const char *history,
-	uint64_t now_ms, uint64_t *pos, struct error *why)
+place_in(const struct destination *d, struct history_view *view, uint64_t now_ms, uint64_t *pos,
+	struct error *why)
 {
 	uint64_t first = 0, last = 0, since_ms;
+
+	if (!history_range(view, &first, &last, why))
+		return false;
+	*pos = last + 1;
+	if (strcmp(d->cfg->from, "now") == 0)
+		return true;
+	if (strcmp(d->cfg->from, "start") == 0) {
+		*pos = first ? first : 1;
+		return true;
+	}
+	return timestamp_read(d->cfg->from, now_ms, &since_ms, why) &&
+	       history_number_at(view, since_ms, pos, why);
+}
+
+/* A history that is there and cannot be opened just now is none that is empty. */
+static bool
+beginning(const struct destination *d, const char *history, uint64_t now_ms, uint64_t *pos,
+	struct error *why)
+{
+	struct history_view *view;
+	bool exists, good;
 
 	*pos = place_kept(d, history);
 	if (*pos)
 		return true;
-	if (view && !history_range(view, &first, &last, why))
-		return false;
-	*pos = last + 1;
-	if (strcmp(d->cfg->from, "start") == 0)
-		*pos = first ? first : 1;
-	if (!view || strcmp(d->cfg->from, "now") == 0 || strcmp(d->cfg->from, "start") == 0)
-		return true;
-	return timestamp_read(d->cfg->from, now_ms, &since_ms, why) &&
-	       history_number_at(view, since_ms, pos, why);
+	*pos = 1;
+	view = history_watch(history, &exists, why);
+	if (!view)
+		return !exists;
+	good = place_in(d, view, now_ms, pos, why);
+	history_view_close(&view);
+	return good;
 }
 
 static bool
@@ -228,8 +247,8 @@ destination_recount(struct destination *d, struct forward *store, struct error *
 }
 
 bool
-destination_open(struct destination *d, struct forward *store, struct history_view *view,
-	const char *history, uint64_t now_ms, struct error *why)
+destination_open(struct destination *d, struct forward *store, const char *history, uint64_t now_ms,
+	struct error *why)
 {
 	bool found;
 
@@ -238,8 +257,7 @@ destination_open(struct destination *d, struct forward *store, struct history_vi
 	if (!found) {
 		d->row = (struct forward_destination){.since_ms = now_ms, .state_ms = now_ms};
 		snprintf(d->row.name, sizeof d->row.name, "%s", d->cfg->name);
-		if (!beginning(d, view, history, now_ms, &d->row.next, why) ||
-			!keep_new(d, store, why))
+		if (!beginning(d, history, now_ms, &d->row.next, why) || !keep_new(d, store, why))
 			return false;
 		log_info("destination added", LF_TEXT("destination", d->row.name),
 			LF_TEXT("from", d->cfg->from), LF_UINT("next", d->row.next));

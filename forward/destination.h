@@ -70,9 +70,9 @@ struct destination *destination_new(
 void destination_destroy(struct destination **d);
 
 /* As it is kept; a new one begins where `from` says, which is kept at once; one that forward.db has lost, where its
- * pin in the history's folder says. view NULL: there is no history yet. */
-bool destination_open(struct destination *d, struct forward *store, struct history_view *view,
-	const char *history, uint64_t now_ms, struct error *why);
+ * pin in the history's folder says. */
+bool destination_open(struct destination *d, struct forward *store, const char *history,
+	uint64_t now_ms, struct error *why);
 
 /* Takes over what another configuration of it says; `with` is emptied. */
 void destination_change(struct destination *d, struct destination *with);

@@ -172,7 +172,7 @@ make_all(const struct config *cfg, struct destination **list, struct error *why)
 static bool
 open_one(struct members *m, struct destination *d, struct error *why)
 {
-	if (!destination_open(d, m->dl->store, m->dl->view, m->history, clock_wall_ms(), why))
+	if (!destination_open(d, m->dl->store, m->history, clock_wall_ms(), why))
 		return error_wrap(why, "destination %s", d->cfg->name);
 	figures_open(m->dl->metrics, d);
 	return true;

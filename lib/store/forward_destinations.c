@@ -83,7 +83,11 @@ forward_find(struct forward *f, const char *name, struct forward_destination *ou
 #define PLACE(column) ", ?"
 #define SET(column) ", " #column " = excluded." #column
 
-/* A request to skip that came in meanwhile is another one, and stays. */
+/* The last assignment of a column counts. */
+#define STATE_UNLESS_ENABLED                                                                       \
+	", state = CASE WHEN destination.enable = ? THEN excluded.state ELSE destination.state END"
+
+/* An `enable` that the stage has not seen yet keeps the state that it gave. A request to skip that came in meanwhile is another one, and stays. */
 bool
 forward_put(
 	struct forward *f, const struct forward_destination *d, bool clear_skip, struct error *why)
@@ -93,8 +97,10 @@ forward_put(
 		    "INSERT INTO destination(name, cause" STAGE_NUMBERS(COLUMN) ") VALUES(?, ?" STAGE_NUMBERS(
 			    PLACE) ")"
 				   " ON CONFLICT(name) DO UPDATE SET cause = excluded.cause" STAGE_NUMBERS(
-					   SET),
-		    VALUES(V_NAME(d->name), V_NAME(d->cause) STAGE_NUMBERS(VALUE)), NULL, why))
+					   SET) STATE_UNLESS_ENABLED,
+		    VALUES(V_NAME(d->name), V_NAME(d->cause) STAGE_NUMBERS(VALUE),
+			    V_NUMBER(d->enable)),
+		    NULL, why))
 		return false;
 	return !clear_skip ||
 	       forward_run(f, "UPDATE destination SET skip_to = 0 WHERE name = ?1 AND skip_to = ?2",

@@ -298,7 +298,7 @@ Test(forward_store, the_stage_and_an_operator_write_fields_of_their_own, .init =
 	cr_assert(forward_enable(f, "app", &found, &s.why) && found);
 	cr_assert(forward_skip(f, "app", 700, &found, &s.why) && found);
 	cr_assert(forward_pause(f, "nobody", true, &found, &s.why) && !found);
-	d.next = 20, d.delivered = 9, d.state = FORWARD_DOWN, d.status = 503;
+	d.next = 20, d.delivered = 9, d.state = FORWARD_DOWN, d.status = 503, d.enable = 1;
 	snprintf(d.cause, sizeof d.cause, "connection refused");
 	cr_assert(forward_put(f, &d, true, &s.why));
 	again();
@@ -434,10 +434,33 @@ Test(forward_store, who_is_gone_is_probed_once_he_is_enabled_also_while_nobody_d
 	cr_assert(find("app").enable == 1 && find("app").state == FORWARD_DOWN);
 	begin();
 	d.state = FORWARD_SLOW;
+	d.enable = 1;
 	cr_assert(forward_put(f, &d, false, &s.why));
 	commit();
 	cr_assert(forward_enable(f, "app", &found, &s.why));
 	cr_assert_eq(find("app").state, FORWARD_SLOW);
+}
+
+Test(forward_store, an_enable_that_the_stage_has_not_seen_is_not_written_over, .init = open_one,
+	.fini = done)
+{
+	struct forward_destination d = {.name = "app", .next = 1, .state = FORWARD_GONE};
+	bool found;
+
+	begin();
+	cr_assert(forward_put(f, &d, false, &s.why));
+	commit();
+	cr_assert(forward_enable(f, "app", &found, &s.why));
+	begin();
+	d.next = 2;
+	cr_assert(forward_put(f, &d, false, &s.why));
+	commit();
+	cr_assert(find("app").next == 2 && find("app").state == FORWARD_DOWN);
+	begin();
+	d.enable = 1;
+	cr_assert(forward_put(f, &d, false, &s.why));
+	commit();
+	cr_assert_eq(find("app").state, FORWARD_GONE);
 }
 
 Test(forward_store, of_a_replay_the_same_event_is_owed_beside_itself, .init = open_one,
