@@ -4,6 +4,7 @@ operators end, and what a reload leaves."""
 import shutil
 import time
 
+import pytest
 from forwarding import with_destinations
 from pipeline import event, post_all, wait_for
 from test_flood import peak
@@ -47,6 +48,7 @@ def test_what_is_rare_in_a_long_history_is_found_at_once(application, start):
 # ---- one address
 
 
+@pytest.mark.plain  # the sanitizer keeps what is freed
 def test_a_great_many_events_of_one_address_wait_in_the_store_and_in_no_ones_way(application, start):
     app = application(order="recipient", retry=["1h"])
     app.decide = lambda request: 500 if b"ann@example.com" in request.body else 200
