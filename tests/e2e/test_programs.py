@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import BIN, REPO
 
-SIZE_MAX = 1_300_000  # debug data included; it was 1.6 MB when ingress linked every provider
+SIZE_MAX = 1_400_000  # debug data included; it was 1.6 MB when ingress linked every provider
 
 
 def lines(*command):
