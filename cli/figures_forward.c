@@ -60,23 +60,12 @@ figures_destinations(const struct config *cfg, const struct metrics *all,
 	return list_object(&l);
 }
 
-static double
-number(const msgpack_object *map, const char *key)
-{
-	const msgpack_object *value = field_get(map, key);
-
-	if (!value || value->type == MSGPACK_OBJECT_NIL)
-		return 0;
-	return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)value->via.u64
-							      : value->via.f64;
-}
-
 /* "204", "none: timed out" */
 static void
 answer_text(const msgpack_object *destination, char *out, size_t size)
 {
 	const struct slice cause = field_str(destination, "cause");
-	const unsigned status = (unsigned)number(destination, "last_status");
+	const unsigned status = (unsigned)field_number(destination, "last_status");
 
 	if (status)
 		snprintf(out, size, "%u", status);
@@ -89,13 +78,13 @@ figures_destination_line(const msgpack_object *destination, char out[FIGURES_LIN
 {
 	char lag[UNITS_TEXT + 8], answer[80];
 
-	snprintf(lag, sizeof lag, "%.1f s", number(destination, "lag_seconds"));
+	snprintf(lag, sizeof lag, "%.1f s", field_number(destination, "lag_seconds"));
 	answer_text(destination, answer, sizeof answer);
 	snprintf(out, FIGURES_LINE, "%-26.*s %-8.*s %10.1f %9.0f %10s %6.0f %6.0f  %s",
 		SLICE_ARG(field_str(destination, "name")),
-		SLICE_ARG(field_str(destination, "state")), number(destination, "per_second"),
-		number(destination, "lag_events"), lag, number(destination, "owed"),
-		number(destination, "dead"), answer);
+		SLICE_ARG(field_str(destination, "state")), field_number(destination, "per_second"),
+		field_number(destination, "lag_events"), lag, field_number(destination, "owed"),
+		field_number(destination, "dead"), answer);
 	return out;
 }
 

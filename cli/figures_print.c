@@ -39,36 +39,27 @@ say(struct screen *s, const char *fmt, ...)
 	fputs(s->rows ? "\033[K\n" : "\n", s->out);
 }
 
-static double
-number(const msgpack_object *map, const char *key)
-{
-	const msgpack_object *value = field_get(map, key);
-
-	if (!value || value->type == MSGPACK_OBJECT_NIL)
-		return 0;
-	return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)value->via.u64
-							      : value->via.f64;
-}
-
 static void
 say_totals(struct screen *s, const msgpack_object *all)
 {
 	char used[UNITS_TEXT], limit[UNITS_TEXT], oldest[64];
 
-	snprintf(oldest, sizeof oldest, "   oldest %.1f s", number(all, "oldest_age_seconds"));
+	snprintf(
+		oldest, sizeof oldest, "   oldest %.1f s", field_number(all, "oldest_age_seconds"));
 	say(s, "%.*s", SLICE_ARG(field_str(all, "status")));
 	say(s, "accepted %.1f/s   done %.1f/s   waiting %.0f   scheduled %.0f   dead letters %.0f%s",
-		number(all, "accepted_per_second"), number(all, "done_per_second"),
-		number(all, "waiting"), number(all, "scheduled"), number(all, "dead_letters"),
-		s->columns && s->columns < WIDE ? "" : oldest);
+		field_number(all, "accepted_per_second"), field_number(all, "done_per_second"),
+		field_number(all, "waiting"), field_number(all, "scheduled"),
+		field_number(all, "dead_letters"), s->columns && s->columns < WIDE ? "" : oldest);
 	say(s, "journal %s of %s   remembered %.0f   disk %.0f %% full",
-		units_size_text(number(all, "journal_used_bytes"), used),
-		units_size_text(number(all, "journal_limit_bytes"), limit),
-		number(all, "remembered"), 100 * number(all, "disk_used_ratio"));
-	if (number(all, "history_waiting") > 0 || number(all, "history_missed") > 0)
+		units_size_text(field_number(all, "journal_used_bytes"), used),
+		units_size_text(field_number(all, "journal_limit_bytes"), limit),
+		field_number(all, "remembered"), 100 * field_number(all, "disk_used_ratio"));
+	if (field_number(all, "history_waiting") > 0 || field_number(all, "history_missed") > 0)
 		say(s, "history   waiting %.0f   oldest %.1f s   missed %.0f",
-			number(all, "history_waiting"), number(all, "history_lag_seconds"),
-			number(all, "history_missed"));
+			field_number(all, "history_waiting"),
+			field_number(all, "history_lag_seconds"),
+			field_number(all, "history_missed"));
 }
 
 /* What waits for a handler, or for history, at its first process. */
@@ -81,12 +72,12 @@ waiting_text(const msgpack_object *all, const msgpack_object *stage, char *out, 
 
 	*out = 0;
 	if (slice_is(name, HISTORY_NAME))
-		snprintf(out, size, "%.0f", number(all, "history_waiting"));
-	if (!slice_starts(name, PREFIX) || number(stage, "instance") > 0)
+		snprintf(out, size, "%.0f", field_number(all, "history_waiting"));
+	if (!slice_starts(name, PREFIX) || field_number(stage, "instance") > 0)
 		return;
 	snprintf(handler, sizeof handler, "%.*s", (int)(name.n - sizeof PREFIX + 1),
 		name.p + sizeof PREFIX - 1);
-	snprintf(out, size, "%.0f", number(field_get(all, "waiting_by_handler"), handler));
+	snprintf(out, size, "%.0f", field_number(field_get(all, "waiting_by_handler"), handler));
 }
 
 static void
@@ -95,10 +86,10 @@ say_stage(struct screen *s, const msgpack_object *all, const msgpack_object *sta
 	char name[96], waiting[32];
 
 	snprintf(name, sizeof name, "%.*s.%.0f", SLICE_ARG(field_str(stage, "stage")),
-		number(stage, "instance"));
+		field_number(stage, "instance"));
 	waiting_text(all, stage, waiting, sizeof waiting);
-	say(s, "%-26s %8.0f %10.1f %9s  %.*s", name, number(stage, "pid"),
-		number(stage, "per_second"), waiting, SLICE_ARG(field_str(stage, "state")));
+	say(s, "%-26s %8.0f %10.1f %9s  %.*s", name, field_number(stage, "pid"),
+		field_number(stage, "per_second"), waiting, SLICE_ARG(field_str(stage, "state")));
 }
 
 /* A third of a bounded screen at most. */
@@ -147,7 +138,7 @@ rank_of(const msgpack_object *all, const msgpack_object *stage)
 	if (!slice_starts(field_str(stage, "stage"), "handler-"))
 		return RANK_STAGE;
 	waiting_text(all, stage, waiting, sizeof waiting);
-	return number(stage, "per_second") > 0 || strtod(waiting, NULL) > 0 ||
+	return field_number(stage, "per_second") > 0 || strtod(waiting, NULL) > 0 ||
 			       !slice_is(field_str(stage, "state"), "running")
 		       ? RANK_BUSY
 		       : RANK_IDLE;

@@ -1,6 +1,7 @@
 /* answer - see answer.h. */
 #include "answer.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -143,4 +144,19 @@ answer_retry_after_ms(struct slice value, uint64_t now_ms, uint64_t most_ms)
 	if (at_ms <= now_ms)
 		return 0;
 	return at_ms - now_ms < most_ms ? at_ms - now_ms : most_ms;
+}
+
+char *
+answer_words(unsigned status, char out[ANSWER_WORDS])
+{
+	static const unsigned common[] = {301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407,
+		408, 409, 410, 413, 415, 422, 425, 429, 500, 501, 502, 503, 504};
+
+	for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+		if (common[i] == status) {
+			snprintf(out, ANSWER_WORDS, "answers %u", status);
+			return out;
+		}
+	snprintf(out, ANSWER_WORDS, "answers %uxx", status / 100 % 10);
+	return out;
 }

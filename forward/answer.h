@@ -36,6 +36,11 @@ extern const char *const
 
 enum answer_class answer_class(enum trouble_kind trouble, unsigned status);
 
+/* "answers 404", or "answers 4xx" where it is none of those that are common: an application must not be able to
+ * make figures without end. Returns out. */
+enum { ANSWER_WORDS = 64 };
+char *answer_words(unsigned status, char out[ANSWER_WORDS]);
+
 /* What the event waits for after so many attempts that it was to blame for (1 and more), spread by +-20 %:
  * spread is 0 to 1. 0: it is given up. `retry`: the destination's schedule; ANSWER_BAD takes its first two. Of a
  * class that the event is not to blame for: 1, for the destination's pause is what it waits for. */

@@ -58,7 +58,7 @@ struct destination {
 	bool recount;     /* the lanes: an operator has taken rows away */
 	uint64_t look_ms; /* when to look for rows that have become due */
 	unsigned turn, probes;
-	char trouble[64];                 /* why the last try failed, in one of few words */
+	char trouble[ANSWER_WORDS];       /* why the last try failed, in one of few words */
 	char told[METRIC_LABELS_MAX + 1]; /* which trouble its figures tell of */
 	struct pinned_place pinned;
 	struct stat keys_file; /* as it was read */

@@ -159,46 +159,56 @@ is_internet(const struct sockaddr *address, struct error *why)
 		       (unsigned)address->sa_family);
 }
 
+/* An address, and which row of the table it is. */
+struct examined {
+	struct peer peer; /* unwrapped */
+	const struct place_row *row;
+	char text[INET6_ADDRSTRLEN];
+};
+
+static bool
+examine(const struct guard *g, const struct sockaddr *address, struct examined *j,
+	struct error *why)
+{
+	if (!is_internet(address, why))
+		return false;
+	j->peer = unwrapped(g, peer_of(address));
+	j->row = place_of(g, &j->peer);
+	address_text(address, j->text);
+	return true;
+}
+
 bool
 guard_allows(const struct guard *g, const struct sockaddr *address, struct error *why)
 {
-	char text[INET6_ADDRSTRLEN];
-	const struct place_row *row;
-	struct peer peer;
+	struct examined j;
 
-	if (!is_internet(address, why))
+	if (!examine(g, address, &j, why))
 		return false;
-	peer = unwrapped(g, peer_of(address));
-	row = place_of(g, &peer);
-	address_text(address, text);
-	if (is_own(g, &peer, port_of(address)))
-		return error_set(why, "%s port %u is our own listener", text, port_of(address));
-	if (row->place == PLACE_NEVER)
-		return error_set(why, "%s is %s: nothing is ever sent there", text, row->what);
-	if (g->allowed[row->place] || is_named(g, &peer) || network_holds(&g->host, &peer))
+	if (is_own(g, &j.peer, port_of(address)))
+		return error_set(why, "%s port %u is our own listener", j.text, port_of(address));
+	if (j.row->place == PLACE_NEVER)
+		return error_set(why, "%s is %s: nothing is ever sent there", j.text, j.row->what);
+	if (g->allowed[j.row->place] || is_named(g, &j.peer) || network_holds(&g->host, &j.peer))
 		return true;
-	return error_set(why, "%s is %s, which `network` of this destination does not name", text,
-		row->what);
+	return error_set(why, "%s is %s, which `network` of this destination does not name", j.text,
+		j.row->what);
 }
 
 bool
 guard_allows_plain(const struct guard *g, const struct sockaddr *address, struct error *why)
 {
-	char text[INET6_ADDRSTRLEN];
-	const struct place_row *row;
-	struct peer peer;
+	struct examined j;
 
-	if (!is_internet(address, why))
+	if (!examine(g, address, &j, why))
 		return false;
-	peer = unwrapped(g, peer_of(address));
-	row = place_of(g, &peer);
-	if (row->place == PLACE_LOOPBACK || row->place == PLACE_PRIVATE)
+	if (j.row->place == PLACE_LOOPBACK || j.row->place == PLACE_PRIVATE)
 		return true;
-	if (row->place != PLACE_NEVER && is_named(g, &peer))
+	if (j.row->place != PLACE_NEVER && is_named(g, &j.peer))
 		return true;
 	return error_set(why,
 		"%s is %s: http:// without TLS goes to loopback, private and named networks only",
-		address_text(address, text), row->what);
+		j.text, j.row->what);
 }
 
 /* ---- what is ours ---- */

@@ -49,6 +49,7 @@ split(struct deliverer *dl, struct item *item)
 {
 	const uint64_t middle = item->owed.first + (item->owed.last - item->owed.first) / 2;
 	struct destination *d = item->to;
+	const struct replay *r = destination_replay(d, item->owed.job);
 	struct forward_owed half[2] = {item->owed, item->owed};
 	struct item *made[2];
 	struct error why = {""};
@@ -57,7 +58,8 @@ split(struct deliverer *dl, struct item *item)
 	half[0].last = middle;
 	half[1].first = middle + 1;
 	for (int i = 0; i < 2; i++) {
-		made[i] = reading_again(&d->reading, dl->view, &half[i], false, &gone, &why);
+		made[i] = reading_again(
+			&d->reading, dl->view, &half[i], r && r->row.new_ids, &gone, &why);
 		if (!made[i] && !gone) { /* later, as a whole */
 			if (i)
 				item_free(made[0]);
@@ -145,8 +147,10 @@ see_answer(struct destination *d, const struct item *item, enum answer_class wha
 		snprintf(d->row.cause, sizeof d->row.cause, "answers %u", post->status);
 	else
 		snprintf(d->row.cause, sizeof d->row.cause, "%s", post->cause);
-	snprintf(d->trouble, sizeof d->trouble, "%.60s",
-		post->status ? d->row.cause : trouble_words[post->trouble]);
+	if (post->status)
+		answer_words(post->status, d->trouble);
+	else
+		snprintf(d->trouble, sizeof d->trouble, "%s", trouble_words[post->trouble]);
 	if (!breaker_answer(
 		    &d->breaker, what, item->owed.first, wait_ms, clock_mono_ms(), spread()))
 		return;

@@ -102,3 +102,18 @@ field_bool(const msgpack_object *map, const char *key, bool fallback)
 
 	return obj && obj->type == MSGPACK_OBJECT_BOOLEAN ? obj->via.boolean : fallback;
 }
+
+double
+field_number(const msgpack_object *map, const char *key)
+{
+	const msgpack_object *value = field_get(map, key);
+
+	if (value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+		return (double)value->via.u64;
+	if (value && value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+		return (double)value->via.i64;
+	return value && (value->type == MSGPACK_OBJECT_FLOAT64 ||
+				value->type == MSGPACK_OBJECT_FLOAT32)
+		       ? value->via.f64
+		       : 0;
+}

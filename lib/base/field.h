@@ -26,4 +26,7 @@ bool field_bool(const msgpack_object *map, const char *key, bool fallback);
 /* The object's text when it is one (str or bin), else absent. */
 struct slice object_str(const msgpack_object *obj);
 
+/* A number, whole or not; 0 where there is none. */
+double field_number(const msgpack_object *map, const char *key);
+
 #endif

@@ -1,5 +1,6 @@
 /* What an answer says: the rows of docs/forward.md. */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "forward/answer.h"
 
@@ -135,4 +136,24 @@ Test(forward_answer, retry_after_is_seconds_or_any_of_the_three_dates)
 			"\"%s\"", rows[i].text);
 	cr_expect_eq(answer_retry_after_ms((struct slice){NULL, 0}, now, most), 0);
 	cr_expect_eq(answer_retry_after_ms((struct slice){"Sun\0", 4}, now, most), 0);
+}
+
+Test(forward_answer, an_application_cannot_make_figures_without_end)
+{
+	char words[ANSWER_WORDS], seen[1000][ANSWER_WORDS];
+	size_t n = 0;
+
+	for (unsigned status = 100; status < 1000; status++) {
+		size_t i = 0;
+
+		answer_words(status, words);
+		while (i < n && strcmp(seen[i], words) != 0)
+			i++;
+		if (i == n)
+			strcpy(seen[n++], words);
+	}
+	cr_assert_leq(n, 40);
+	cr_assert_str_eq(answer_words(404, words), "answers 404");
+	cr_assert_str_eq(answer_words(418, words), "answers 4xx");
+	cr_assert_str_eq(answer_words(599, words), "answers 5xx");
 }
