@@ -135,3 +135,13 @@ def test_how_far_behind_one_is_that_was_paused_before_the_start(application, sta
     pipeline["forward"].restart()
     post_all(pipeline, opened(3))
     wait_for("told", lambda: pipeline.metric("webhook_forward_lag_events", 'destination="app"') == 3)
+
+
+def test_halves_of_a_replayed_batch_have_its_ids(application, start):
+    app = application(batch={"events": 4, "wait": "1s"})
+    pipeline = start(settings=with_destinations(app))
+    app.wait(post_all(pipeline, opened(4)))
+    app.decide = lambda request: 400 if len(request.events()) > 1 else 200
+    good(pipeline, "replay", "--to", "app", "--new-ids", "--yes")
+    wait_for("each alone", lambda: sum(one.reason == "replay" and one.status == 200 for one in app.requests) == 4)
+    assert all(one.id.endswith("_1") and one.id.count("_") == 3 for one in app.requests if one.reason == "replay")
