@@ -6,42 +6,21 @@
 #include <stdlib.h>
 
 #include "lib/base/address.h"
-#include "lib/base/codec.h"
 #include "lib/base/field.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
-#include "proto/limits.h"
+#include "proto/origin.h"
 
-enum { ZONE_BYTES = 8192, SEQ_DIGITS = 20 };
+enum { ZONE_BYTES = 8192 };
 
 /* ---- who it is ---- */
-
-/* <journal>-<seq>, and nothing else. */
-static bool
-read_origin(struct slice origin, struct slice *journal, struct slice *seq)
-{
-	unsigned char id[WIDTH_JOURNAL / 2];
-
-	if (origin.n < WIDTH_JOURNAL + 2 || origin.n > WIDTH_ORIGIN ||
-		origin.p[WIDTH_JOURNAL] != '-')
-		return false;
-	*journal = (struct slice){origin.p, WIDTH_JOURNAL};
-	*seq = (struct slice){origin.p + WIDTH_JOURNAL + 1, origin.n - WIDTH_JOURNAL - 1};
-	for (size_t i = 0; i < seq->n; i++)
-		if (seq->p[i] < '0' || seq->p[i] > '9')
-			return false;
-	return decode_hex(*journal, id, sizeof id);
-}
 
 char *
 body_id(const struct event *ev, char out[BODY_ID])
 {
-	struct slice journal, seq;
+	const struct origin origin = origin_of(ev);
 
-	if (read_origin(ev->origin, &journal, &seq))
-		snprintf(out, BODY_ID, "evt_%.*s_%.*s", SLICE_ARG(journal), SLICE_ARG(seq));
-	else
-		snprintf(out, BODY_ID, "evt_%.*s_%" PRIu64, SLICE_ARG(ev->journal), ev->seq);
+	snprintf(out, BODY_ID, "evt_%.*s_%" PRIu64, SLICE_ARG(origin.journal), origin.seq);
 	return out;
 }
 

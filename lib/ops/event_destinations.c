@@ -6,6 +6,7 @@
 
 #include "forward_look.h"
 #include "lib/base/field.h"
+#include "proto/origin.h"
 
 enum { NAME_BYTES = 64, LOOK_US = 200000, TRIES_MOST = 100 };
 
@@ -21,15 +22,9 @@ struct known {
 static void
 take_id(struct known *k, const struct event *ev)
 {
-	char *hyphen;
+	const struct origin origin = origin_of(ev);
 
-	if (ev->origin.n && ev->origin.n < NAME_BYTES - 8) {
-		snprintf(k->id, sizeof k->id, "evt_%.*s", SLICE_ARG(ev->origin));
-		hyphen = strchr(k->id, '-');
-		if (hyphen)
-			*hyphen = '_';
-	} else
-		snprintf(k->id, sizeof k->id, "evt_%.*s_%" PRIu64, SLICE_ARG(ev->journal), ev->seq);
+	snprintf(k->id, sizeof k->id, "evt_%.*s_%" PRIu64, SLICE_ARG(origin.journal), origin.seq);
 }
 
 static bool
