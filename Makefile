@@ -10,8 +10,27 @@ TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
 	python3-zmq python3-msgpack python3-lmdb python3-venv nodejs curl strace prometheus \
 	$(if $(shell command -v npm),,npm)
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
+ENGINE_PACKAGES = libpq-dev libhiredis-dev
+SERVER_PACKAGES = postgresql-15 postgresql-client-15 redis-tools python3-redis
 BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis python3-zmq python3-msgpack
 LINT_PACKAGES = clang-format clang-tidy cppcheck
+
+# Engines with a library of their own. Each is built where pkg-config finds that, and else its *_none.c
+# takes its place and says so to who asks for one. WITH="postgres redis" names those that must be;
+# WITH=none leaves all out.
+ENGINES = postgres redis
+postgres_LIB = libpq
+postgres_DEB = libpq-dev
+postgres_SRC = $(wildcard lib/store/state_postgres*.c)
+redis_LIB = hiredis
+redis_DEB = libhiredis-dev
+redis_SRC = $(wildcard lib/store/seen_redis*.c lib/store/redis*.c)
+WITH =
+HAVE := $(if $(filter none,$(WITH)),,$(foreach e,$(ENGINES),$(if $(shell pkg-config --exists $($(e)_LIB) && echo yes),$(e))))
+$(foreach e,$(filter-out $(HAVE) none,$(WITH)),$(error WITH=$(e): $(if $($(e)_LIB),pkg-config does not \
+	find $($(e)_LIB): install $($(e)_DEB),there is no such engine; there are: $(ENGINES))))
+LEFT_OUT = $(foreach e,$(ENGINES),$(if $(filter $(e),$(HAVE)),$(filter %_none.c,$($(e)_SRC)),$(filter-out %_none.c,$($(e)_SRC))))
+ENGINE_LIBS = $(foreach e,$(HAVE),$($(e)_LIB))
 
 # SAN=1 builds with ASan and UBSan into folders of its own.
 ifdef SAN
@@ -40,23 +59,27 @@ CWARN = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
 HARDEN_LINK = -pie -Wl,-z,relro,-z,now,-z,noexecstack
-COMMON = -I. -g $(HARDEN) -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
+ENGINE_CFLAGS := $(if $(HAVE),$(shell pkg-config --cflags-only-I $(ENGINE_LIBS)))
+COMMON = -I. $(ENGINE_CFLAGS) -g $(HARDEN) -D_GNU_SOURCE -DTROTLINE_VERSION='"$(VERSION)"' $(SANITIZE)
 CFLAGS = -std=c17 $(CWARN) $(COMMON)
 CXXFLAGS = -std=c++17 $(WARN) $(COMMON)
-LDLIBS = $(HARDEN_LINK) -Wl,--as-needed $(shell pkg-config --libs $(LIBS)) -lresolv -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
+LDLIBS = $(HARDEN_LINK) -Wl,--as-needed $(shell pkg-config --libs $(LIBS) $(ENGINE_LIBS)) $(if $(filter redis,$(HAVE)),-lssl) -lresolv -lmsgpackc -llmdb -lsimdjson -lstdc++ -lpthread -lm
 
 STAGES = $(patsubst %/main.c,%,$(filter-out cli/%,$(wildcard */main.c)))
 KIT = $(addprefix handlers/,kit.c group.c hand.c input.c message.c recipient.c suppression.c archive.c)
 HANDLERS = $(patsubst handlers/%.c,%,$(filter-out $(KIT) $(wildcard handlers/_*.c),$(wildcard handlers/*.c)))
 
 obj = $(patsubst %,$B/%.o,$(basename $(1)))
-LIB_OBJ = $(call obj,$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c))
+LIB_OBJ = $(call obj,$(filter-out $(LEFT_OUT),$(wildcard lib/*/*.c lib/*/*.cc proto/*.c providers/*.c)))
 stage_obj = $(call obj,$(wildcard $(1)/*.c))
 KIT_OBJ = $(call obj,$(KIT))
 # What decides lives apart from main.c, so that the unit tests link it.
 PURE_OBJ = $(call obj,$(filter-out %/main.c,$(sort $(wildcard $(addsuffix /*.c,$(STAGES) forward))))) $(KIT_OBJ)
 
 PROGRAMS = $(addprefix $(BIN)/trotline-,$(STAGES) $(addprefix handler-,$(HANDLERS))) $(BIN)/trotline
+# Tests of an engine that is not built are not, either; `make test` builds all.
+UNIT_SRC = $(filter-out $(foreach e,$(filter-out $(HAVE),$(ENGINES)),$(wildcard tests/unit/test_*$(e)*.c)),$(wildcard tests/unit/*.c))
+
 BENCH_PROGRAMS = $(patsubst bench/%.c,$(BIN)/bench-%,$(wildcard bench/*.c))
 
 .PHONY: all run test unit e2e bench fuzz lint format clean deps test-deps bench-deps lint-deps fuzz-deps
@@ -72,9 +95,15 @@ $B/%.o: %.cc Makefile VERSION
 	@echo "  CXX     $<"
 	@$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
-$B/libtrotline.a: $(LIB_OBJ)
+# Which engines the library has; it is made anew when they are others.
+$B/engines: FORCE
+	@mkdir -p $(@D)
+	@echo '$(HAVE)' | cmp -s - $@ || echo '$(HAVE)' > $@
+.PHONY: FORCE
+
+$B/libtrotline.a: $(LIB_OBJ) $B/engines
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(LIB_OBJ)
 
 define stage_rule
 $(BIN)/trotline-$(1): $(call stage_obj,$(1)) $B/libtrotline.a
@@ -99,7 +128,7 @@ $(BIN)/bench-%: $B/bench/%.o $B/libtrotline.a
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BIN)/unit-tests: $(call obj,$(wildcard tests/unit/*.c) tests/fuzz/targets.c) $(PURE_OBJ) $B/libtrotline.a
+$(BIN)/unit-tests: $(call obj,$(UNIT_SRC) tests/fuzz/targets.c) $(PURE_OBJ) $B/libtrotline.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
@@ -114,14 +143,14 @@ run: deps
 deps:
 	@deploy/need-packages $(BUILD_PACKAGES)
 test-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES)
 lint-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
+	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(LINT_PACKAGES)
 
 # All tests. The sanitizer build is a second one, in folders of its own.
 test: test-deps
-	@$(MAKE) --no-print-directory $(JOBS) all
-	@$(MAKE) --no-print-directory $(JOBS) SAN=1 all bin/san/unit-tests
+	@$(MAKE) --no-print-directory $(JOBS) WITH="$(ENGINES)" all
+	@$(MAKE) --no-print-directory $(JOBS) WITH="$(ENGINES)" SAN=1 all bin/san/unit-tests
 	@tests/run
 
 unit: bin/unit-tests
@@ -132,11 +161,11 @@ e2e: all
 
 # Measures; see docs/performance.md. ONLY=accept,through runs some, QUICK=1 shorter.
 bench: bench-deps
-	@$(MAKE) --no-print-directory $(JOBS) all $(BENCH_PROGRAMS)
+	@$(MAKE) --no-print-directory $(JOBS) WITH="$(ENGINES)" all $(BENCH_PROGRAMS)
 	@/usr/bin/python3 bench/run.py
 
 bench-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
+	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(BENCH_PACKAGES)
 
 # Feeds every parser with what a fuzzer invents, so many seconds each. `make test` replays what it
 # once found.
@@ -146,7 +175,7 @@ fuzz: fuzz-deps
 	@SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" tests/fuzz/run
 
 fuzz-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(FUZZ_PACKAGES)
+	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(FUZZ_PACKAGES)
 
 bin/fuzz: $(call obj,tests/fuzz/fuzz.c tests/fuzz/targets.c) $B/libtrotline.a
 	@mkdir -p $(@D)
@@ -161,7 +190,7 @@ lint: lint-deps
 	cppcheck -j2 -I. --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --library=tests/cppcheck.cfg \
 		--enable=warning,performance,portability -D_GNU_SOURCE $(LINT_C)
 	printf '%s\n' $(LINT_C) | xargs -P $$(nproc) -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 \
-		-I. -Ihandlers -D_GNU_SOURCE -DTROTLINE_VERSION=__FILE__' sh # any text does for the version
+		-I. -Ihandlers $(ENGINE_CFLAGS) -D_GNU_SOURCE -DTROTLINE_VERSION=__FILE__' sh # any text does for the version
 
 format:
 	clang-format -i $(C_FILES)

@@ -56,5 +56,6 @@ struct seen_engine {
 };
 
 extern const struct seen_engine seen_journal; /* one node: its journal alone knows */
+extern const struct seen_engine seen_redis;   /* several: Redis tells them of each other */
 
 #endif
