@@ -11,8 +11,9 @@ TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
 	$(if $(shell command -v npm),,npm)
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
 ENGINE_PACKAGES = libpq-dev libhiredis-dev
-SERVER_PACKAGES = postgresql-15 postgresql-client-15 redis-tools python3-redis
-BENCH_PACKAGES = wrk redis-server gunicorn python3-flask python3-redis python3-zmq python3-msgpack
+# Tests and figures start their own, in folders and on ports of their own.
+SERVER_PACKAGES = postgresql-15 postgresql-client-15 redis-server redis-tools pgbouncer nginx-light python3-redis
+BENCH_PACKAGES = wrk gunicorn python3-flask python3-zmq python3-msgpack
 LINT_PACKAGES = clang-format clang-tidy cppcheck
 
 # Engines with a library of their own. Each is built where pkg-config finds that, and else its *_none.c
@@ -142,8 +143,8 @@ run: deps
 
 deps:
 	@deploy/need-packages $(BUILD_PACKAGES)
-test-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES)
+test-deps: deps
+	@deploy/need-packages --no-services $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES)
 lint-deps:
 	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(LINT_PACKAGES)
 
@@ -164,8 +165,8 @@ bench: bench-deps
 	@$(MAKE) --no-print-directory $(JOBS) WITH="$(ENGINES)" all $(BENCH_PROGRAMS)
 	@/usr/bin/python3 bench/run.py
 
-bench-deps:
-	@deploy/need-packages $(BUILD_PACKAGES) $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(BENCH_PACKAGES)
+bench-deps: deps
+	@deploy/need-packages --no-services $(ENGINE_PACKAGES) $(SERVER_PACKAGES) $(BENCH_PACKAGES)
 
 # Feeds every parser with what a fuzzer invents, so many seconds each. `make test` replays what it
 # once found.

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from forwarding import Application  # noqa: E402  (needs the path above)
+import servers  # noqa: E402
 from pipeline import Pipeline, close_all  # noqa: E402
 
 
@@ -107,6 +108,20 @@ def names_library(tmp_path_factory):
 @pytest.fixture(scope="session")
 def clock_library(tmp_path_factory):
     return preload_library(tmp_path_factory.mktemp("clock"), "fault_clock")
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """One a run, started by who asks first; a test asks it for a database() of its own."""
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """One a run; a test asks it for the number() of a database of its own."""
+    with servers.redis() as server:
+        yield server
 
 
 @pytest.fixture
