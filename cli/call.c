@@ -67,8 +67,7 @@ load_config(struct call *call)
 		cfg = source_keys_load(call->path, &why);
 	else
 		cfg = config_load(call->path,
-			call->action.config == PARENT_CONFIG ? CONFIG_LOOK : CONFIG_NO_SECRETS,
-			&why);
+			call->action.config == PARENT_CONFIG ? CONFIG_LOOK : CONFIG_OPERATOR, &why);
 	if (!cfg)
 		cli_failed(call->verb, &why);
 	return cfg;

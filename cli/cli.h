@@ -51,9 +51,9 @@ struct call;
 enum cli_config {
 	WITHOUT_CONFIG, /* nothing: it has no --config */
 	UNREAD_CONFIG,  /* nothing this time; for `check` to say */
-	PLAIN_CONFIG,   /* all but the secrets */
-	PARENT_CONFIG,  /* the same; the environment stays, for the processes that it starts */
-	SECRET_CONFIG,  /* all, for what signs or checks signatures */
+	PLAIN_CONFIG,   /* all but the secrets of senders and destinations */
+	PARENT_CONFIG, /* all but secrets; the environment stays, for the processes that it starts */
+	SECRET_CONFIG, /* all, for what signs or checks signatures */
 };
 
 /* How a store is opened. Where there is none yet, a journal is an error, letters read as empty, and

@@ -44,8 +44,9 @@ enum process_need {
 	NEEDED_TO_SEE,    /* operators see less; webhooks go on */
 };
 
-/* Whose secrets a process is given: what senders sign with, or what is told to destinations. */
-enum process_secrets { SECRETS_NONE, SECRETS_SENDERS, SECRETS_DESTINATIONS };
+/* Whose secrets a process is given: what senders sign with (and redis'), the database's, or what is
+ * told to destinations. */
+enum process_secrets { SECRETS_NONE, SECRETS_SENDERS, SECRETS_DATABASE, SECRETS_DESTINATIONS };
 
 /* Rows from the front of the pipeline to its end: so they are drained, and started the other way
  * round. X(name, the program's name behind `trotline-`, how many, need, whose secrets it gets,
@@ -64,18 +65,18 @@ enum process_secrets { SECRETS_NONE, SECRETS_SENDERS, SECRETS_DESTINATIONS };
 		EVENTS, "", "verifies, stores, answers")                                           \
 	X(ROUTER, "router", COUNT_ROUTER, NEEDED_TO_APPLY, NONE, OPENS_NONE, ROUTED, "",           \
 		"event type to handler")                                                           \
-	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, NONE, OPENS_STATE, GROUP, "",      \
+	X(HANDLER, "handler-", COUNT_HANDLERS, NEEDED_TO_APPLY, DATABASE, OPENS_STATE, GROUP, "",  \
 		"applies the events of its types")                                                 \
 	X(HISTORY, "history", COUNT_HISTORY, NEEDED_TO_SEE, NONE, OPENS_HISTORY, GROUP, "",        \
 		"keeps every event, to be found")                                                  \
 	X(FORWARD, "forward", COUNT_HISTORY, NEEDED_TO_SEE, DESTINATIONS,                          \
 		OPENS_HISTORY | OPENS_FORWARD, FORWARD_DELIVERED, "",                              \
 		"hands events on to your applications over HTTP")                                  \
-	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_JOURNAL | OPENS_STATE,       \
+	X(RETRIER, "retrier", COUNT_ONE, NEEDED_TO_APPLY, DATABASE, OPENS_JOURNAL | OPENS_STATE,   \
 		GROUP, "", "the journal's custodian")                                              \
 	X(DLQ, "dlq", COUNT_ONE, NEEDED_TO_APPLY, NONE, OPENS_LETTERS, GROUP, "",                  \
 		"dead letters and notices")                                                        \
-	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, NONE,                                          \
+	X(ADMIN, "admin", COUNT_ONE, NEEDED_TO_SEE, DATABASE,                                      \
 		OPENS_JOURNAL | OPENS_LETTERS | OPENS_STATE | OPENS_FORWARD, ADMIN, "",            \
 		"health, figures and dead letters for operators")                                  \
 	X(WATCHER, "watcher", COUNT_ONE, NEEDED_TO_SEE, NONE, OPENS_NONE, HUNG, "",                \

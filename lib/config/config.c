@@ -169,7 +169,8 @@ take_all(const struct config_load *ld)
 {
 	bool ok = config_take_all(ld) && check_admin(ld) && check_together(ld) &&
 		  check_proxies(ld) && check_retries(ld) && config_check_sources(ld) &&
-		  config_join_handlers(ld) && config_check_forward(ld) && check_socket_paths(ld);
+		  config_join_handlers(ld) && config_check_forward(ld) && config_check_fleet(ld) &&
+		  check_socket_paths(ld);
 
 	/* Only now: two sources may name the same variable. */
 	if (ok && ld->mode != CONFIG_SECRETS && ld->mode != CONFIG_LOOK)

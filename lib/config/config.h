@@ -84,6 +84,17 @@ struct config_forward {
 	size_t headers_count;
 };
 
+enum { DATABASE_SQLITE, DATABASE_POSTGRESQL }; /* `kind` of the database */
+enum { REDIS_ACCEPT, REDIS_REFUSE };           /* `when_away` of redis */
+
+/* The admin listener of a node, this one's own among them. */
+struct config_fleet_node {
+	char *name; /* [a-z0-9_-]{1,64}; node.name there */
+	char *url;
+	char *token_file; /* NULL: the token is that of this node */
+	char *ca_file;    /* NULL: the system's */
+};
+
 struct config {
 	char *path;    /* of the file itself, absolute */
 	char *listen;  /* address:port as written */
@@ -99,6 +110,32 @@ struct config {
 
 	struct config_source *sources;
 	size_t sources_count;
+
+	struct {
+		char *name;      /* the host's where it is not named */
+		uint64_t number; /* 1 to 9999; 0: none */
+	} node;
+
+	struct {
+		uint64_t kind;      /* DATABASE_... */
+		char *url;          /* NULL where it is not for this load, or where the command line
+				 * lacks a variable that it names */
+		char *passfile;     /* libpq's; absolute, or NULL */
+		uint64_t known_ids; /* flag */
+		uint64_t timeout_ms;
+	} database;
+
+	struct {
+		char **urls; /* empty where they are not for this load; config_redis_place_of cuts them */
+		size_t urls_count;
+		char *password_file, *ca_file; /* absolute, or NULL */
+		uint64_t timeout_ms, claim_ms;
+		uint64_t window_ms; /* 0: each source's dedup_window */
+		uint64_t when_away; /* REDIS_... */
+	} redis;
+
+	struct config_fleet_node *fleet_nodes;
+	size_t fleet_nodes_count;
 
 	struct {
 		uint64_t ingress, validator, router;
@@ -193,6 +230,8 @@ enum {
 	CONFIG_HANDLERS_MAX = 60,
 	CONFIG_SOURCES_MAX = 64,
 	CONFIG_FORWARD_MAX = 64,
+	CONFIG_FLEET_MAX = 64,
+	CONFIG_NODE_MAX = 9999,
 	CONFIG_FORWARD_CONCURRENCY = 512, /* of all destinations together */
 	CONFIG_PROCESSES_MAX = 32
 };
@@ -201,9 +240,13 @@ enum config_mode {
 	CONFIG_NO_SECRETS, /* secrets are checked for form only, not expanded, and wiped; variables
 			    * that secrets name are wiped from this process's environment; those of
 			    * secrets_file and token_file need not be set */
-	CONFIG_SECRETS,    /* senders' secrets, for the command line only; the environment stays */
-	CONFIG_SENDERS,    /* for the validator: the same, and destinations' are wiped */
-	CONFIG_DESTINATIONS, /* for forward: `headers`; senders' are wiped */
+	CONFIG_SECRETS,    /* senders', the database's and redis', for the command line only; the
+			  * environment stays */
+	CONFIG_OPERATOR, /* for its verbs that need no sender's: the database's and redis', as far as
+			  * the variables that they name are set; all others are wiped */
+	CONFIG_SENDERS,  /* for the validator: senders' and redis'; others are wiped */
+	CONFIG_DATABASE,     /* for what opens the state: the database's; others are wiped */
+	CONFIG_DESTINATIONS, /* for forward: `headers`; others are wiped */
 	CONFIG_LOOK,         /* as CONFIG_NO_SECRETS, but the environment stays as it is, for the
 			      * processes that this one starts */
 };
@@ -241,6 +284,15 @@ struct config_place {
 	uint64_t port;
 };
 bool config_place_of(const char *url, struct config_place *place, struct error *why);
+
+/* The same of a Redis server: redis://[user:password@]host[:port][/db], or rediss:// for TLS. The user
+ * and the password are parts of the URL, as they stand there; n 0: none. */
+struct config_redis_place {
+	struct config_place at;
+	uint64_t db;
+	struct slice user, password;
+};
+bool config_redis_place_of(const char *url, struct config_redis_place *place, struct error *why);
 
 /* Whom events are owed to: OWED_... */
 unsigned config_owed(const struct config *cfg);

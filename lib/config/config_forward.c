@@ -14,61 +14,6 @@
 #include "lib/base/timestamp.h"
 #include "proto/types.h"
 
-/* ---- addresses that stand in a URL themselves ---- */
-
-enum kind { KIND_NAME, KIND_PUBLIC, KIND_LOOPBACK, KIND_PRIVATE, KIND_NEVER };
-
-static const struct {
-	const char *network;
-	enum kind kind;
-} kinds[] = {
-	{"127.0.0.0/8", KIND_LOOPBACK},
-	{"::1/128", KIND_LOOPBACK},
-	{"10.0.0.0/8", KIND_PRIVATE},
-	{"172.16.0.0/12", KIND_PRIVATE},
-	{"192.168.0.0/16", KIND_PRIVATE},
-	{"100.64.0.0/10", KIND_PRIVATE},
-	{"fc00::/7", KIND_PRIVATE},
-	{"0.0.0.0/8", KIND_NEVER},
-	{"169.254.0.0/16", KIND_NEVER},
-	{"224.0.0.0/4", KIND_NEVER},
-	{"::/128", KIND_NEVER},
-	{"fe80::/10", KIND_NEVER},
-	{"ff00::/8", KIND_NEVER},
-};
-
-static bool
-holds(const char *text, const struct peer *peer)
-{
-	struct network network;
-	struct error why;
-
-	return network_read(text, &network, &why) && network_holds(&network, peer);
-}
-
-static bool
-is_localhost(const char *host)
-{
-	static const char end[] = ".localhost";
-	const size_t n = strlen(host);
-
-	return strcasecmp(host, end + 1) == 0 ||
-	       (n > sizeof end - 1 && strcasecmp(host + n - (sizeof end - 1), end) == 0);
-}
-
-static enum kind
-kind_of(const char *host, struct peer *peer)
-{
-	if (is_localhost(host))
-		return peer_read(slice_of("127.0.0.1"), peer) ? KIND_LOOPBACK : KIND_NAME;
-	if (!peer_read(slice_of(host), peer))
-		return KIND_NAME;
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (holds(kinds[i].network, peer))
-			return kinds[i].kind;
-	return KIND_PUBLIC;
-}
-
 /* ---- the URL ---- */
 
 /* An address that takes connections for every one of this machine. */
@@ -79,8 +24,8 @@ is_any(const char *address)
 }
 
 static bool
-is_listener(const char *listen, uint64_t port, const struct config_place *place, enum kind kind,
-	const struct peer *peer)
+is_listener(const char *listen, uint64_t port, const struct config_place *place,
+	enum config_kind kind, const struct peer *peer)
 {
 	struct peer own;
 
@@ -106,14 +51,14 @@ static bool
 is_named(const struct config_forward *f, const struct peer *peer)
 {
 	for (size_t i = 0; i < f->network_count; i++)
-		if (holds(f->network[i], peer))
+		if (config_network_holds(f->network[i], peer))
 			return true;
 	return false;
 }
 
 /* Without TLS anyone on the way reads what mails people open. */
 static bool
-may_be_plain(const struct config_forward *f, enum kind kind, const struct peer *peer)
+may_be_plain(const struct config_forward *f, enum config_kind kind, const struct peer *peer)
 {
 	if (kind == KIND_NAME)
 		return names_others(f);
@@ -128,11 +73,11 @@ check_url(const struct config_load *ld, const char *key, const struct config_for
 	struct config_place place;
 	struct peer peer = {{0}};
 	struct error why;
-	enum kind kind;
+	enum config_kind kind;
 
 	if (!config_place_of(f->url, &place, &why))
 		return config_fault(ld, full.text, "%s", why.text);
-	kind = kind_of(place.host, &peer);
+	kind = config_kind_of(place.host, &peer);
 	if (is_listener(cfg->address, cfg->port, &place, kind, &peer))
 		return config_fault(ld, full.text, "is `listen`: events would come back for ever");
 	if (is_listener(cfg->admin.address, cfg->admin.port, &place, kind, &peer))

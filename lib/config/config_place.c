@@ -52,15 +52,36 @@ take_host(const char *p, size_t n, struct config_place *place, struct error *why
 			      "ASCII is written in its xn-- form");
 }
 
+/* host[:port] in n bytes. */
+static bool
+take_where(const char *url, size_t n, struct config_place *place, struct error *why)
+{
+	size_t host = *url == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/?#");
+
+	host = host < n ? host : n;
+	if (!take_host(url, host, place, why))
+		return false;
+	return host == n ||
+	       (url[host] == ':' && take_port(url + host + 1, n - host - 1, place, why)) ||
+	       (url[host] != ':' && error_set(why, "has no host"));
+}
+
+static bool
+has_blanks(const char *url)
+{
+	while ((unsigned char)*url > ' ' && *url != 0x7f)
+		url++;
+	return *url;
+}
+
 bool
 config_place_of(const char *url, struct config_place *place, struct error *why)
 {
-	size_t n, host;
+	size_t n;
 
 	*place = (struct config_place){.port = 0};
-	for (const char *c = url; *c; c++)
-		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return error_set(why, "has blanks or control characters in it");
+	if (has_blanks(url))
+		return error_set(why, "has blanks or control characters in it");
 	if (!take_scheme(&url, place, why))
 		return false;
 	n = strcspn(url, "/?#");
@@ -69,11 +90,48 @@ config_place_of(const char *url, struct config_place *place, struct error *why)
 			"has a user and password in it; `headers: {Authorization: ...}` is the place");
 	if (strchr(url + n, '#'))
 		return error_set(why, "has a fragment (#...), which no server is ever told");
-	host = *url == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/?#");
-	host = host < n ? host : n;
-	if (!take_host(url, host, place, why))
+	return take_where(url, n, place, why);
+}
+
+/* user:password@, either of which may be empty; *n comes down by it. */
+static const char *
+take_user(const char *p, size_t *n, struct config_redis_place *place)
+{
+	const char *at = memrchr(p, '@', *n), *colon;
+
+	if (!at)
+		return p;
+	colon = memchr(p, ':', (size_t)(at - p));
+	place->user = (struct slice){p, (size_t)((colon ? colon : at) - p)};
+	if (colon)
+		place->password = (struct slice){colon + 1, (size_t)(at - colon - 1)};
+	*n -= (size_t)(at + 1 - p);
+	return at + 1;
+}
+
+bool
+config_redis_place_of(const char *url, struct config_redis_place *place, struct error *why)
+{
+	static const char plain[] = "redis://", tls[] = "rediss://";
+	const char *path;
+	size_t n;
+
+	*place = (struct config_redis_place){.at.port = 6379};
+	place->at.tls = strncmp(url, tls, sizeof tls - 1) == 0;
+	if (!place->at.tls && strncmp(url, plain, sizeof plain - 1) != 0)
+		return error_set(why, "is no URL of a Redis server: redis://HOST:PORT/DB, or "
+				      "rediss://HOST:PORT/DB for TLS");
+	if (has_blanks(url))
+		return error_set(why, "has blanks or control characters in it");
+	url += place->at.tls ? sizeof tls - 1 : sizeof plain - 1;
+	n = strcspn(url, "/?#");
+	path = url + n;
+	url = take_user(url, &n, place);
+	if (!take_where(url, n, &place->at, why))
 		return false;
-	return host == n ||
-	       (url[host] == ':' && take_port(url + host + 1, n - host - 1, place, why)) ||
-	       (url[host] != ':' && error_set(why, "has no host"));
+	path += *path == '/';
+	place->db = strtoul(path, NULL, 10);
+	n = strspn(path, "0123456789");
+	return (!path[n] && n < 6) ||
+	       error_set(why, "has no number of a database behind the host, such as /0");
 }

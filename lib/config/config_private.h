@@ -22,6 +22,7 @@ enum config_type {
 	OPTION_NAME,        /* of at most `most` characters of a-z, 0-9, - and _ */
 	OPTION_PATH,        /* absolute; in the file, relative to the file's folder */
 	OPTION_SECRET_PATH, /* the same; with CONFIG_NO_SECRETS its variables need not be set */
+	OPTION_SECRET,      /* only filled for whom it is */
 	OPTION_ADDRESS,     /* then in the struct: char * its address, uint64_t its port; `least` is
 			     * the word for none */
 	OPTION_TEXTS,       /* char **, of at most `most` texts */
@@ -161,8 +162,12 @@ void config_take_free(const struct config_option *list, void *base);
 
 bool config_check_sources(const struct config_load *ld);
 bool config_check_forward(const struct config_load *ld);
+bool config_check_fleet(const struct config_load *ld);
 /* Is this load for who is given that option's secrets? */
 bool config_is_for(const struct config_load *ld, const struct config_option *option);
+/* And does this one of them come to it: the command line does without what its environment lacks. */
+bool config_is_given(
+	const struct config_load *ld, const struct config_option *option, const char *text);
 /* Reads src->secrets_file, and counts what is weak. */
 bool config_secrets_read(const struct config_load *ld, const char *key, struct config_source *src);
 /* Does a secret that this load is for name the variable? */
@@ -185,6 +190,12 @@ bool config_expand_is_set(const char *text);
  * the load itself needs. */
 void config_expand_wipe(const struct config_load *ld, const char *text);
 bool config_expand_names(const char *text, struct slice variable);
+
+/* Where a host lies, as far as its name or address tells; *peer: its address, unless it is a name. */
+struct peer;
+enum config_kind { KIND_NAME, KIND_PUBLIC, KIND_LOOPBACK, KIND_PRIVATE, KIND_NEVER };
+enum config_kind config_kind_of(const char *host, struct peer *peer);
+bool config_network_holds(const char *network, const struct peer *peer);
 
 /* "https://host[...]", or http; what it names is not looked up. And what to say where it is none. */
 bool config_is_url(const char *text);

@@ -10,13 +10,35 @@
 
 enum { SECRET_STRONG = 16 };
 
-/* Senders' secrets, and destinations': who has the ones has no use for the others. */
+#define MODE(m) (1u << CONFIG_##m)
+
+/* Whose secrets an option has, by how its key begins: who has the ones has no use for the others. */
+static const struct {
+	const char *start;
+	unsigned modes;
+} given[] = {
+	{"forward[]", MODE(DESTINATIONS)},
+	{"database.", MODE(SECRETS) | MODE(OPERATOR) | MODE(DATABASE)},
+	{"redis.", MODE(SECRETS) | MODE(OPERATOR) | MODE(SENDERS)},
+	{"fleet.", MODE(SECRETS) | MODE(OPERATOR)},
+	{"", MODE(SECRETS) | MODE(SENDERS)},
+};
+
 bool
 config_is_for(const struct config_load *ld, const struct config_option *option)
 {
-	if (strncmp(option->key, "forward[]", strlen("forward[]")) == 0)
-		return ld->mode == CONFIG_DESTINATIONS;
-	return ld->mode == CONFIG_SECRETS || ld->mode == CONFIG_SENDERS;
+	size_t i = 0;
+
+	while (strncmp(option->key, given[i].start, strlen(given[i].start)) != 0)
+		i++;
+	return given[i].modes >> ld->mode & 1;
+}
+
+bool
+config_is_given(const struct config_load *ld, const struct config_option *option, const char *text)
+{
+	return config_is_for(ld, option) &&
+	       (ld->mode != CONFIG_OPERATOR || config_expand_is_set(text));
 }
 
 /* Takes the secret over. */
@@ -83,7 +105,8 @@ config_secrets_read(const struct config_load *ld, const char *key, struct config
 static bool
 is_secret(const struct config_option *option)
 {
-	return option->type == OPTION_SECRETS || option->type == OPTION_HEADERS;
+	return option->type == OPTION_SECRET || option->type == OPTION_SECRETS ||
+	       option->type == OPTION_HEADERS;
 }
 
 bool

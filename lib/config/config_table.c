@@ -37,6 +37,7 @@
 #define RULE(...) OPTION(config_retry_type, __VA_ARGS__)
 #define CONVERSION(...) OPTION(config_conversion, __VA_ARGS__)
 #define FORWARD(...) OPTION(config_forward, __VA_ARGS__)
+#define FLEET(...) OPTION(config_fleet_node, __VA_ARGS__)
 #define FORWARD_WORDS(...) WORDS_OF(config_forward, __VA_ARGS__)
 
 /* For all event types, and for one. */
@@ -104,6 +105,29 @@ const struct config_option config_options[] = {
 	TOP("history.compress", history.compress, FLAG, "true", "", "", LIVE),
 	TOP("history.required", history.required, FLAG, "false", "", "", LIVE),
 
+	TOP("node.name", node.name, NAME, "", "", "64", RESTART),
+	TOP("node.number", node.number, COUNT, "0", "0", "9999", RESTART),
+
+	TOP("database.kind", database.kind, CHOICE, "sqlite", "sqlite postgresql", "", RESTART),
+	TOP("database.url", database.url, SECRET, "", "", "", RESTART),
+	TOP("database.passfile", database.passfile, SECRET_PATH, "", "", "", RESTART),
+	TOP("database.known_ids", database.known_ids, FLAG, "true", "", "", RESTART),
+	TOP("database.timeout", database.timeout_ms, DURATION, "5s", "100ms", "5m", LIVE),
+
+	LIST_OF(config, "redis.urls", redis.urls, SECRETS, "16", RESTART),
+	TOP("redis.password_file", redis.password_file, SECRET_PATH, "", "", "", RESTART),
+	TOP("redis.ca_file", redis.ca_file, PATH, "", "", "", RESTART),
+	TOP("redis.timeout", redis.timeout_ms, DURATION, "50ms", "1ms", "10s", LIVE),
+	TOP("redis.claim", redis.claim_ms, DURATION, "15s", "1s", "10m", RESTART),
+	TOP("redis.window", redis.window_ms, DURATION, "0s", "0s", "365d", RESTART),
+	TOP("redis.when_away", redis.when_away, CHOICE, "accept", "accept refuse", "", LIVE),
+
+	LIST_OF(config, "fleet.nodes", fleet_nodes, LIST, "64", LIVE),
+	FLEET("fleet.nodes[].name", name, NAME, "", "", "64", REQUIRED | UNIQUE),
+	FLEET("fleet.nodes[].url", url, TEXT, "", "", "", REQUIRED),
+	FLEET("fleet.nodes[].token_file", token_file, SECRET_PATH, "", "", "", LIVE),
+	FLEET("fleet.nodes[].ca_file", ca_file, PATH, "", "", "", LIVE),
+
 	RETRY_OPTIONS(TOP, "retry.", LIVE),
 	LIST_OF(config, "retry.types", retry_types, LIST, "64", LIVE),
 	RULE("retry.types[].type", type, TEXT, "", "", "", REQUIRED | UNIQUE),
@@ -165,7 +189,11 @@ const struct config_option config_options[] = {
 _Static_assert(CONFIG_SOURCES_MAX == 64 && CONFIG_HANDLERS_MAX == 60 &&
 		       CONFIG_PROCESSES_MAX == 32 && CONFIG_SECRETS_MAX == 16,
 	"the table says so");
-_Static_assert(CONFIG_FORWARD_MAX == 64, "the table says so");
+_Static_assert(CONFIG_FORWARD_MAX == 64 && CONFIG_FLEET_MAX == 64 && CONFIG_NODE_MAX == 9999,
+	"the table says so");
+_Static_assert(
+	DATABASE_SQLITE == 0 && DATABASE_POSTGRESQL == 1 && REDIS_ACCEPT == 0 && REDIS_REFUSE == 1,
+	"the words of database.kind and redis.when_away are in this order");
 _Static_assert(FORWARD_WITHOUT_RAW == 0 && FORWARD_FULL == 1 && FORWARD_THIN == 2 &&
 		       FORWARD_UNORDERED == 0 && FORWARD_BY_RECIPIENT == 1,
 	"the words of forward[].data and forward[].order are in this order");

@@ -92,7 +92,7 @@ take_path(const struct config_load *ld, const struct config_option *option, cons
 	const char *text, void *base)
 {
 	const bool as_written = option->type == OPTION_SECRET_PATH && ld->mode != CONFIG_LOOK &&
-				!config_is_for(ld, option) && !config_expand_is_set(text);
+				!config_is_given(ld, option, text) && !config_expand_is_set(text);
 	char **out = config_member(option, base);
 
 	if (!as_written)
@@ -100,6 +100,16 @@ take_path(const struct config_load *ld, const struct config_option *option, cons
 	else if (config_expand_check(ld, key, text) && !(*out = strdup(text)))
 		config_memory_is_short(ld, key);
 	return *out != NULL;
+}
+
+static bool
+take_secret(const struct config_load *ld, const struct config_option *option, const char *key,
+	const char *text, void *base)
+{
+	if (config_is_given(ld, option, text))
+		return (*(char **)config_member(option, base) = expand(ld, key, text)) != NULL;
+	return config_expand_check(ld, key, text) &&
+	       (*text || config_fault(ld, key, "must not be empty"));
 }
 
 /* What people write for this machine alone; a name is not looked up, for it may mean more than one. */
@@ -164,6 +174,8 @@ config_take_text(const struct config_load *ld, const struct config_option *optio
 	case OPTION_PATH:
 	case OPTION_SECRET_PATH:
 		return take_path(ld, option, key, text, base);
+	case OPTION_SECRET:
+		return take_secret(ld, option, key, text, base);
 	case OPTION_ADDRESS:
 		return take_address(ld, option, key, text, base);
 	default:
@@ -298,6 +310,16 @@ config_take_all(const struct config_load *ld)
 }
 
 static void
+free_text(const struct config_option *option, void *base)
+{
+	char *text = *(char **)config_member(option, base);
+
+	if (text && option->type == OPTION_SECRET)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+static void
 free_texts(const struct config_option *option, void *base)
 {
 	char **list = *(char ***)config_member(option, base);
@@ -333,7 +355,7 @@ config_take_free(const struct config_option *list, void *base)
 		else if (o->type >= OPTION_TEXTS)
 			free_texts(o, base);
 		else if (o->type >= OPTION_TEXT)
-			free(*(char **)config_member(o, base));
+			free_text(o, base);
 		if (o->type == OPTION_ADDRESS)
 			free(((struct address *)config_member(o, base))->host);
 	}

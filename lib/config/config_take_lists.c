@@ -132,11 +132,13 @@ config_take_texts(const struct config_load *ld, const struct config_option *opti
 	for (size_t i = 0; i < n; i++) {
 		struct config_key full = config_key("%s[%zu]", key, i);
 		const char *text = text_at(ld, option, key, i, &word);
+		const bool given = kept && (!secret || config_is_given(ld, option, text));
+		char **out = given ? &list[*config_count(option, base)] : NULL;
 
-		if (secret ? !take_secret(ld, full.text, text, list ? &list[i] : NULL)
-			   : !config_take_text(ld, &each, full.text, text, &list[i]))
+		if (secret ? !take_secret(ld, full.text, text, out)
+			   : !config_take_text(ld, &each, full.text, text, out))
 			return false;
-		*config_count(option, base) += kept;
+		*config_count(option, base) += given;
 	}
 	return true;
 }

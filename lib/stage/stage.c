@@ -143,6 +143,12 @@ load_without_secrets(const char *path, struct error *why)
 }
 
 static struct config *
+load_for_state(const char *path, struct error *why)
+{
+	return config_load(path, CONFIG_DATABASE, why);
+}
+
+static struct config *
 load_for_destinations(const char *path, struct error *why)
 {
 	return config_load(path, CONFIG_DESTINATIONS, why);
@@ -156,6 +162,8 @@ load_of(const char *name, stage_load *own)
 
 	if (row && row->secrets == SECRETS_DESTINATIONS)
 		return load_for_destinations;
+	if (row && row->secrets == SECRETS_DATABASE)
+		return load_for_state;
 	return own && row && row->secrets == SECRETS_SENDERS ? own : load_without_secrets;
 }
 

@@ -16,6 +16,8 @@ STORES = {"journal": "journal/data.mdb", "seen": "journal/dedup.idx", "letters":
 IN_FILE = "zebra-that-stands-in-the-file"
 IN_ENVIRONMENT = "giraffe-from-the-environment"
 FOR_APPLICATION = "walrus-for-an-application"
+OF_DATABASE = "ocelot-of-the-database"
+OF_REDIS = "marmot-of-redis"
 
 CONFIG = f"""\
 listen: 127.0.0.1:1
@@ -83,6 +85,18 @@ def test_only_the_validator_needs_the_variable_of_a_secret(folder):
     assert check("ingress", "-c", file).returncode == 0
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_what_opens_the_database_or_asks_redis_needs_their_variables(stage, folder):
+    file = folder / "trotline.yaml"
+    file.write_text(CONFIG + "node: {number: 1}\n"
+                    "database: {kind: postgresql, url: \"postgresql://t:${TROTLINE_DATABASE}@127.0.0.1/t\"}\n"
+                    "redis: {urls: [\"redis://:${TROTLINE_REDIS}@127.0.0.1/0\"]}\n")
+    needed = {"DATABASE": "TROTLINE_DATABASE", "SENDERS": "TROTLINE_REDIS"}.get(STAGES[stage][0])
+    done = check(stage, "-c", file, TROTLINE_SECRET="x")
+    assert (done.returncode == 100) == bool(needed), done.stderr
+    assert f"environment variable {needed} is not set" in done.stderr or not needed
+
+
 @pytest.mark.parametrize("args", [["-x"], ["-c"], ["-i", "many"], ["extra"]])
 def test_wrong_use_of_a_stage_is_100(args):
     assert check("router", *args).returncode == 100
@@ -106,17 +120,21 @@ def memory(pid):
 @pytest.mark.plain  # the sanitizer keeps what is freed
 @pytest.mark.parametrize("stage, whose", [(name, secrets) for name, (secrets, _) in STAGES.items()])
 def test_no_process_holds_a_secret_but_those_that_the_table_names(stage, whose, folder):
-    """The validator has senders', forward those of applications."""
+    """The validator has senders' and redis', forward those of applications, what opens the state the database's."""
     file = folder / "trotline.yaml"
     file.write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{free_port()}") + "admin: {listen: off}\n"
                     + "history: {keep: 1d}\n"
                     + "forward:\n  - name: app\n    url: https://app.example.com/\n"
-                    + "    headers: {Authorization: \"Bearer ${TROTLINE_APPLICATION}\"}\n")
+                    + "    headers: {Authorization: \"Bearer ${TROTLINE_APPLICATION}\"}\n"
+                    + "database: {url: \"postgresql://t:${TROTLINE_DATABASE}@127.0.0.1:1/t\"}\n"
+                    + "node: {number: 1}\n"
+                    + "redis: {urls: [\"redis://:${TROTLINE_REDIS}@127.0.0.1:1/0\"]}\n")
     log = folder / "log"
     with open(log, "w") as stderr:
         process = subprocess.Popen(
             [BIN / f"trotline-{stage}", "-c", file],
-            env=environment(TROTLINE_SECRET=IN_ENVIRONMENT, TROTLINE_APPLICATION=FOR_APPLICATION),
+            env=environment(TROTLINE_SECRET=IN_ENVIRONMENT, TROTLINE_APPLICATION=FOR_APPLICATION,
+                            TROTLINE_DATABASE=OF_DATABASE, TROTLINE_REDIS=OF_REDIS),
             stderr=stderr,
         )
     try:
@@ -127,7 +145,8 @@ def test_no_process_holds_a_secret_but_those_that_the_table_names(stage, whose, 
     finally:
         process.terminate()
         process.wait(DEADLINE_S)
-    for secret, holder in ((IN_FILE, "SENDERS"), (IN_ENVIRONMENT, "SENDERS"), (FOR_APPLICATION, "DESTINATIONS")):
+    for secret, holder in ((IN_FILE, "SENDERS"), (IN_ENVIRONMENT, "SENDERS"), (FOR_APPLICATION, "DESTINATIONS"),
+                           (OF_DATABASE, "DATABASE"), (OF_REDIS, "SENDERS")):
         assert (secret.encode() in found) == (whose == holder), secret
         assert (secret.encode() in environ) == (whose == holder and secret != IN_FILE), secret
         assert secret not in log.read_text()

@@ -55,7 +55,7 @@ def table():
         words = f"[{', '.join(default.split())}]"  # as it is written
         found[key] = kind, default and words, needs.split(" | ")
     for key, kind, needs in re.findall(
-            r'LIST_OF\(\w+, "([\w.\[\]]+)", \w+, (\w+), "\d+", ([\w |]+)\)', rows):
+            r'LIST_OF\(\w+, "([\w.\[\]]+)", [\w.]+, (\w+), "\d+", ([\w |]+)\)', rows):
         found[key] = kind, "", needs.split(" | ")
     assert found.keys() == set(re.findall(r'"([\w.\[\]]+)", [a-z]', rows))  # no row is overlooked
     return found

@@ -200,6 +200,8 @@ put_required(struct written *w, const struct config_option *option)
 	for (; list && o; o = config_option_next(list, o))
 		if (o != option && (o->needs & REQUIRED))
 			put(w, "%s: x\n", config_option_name(list, o));
+	if (strcmp(option->key, "database.kind") == 0)
+		put(w, "url: x\n");
 }
 
 /* A file that sets the option, `times` times, each step and each line between on a line of its own:
@@ -467,6 +469,7 @@ Test(config_table, a_reload_takes_an_option_or_keeps_and_names_it)
 		memcpy(&was, member(live, o), sizeof was);
 		next = load_other(o, &value);
 		config_replace(live, next, &why);
+		why.text[strcspn(why.text, ",")] = 0; /* what is set to go with it */
 		cr_expect_str_eq(why.text, o->needs & RESTART ? o->key : "");
 		cr_expect_arr_eq(member(live, o), o->needs & RESTART ? &was : &value, sizeof was,
 			"%s", o->key);
