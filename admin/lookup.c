@@ -53,8 +53,11 @@ ask_batch(
 struct answer_page
 lookup_batch(struct admin *a, const char *id)
 {
-	return page_ask(
+	struct answer_page page = page_ask(
 		a, ask_batch, id, "Not remembered: a batch is for the longest dedup_window");
+
+	page.node = page.status == 404 ? page_other_node(a, slice_of(id)) : 0;
+	return page;
 }
 
 static struct answer_page

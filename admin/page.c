@@ -15,7 +15,9 @@ page_send(struct listener_request *rq, struct answer_page page)
 	char more[256] = "Cache-Control: no-store\nX-Content-Type-Options: nosniff\n";
 	const size_t n = strlen(more);
 
-	if (page.allow)
+	if (page.node)
+		snprintf(more + n, sizeof more - n, "X-Trotline-Node: %u\n", page.node);
+	else if (page.allow)
 		snprintf(more + n, sizeof more - n, "Allow: %s\n", page.allow);
 	else if (page.status == 401)
 		snprintf(more + n, sizeof more - n, "WWW-Authenticate: Bearer\n");
@@ -29,6 +31,14 @@ page_send(struct listener_request *rq, struct answer_page page)
 				    .type = page.type ? page.type : "application/json",
 				    .headers = slice_of(more),
 			    });
+}
+
+unsigned
+page_other_node(const struct admin *a, struct slice batch)
+{
+	const unsigned node = journal_batch_node(batch);
+
+	return node == a->st->cfg->node.number ? 0 : node;
 }
 
 struct answer_page
@@ -50,7 +60,7 @@ page_object(unsigned status, const msgpack_object *object)
 {
 	char *text = json_write(object, false);
 
-	return text ? (struct answer_page){status, text, NULL, NULL, 0}
+	return text ? (struct answer_page){.status = status, .text = text}
 		    : page_error(503, "Out of memory");
 }
 

@@ -15,6 +15,7 @@ struct answer_page {
 	const char *type;  /* NULL: application/json */
 	const char *allow; /* 405: the methods; texts live for ever */
 	unsigned wait_s;   /* 429: when to come again */
+	unsigned node;     /* 404: who may know; 0: nobody */
 };
 
 enum { PAGE_LATER = 1 }; /* as a status: the answer comes by page_send */
@@ -30,6 +31,9 @@ struct answer_page page_object(unsigned status, const msgpack_object *object);
 
 /* What is not there: 404 with the text; what means nothing: 400, and trouble: 503, with the cause. */
 struct answer_page page_unfound(enum ops_found found, const char *missing, const struct error *why);
+
+/* The number of the node that gave a batch its id, where that is another; else 0. */
+unsigned page_other_node(const struct admin *a, struct slice batch);
 
 /* A question to the stores, which are open: its object in the zone. */
 typedef enum ops_found page_question(struct admin *a, const void *what, msgpack_zone *zone,

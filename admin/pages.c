@@ -13,7 +13,7 @@
 static struct answer_page
 live(void)
 {
-	return (struct answer_page){200, strdup("{\"status\":\"live\"}"), NULL, NULL, 0};
+	return (struct answer_page){.status = 200, .text = strdup("{\"status\":\"live\"}")};
 }
 
 /* What needs all stages' figures. */

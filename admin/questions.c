@@ -11,6 +11,7 @@
 #include "lib/ops/batch_status.h"
 #include "lib/stage/bad_frame.h"
 #include "lib/stage/wire.h"
+#include "page.h"
 #include "proto/bundle.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -28,7 +29,7 @@ struct questions {
 struct told {
 	struct answer answer;
 	struct error why;
-	char headers[32];
+	char headers[64];
 	char *text; /* malloc'd */
 };
 
@@ -70,6 +71,9 @@ tell(struct admin *a, const struct question *asked, msgpack_zone *zone, struct t
 	case OPS_NOT_FOUND:
 		t->answer.status = 404;
 		t->answer.body = slice_of("{\"error\":\"Not found\"}");
+		if (page_other_node(a, asked->id))
+			snprintf(t->headers, sizeof t->headers, "X-Trotline-Node: %u\n",
+				page_other_node(a, asked->id));
 		break;
 	case OPS_TROUBLE:
 	case OPS_WRONG:

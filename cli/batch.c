@@ -39,24 +39,34 @@ print_text(const msgpack_object *answer)
 }
 
 static bool
-ask(struct journal *journal, struct letters *letters, const char *id, bool json, struct error *why)
+not_found(const struct config *cfg, const char *id, struct error *why)
+{
+	const unsigned node = journal_batch_node(slice_of(id));
+
+	if (node && node != cfg->node.number)
+		return error_set(why, "%s: not found: node %u took it, and this is node %llu", id,
+			node, (unsigned long long)cfg->node.number);
+	return error_set(why,
+		"%s: not found: no batch of that id is remembered; a batch is for the longest dedup_window",
+		id);
+}
+
+static bool
+ask(const struct call *call, const char *id, bool json, struct error *why)
 {
 	msgpack_object answer;
 	msgpack_zone zone;
 	enum ops_found found;
 
 	msgpack_zone_init(&zone, 8192);
-	found = batch_status(
-		journal, letters, slice_of(id), (struct slice){NULL, 0}, &zone, &answer, why);
-	if (found == OPS_NOT_FOUND) {
-		error_set(why,
-			"%s: not found: no batch of that id is remembered; a batch is for the longest dedup_window",
-			id);
-	} else if (found == OPS_FOUND && json) {
+	found = batch_status(call->journal, call->letters, slice_of(id), (struct slice){NULL, 0},
+		&zone, &answer, why);
+	if (found == OPS_NOT_FOUND)
+		not_found(call->cfg, id, why);
+	else if (found == OPS_FOUND && json)
 		object_print(&answer);
-	} else if (found == OPS_FOUND) {
+	else if (found == OPS_FOUND)
 		print_text(&answer);
-	}
 	msgpack_zone_destroy(&zone);
 	return found == OPS_FOUND;
 }
@@ -67,9 +77,8 @@ run(struct call *call)
 	const struct cli_plain *a = call->options;
 	struct error why = {""};
 
-	return ask(call->journal, call->letters, call->rest.list[0], a->json, &why)
-		       ? CLI_DONE
-		       : cli_failed(call->verb, &why);
+	return ask(call, call->rest.list[0], a->json, &why) ? CLI_DONE
+							    : cli_failed(call->verb, &why);
 }
 
 const struct verb verb_batch = {

@@ -46,6 +46,7 @@ struct retrier {
 	bool troubled;             /* said once until it is over */
 	struct trouble trouble;
 	struct hook *soon; /* the next turn while there is something to do */
+	double *node;      /* the figure that tells which one this is */
 };
 
 static void
@@ -187,6 +188,24 @@ compare_stores(struct retrier *r)
 		trouble_found(&state, cause, &why);
 }
 
+/* Which node this is; a journal that is gone counts no longer. */
+static void
+say_node(struct retrier *r)
+{
+	const struct config *cfg = r->st->cfg;
+	char labels[METRIC_LABELS_MAX + 1] = "", number[24];
+
+	snprintf(number, sizeof number, "%llu", (unsigned long long)cfg->node.number);
+	metric_label(labels, sizeof labels, "node", slice_of(cfg->node.name));
+	metric_label(labels, sizeof labels, "number", slice_of(number));
+	metric_label(labels, sizeof labels, "journal", journal_id(r->journal));
+	metric_label(labels, sizeof labels, "version", slice_of(TROTLINE_VERSION));
+	if (r->node)
+		*r->node = 0;
+	r->node = metric(r->st->metrics, METRIC_FAMILY_NODE, labels);
+	*r->node = 1;
+}
+
 static struct retrier *
 retrier_new(struct stage *st)
 {
@@ -207,6 +226,7 @@ retrier_new(struct stage *st)
 	trouble_open(&r->trouble);
 	journal_renewed(r->journal);
 	compare_stores(r);
+	say_node(r);
 	r->custodian = custodian_new(st->cfg, r->journal, st->metrics, send_event, r);
 	if (!r->custodian)
 		stage_fail("cannot start", &why);
@@ -253,6 +273,7 @@ begin_anew(struct retrier *r)
 	const enum doing before = doing(DOING_SCAN);
 
 	trouble_was(&r->trouble, r->trouble.cause, true);
+	say_node(r);
 	custodian_destroy(&r->custodian);
 	r->custodian = custodian_new(r->st->cfg, r->journal, r->st->metrics, send_event, r);
 	doing(before);

@@ -168,6 +168,7 @@
 	X(FAILING, "webhook_notices_failing", GAUGE, MAX,                                           \
 		"1 while the last notice failed, by way")                                           \
 	X(BUILD, "webhook_build_info", GAUGE, MAX, "1, with the version of a stage's program")      \
+	X(NODE, "webhook_node_info", GAUGE, MAX, "1, with what tells this node from others")        \
 	X(RESTARTS, "webhook_stage_restarts_total", COUNTER, SUM,                                   \
 		"Processes that came after one that ended without a drain, by stage")               \
 	X(TAP_DROPPED, "webhook_tap_dropped_total", COUNTER, SUM,                                   \

@@ -205,6 +205,7 @@ prepare(struct journal *j, const struct config *cfg, struct error *why)
 	j->max_bytes = cfg->journal.max_bytes & ~(uint64_t)0xffff;
 	journal_set_windows(j, cfg);
 	j->owed = config_owed(cfg);
+	j->node = (unsigned)cfg->node.number;
 	j->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	j->digest = EVP_MD_CTX_new();
 	if (!j->sha256 || !j->digest)

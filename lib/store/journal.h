@@ -140,6 +140,9 @@ struct journal_batch {
 /* Inside journal_begin: writes the id of the next batch into id, from 8 random bytes. */
 void journal_batch_id(struct journal *j, const unsigned char random[8], char id[37]);
 
+/* The number of the node that gave a batch its id; 0: it had none, or it is no id of ours. */
+unsigned journal_batch_node(struct slice id);
+
 /* Appends the batch whose id that was. */
 enum store_rc journal_append_batch(
 	struct journal *j, const struct journal_batch *batch, struct error *why);

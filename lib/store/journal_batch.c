@@ -19,16 +19,16 @@ static const struct frame_field batch_fields[] = {BATCH_FIELDS(BATCH_ROW)};
 const struct frame_schema batch_schema = {
 	"batch", batch_fields, sizeof batch_fields / sizeof *batch_fields, FRAME_VERSION};
 
-/* A UUID of version 8 (RFC 9562, 5.8): 48 bits of number, 62 of chance. */
+/* A UUID of version 8 (RFC 9562, 5.8): 48 bits of number, 14 of the node's, 60 of chance. */
 void
 journal_batch_id(struct journal *j, const unsigned char random[8], char id[37])
 {
 	const uint64_t n = j->next_batch;
 
-	snprintf(id, ID_LEN + 1, "%08llx-%04llx-8000-%02x%02x-%02x%02x%02x%02x%02x%02x",
+	snprintf(id, ID_LEN + 1, "%08llx-%04llx-8%03x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 		(unsigned long long)(n >> 16 & 0xffffffff), (unsigned long long)(n & 0xffff),
-		(random[0] & 0x3fU) | 0x80U, random[1], random[2], random[3], random[4], random[5],
-		random[6], random[7]);
+		j->node & 0xfffU, 0x80U | (j->node >> 12 & 3U) << 4 | (random[0] & 0xfU), random[1],
+		random[2], random[3], random[4], random[5], random[6], random[7]);
 }
 
 enum store_rc
@@ -75,20 +75,32 @@ journal_batch_of(struct journal *j, uint64_t seq, char id[37])
 	return true;
 }
 
+/* Its number among those of the node. */
 static bool
-number_of(struct slice id, uint64_t *number)
+number_of(struct slice id, uint64_t *number, unsigned *node)
 {
 	unsigned long long high, low;
+	unsigned least, most;
 	char text[ID_LEN + 1];
 
 	if (id.n != ID_LEN)
 		return false;
 	memcpy(text, id.p, ID_LEN);
 	text[ID_LEN] = 0;
-	if (sscanf(text, "%8llx-%4llx-8000-", &high, &low) != 2)
+	if (sscanf(text, "%8llx-%4llx-8%3x-%2x", &high, &low, &least, &most) != 4)
 		return false;
 	*number = (uint64_t)high << 16 | low;
+	*node = (most >> 4 & 3U) << 12 | least;
 	return true;
+}
+
+unsigned
+journal_batch_node(struct slice id)
+{
+	uint64_t number;
+	unsigned node;
+
+	return number_of(id, &number, &node) && node <= CONFIG_NODE_MAX ? node : 0;
 }
 
 bool
@@ -96,8 +108,9 @@ journal_find_batch(struct journal *j, struct slice id, struct journal_batch *bat
 {
 	MDB_val key, value;
 	uint64_t number;
+	unsigned node;
 
-	if (!number_of(id, &number))
+	if (!number_of(id, &number, &node))
 		return false;
 	key = lmdb_val(&number, sizeof number);
 	if (mdb_get(j->read, j->batches, &key, &value) != 0)

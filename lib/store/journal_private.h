@@ -56,6 +56,7 @@ struct journal {
 	msgpack_sbuffer out;
 	msgpack_sbuffer ids; /* of the events last settled */
 	struct ended *ended; /* NULL: nobody settles here */
+	unsigned node;       /* its number; 0: none */
 	char id_text[17];
 	char dir[4096], dedup_path[4200];
 	uint64_t max_bytes;

@@ -491,3 +491,38 @@ Test(status, a_batch_is_answered_for_its_own_source_only)
 	batch_id[35] = '9';
 	cr_expect_eq(ask_batch(batch_id, NULL), OPS_NOT_FOUND, "the chance must fit too");
 }
+
+static void
+expect_node(unsigned number, char group3, char variant)
+{
+	static const unsigned char chance[8] = {0xff, 1, 2, 3, 4, 5, 6, 7};
+	struct journal_batch batch = {
+		.source = slice_of("email"), .errors = {.type = MSGPACK_OBJECT_ARRAY}};
+	char more[48], id[37];
+
+	journal_close(&journal);
+	snprintf(more, sizeof more, "node: {number: %u}\n", number);
+	scratch_configure(&s, more);
+	journal = scratch_journal(&s);
+	cr_assert_eq(journal_begin(journal, &why), STORE_OK);
+	journal_batch_id(journal, chance, id);
+	batch.id = slice_of(id);
+	batch.first = journal_next(journal);
+	cr_assert_eq(journal_append_batch(journal, &batch, &why), STORE_OK);
+	cr_assert_eq(journal_commit(journal, &why), STORE_OK);
+	cr_expect_eq(strlen(id), 36);
+	cr_expect(id[14] == '8' && id[15] == group3 && id[19] == variant, "%s", id);
+	cr_expect_eq(journal_batch_node(slice_of(id)), number, "%s", id);
+	cr_expect_eq(ask_batch(id, NULL), OPS_FOUND, "%s", id);
+}
+
+Test(status, a_batchs_id_is_a_uuid_of_version_8_that_names_its_node)
+{
+	expect_node(0, '0', '8');
+	expect_node(1, '0', '8');
+	expect_node(4095, 'f', '8');
+	expect_node(4096, '0', '9');
+	expect_node(9999, '7', 'a');
+	cr_expect_eq(journal_batch_node(slice_of("00000000-0009-8fff-bf02-030405060708")), 0);
+	cr_expect_eq(journal_batch_node(slice_of("nonsense")), 0);
+}

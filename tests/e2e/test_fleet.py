@@ -1,0 +1,58 @@
+"""Several nodes: two pipelines, each in a data_dir of its own, that know of each other."""
+
+import json
+
+import pytest
+from pipeline import Pipeline, close_all, event, wait_for
+
+
+def two(numbers=(1, 2), **options):
+    """Two nodes, mx-1 and mx-2, each of which names both."""
+    nodes = [Pipeline(admin=True, **options) for _ in numbers]
+    for node, number in zip(nodes, numbers):
+        config = json.loads(node.config.read_text())
+        config["node"] = {"name": f"mx-{nodes.index(node) + 1}", "number": number}
+        config["fleet"] = {"nodes": [
+            {"name": f"mx-{i + 1}", "url": f"http://127.0.0.1:{other.admin_port}",
+             "token_file": str(other.data / "admin.token")} for i, other in enumerate(nodes)]}
+        node.config.write_text(json.dumps(config))
+    return nodes
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    both = two()
+    yield [node.start() for node in both]
+    close_all(both)
+
+
+def batch_of(node, *events):
+    with node.client() as client:
+        return client.post_batch(list(events)).json()["batch_result"]["batch_id"]
+
+
+def test_a_batch_is_told_of_by_the_node_that_took_it_which_others_name(nodes):
+    one, other = nodes
+    batch_id = batch_of(one, event(), event())
+    path = f"/webhooks/email/batch/{batch_id}"
+    assert one.get(path).status == 200
+    told = other.get(path)
+    assert (told.status, told.json(), told.headers["x-trotline-node"]) == (404, {"error": "Not found"}, "1")
+    with other.admin() as client:
+        told = client.get(f"/batches/{batch_id}")
+    assert (told.status, told.headers["x-trotline-node"]) == (404, "1")
+    for node in nodes:
+        for unknown in ("nonsense", "00000000-0001-8000-8000-000000000000"):
+            told = node.get(f"/webhooks/email/batch/{unknown}")
+            assert told.status == 404 and "x-trotline-node" not in told.headers
+
+
+def test_each_node_says_which_it_is_in_its_figures(nodes):
+    for number, node in enumerate(nodes, 1):
+        def info():
+            return [line for line in node.get("/metrics").body.decode().splitlines()
+                    if line.startswith("webhook_node_info{")]
+
+        (line,) = wait_for("it says so", info)
+        assert line.startswith(f'webhook_node_info{{node="mx-{number}",number="{number}",journal="')
+        assert line.endswith("} 1") and 'version="' in line
