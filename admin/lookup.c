@@ -89,7 +89,7 @@ lookup_suppression(struct admin *a, const char *email)
 
 	if (!address_read(slice_of(email), lower, &address, &why))
 		return page_error(400, why.text);
-	db = state_watch(a->st->cfg->data_dir, &exists, &why);
+	db = state_watch(a->st->cfg, &exists, &why);
 	found = exists ? OPS_TROUBLE : OPS_NOT_FOUND;
 	if (db)
 		found = roster_find(

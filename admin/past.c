@@ -153,7 +153,7 @@ ask_stores(struct past *p, past_question *ask)
 
 	if (!admin_stores(a, &p->why))
 		return OPS_TROUBLE;
-	p->state = state_watch(a->st->cfg->data_dir, &exists, &p->why);
+	p->state = state_watch(a->st->cfg, &exists, &p->why);
 	if (!p->state && exists)
 		return OPS_TROUBLE;
 	open_history(p);

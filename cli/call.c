@@ -156,9 +156,9 @@ open_state(struct call *call, struct error *why)
 	bool exists = true;
 
 	if (use == STORE_READ || use == STORE_HINT)
-		call->state = state_watch(call->cfg->data_dir, &exists, why);
+		call->state = state_watch(call->cfg, &exists, why);
 	else if (use != STORE_UNUSED)
-		call->state = state_open(call->cfg->data_dir, why);
+		call->state = state_open(call->cfg, why);
 	return use == STORE_UNUSED || use == STORE_HINT || call->state || !exists;
 }
 

@@ -9,6 +9,7 @@ static const char *const kind_names[] = {
 	[FIELD_STR] = "text",
 	[FIELD_NSTR] = "text or nil",
 	[FIELD_NEW2] = "text or nil, since version 2",
+	[FIELD_NEW3] = "text or nil, since version 3",
 	[FIELD_BIN] = "bytes",
 	[FIELD_OBJ] = "any value",
 	[FIELD_SEQS] = "array of unsigned integers",

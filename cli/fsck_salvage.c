@@ -82,7 +82,7 @@ fsck_salvage(const struct verb *verb, const struct config *cfg, const char *outp
 	char up[ADVICE_BYTES], send[ADVICE_BYTES];
 	bool exists, good;
 
-	s.db = state_watch(cfg->data_dir, &exists, &why);
+	s.db = state_watch(cfg, &exists, &why);
 	s.letters = s.db || !exists ? letters_open(cfg, LETTERS_WATCH, &why) : NULL;
 	good = s.letters && letters_read_begin(s.letters, &why) && save_all(&s, cfg, output, &why);
 	if (s.letters)

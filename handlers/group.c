@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
+#include "proto/origin.h"
 
 enum { ZONE_CHUNK = 64 * 1024, APART_GROUPS = 16 };
 
@@ -79,42 +80,69 @@ group_add(struct event_group *g, struct slice frame, struct error *why)
 	return true;
 }
 
-/* Whether the event is to be handled; else *kind is its outcome. */
-static bool
-is_new(enum state_event entered, enum verdict_kind *kind)
+/* How long another event with the same key is the same one, where its source is configured no more. */
+enum { WINDOW_MS = 24 * 3600 * 1000 };
+
+static struct state_event_key
+key_of(const struct event *ev, const struct config *cfg)
 {
-	*kind = entered == STATE_FAILED ? RETRY : DONE;
+	const struct config_source *source = config_source_find(cfg, ev->source);
+	const struct origin origin = origin_of(ev);
+
+	return (struct state_event_key){
+		.journal = origin.journal,
+		.seq = origin.seq,
+		.mark = state_mark(ev->source, ev->id),
+		.same = ev->key,
+		.received_ms = ev->received,
+		.window_ms = source ? source->dedup_window_ms : WINDOW_MS,
+		.email = ev->email,
+	};
+}
+
+/* Whether the event is to be handled; else its outcome is set. */
+static bool
+is_new(enum state_event entered, struct outcome *o)
+{
+	o->kind = entered == STATE_FAILED ? RETRY : DONE;
+	o->known = entered == STATE_KNOWN;
 	return entered == STATE_NEW;
 }
 
 /* One event among others: what it changes cannot be taken back alone. */
-static enum verdict_kind
-apply_together(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
-	struct error *why)
+static void
+apply_together(
+	struct event_group *g, size_t i, struct state *db, handler_fn *fn, const struct config *cfg)
 {
-	const struct state_event_key key = {ev->journal, ev->seq, state_mark(ev->source, ev->id)};
-	enum verdict_kind kind;
+	struct outcome *o = &g->outcomes[i];
 
-	if (!is_new(state_event_enter(db, &key, clock_wall_ms(), why), &kind))
-		return kind;
-	return fn(db, ev, cfg, why);
+	if (is_new(g->entered[i], o))
+		o->kind = fn(db, &g->events[i], cfg, &o->why);
 }
 
 /* One event inside its savepoint. */
-static enum verdict_kind
-apply_apart(struct state *db, const struct event *ev, handler_fn *fn, const struct config *cfg,
-	struct error *why)
+static void
+apply_apart(
+	struct event_group *g, size_t i, struct state *db, handler_fn *fn, const struct config *cfg)
 {
-	const struct state_event_key key = {ev->journal, ev->seq, state_mark(ev->source, ev->id)};
-	enum verdict_kind kind;
+	struct outcome *o = &g->outcomes[i];
 
-	if (!is_new(state_event_begin(db, &key, clock_wall_ms(), why), &kind))
-		return kind;
-	kind = fn(db, ev, cfg, why);
-	if (kind == DONE && state_event_keep(db, why))
-		return DONE;
+	if (!is_new(state_event_begin(db, &g->keys[i], clock_wall_ms(), &o->why), o))
+		return;
+	o->kind = fn(db, &g->events[i], cfg, &o->why);
+	if (o->kind == DONE && state_event_keep(db, &o->why))
+		return;
 	state_event_undo(db);
-	return kind == DONE ? RETRY : kind;
+	o->kind = o->kind == DONE ? RETRY : o->kind;
+}
+
+/* Nothing more can be done in this transaction, and no event is to blame for it. */
+static bool
+is_over(const struct state *db)
+{
+	const enum state_failure failure = state_failure(db);
+
+	return state_lost(db) || failure == STATE_OURS || failure == STATE_AGAIN;
 }
 
 /* Applies one after the other, up to the first that is not DONE when they go together. Returns how
@@ -127,26 +155,23 @@ apply_all(struct event_group *g, struct state *db, handler_fn *fn, const struct 
 	bool go_on = true;
 
 	while (go_on && i < g->n) {
-		const struct event *ev = &g->events[i];
-		struct outcome *o = &g->outcomes[i++];
-
-		hand_take(hand, ev->journal, ev->seq);
-		o->kind = together ? apply_together(db, ev, fn, cfg, &o->why)
-				   : apply_apart(db, ev, fn, cfg, &o->why);
+		hand_take(hand, g->events[i].journal, g->events[i].seq);
+		(together ? apply_together : apply_apart)(g, i, db, fn, cfg);
 		hand_put(hand);
-		go_on = !state_lost(db) && !(together && o->kind != DONE);
+		go_on = !is_over(db) && !(together && g->outcomes[i].kind != DONE);
+		i++;
 	}
 	hand_rest(hand);
 	return i;
 }
 
-/* False with the cause when the last event that was tried has ended the transaction. */
+/* False with the cause when the transaction was over with the last event that was tried. */
 static bool
 still_open(const struct event_group *g, const struct state *db, size_t tried, struct error *why)
 {
 	const char *cause = g->outcomes[tried - 1].why.text;
 
-	if (!state_lost(db))
+	if (!is_over(db))
 		return true;
 	return error_set(why, "%s", cause[0] ? cause : "the transaction was ended early");
 }
@@ -156,6 +181,20 @@ forget_outcomes(struct event_group *g)
 {
 	for (size_t i = 0; i < g->n; i++)
 		g->outcomes[i] = (struct outcome){.kind = RETRY};
+}
+
+static void
+make_keys(struct event_group *g, const struct config *cfg)
+{
+	for (size_t i = 0; i < g->n; i++)
+		g->keys[i] = key_of(&g->events[i], cfg);
+}
+
+void
+group_doubt(struct event_group *g)
+{
+	forget_outcomes(g);
+	g->apart = APART_GROUPS;
 }
 
 /* Nearly always all of a group are DONE. So they go together, without savepoints; when one is not,
@@ -169,16 +208,19 @@ group_apply(struct event_group *g, struct state *db, handler_fn *fn, const struc
 
 	if (g->n == 0)
 		return true;
+	make_keys(g, cfg);
+	state_expect(db, g->keys, g->n);
 	if (g->apart == 0) {
+		if (!state_enter(db, g->keys, g->n, clock_wall_ms(), g->entered, why))
+			return false;
 		tried = apply_all(g, db, fn, cfg, hand, true);
 		if (!still_open(g, db, tried, why))
 			return false;
 		if (g->outcomes[tried - 1].kind == DONE)
 			return true;
-		forget_outcomes(g);
+		group_doubt(g);
 		if (!state_restart(db, why))
 			return false;
-		g->apart = APART_GROUPS;
 	}
 	g->apart--;
 	tried = apply_all(g, db, fn, cfg, hand, false);
@@ -192,7 +234,7 @@ group_retry(struct event_group *g, const struct error *cause)
 		struct outcome *o = &g->outcomes[i];
 
 		if (o->kind == DONE || (o->kind == RETRY && !o->why.text[0]))
-			*o = (struct outcome){RETRY, *cause, true};
+			*o = (struct outcome){.kind = RETRY, .why = *cause, .later = true};
 		o->later = o->kind == RETRY;
 	}
 }
@@ -217,6 +259,16 @@ group_done(const struct event_group *g, size_t first, uint64_t *seqs)
 	for (size_t i = first; i < g->n; i++)
 		if (done_with(g, i, journal))
 			seqs[n++] = g->events[i].seq;
+	return n;
+}
+
+size_t
+group_known(const struct event_group *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->outcomes[i].known;
 	return n;
 }
 

@@ -14,6 +14,7 @@ struct outcome {
 	enum verdict_kind kind;
 	struct error why; /* for RETRY and DEAD */
 	bool later;       /* RETRY for trouble with the database: the event is not to blame */
+	bool known;       /* DONE without effects: another node has applied the same event */
 };
 
 struct event_group {
@@ -21,6 +22,8 @@ struct event_group {
 	size_t apart; /* so many groups more are applied with each event apart */
 	struct event events[GROUP_EVENTS];
 	struct outcome outcomes[GROUP_EVENTS];
+	struct state_event_key keys[GROUP_EVENTS]; /* once group_apply has begun */
+	enum state_event entered[GROUP_EVENTS];
 	msgpack_zone zone; /* the frames, and what is nested in the events, which point into both */
 };
 
@@ -45,9 +48,12 @@ bool group_add(struct event_group *group, struct slice frame, struct error *why)
 /* Inside a transaction: calls fn for each event that is not applied yet (once more when another of
  * the group was not DONE, after what the first call did was taken back), and sets the outcomes. An
  * event's changes stay only when its outcome is DONE. Each is in the hand meanwhile. False with the
- * cause when the transaction has ended by itself; the caller rolls back. */
+ * cause when the database cannot go on with it; the caller rolls back. */
 bool group_apply(struct event_group *group, struct state *db, handler_fn *fn,
 	const struct config *cfg, struct hand *hand, struct error *why);
+
+/* The commit has failed, and one of the events is to blame for it: it is to be applied again, each apart. */
+void group_doubt(struct event_group *group);
 
 /* Nothing was applied: what was DONE, or was not tried, is RETRY with that cause, and no RETRY
  * counts against its event. */
@@ -56,6 +62,9 @@ void group_retry(struct event_group *group, const struct error *cause);
 /* The seqs of all that are DONE and of the same journal as events[first], into seqs, which has room
  * for all; 0 when an earlier event is DONE and of that journal: then it was listed with it. */
 size_t group_done(const struct event_group *group, size_t first, uint64_t *seqs);
+
+/* How many are DONE because another node has applied them. */
+size_t group_known(const struct event_group *group);
 
 /* Empties it for the next events. */
 void group_clear(struct event_group *group);

@@ -21,7 +21,7 @@
 #include "lib/stage/verdicts.h"
 #include "lib/stage/wire.h"
 
-enum { REPORT_MS = 100, DRAIN_MS = 1000, LOOK_MS = 1000, TELL_MS = 1000 };
+enum { REPORT_MS = 100, DRAIN_MS = 1000, LOOK_MS = 1000, TELL_MS = 1000, TIMES = 5 };
 
 struct kit {
 	struct stage *stage;
@@ -65,6 +65,7 @@ commit(struct kit *k, struct error *why)
 	metric_observe(k->stage->metrics, METRIC_FAMILY_COMMIT, k->label,
 		(double)(clock_mono_us() - start_us) / 1e6);
 	metric_observe(k->stage->metrics, METRIC_FAMILY_GROUP, k->label, (double)k->group->n);
+	*metric(k->stage->metrics, METRIC_FAMILY_KNOWN, "") += (double)group_known(k->group);
 	return true;
 }
 
@@ -80,7 +81,7 @@ forget(struct kit *k, struct error *why)
 
 /* The whole group in one transaction. Waiting for the turn is time in which more has come. */
 static bool
-apply(struct kit *k, struct error *why)
+apply_once(struct kit *k, struct error *why)
 {
 	uint64_t start_ms;
 	bool good;
@@ -91,9 +92,28 @@ apply(struct kit *k, struct error *why)
 	start_ms = clock_mono_ms();
 	good = group_apply(k->group, k->db, k->fn, k->stage->cfg, k->hand, why);
 	k->limit = group_limit(k->limit, clock_mono_ms() - start_ms);
-	if (good && forget(k, why))
-		return commit(k, why);
-	state_rollback(k->db);
+	return good && forget(k, why) && commit(k, why);
+}
+
+/* What another process was in the way of goes again at once, and so does what one event has spoilt, each
+ * apart, which tells whose fault it was. */
+static bool
+apply(struct kit *k, struct error *why)
+{
+	for (int left = TIMES; left > 0; left--) {
+		enum state_failure failure;
+
+		if (apply_once(k, why))
+			return true;
+		failure = state_failure(k->db);
+		state_rollback(k->db);
+		if (failure == STATE_BLAMED)
+			group_doubt(k->group);
+		else if (failure != STATE_AGAIN)
+			return false;
+		++*metric(k->stage->metrics, METRIC_FAMILY_GROUP_RETRIES,
+			failure == STATE_AGAIN ? "reason=\"deadlock\"" : "reason=\"event\"");
+	}
 	return false;
 }
 
@@ -154,7 +174,7 @@ say_trouble(struct kit *k, const struct error *why)
 	if (k->told_ms && now_ms - k->told_ms < TELL_MS)
 		return;
 	k->told_ms = now_ms;
-	log_error("group not applied", LF_TEXT("store", "state.db"),
+	log_error("group not applied", LF_TEXT("store", state_name(k->db)),
 		LF_TEXT("it_is", cause_table[k->trouble.cause].word), LF_TEXT("cause", why->text),
 		LF_UINT("events", k->group->n));
 }
@@ -241,6 +261,7 @@ open_figures(struct kit *k)
 	metric_open(m, METRIC_FAMILY_COMMIT, k->label);
 	metric_open(m, METRIC_FAMILY_GROUP, k->label);
 	metric_open(m, METRIC_FAMILY_HANDLER, k->handler_label);
+	metric_open(m, METRIC_FAMILY_KNOWN, "");
 	trouble_open(&k->trouble);
 	survey(k);
 }
@@ -319,9 +340,10 @@ open_state(struct kit *k)
 	k->hand = hand_open(path, &why);
 	if (!k->hand)
 		stage_fail("cannot start", &why);
-	k->db = state_start(k->stage->cfg->data_dir, &why);
+	k->db = state_start(k->stage->cfg, &why);
 	if (!k->db)
 		stage_fail("cannot open the state database", &why);
+	k->trouble = (struct trouble){.st = k->stage, .store = state_name(k->db)};
 	state_on_wait(k->db, on_wait, k);
 	if (!state_is_open(k->db))
 		trouble_is(&k->trouble, state_cause(k->db), &why);
@@ -339,7 +361,6 @@ handler_main(int argc, char **argv, const char *name, handler_fn *fn)
 	snprintf(stage_name, sizeof stage_name, "handler-%s", name);
 	snprintf(k.label, sizeof k.label, "stage=\"%s\"", stage_name);
 	k.stage = stage_new(stage_name, NULL, argc, argv);
-	k.trouble = (struct trouble){.st = k.stage, .store = "state.db"};
 	open_state(&k);
 	open_figures(&k);
 	connect_all(&k);

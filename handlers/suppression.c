@@ -125,5 +125,6 @@ suppression_soft_bounce(
 bool
 suppression_delivered(struct state *db, const struct input *in, struct error *why)
 {
-	return soft_bounces_forget(db, in->email, in->at, why);
+	return state_run(db, SQL_SOFT_BOUNCE_DELIVERED,
+		STATE_VALUES(SV_TEXT(in->email), SV_INT(in->at)), why);
 }

@@ -91,6 +91,7 @@ pack_value(msgpack_packer *pk, enum field_kind kind, const void *value)
 		return msgpack_pack_uint64(pk, *(const uint64_t *)value);
 	case FIELD_NSTR:
 	case FIELD_NEW2:
+	case FIELD_NEW3:
 		return s->p ? pack_text(pk, s->p, s->n) : msgpack_pack_nil(pk);
 	case FIELD_STR:
 		return pack_text(pk, s->p, s->n);
@@ -275,12 +276,25 @@ refuse_type(const struct unpacker *u, const struct frame_field *f, enum type wan
 }
 
 static bool
+may_be_nil(enum field_kind kind)
+{
+	return kind == FIELD_NSTR || kind == FIELD_NEW2 || kind == FIELD_NEW3;
+}
+
+/* Since which there is such a field. */
+static unsigned
+version_of(enum field_kind kind)
+{
+	return kind == FIELD_NEW2 ? 2 : kind == FIELD_NEW3 ? 3 : 1;
+}
+
+static bool
 read_text(struct unpacker *u, const struct frame_field *f, enum type wanted, const struct head *h)
 {
 	struct slice *s = (struct slice *)(u->frame + f->offset);
 
 	*s = (struct slice){NULL, 0};
-	if ((f->kind == FIELD_NSTR || f->kind == FIELD_NEW2) && h->type == NIL)
+	if (may_be_nil(f->kind) && h->type == NIL)
 		return true;
 	if (h->type != wanted)
 		return refuse_type(u, f, wanted, h);
@@ -432,7 +446,7 @@ static const uint32_t VERSION_SEEN = UINT32_C(1) << 31;
 static bool
 check_field(const struct unpacker *u, const struct frame_field *f, bool seen)
 {
-	const bool none = f->kind == FIELD_NEW2 && u->version < 2;
+	const bool none = u->version < version_of(f->kind);
 
 	if (seen)
 		return !none || refuse(u, f->name, "not in this version");
@@ -574,6 +588,7 @@ value_object(enum field_kind kind, const void *value, msgpack_zone *zone, msgpac
 	case FIELD_STR:
 	case FIELD_NSTR:
 	case FIELD_NEW2:
+	case FIELD_NEW3:
 		*out = object_of_text(*s);
 		return true;
 	case FIELD_BIN:

@@ -20,7 +20,7 @@
 #include "limits.h"
 
 /* What is written. A frame of an earlier version is read as well. */
-enum { EVENT_VERSION = 2, FRAME_VERSION = 1 };
+enum { EVENT_VERSION = 3, FRAME_VERSION = 1 };
 
 /* A list of sequence numbers on the wire; `list` points into the zone after unpacking. */
 struct seqs {
@@ -33,6 +33,7 @@ enum field_kind {
 	FIELD_STR,  /* struct slice, UTF-8 text */
 	FIELD_NSTR, /* struct slice, text or nil (p == NULL) */
 	FIELD_NEW2, /* the same, since version 2; nil in a frame of version 1, which has no such key */
+	FIELD_NEW3, /* the same, since version 3 */
 	FIELD_BIN,  /* struct slice, raw bytes */
 	FIELD_OBJ,  /* msgpack_object, anything */
 	FIELD_SEQS, /* struct seqs, array of unsigned integers */
@@ -42,6 +43,7 @@ enum field_kind {
 #define FIELD_C_STR struct slice
 #define FIELD_C_NSTR struct slice
 #define FIELD_C_NEW2 struct slice
+#define FIELD_C_NEW3 struct slice
 #define FIELD_C_BIN struct slice
 #define FIELD_C_OBJ msgpack_object
 #define FIELD_C_SEQS struct seqs
@@ -63,6 +65,9 @@ enum field_kind {
 	F(NSTR, batch, WIDTH_BATCH, "id of the batch it came in, or nil")                          \
 	F(NEW2, origin, WIDTH_ORIGIN,                                                              \
 		"identity under which it was accepted elsewhere, as journal-seq, or nil: here")    \
+	F(NEW3, key, WIDTH_KEY,                                                                    \
+		"hash of the source and of what makes it the same event again, 32 hex digits, or " \
+		"nil: nobody asks for it")                                                         \
 	F(OBJ, data, 0, "the event's own fields, complete")
 
 /* What became of events: handler -> retrier. */

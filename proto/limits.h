@@ -12,6 +12,7 @@ enum {
 	WIDTH_EMAIL = 320,
 	WIDTH_BATCH = 36,
 	WIDTH_ORIGIN = WIDTH_JOURNAL + 1 + 20,
+	WIDTH_KEY = 32, /* 128 bits in hex digits */
 	WIDTH_TARGET = 8000,
 	WIDTH_WORD = 16, /* a verdict, an advice */
 	WIDTH_REASON = 512,

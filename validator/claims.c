@@ -7,7 +7,11 @@ bool
 claims_open(struct claims *claims, const struct seen_engine *engine, const struct config *cfg,
 	struct error *why)
 {
-	*claims = (struct claims){.engine = engine, .seen = engine->open(cfg, why)};
+	*claims = (struct claims){
+		.engine = engine,
+		.seen = engine->open(cfg, why),
+		.keyed = cfg->database.kind == DATABASE_POSTGRESQL && cfg->database.known_ids,
+	};
 	return claims->seen != NULL;
 }
 

@@ -10,6 +10,7 @@
 struct claims {
 	const struct seen_engine *engine;
 	struct seen *seen;
+	bool keyed; /* events carry what makes them the same again, for others to ask */
 	struct seen_claim *rows; /* kept and reused */
 	size_t room;
 };

@@ -1,6 +1,7 @@
 /* group - see group.h. */
 #include "group.h"
 
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 
@@ -39,13 +40,28 @@ request_mark(const struct request *rq, size_t index)
 	return x ^ x >> 32;
 }
 
-static bool
-pack_event(const struct job *job, struct candidate *c, struct slice journal, uint64_t seq,
-	msgpack_sbuffer *frames)
+/* One group's way into the journal. */
+struct entry_way {
+	struct journal *journal;
+	bool keyed; /* frames carry their key */
+	msgpack_sbuffer *frames;
+};
+
+static struct slice
+key_text(struct hash128 hash, char text[WIDTH_KEY + 1])
 {
+	snprintf(text, WIDTH_KEY + 1, "%016" PRIx64 "%016" PRIx64, hash.hi, hash.lo);
+	return (struct slice){text, WIDTH_KEY};
+}
+
+static bool
+pack_event(const struct job *job, struct candidate *c, uint64_t seq, const struct entry_way *way)
+{
+	msgpack_sbuffer *frames = way->frames;
+	char key[WIDTH_KEY + 1];
 	const struct event ev = {
 		.seq = seq,
-		.journal = journal,
+		.journal = journal_id(way->journal),
 		.source = job->rq.source,
 		.type = c->type,
 		.id = c->id,
@@ -53,6 +69,7 @@ pack_event(const struct job *job, struct candidate *c, struct slice journal, uin
 		.ts = (uint64_t)c->ts_ms,
 		.received = job->rq.received,
 		.batch = job->batch[0] ? slice_of(job->batch) : (struct slice){NULL, 0},
+		.key = way->keyed ? key_text(c->hash, key) : (struct slice){NULL, 0},
 		.data = c->data,
 	};
 
@@ -65,8 +82,9 @@ pack_event(const struct job *job, struct candidate *c, struct slice journal, uin
 }
 
 static enum store_rc
-enter_event(struct journal *journal, struct job *job, size_t i, msgpack_sbuffer *frames)
+enter_event(const struct entry_way *way, struct job *job, size_t i)
 {
+	struct journal *journal = way->journal;
 	struct candidate *c = &job->events[i];
 	const struct journal_key key = {
 		.hash = c->hash,
@@ -87,11 +105,11 @@ enter_event(struct journal *journal, struct job *job, size_t i, msgpack_sbuffer 
 	case SEEN_NEW:
 		break;
 	}
-	if (!pack_event(job, c, journal_id(journal), journal_next(journal), frames)) {
+	if (!pack_event(job, c, journal_next(journal), way)) {
 		error_set(&job->why, "out of memory");
 		return STORE_FAILED;
 	}
-	return journal_append(journal, &key, (struct slice){frames->data + c->at, c->n},
+	return journal_append(journal, &key, (struct slice){way->frames->data + c->at, c->n},
 		job->rq.received, &job->why);
 }
 
@@ -176,8 +194,9 @@ prove(struct journal *journal, struct job *job)
 }
 
 static enum store_rc
-enter_job(struct journal *journal, struct job *job, msgpack_sbuffer *frames)
+enter_job(const struct entry_way *way, struct job *job)
 {
+	struct journal *journal = way->journal;
 	const uint64_t first = journal_next(journal);
 	enum store_rc rc = STORE_OK;
 
@@ -189,7 +208,7 @@ enter_job(struct journal *journal, struct job *job, msgpack_sbuffer *frames)
 		name_batch(journal, job);
 	for (size_t i = 0; rc == STORE_OK && i < job->count; i++)
 		if (job->events[i].outcome == OUTCOME_NEW)
-			rc = enter_event(journal, job, i, frames);
+			rc = enter_event(way, job, i);
 	if (rc != STORE_OK || !job->batch[0])
 		return rc;
 	if (job->again && journal_batch_of(journal, job->again, job->batch))
@@ -225,18 +244,17 @@ refuse_all(struct job *const *jobs, size_t n, const struct error *why)
 }
 
 static enum store_rc
-enter_all(struct journal *journal, struct job *const *jobs, size_t n, msgpack_sbuffer *frames,
-	struct error *why)
+enter_all(const struct entry_way *way, struct job *const *jobs, size_t n, struct error *why)
 {
 	for (size_t i = 0; i < n; i++) {
 		enum store_rc rc;
 
 		if (!jobs[i]->enters)
 			continue;
-		refuse_at_the_door(journal, jobs[i]);
+		refuse_at_the_door(way->journal, jobs[i]);
 		if (jobs[i]->refusal != REFUSED_NOT)
 			continue;
-		rc = enter_job(journal, jobs[i], frames);
+		rc = enter_job(way, jobs[i]);
 		if (rc != STORE_OK) {
 			*why = jobs[i]->why;
 			return rc;
@@ -259,14 +277,14 @@ count_appended(struct job *const *jobs, size_t n)
 }
 
 static enum store_rc
-commit_all(struct journal *journal, struct job *const *jobs, size_t n, msgpack_sbuffer *frames,
-	struct error *why)
+commit_all(const struct entry_way *way, struct job *const *jobs, size_t n, struct error *why)
 {
+	struct journal *journal = way->journal;
 	enum store_rc rc = journal_begin(journal, why);
 
 	if (rc != STORE_OK)
 		return rc;
-	rc = enter_all(journal, jobs, n, frames, why);
+	rc = enter_all(way, jobs, n, why);
 	if (rc == STORE_OK)
 		return journal_commit(journal, why);
 	journal_abort(journal);
@@ -301,6 +319,7 @@ size_t
 group_commit(struct journal *journal, struct claims *claims, struct job *const *jobs, size_t n,
 	msgpack_sbuffer *frames)
 {
+	const struct entry_way way = {journal, claims->keyed, frames};
 	struct error why = {"cannot store"};
 	enum store_rc rc;
 
@@ -312,7 +331,7 @@ group_commit(struct journal *journal, struct claims *claims, struct job *const *
 	hash_proofs(journal, jobs, n);
 	rc = claims_make(claims, journal, jobs, n, &why);
 	if (rc == STORE_OK && any_enters(jobs, n))
-		rc = commit_all(journal, jobs, n, frames, &why);
+		rc = commit_all(&way, jobs, n, &why);
 	if (rc == STORE_OK)
 		claims_tell(claims, jobs, n);
 	else

@@ -106,7 +106,7 @@ stores_agree(const struct config *cfg, struct journal *j, struct error *why)
 	struct state *db;
 
 	journal_each_ended(j, take, &last);
-	db = state_watch(cfg->data_dir, &exists, why);
+	db = state_watch(cfg, &exists, why);
 	if (!db && exists)
 		return CAUSE_NONE; /* its handlers say what is wrong with it */
 	cause = compare(&last, db, j, why);

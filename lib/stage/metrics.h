@@ -53,6 +53,11 @@
 	X(GROUP, "webhook_group_size", HISTOGRAM, SUM, "Events in one commit, by stage")            \
 	X(COMMIT, "webhook_commit_seconds", HISTOGRAM, SUM,                                         \
 		"One commit with its flush to disk, by stage")                                      \
+	X(GROUP_RETRIES, "webhook_group_retries_total", COUNTER, SUM,                               \
+		"Groups that a handler has applied again at once, by reason: deadlock (another "    \
+		"process was in the way), event (one of them had spoilt it)")                       \
+	X(KNOWN, "webhook_duplicates_across_nodes_total", COUNTER, SUM,                             \
+		"Events without effects here, for another node has applied the same ones")          \
 	X(JOURNAL_BYTES, "webhook_journal_used_bytes", GAUGE, MAX, "Bytes used in the journal")     \
 	X(JOURNAL_LIMIT, "webhook_journal_limit_bytes", GAUGE, MAX,                                 \
 		"Bytes in the journal at which new events are refused")                             \

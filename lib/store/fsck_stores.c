@@ -47,7 +47,7 @@ bool
 fsck_letters(struct fsck *f, struct error *why)
 {
 	bool exists;
-	struct letters_check w = {.f = f, .db = state_watch(f->cfg->data_dir, &exists, NULL)};
+	struct letters_check w = {.f = f, .db = state_watch(f->cfg, &exists, NULL)};
 	struct letters_stat st;
 	bool good = journal_read_begin(f->journal, why);
 
@@ -209,7 +209,7 @@ fsck_state(struct fsck *f, struct error *why)
 {
 	struct error fault = {""};
 	bool exists, good = true;
-	struct state *db = state_watch(f->cfg->data_dir, &exists, &fault);
+	struct state *db = state_watch(f->cfg, &exists, &fault);
 
 	if (!db) {
 		if (exists)

@@ -1,15 +1,17 @@
 /* state - the database that handlers write: what became of messages and people, one transaction a
  * group of events, and which events are in it.
  *
- * The narrow door to it. Behind it stands one engine, linked with the program: SQLite in
- * <data_dir>/state.db (state_sqlite.c). A transaction looks like
+ * The narrow door to it. Behind it stands the engine that `database.kind` names: SQLite in
+ * <data_dir>/state.db (state_sqlite*.c), or a PostgreSQL that several nodes share (state_postgres*.c).
+ * A transaction looks like
  *
- *	state_begin
- *	for each event: state_event_enter, its statements
+ *	state_begin, state_expect
+ *	state_enter: all events, once
+ *	for each one that is new: its statements
  *	state_commit
  *
  * or, where an event may have to be taken back alone, which costs half as much again (SQLite keeps
- * a copy of each page for each savepoint),
+ * a copy of each page for each savepoint; PostgreSQL is asked for each event by itself),
  *
  *	for each event: state_event_begin, its statements, state_event_keep or state_event_undo
  *
@@ -20,6 +22,9 @@
  * - A statement sees all that was committed before its transaction began, and what the transaction
  *   itself has done. What it does is undone by whatever ends the transaction without a commit. One
  *   that fails changes nothing, and leaves the transaction open unless state_lost says otherwise.
+ * - A statement that gives no rows may be done late: with the others of its kind, and in another order
+ *   where that makes no difference, by the next one that gives rows, state_event_keep or state_commit.
+ *   So may its failure be told late.
  * - A state is used by one thread, and has one transaction at a time. Outside of one each statement
  *   stands alone; a statement is not run from within another one's state_visit.
  * - Numbers are 64 bits with their sign; texts may hold any byte but are UTF-8 where JSON was.
@@ -33,23 +38,27 @@
 
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
+#include "lib/config/config.h"
 #include "proto/causes.h"
 #include "state_statements.h"
 
 struct state;
 
-/* Opens the database, making or upgrading it as needed; files are for their owner only. NULL with
- * the cause. The caller closes it. */
-struct state *state_open(const char *data_dir, struct error *why);
+/* Opens the database that cfg names, making or upgrading it as needed; files are for their owner only.
+ * NULL with the cause. cfg outlives it. The caller closes it. */
+struct state *state_open(const struct config *cfg, struct error *why);
 
 /* The same for who goes on without it for a while: opened or not, with the cause then, and each
  * state_begin tries again. NULL only where nothing would ever go. */
-struct state *state_start(const char *data_dir, struct error *why);
+struct state *state_start(const struct config *cfg, struct error *why);
 bool state_is_open(const struct state *db);
 
 /* Opens it for looking only: never waits for a turn, makes and upgrades nothing, and no statement
  * changes anything. NULL with the cause; *exists is false when there is no database yet. */
-struct state *state_watch(const char *data_dir, bool *exists, struct error *why);
+struct state *state_watch(const struct config *cfg, bool *exists, struct error *why);
+
+/* What log, health and figures call it: "state.db" or "postgresql". */
+const char *state_name(const struct state *db);
 
 /* Rolls back what is open; *db becomes NULL, and may be already. */
 void state_close(struct state **db);
@@ -67,7 +76,7 @@ bool state_commit(struct state *db, struct error *why);
 typedef void state_waits(void *arg, enum store_cause held);
 void state_on_wait(struct state *db, state_waits *fn, void *arg);
 
-/* Bytes of state.db and of its log, at their paths; 0: there is none. */
+/* Bytes of state.db and of its log, at their paths; 0: there is none, as with a server. */
 void state_sizes(const struct state *db, uint64_t *file, uint64_t *log);
 
 /* What the last false was for. */
@@ -88,26 +97,55 @@ void state_rollback(struct state *db);
  * the transaction is over; state_rollback gives the turn on. */
 bool state_restart(struct state *db, struct error *why);
 
-/* A serious error (disk full, I/O) has ended the transaction by itself; nothing of it is left. */
+/* A serious error (disk full, I/O, a server gone) has ended the transaction by itself; nothing of it is
+ * left. */
 bool state_lost(const struct state *db);
+
+/* Whose fault it was that something failed since state_begin or state_restart. */
+enum state_failure {
+	STATE_NO_FAILURE,
+	STATE_OURS, /* the database's: come again later */
+	STATE_AGAIN, /* nobody's: another process was in the way (deadlock); the same again may go at once */
+	STATE_BLAMED, /* one of the statements': the database will never take it. state_event_keep tells
+		       * of which event */
+};
+enum state_failure state_failure(const struct state *db);
 
 enum state_event {
 	STATE_NEW,     /* go on */
 	STATE_APPLIED, /* is in the database already; nothing is open */
-	STATE_FAILED,  /* nothing is open */
+	STATE_KNOWN, /* the same event is in under another identity, from another node; nothing is open */
+	STATE_FAILED, /* nothing is open */
 };
 
-/* Which event: its place in its journal, and a mark of what it is (64 bits of hash over source and
+/* Which event: its identity (proto/origin.h), and a mark of what it is (64 bits of hash over source and
  * id). A journal that was restored from a copy gives numbers out a second time: the same place with
- * another mark is another event. */
+ * another mark is another event.
+ *
+ * What makes it the same event again, whoever accepted it (the frame's `key`, or absent: not asked for):
+ * with an engine that nodes share it is remembered as well, for window_ms around received_ms.
+ *
+ * email: whom it is about, or absent; for the order in which processes wait for one another. */
 struct state_event_key {
 	struct slice journal;
 	uint64_t seq;
 	int64_t mark;
+	struct slice same;
+	uint64_t received_ms, window_ms;
+	struct slice email;
 };
 
-/* Enters an event as applied; its changes follow, and stay or go with all others of the
- * transaction. now_ms: wall clock, kept with the entry. */
+/* Right after state_begin: the events that this transaction is for. They stay the caller's until it is
+ * over, over each state_restart. */
+void state_expect(struct state *db, const struct state_event_key *keys, size_t n);
+
+/* Enters events as applied; their changes follow, and stay or go with all others of the transaction.
+ * Sets entered, by event, to all but STATE_FAILED. now_ms: wall clock, kept with the entries. False with
+ * the cause: nothing is known of any. */
+bool state_enter(struct state *db, const struct state_event_key *keys, size_t n, uint64_t now_ms,
+	enum state_event *entered, struct error *why);
+
+/* The same for one event. */
 enum state_event state_event_enter(
 	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why);
 

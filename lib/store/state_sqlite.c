@@ -49,7 +49,7 @@ open_private(const char *data_dir, const char *name, struct error *why)
 
 /* Is the lock that is held the one that others come to? */
 static bool
-is_theirs(const struct state *db)
+is_theirs(const struct state_db *db)
 {
 	char path[STATE_PATH_BYTES];
 	struct stat st;
@@ -60,7 +60,7 @@ is_theirs(const struct state *db)
 }
 
 static bool
-open_turn(struct state *db, struct error *why)
+open_turn(struct state_db *db, struct error *why)
 {
 	if (db->turn >= 0)
 		close(db->turn);
@@ -72,14 +72,14 @@ open_turn(struct state *db, struct error *why)
 }
 
 static void
-tell_wait(struct state *db, enum store_cause held)
+tell_wait(struct state_db *db, enum store_cause held)
 {
 	if (db->waits)
 		db->waits(db->waits_arg, held);
 }
 
 static void
-set_timer(struct state *db, long ms)
+set_timer(struct state_db *db, long ms)
 {
 	const struct timespec time = {0, ms * 1000000};
 
@@ -89,7 +89,7 @@ set_timer(struct state *db, long ms)
 
 /* The kernel hands the turn on in order; a wait that is interrupted to say that it goes on begins anew. */
 static bool
-lock_turn(struct state *db)
+lock_turn(struct state_db *db)
 {
 	int rc = flock(db->turn, LOCK_EX | LOCK_NB);
 	enum doing before;
@@ -106,7 +106,7 @@ lock_turn(struct state *db)
 }
 
 static bool
-take_turn(struct state *db, struct error *why)
+take_turn(struct state_db *db, struct error *why)
 {
 	for (;;) {
 		if (!lock_turn(db))
@@ -119,13 +119,13 @@ take_turn(struct state *db, struct error *why)
 }
 
 static void
-give_turn(struct state *db)
+give_turn(struct state_db *db)
 {
 	flock(db->turn, LOCK_UN);
 }
 
 bool
-state_checkpoint(struct state *db, int how, struct error *why)
+state_checkpoint(struct state_db *db, int how, struct error *why)
 {
 	enum doing before;
 	int rc;
@@ -145,14 +145,14 @@ state_checkpoint(struct state *db, int how, struct error *why)
  * all that stands in the WAL is written once more. Without this, a commit whose flush failed would
  * be found applied and reported as done. */
 static bool
-write_again(struct state *db, struct error *why)
+write_again(struct state_db *db, struct error *why)
 {
 	db->unflushed = !state_checkpoint(db, SQLITE_CHECKPOINT_FULL, why);
 	return !db->unflushed;
 }
 
 static int
-pages_allowed(const struct state *db)
+pages_allowed(const struct state_db *db)
 {
 	char path[STATE_PATH_BYTES];
 	struct statvfs disk;
@@ -171,7 +171,7 @@ pages_allowed(const struct state *db)
 
 /* With the turn taken, before a transaction. */
 static bool
-write_back(struct state *db, struct error *why)
+write_back(struct state_db *db, struct error *why)
 {
 	const int allowed = pages_allowed(db);
 
@@ -188,7 +188,7 @@ write_back(struct state *db, struct error *why)
 static int
 on_busy(void *arg, int times)
 {
-	struct state *db = arg;
+	struct state_db *db = arg;
 	const uint64_t now_ms = clock_mono_ms();
 	enum doing before;
 
@@ -214,8 +214,8 @@ on_alarm(int signum)
 
 /* Only the thread that waits is interrupted; not by SIGALRM, which ends a handler that has an event in
  * hand for too long (handlers/hand.h). */
-void
-state_on_wait(struct state *db, state_waits *fn, void *arg)
+static void
+sqlite_on_wait(struct state_db *db, state_waits *fn, void *arg)
 {
 	const struct sigaction act = {.sa_handler = on_alarm};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
@@ -230,7 +230,7 @@ state_on_wait(struct state *db, state_waits *fn, void *arg)
 static int
 on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 {
-	struct state *db = arg;
+	struct state_db *db = arg;
 
 	(void)sqlite;
 	(void)name;
@@ -240,7 +240,7 @@ on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
 
 /* With the turn given on. */
 static bool
-flush(struct state *db, struct error *why)
+flush(struct state_db *db, struct error *why)
 {
 	const enum doing before = doing(DOING_FLUSH);
 	sqlite3_file *wal = NULL;
@@ -259,7 +259,7 @@ flush(struct state *db, struct error *why)
 /* With the turn given on: is what was flushed where a restart would find it? In doubt nothing is told of
  * it: what comes again and is there is found to be applied. */
 static bool
-is_in_place(struct state *db, struct error *why)
+is_in_place(struct state_db *db, struct error *why)
 {
 	const uint64_t generation = db->mark.generation;
 	bool good;
@@ -279,8 +279,8 @@ is_in_place(struct state *db, struct error *why)
 		why, "state.db was %s before its commit was told of", cause_table[db->cause].word);
 }
 
-bool
-state_look(struct state *db, struct error *why)
+static bool
+sqlite_look(struct state_db *db, struct error *why)
 {
 	bool good;
 
@@ -293,8 +293,8 @@ state_look(struct state *db, struct error *why)
 	return good;
 }
 
-enum store_cause
-state_news(struct state *db, bool *lost)
+static enum store_cause
+sqlite_news(struct state_db *db, bool *lost)
 {
 	const enum store_cause news = db->news;
 
@@ -303,14 +303,14 @@ state_news(struct state *db, bool *lost)
 	return news;
 }
 
-enum store_cause
-state_cause(const struct state *db)
+static enum store_cause
+sqlite_cause(const struct state_db *db)
 {
 	return db->cause == CAUSE_NONE ? CAUSE_TROUBLE : db->cause;
 }
 
-bool
-state_begin(struct state *db, struct error *why)
+static bool
+sqlite_begin(struct state_db *db, struct error *why)
 {
 	if (db->cause == CAUSE_FULL)
 		db->wal_pages = CHECKPOINT_PAGES; /* the room that the log takes may be enough */
@@ -318,30 +318,36 @@ state_begin(struct state *db, struct error *why)
 	if (!take_turn(db, why))
 		return false;
 	db->began = state_guard_look(db, why) && write_back(db, why) &&
-		    state_run(db, OWN(BEGIN), NULL, 0, why);
+		    sqlite_run(db, OWN(BEGIN), NULL, 0, why);
 	if (!db->began)
 		give_turn(db);
 	return db->began;
 }
 
-void
-state_rollback(struct state *db)
+static bool
+sqlite_lost(const struct state_db *db)
+{
+	return db->began && sqlite3_get_autocommit(db->sqlite);
+}
+
+static void
+sqlite_rollback(struct state_db *db)
 {
 	if (!db->began)
 		return;
-	if (!state_lost(db))
-		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
+	if (!sqlite_lost(db))
+		sqlite_run(db, OWN(ROLLBACK), NULL, 0, NULL);
 	db->journal.id = 0; /* its row may have gone too */
 	db->last.seq = 0;
 	db->began = false;
 	give_turn(db);
 }
 
-bool
-state_commit(struct state *db, struct error *why)
+static bool
+sqlite_commit(struct state_db *db, struct error *why)
 {
-	if (state_lost(db) || !state_run(db, OWN(COMMIT), NULL, 0, why)) {
-		state_rollback(db);
+	if (sqlite_lost(db) || !sqlite_run(db, OWN(COMMIT), NULL, 0, why)) {
+		sqlite_rollback(db);
 		return false;
 	}
 	db->began = false;
@@ -350,27 +356,21 @@ state_commit(struct state *db, struct error *why)
 	return flush(db, why) && is_in_place(db, why);
 }
 
-bool
-state_restart(struct state *db, struct error *why)
+static bool
+sqlite_restart(struct state_db *db, struct error *why)
 {
 	db->journal.id = 0;
 	db->last.seq = 0;
-	if (state_lost(db))
+	if (sqlite_lost(db))
 		return error_set(why, "the transaction was ended early");
-	return state_run(db, OWN(ROLLBACK), NULL, 0, why) &&
-	       state_run(db, OWN(BEGIN), NULL, 0, why);
-}
-
-bool
-state_lost(const struct state *db)
-{
-	return db->began && sqlite3_get_autocommit(db->sqlite);
+	return sqlite_run(db, OWN(ROLLBACK), NULL, 0, why) &&
+	       sqlite_run(db, OWN(BEGIN), NULL, 0, why);
 }
 
 static bool
-add_journal(struct state *db, struct slice journal, int64_t *id, struct error *why)
+add_journal(struct state_db *db, struct slice journal, int64_t *id, struct error *why)
 {
-	if (!state_run(db, OWN(JOURNAL_ADD), STATE_VALUES(SV_TEXT(journal)), why))
+	if (!sqlite_run(db, OWN(JOURNAL_ADD), STATE_VALUES(SV_TEXT(journal)), why))
 		return false;
 	*id = sqlite3_last_insert_rowid(db->sqlite);
 	return true;
@@ -378,7 +378,7 @@ add_journal(struct state *db, struct slice journal, int64_t *id, struct error *w
 
 /* The small number that stands for a journal's id here. */
 static bool
-find_journal(struct state *db, struct slice journal, int64_t *id, struct error *why)
+find_journal(struct state_db *db, struct slice journal, int64_t *id, struct error *why)
 {
 	struct state_cell cell;
 
@@ -386,7 +386,7 @@ find_journal(struct state *db, struct slice journal, int64_t *id, struct error *
 		*id = db->journal.id;
 		return true;
 	}
-	switch (state_get(db, OWN(JOURNAL_GET), STATE_VALUES(SV_TEXT(journal)), &cell, 1, why)) {
+	switch (sqlite_get(db, OWN(JOURNAL_GET), STATE_VALUES(SV_TEXT(journal)), &cell, 1, why)) {
 	case STATE_ROW_FAILED:
 		return false;
 	case STATE_ROW:
@@ -404,14 +404,14 @@ find_journal(struct state *db, struct slice journal, int64_t *id, struct error *
 	return true;
 }
 
-enum state_event
-state_event_enter(
-	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
+static enum state_event
+enter_one(
+	struct state_db *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
 {
 	int64_t id = 0;
 
 	if (!find_journal(db, key->journal, &id, why) ||
-		!state_run(db, OWN(APPLIED_ADD),
+		!sqlite_run(db, OWN(APPLIED_ADD),
 			STATE_VALUES(
 				SV_INT(id), SV_INT(key->seq), SV_INT(now_ms), SV_INT(key->mark)),
 			why))
@@ -425,62 +425,59 @@ state_event_enter(
 	return STATE_NEW;
 }
 
-/* FNV-1a, which needs no key: it tells events apart that share a number, not attackers. */
-static uint64_t
-hash_on(uint64_t hash, struct slice s)
+static bool
+sqlite_enter(struct state_db *db, const struct state_event_key *keys, size_t n, uint64_t now_ms,
+	enum state_event *entered, struct error *why)
 {
-	for (size_t i = 0; i < s.n; i++)
-		hash = (hash ^ (unsigned char)s.p[i]) * 0x100000001b3U;
-	return (hash ^ 0xff) * 0x100000001b3U;
+	for (size_t i = 0; i < n; i++) {
+		entered[i] = enter_one(db, &keys[i], now_ms, why);
+		if (entered[i] == STATE_FAILED)
+			return false;
+	}
+	return true;
 }
 
-int64_t
-state_mark(struct slice source, struct slice id)
+static bool
+sqlite_event_keep(struct state_db *db, struct error *why)
 {
-	return (int64_t)hash_on(hash_on(0xcbf29ce484222325U, source), id);
+	return sqlite_run(db, OWN(EVENT_KEEP), NULL, 0, why);
 }
 
-enum state_event
-state_event_begin(
-	struct state *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
+static void
+sqlite_event_undo(struct state_db *db)
+{
+	if (sqlite_lost(db))
+		return;
+	db->last.seq = 0;
+	sqlite_run(db, OWN(EVENT_UNDO), NULL, 0, NULL);
+	sqlite_run(db, OWN(EVENT_KEEP), NULL, 0, NULL);
+}
+
+static enum state_event
+sqlite_event_begin(
+	struct state_db *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
 {
 	enum state_event entered;
 
-	if (!state_run(db, OWN(EVENT_BEGIN), NULL, 0, why))
+	if (!sqlite_run(db, OWN(EVENT_BEGIN), NULL, 0, why))
 		return STATE_FAILED;
-	entered = state_event_enter(db, key, now_ms, why);
+	entered = enter_one(db, key, now_ms, why);
 	if (entered == STATE_FAILED)
-		state_event_undo(db);
-	if (entered == STATE_APPLIED && !state_event_keep(db, why))
+		sqlite_event_undo(db);
+	if (entered == STATE_APPLIED && !sqlite_event_keep(db, why))
 		return STATE_FAILED;
 	return entered;
 }
 
-bool
-state_event_keep(struct state *db, struct error *why)
-{
-	return state_run(db, OWN(EVENT_KEEP), NULL, 0, why);
-}
-
-void
-state_event_undo(struct state *db)
-{
-	if (state_lost(db))
-		return;
-	db->last.seq = 0;
-	state_run(db, OWN(EVENT_UNDO), NULL, 0, NULL);
-	state_run(db, OWN(EVENT_KEEP), NULL, 0, NULL);
-}
-
-bool
-state_forget(struct state *db, uint64_t before_ms, size_t limit, struct error *why)
+static bool
+sqlite_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why)
 {
 	struct state_cell oldest;
-	enum state_row row = state_get(db, OWN(APPLIED_OLDEST), NULL, 0, &oldest, 1, why);
+	enum state_row row = sqlite_get(db, OWN(APPLIED_OLDEST), NULL, 0, &oldest, 1, why);
 
 	if (row != STATE_ROW || oldest.number >= (int64_t)before_ms)
 		return row != STATE_ROW_FAILED;
-	return state_run(
+	return sqlite_run(
 		db, OWN(APPLIED_FORGET), STATE_VALUES(SV_INT(before_ms), SV_INT(limit)), why);
 }
 
@@ -498,7 +495,7 @@ make_file(const char *path, struct error *why)
 }
 
 static bool
-open_file(struct state *db, struct error *why)
+open_file(struct state_db *db, struct error *why)
 {
 	char path[STATE_PATH_BYTES];
 	int rc;
@@ -523,7 +520,7 @@ open_file(struct state *db, struct error *why)
 }
 
 bool
-state_reopen(struct state *db, struct error *why)
+state_reopen(struct state_db *db, struct error *why)
 {
 	bool good;
 
@@ -535,10 +532,10 @@ state_reopen(struct state *db, struct error *why)
 	return good;
 }
 
-static struct state *
+static struct state_db *
 new_state(const char *data_dir, struct error *why)
 {
-	struct state *db = calloc(1, sizeof *db);
+	struct state_db *db = calloc(1, sizeof *db);
 
 	if (!db || (size_t)snprintf(db->dir, sizeof db->dir, "%s", data_dir) >= sizeof db->dir) {
 		free(db);
@@ -549,17 +546,75 @@ new_state(const char *data_dir, struct error *why)
 	return db;
 }
 
+static void
+finalize_all(struct state_db *db)
+{
+	for (size_t i = 0; i < OWN_COUNT; i++) {
+		sqlite3_finalize(db->prepared[i]);
+		db->prepared[i] = NULL;
+	}
+}
+
+/* SQLite would write its log into whatever stands there now, and remove that one's log. */
+void
+state_shut(struct state_db *db)
+{
+	if (!db->sqlite)
+		return;
+	finalize_all(db);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+	db->journal.id = 0;
+	db->unflushed = false;
+}
+
+/* The last one writes the log back, and removes it. */
+static void
+close_file(struct state_db *db)
+{
+	if (db->turn >= 0 && (!take_turn(db, NULL) || !state_guard_look(db, NULL))) {
+		state_shut(db);
+		return;
+	}
+	finalize_all(db);
+	if (db->turn >= 0)
+		state_guard_writing(db);
+	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+	if (db->turn >= 0)
+		state_guard_mark(db);
+}
+
+static void
+sqlite_close(struct state_db **db_p)
+{
+	struct state_db *db = *db_p;
+
+	if (!db)
+		return;
+	sqlite_rollback(db);
+	if (db->sqlite)
+		close_file(db);
+	if (db->has_timer)
+		timer_delete(db->timer);
+	if (db->turn >= 0)
+		close(db->turn);
+	free(db);
+	*db_p = NULL;
+}
+
 /* The file is opened with the turn taken: several handlers start at once on a fresh database. What
  * a process that has ended could not flush is written again. */
-struct state *
-state_start(const char *data_dir, struct error *why)
+static struct state_db *
+sqlite_start(const struct config *cfg, struct error *why)
 {
-	struct state *db = new_state(data_dir, why);
+	struct state_db *db = new_state(cfg->data_dir, why);
 
 	if (!db)
 		return NULL;
 	if (!open_turn(db, why) || !take_turn(db, why)) {
-		state_close(&db);
+		sqlite_close(&db);
 		return NULL;
 	}
 	if (state_guard_start(db, why))
@@ -568,20 +623,10 @@ state_start(const char *data_dir, struct error *why)
 	return db;
 }
 
-bool
-state_is_open(const struct state *db)
+static bool
+sqlite_is_open(const struct state_db *db)
 {
 	return db->sqlite != NULL;
-}
-
-struct state *
-state_open(const char *data_dir, struct error *why)
-{
-	struct state *db = state_start(data_dir, why);
-
-	if (db && !db->sqlite)
-		state_close(&db);
-	return db;
 }
 
 /* Where neither the database nor its folder can be written, SQLite reads a log beside it, but needs to
@@ -614,7 +659,7 @@ still_name(const char *path)
 }
 
 static bool
-watch_file(struct state *db, const char *path, bool *exists, struct error *why)
+watch_file(struct state_db *db, const char *path, bool *exists, struct error *why)
 {
 	const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
 	char *still = is_still(path) ? still_name(path) : NULL;
@@ -630,13 +675,13 @@ watch_file(struct state *db, const char *path, bool *exists, struct error *why)
 	return *exists || error_set(why, "%s is being made", path);
 }
 
-struct state *
-state_watch(const char *data_dir, bool *exists, struct error *why)
+static struct state_db *
+sqlite_watch(const struct config *cfg, bool *exists, struct error *why)
 {
-	struct state *db = new_state(data_dir, why);
+	struct state_db *db = new_state(cfg->data_dir, why);
 	char path[STATE_PATH_BYTES];
 
-	snprintf(path, sizeof path, "%s/state.db", data_dir);
+	snprintf(path, sizeof path, "%s/state.db", cfg->data_dir);
 	*exists = access(path, F_OK) == 0;
 	if (!db || !*exists) {
 		if (db)
@@ -645,64 +690,58 @@ state_watch(const char *data_dir, bool *exists, struct error *why)
 		return NULL;
 	}
 	if (!watch_file(db, path, exists, why))
-		state_close(&db);
+		sqlite_close(&db);
 	return db;
 }
 
+/* What fails has failed by itself, at once, and says whether the transaction is lost. */
+static enum state_failure
+sqlite_failure(const struct state_db *db)
+{
+	(void)db;
+	return STATE_NO_FAILURE;
+}
+
+/* The turn is waited for, not rows. */
 static void
-finalize_all(struct state *db)
+sqlite_expect(struct state_db *db, const struct state_event_key *keys, size_t n)
 {
-	for (size_t i = 0; i < OWN_COUNT; i++) {
-		sqlite3_finalize(db->prepared[i]);
-		db->prepared[i] = NULL;
-	}
+	(void)db;
+	(void)keys;
+	(void)n;
 }
 
-/* SQLite would write its log into whatever stands there now, and remove that one's log. */
-void
-state_shut(struct state *db)
-{
-	if (!db->sqlite)
-		return;
-	finalize_all(db);
-	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite3_close(db->sqlite);
-	db->sqlite = NULL;
-	db->journal.id = 0;
-	db->unflushed = false;
-}
-
-/* The last one writes the log back, and removes it. */
-static void
-close_file(struct state *db)
-{
-	if (db->turn >= 0 && (!take_turn(db, NULL) || !state_guard_look(db, NULL))) {
-		state_shut(db);
-		return;
-	}
-	finalize_all(db);
-	if (db->turn >= 0)
-		state_guard_writing(db);
-	sqlite3_close(db->sqlite);
-	db->sqlite = NULL;
-	if (db->turn >= 0)
-		state_guard_mark(db);
-}
-
-void
-state_close(struct state **db_p)
-{
-	struct state *db = *db_p;
-
-	if (!db)
-		return;
-	state_rollback(db);
-	if (db->sqlite)
-		close_file(db);
-	if (db->has_timer)
-		timer_delete(db->timer);
-	if (db->turn >= 0)
-		close(db->turn);
-	free(db);
-	*db_p = NULL;
-}
+const struct state_engine state_sqlite = {
+	.name = "state.db",
+	.start = sqlite_start,
+	.watch = sqlite_watch,
+	.close = sqlite_close,
+	.is_open = sqlite_is_open,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.restart = sqlite_restart,
+	.lost = sqlite_lost,
+	.failure = sqlite_failure,
+	.expect = sqlite_expect,
+	.enter = sqlite_enter,
+	.event_begin = sqlite_event_begin,
+	.event_keep = sqlite_event_keep,
+	.event_undo = sqlite_event_undo,
+	.forget = sqlite_forget,
+	.run = sqlite_run,
+	.get = sqlite_get,
+	.each = sqlite_each,
+	.on_wait = sqlite_on_wait,
+	.sizes = sqlite_sizes,
+	.cause = sqlite_cause,
+	.look = sqlite_look,
+	.news = sqlite_news,
+	.lost_ms = sqlite_lost_ms,
+	.look_until = sqlite_look_until,
+	.applied_at = sqlite_applied_at,
+	.newest = sqlite_newest,
+	.each_applied = sqlite_each_applied,
+	.each_marked = sqlite_each_marked,
+	.check = sqlite_check,
+};

@@ -34,7 +34,7 @@ struct seen {
 };
 
 static struct file_mark
-look_at(const struct state *db, const char *suffix)
+look_at(const struct state_db *db, const char *suffix)
 {
 	char path[STATE_PATH_BYTES];
 	struct file_mark mark;
@@ -49,7 +49,7 @@ look_at(const struct state *db, const char *suffix)
 }
 
 static struct seen
-look(const struct state *db)
+look(const struct state_db *db)
 {
 	struct seen seen = {.db = look_at(db, ""), .wal = look_at(db, "-wal")};
 
@@ -66,7 +66,7 @@ is_same(const struct file_mark *a, const struct file_mark *b)
 
 /* As another process has left it, or this one, where there is none to be read. */
 static struct mark
-read_mark(const struct state *db)
+read_mark(const struct state_db *db)
 {
 	struct mark mark;
 
@@ -79,7 +79,7 @@ read_mark(const struct state *db)
 /* One that cannot be written is an old one: at worst all is opened anew. (By its member, gcc would see
  * no more of the mark than the magic, and warn.) */
 static void
-write_mark(struct state *db)
+write_mark(struct state_db *db)
 {
 	memcpy(&db->mark, MAGIC, sizeof MAGIC);
 	(void)!pwrite(db->turn, &db->mark, sizeof db->mark, 0);
@@ -90,7 +90,7 @@ write_mark(struct state *db)
 enum { SALT = 8, BACKFILLED = 24, ATTEMPTED = 32 };
 
 static const volatile uint32_t *
-index_of(const struct state *db)
+index_of(const struct state_db *db)
 {
 	sqlite3_file *file = NULL;
 	volatile void *at = NULL;
@@ -106,7 +106,7 @@ index_of(const struct state *db)
 
 /* How far SQLite has written its log back. */
 static uint64_t
-backfilled(const struct state *db)
+backfilled(const struct state_db *db)
 {
 	const volatile uint32_t *index = index_of(db);
 
@@ -115,7 +115,7 @@ backfilled(const struct state *db)
 
 /* Somebody writes it back, or was ended in the middle of that. */
 static bool
-is_written_back(const struct state *db)
+is_written_back(const struct state_db *db)
 {
 	const volatile uint32_t *index = index_of(db);
 
@@ -123,7 +123,7 @@ is_written_back(const struct state *db)
 }
 
 void
-state_guard_writing(struct state *db)
+state_guard_writing(struct state_db *db)
 {
 	enum doing before;
 
@@ -135,7 +135,7 @@ state_guard_writing(struct state *db)
 }
 
 void
-state_guard_mark(struct state *db)
+state_guard_mark(struct state_db *db)
 {
 	const struct seen seen = look(db);
 
@@ -151,20 +151,28 @@ state_guard_mark(struct state *db)
 	write_mark(db);
 }
 
+static bool
+is_in(struct state_db *db, struct slice journal, uint64_t seq)
+{
+	uint64_t at_ms;
+
+	return sqlite_applied_at(db, journal, seq, &at_ms) == STATE_ROW;
+}
+
 /* What stands in the place of another has all that was in that, or has not: the newest event tells. */
 static void
-judge(struct state *db)
+judge(struct state_db *db)
 {
 	const struct slice journal = {db->mark.journal, sizeof db->mark.journal};
 
-	db->news_lost = db->mark.seq && !state_applied(db, journal, db->mark.seq);
+	db->news_lost = db->mark.seq && !is_in(db, journal, db->mark.seq);
 	if (db->news_lost)
 		db->mark.lost_ms = clock_wall_ms();
 	db->mark.unsure = 0;
 }
 
 void
-state_guard_opened(struct state *db, bool good)
+state_guard_opened(struct state_db *db, bool good)
 {
 	if (good && db->mark.unsure)
 		judge(db);
@@ -175,7 +183,7 @@ state_guard_opened(struct state *db, bool good)
 
 /* Nobody but us has written to it. */
 static bool
-is_untouched(const struct state *db, const struct mark *mark, const struct seen *seen)
+is_untouched(const struct state_db *db, const struct mark *mark, const struct seen *seen)
 {
 	return guard_look(mark->db.file, seen->db.file) == CAUSE_NONE &&
 	       (mark->writing || is_same(&mark->db, &seen->db) ||
@@ -183,7 +191,7 @@ is_untouched(const struct state *db, const struct mark *mark, const struct seen 
 }
 
 static enum store_cause
-what_happened(const struct state *db, const struct mark *mark, const struct seen *seen)
+what_happened(const struct state_db *db, const struct mark *mark, const struct seen *seen)
 {
 	enum store_cause cause = guard_look(db->open.db, seen->db.file);
 
@@ -196,7 +204,7 @@ what_happened(const struct state *db, const struct mark *mark, const struct seen
 
 /* Has it been as it is for a while? */
 static bool
-is_still(struct state *db, const struct seen *seen)
+is_still(struct state_db *db, const struct seen *seen)
 {
 	const uint64_t now_ms = clock_mono_ms();
 
@@ -208,7 +216,7 @@ is_still(struct state *db, const struct seen *seen)
 }
 
 static void
-remove_file(const struct state *db, const char *suffix, const char *as)
+remove_file(const struct state_db *db, const char *suffix, const char *as)
 {
 	char path[STATE_PATH_BYTES], aside[STATE_PATH_BYTES];
 
@@ -223,7 +231,7 @@ remove_file(const struct state *db, const char *suffix, const char *as)
 /* The log that was written last by us is of the database that is gone; another has come with the new
  * one. The index is made anew from the log. */
 static void
-part_from(struct state *db, const struct seen *seen)
+part_from(struct state_db *db, const struct seen *seen)
 {
 	if (seen->wal.bytes > 0 && is_same(&db->mark.wal, &seen->wal))
 		remove_file(db, "-wal", "-wal.replaced");
@@ -233,7 +241,7 @@ part_from(struct state *db, const struct seen *seen)
 
 /* state.db is ours, its log is not where it was: with all of it in state.db it is needed no more. */
 static bool
-save(struct state *db, struct error *why)
+save(struct state_db *db, struct error *why)
 {
 	if (!state_checkpoint(db, SQLITE_CHECKPOINT_FULL, why))
 		return false;
@@ -243,7 +251,7 @@ save(struct state *db, struct error *why)
 }
 
 static bool
-wait_for_it(struct state *db, enum store_cause cause, struct error *why)
+wait_for_it(struct state_db *db, enum store_cause cause, struct error *why)
 {
 	db->cause = cause;
 	return error_set(why, "state.db was %s: it is opened anew once it is still",
@@ -253,7 +261,7 @@ wait_for_it(struct state *db, enum store_cause cause, struct error *why)
 /* With the turn taken, and something found. The first to find it deals with it. False with the cause:
  * not yet. */
 static bool
-open_anew(struct state *db, const struct mark *mark, const struct seen *seen, struct error *why)
+open_anew(struct state_db *db, const struct mark *mark, const struct seen *seen, struct error *why)
 {
 	const bool first = mark->generation == db->mark.generation;
 	const bool ours = guard_look(db->open.db, seen->db.file) == CAUSE_NONE &&
@@ -285,7 +293,7 @@ is_another(const struct mark *mark, const struct seen *seen)
 }
 
 static bool
-open_late(struct state *db, const struct mark *mark, const struct seen *seen, struct error *why)
+open_late(struct state_db *db, const struct mark *mark, const struct seen *seen, struct error *why)
 {
 	if (is_another(mark, seen) && !is_still(db, seen))
 		return wait_for_it(db, CAUSE_REPLACED, why);
@@ -294,7 +302,7 @@ open_late(struct state *db, const struct mark *mark, const struct seen *seen, st
 }
 
 bool
-state_guard_look(struct state *db, struct error *why)
+state_guard_look(struct state_db *db, struct error *why)
 {
 	const struct mark mark = read_mark(db);
 	const struct seen seen = look(db);
@@ -309,7 +317,7 @@ state_guard_look(struct state *db, struct error *why)
 }
 
 bool
-state_guard_holds(struct state *db)
+state_guard_holds(struct state_db *db)
 {
 	const struct mark mark = read_mark(db);
 	const struct seen seen = look(db);
@@ -320,7 +328,7 @@ state_guard_holds(struct state *db)
 
 /* Others have the files open. */
 static bool
-others_are_in(const struct state *db)
+others_are_in(const struct state_db *db)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
 
@@ -328,7 +336,7 @@ others_are_in(const struct state *db)
 }
 
 void
-state_guard_show(struct state *db)
+state_guard_show(struct state_db *db)
 {
 	struct flock lock = {
 		.l_type = db->sqlite ? F_RDLCK : F_UNLCK, .l_whence = SEEK_SET, .l_len = 1};
@@ -337,7 +345,7 @@ state_guard_show(struct state *db)
 }
 
 bool
-state_guard_start(struct state *db, struct error *why)
+state_guard_start(struct state_db *db, struct error *why)
 {
 	const struct mark *mark = &db->mark;
 	const struct seen seen = look(db);
@@ -361,7 +369,7 @@ state_guard_start(struct state *db, struct error *why)
 }
 
 uint64_t
-state_lost_ms(const struct state *db)
+sqlite_lost_ms(const struct state_db *db)
 {
 	char path[STATE_PATH_BYTES];
 	struct mark mark = {.lost_ms = 0};
@@ -379,7 +387,7 @@ state_lost_ms(const struct state *db)
 }
 
 void
-state_sizes(const struct state *db, uint64_t *file, uint64_t *log)
+sqlite_sizes(const struct state_db *db, uint64_t *file, uint64_t *log)
 {
 	*file = look_at(db, "").bytes;
 	*log = look_at(db, "-wal").bytes;

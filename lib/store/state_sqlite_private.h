@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "guard.h"
-#include "state.h"
+#include "state_private.h"
 
 /* Statements that only the engine itself runs, behind those that others may name. */
 enum {
@@ -61,7 +61,7 @@ struct mark {
 	struct file_mark db, wal;
 };
 
-struct state {
+struct state_db {
 	sqlite3 *sqlite; /* NULL: could not be opened, or who looks at it has closed it */
 	char dir[STATE_PATH_BYTES - 64];
 	sqlite3_stmt *prepared[OWN_COUNT]; /* made at first use */
@@ -94,39 +94,62 @@ struct state {
 	} journal;
 };
 
+/* ---- state_sqlite_run.c, as in state_private.h ---- */
+
+bool sqlite_run(struct state_db *db, enum statement which, const struct state_value *values,
+	size_t n, struct error *why);
+enum state_row sqlite_get(struct state_db *db, enum statement which,
+	const struct state_value *values, size_t n, struct state_cell *cells, size_t columns,
+	struct error *why);
+bool sqlite_each(struct state_db *db, enum statement which, const struct state_value *values,
+	size_t n, size_t columns, state_visit *fn, void *arg, struct error *why);
+enum state_row sqlite_applied_at(
+	struct state_db *db, struct slice journal, uint64_t seq, uint64_t *at_ms);
+void sqlite_look_until(struct state_db *db, uint64_t end_ms);
+bool sqlite_newest(struct state_db *db, struct slice journal, uint64_t *seq);
+bool sqlite_each_applied(
+	struct state_db *db, struct slice journal, state_visit *fn, void *arg, struct error *why);
+bool sqlite_each_marked(
+	struct state_db *db, int64_t mark, state_visit *fn, void *arg, struct error *why);
+bool sqlite_check(struct state_db *db, state_fault *fn, void *arg);
+
 /* False, with what SQLite says of its last failure; which is noted. */
-bool state_fail(struct state *db, const char *what, struct error *why);
+bool state_fail(struct state_db *db, const char *what, struct error *why);
 
 /* The cause that one of SQLite's results stands for. */
 enum store_cause state_cause_of(int rc);
 
 /* With the turn taken. Writes what stands in the log into state.db, and flushes that. How: FULL, or
  * PASSIVE or TRUNCATE, which leave what an outsider still reads for another time. */
-bool state_checkpoint(struct state *db, int how, struct error *why);
+bool state_checkpoint(struct state_db *db, int how, struct error *why);
 
 /* Closes the connection without writing back; and opens it, with the turn taken. */
-void state_shut(struct state *db);
-bool state_reopen(struct state *db, struct error *why);
+void state_shut(struct state_db *db);
+bool state_reopen(struct state_db *db, struct error *why);
 
 /* ---- state_sqlite_guard.c; all but state_guard_holds with the turn taken ---- */
 
 /* Before it is opened: parts from a log that is not the database's. False with the cause: not yet. */
-bool state_guard_start(struct state *db, struct error *why);
+bool state_guard_start(struct state_db *db, struct error *why);
 
 /* Others see whether this process has the database open, as long as it lives. */
-void state_guard_show(struct state *db);
+void state_guard_show(struct state_db *db);
 
 /* The files that are at the paths are those that have been opened, if good. */
-void state_guard_opened(struct state *db, bool good);
+void state_guard_opened(struct state_db *db, bool good);
 
 /* Before state.db is written, and behind whatever was written: how it is left. */
-void state_guard_writing(struct state *db);
-void state_guard_mark(struct state *db);
+void state_guard_writing(struct state_db *db);
+void state_guard_mark(struct state_db *db);
 
 /* Opens anew what is not what it was, or was not open; db->news says so. False with the cause. */
-bool state_guard_look(struct state *db, struct error *why);
+bool state_guard_look(struct state_db *db, struct error *why);
 
 /* A quick look without the turn: is all as it was? False: perhaps. */
-bool state_guard_holds(struct state *db);
+bool state_guard_holds(struct state_db *db);
+
+/* As in state_private.h. */
+uint64_t sqlite_lost_ms(const struct state_db *db);
+void sqlite_sizes(const struct state_db *db, uint64_t *file, uint64_t *log);
 
 #endif

@@ -38,7 +38,7 @@ state_cause_of(int rc)
 }
 
 bool
-state_fail(struct state *db, const char *what, struct error *why)
+state_fail(struct state_db *db, const char *what, struct error *why)
 {
 	if (!db->sqlite) {
 		db->cause = CAUSE_TROUBLE;
@@ -49,7 +49,7 @@ state_fail(struct state *db, const char *what, struct error *why)
 }
 
 static sqlite3_stmt *
-prepare(struct state *db, enum statement which, struct error *why)
+prepare(struct state_db *db, enum statement which, struct error *why)
 {
 	sqlite3_stmt **stmt = &db->prepared[which];
 
@@ -77,7 +77,7 @@ bind(sqlite3_stmt *stmt, int place, const struct state_value *v)
 
 /* A statement with its values, ready to step, or NULL. */
 static sqlite3_stmt *
-start(struct state *db, enum statement which, const struct state_value *values, size_t n,
+start(struct state_db *db, enum statement which, const struct state_value *values, size_t n,
 	struct error *why)
 {
 	sqlite3_stmt *stmt = prepare(db, which, why);
@@ -105,7 +105,7 @@ finish(sqlite3_stmt *stmt)
 }
 
 bool
-state_run(struct state *db, enum statement which, const struct state_value *values, size_t n,
+sqlite_run(struct state_db *db, enum statement which, const struct state_value *values, size_t n,
 	struct error *why)
 {
 	sqlite3_stmt *stmt = start(db, which, values, n, why);
@@ -135,7 +135,7 @@ read_cell(sqlite3_stmt *stmt, int column, struct state_cell *cell)
 }
 
 enum state_row
-state_get(struct state *db, enum statement which, const struct state_value *values, size_t n,
+sqlite_get(struct state_db *db, enum statement which, const struct state_value *values, size_t n,
 	struct state_cell *cells, size_t columns, struct error *why)
 {
 	sqlite3_stmt *stmt = start(db, which, values, n, why);
@@ -177,7 +177,7 @@ read_values(sqlite3_stmt *stmt, size_t columns, struct state_value *row)
 }
 
 bool
-state_each(struct state *db, enum statement which, const struct state_value *values, size_t n,
+sqlite_each(struct state_db *db, enum statement which, const struct state_value *values, size_t n,
 	size_t columns, state_visit *fn, void *arg, struct error *why)
 {
 	sqlite3_stmt *stmt = start(db, which, values, n, why);
@@ -197,71 +197,54 @@ state_each(struct state *db, enum statement which, const struct state_value *val
 	return !more || rc == SQLITE_DONE;
 }
 
-bool
-state_applied_at(struct state *db, struct slice journal, uint64_t seq, uint64_t *at_ms)
+enum state_row
+sqlite_applied_at(struct state_db *db, struct slice journal, uint64_t seq, uint64_t *at_ms)
 {
 	struct state_cell at = {.number = 0};
-	const bool in = state_get(db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)),
-				&at, 1, NULL) == STATE_ROW;
+	const enum state_row row = sqlite_get(
+		db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)), &at, 1, NULL);
 
 	*at_ms = (uint64_t)at.number;
-	return in;
+	return row;
 }
 
 bool
-state_applied(struct state *db, struct slice journal, uint64_t seq)
+sqlite_each_marked(struct state_db *db, int64_t mark, state_visit *fn, void *arg, struct error *why)
 {
-	uint64_t at_ms;
-
-	return state_applied_at(db, journal, seq, &at_ms);
-}
-
-bool
-state_each_marked(struct state *db, int64_t mark, state_visit *fn, void *arg, struct error *why)
-{
-	return state_each(db, OWN(APPLIED_MARKED), STATE_VALUES(SV_INT(mark)), 3, fn, arg, why);
+	return sqlite_each(db, OWN(APPLIED_MARKED), STATE_VALUES(SV_INT(mark)), 3, fn, arg, why);
 }
 
 static int
 is_over(void *arg)
 {
-	const struct state *db = arg;
+	const struct state_db *db = arg;
 
 	return clock_mono_ms() >= db->end_ms;
 }
 
 void
-state_look_until(struct state *db, uint64_t end_ms)
+sqlite_look_until(struct state_db *db, uint64_t end_ms)
 {
 	db->end_ms = end_ms;
 	sqlite3_progress_handler(db->sqlite, LOOK_STEPS, is_over, db);
 }
 
 bool
-state_newest(struct state *db, struct slice journal, uint64_t *seq)
+sqlite_newest(struct state_db *db, struct slice journal, uint64_t *seq)
 {
 	struct state_cell newest = {.number = 0};
-	const enum state_row row = state_get(
+	const enum state_row row = sqlite_get(
 		db, OWN(APPLIED_NEWEST), STATE_VALUES(SV_TEXT(journal)), &newest, 1, NULL);
 
 	*seq = (uint64_t)newest.number;
 	return row != STATE_ROW_FAILED;
 }
 
-enum state_row
-state_holds(struct state *db, struct slice journal, uint64_t seq)
-{
-	struct state_cell at;
-
-	return state_get(
-		db, OWN(APPLIED_ONE), STATE_VALUES(SV_TEXT(journal), SV_INT(seq)), &at, 1, NULL);
-}
-
 bool
-state_each_applied(
-	struct state *db, struct slice journal, state_visit *fn, void *arg, struct error *why)
+sqlite_each_applied(
+	struct state_db *db, struct slice journal, state_visit *fn, void *arg, struct error *why)
 {
-	return state_each(db, OWN(APPLIED_ALL), STATE_VALUES(SV_TEXT(journal)), 1, fn, arg, why);
+	return sqlite_each(db, OWN(APPLIED_ALL), STATE_VALUES(SV_TEXT(journal)), 1, fn, arg, why);
 }
 
 struct faults {
@@ -286,12 +269,12 @@ tell_row(void *arg, const struct state_value *row)
 }
 
 bool
-state_check(struct state *db, state_fault *fn, void *arg)
+sqlite_check(struct state_db *db, state_fault *fn, void *arg)
 {
 	struct faults faults = {fn, arg, true};
 	struct error why = {""};
 
-	if (!state_each(db, OWN(CHECK), NULL, 0, 1, tell_row, &faults, &why))
+	if (!sqlite_each(db, OWN(CHECK), NULL, 0, 1, tell_row, &faults, &why))
 		tell(&faults, why.text);
 	return faults.sound;
 }

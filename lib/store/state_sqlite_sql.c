@@ -25,6 +25,27 @@
 	" UNION ALL SELECT '" column "', " column ", last_" column "_at, address, score"           \
 	" FROM recipients WHERE email = ?1"
 
+/* Does the fact replace what is there? */
+#define STRONGER MESSAGE_RANK("excluded.status") " > " MESSAGE_RANK("status")
+#define NEWER "(excluded.status = status AND excluded.status_at > status_at)"
+
+#define MESSAGE_TAKE(column, replaces)                                                             \
+	column " = iif(" replaces ", excluded." column ", " column ")"
+
+/* message, email, campaign, user, status, status_at, detail, smtp_code, bounce_type, event id */
+#define MESSAGE_SQL(replaces)                                                                      \
+	"INSERT INTO messages(message_id, email, campaign_id, user_id,"                            \
+	" status, status_at, detail, smtp_code, bounce_type, event_id)"                            \
+	" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET"               \
+	" campaign_id = ifnull(campaign_id, excluded.campaign_id),"                                \
+	" user_id = ifnull(user_id, excluded.user_id), " MESSAGE_TAKE("status_at",                 \
+		replaces) ", " MESSAGE_TAKE("detail", replaces) ", " MESSAGE_TAKE("smtp_code",     \
+		replaces) ", " MESSAGE_TAKE("bounce_type", replaces) ", " MESSAGE_TAKE("event_id", \
+		replaces) ", " MESSAGE_TAKE("status",                                              \
+		replaces) " WHERE " replaces                                                       \
+			  " OR (campaign_id IS NULL AND excluded.campaign_id NOTNULL)"             \
+			  " OR (user_id IS NULL AND excluded.user_id NOTNULL)"
+
 #define MESSAGE_COLUMNS                                                                            \
 	"email, status, status_at, detail, smtp_code, bounce_type, campaign_id, event_id"
 
@@ -55,21 +76,8 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"SELECT journals.journal, seq, at FROM journals JOIN applied ON applied.journal = journals.id"
 		" WHERE mark = ?1 ORDER BY journals.id DESC"),
 	TEXT(OWN_, CHECK, "PRAGMA quick_check(10)"),
-	TEXT(SQL_, MESSAGE_GET,
-		"SELECT status, status_at FROM messages WHERE message_id = ?1 AND email = ?2"),
-	TEXT(SQL_, MESSAGE_SET,
-		"INSERT INTO messages(message_id, email, campaign_id, user_id,"
-		" status, status_at, detail, smtp_code, bounce_type, event_id)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET"
-		" campaign_id = ifnull(campaign_id, excluded.campaign_id),"
-		" user_id = ifnull(user_id, excluded.user_id),"
-		" status = excluded.status, status_at = excluded.status_at,"
-		" detail = excluded.detail, smtp_code = excluded.smtp_code,"
-		" bounce_type = excluded.bounce_type, event_id = excluded.event_id"),
-	TEXT(SQL_, MESSAGE_FILL,
-		"UPDATE messages SET campaign_id = ifnull(campaign_id, ?3), user_id = ifnull(user_id, ?4)"
-		" WHERE message_id = ?1 AND email = ?2"
-		" AND (campaign_id IS NULL AND ?3 NOTNULL OR user_id IS NULL AND ?4 NOTNULL)"),
+	TEXT(SQL_, MESSAGE_NOTE, MESSAGE_SQL(STRONGER " OR " NEWER)),
+	TEXT(SQL_, MESSAGE_IMPLY, MESSAGE_SQL(STRONGER)),
 	TEXT(SQL_, ENGAGEMENT_ADD,
 		"INSERT INTO engagements(kind, email, message_id, campaign_id, user_id,"
 		" url, user_agent, ip, at, source, event_id)"
@@ -101,6 +109,7 @@ const struct state_sql state_sql[OWN_COUNT] = {TEXT(OWN_, BEGIN, "BEGIN IMMEDIAT
 		"SELECT max(at), ifnull((SELECT last_delivered_at FROM recipients WHERE email = ?1), 0)"
 		" FROM soft_bounces WHERE email = ?1"),
 	TEXT(SQL_, SOFT_BOUNCE_FORGET, "DELETE FROM soft_bounces WHERE email = ?1 AND at <= ?2"),
+	TEXT(SQL_, SOFT_BOUNCE_DELIVERED, "DELETE FROM soft_bounces WHERE email = ?1 AND at <= ?2"),
 	TEXT(SQL_, SOFT_BOUNCE_COUNT, "SELECT count(*) FROM soft_bounces WHERE email = ?1"),
 	TEXT(SQL_, COMPLIANCE_ADD,
 		"INSERT INTO compliance_log(email, what, at, source, event_id, detail)"

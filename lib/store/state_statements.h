@@ -1,7 +1,7 @@
 /* state_statements - what a handler, or whoever looks, may ask of the state database, by name.
  *
  * Values are given in the order that stands here, and columns come in the order behind the arrow.
- * Each engine has its own words for them (SQLite: state_sqlite_sql.c, over state_schema.c's tables).
+ * Each engine has its own words for them (state_sqlite_sql.c, state_postgres_sql.c).
  * Times are ms since 1970. What is added stands beside what is there, what is set in its place. */
 #ifndef TROTLINE_STORE_STATE_STATEMENTS_H
 #define TROTLINE_STORE_STATE_STATEMENTS_H
@@ -21,16 +21,43 @@
 	C(RECIPIENT_UNSUBSCRIBED, "unsubscribed")                                                  \
 	C(RECIPIENT_VERIFIED, "verified")
 
+/* What became of a message, one status for each message and recipient. The rule: a status of higher rank
+ * replaces one of lower rank however late it comes in; the same status replaces itself only when it is
+ * newer; nothing else changes anything. So the order in which events arrive does not matter, and none
+ * takes a message back. A status that stands in no row is kept: a newer version or a person put it there.
+ *
+ * Being accepted by the sending service says least; that it did not send at all is final unless the
+ * message is heard of again. Being put off or refused for now says less than having arrived; being
+ * opened or clicked proves having arrived. A bounce outranks these: a server that took the message
+ * may return it later, and machines that scan mail open and click. A complaint comes from the
+ * person and outranks all. Ranks differ, so that two facts of the same time have one winner.
+ *
+ * X(status, name in the database, rank as the text that SQL takes) */
+#define MESSAGE_STATUSES(X)                                                                        \
+	X(ACCEPTED, "accepted", "5")                                                               \
+	X(DEFERRED, "deferred", "10")                                                              \
+	X(BLOCKED, "blocked", "20")                                                                \
+	X(REJECTED, "rejected", "22")                                                              \
+	X(FAILED, "failed", "24")                                                                  \
+	X(DELIVERED, "delivered", "30")                                                            \
+	X(OPENED, "opened", "40")                                                                  \
+	X(CLICKED, "clicked", "50")                                                                \
+	X(BOUNCED, "bounced", "60")                                                                \
+	X(COMPLAINED, "complained", "70")
+
+/* The rank of the status in that column. */
+#define MESSAGE_WHEN(status, name, rank) " WHEN '" name "' THEN " rank
+#define MESSAGE_RANK(column) "CASE " column MESSAGE_STATUSES(MESSAGE_WHEN) " ELSE 1000 END"
+
 #define STATEMENT_ENUM(name, column) SQL_##name,
 
 enum statement {
-	/* message, email -> status, status_at. */
-	SQL_MESSAGE_GET,
-	/* message, email, campaign, user, status, status_at, detail, smtp_code, bounce_type, event id.
-	 * A row that is there gets all but a campaign or user that it has already. */
-	SQL_MESSAGE_SET,
-	/* message, email, campaign, user: only what the row has not yet. */
-	SQL_MESSAGE_FILL,
+	/* message, email, campaign, user, status, status_at, detail, smtp_code, bounce_type, event id: by the
+	 * rule of MESSAGE_STATUSES. A campaign or user that the row has already stays, and one that it has
+	 * not yet is filled in also where the status stays. */
+	SQL_MESSAGE_NOTE,
+	/* The same of what follows from another fact: it never replaces the same status. */
+	SQL_MESSAGE_IMPLY,
 	/* kind, email, message, campaign, user, url, user_agent, ip, at, source, event id. */
 	SQL_ENGAGEMENT_ADD,
 	/* user, kind, key, weight, at: added to the weight; the later time stays. */
@@ -75,6 +102,8 @@ enum statement {
 	SQL_SOFT_BOUNCE_NEWEST,
 	/* email, the latest to go. */
 	SQL_SOFT_BOUNCE_FORGET,
+	/* email, a delivery: soft bounces that are not younger than it. */
+	SQL_SOFT_BOUNCE_DELIVERED,
 	/* email -> number. */
 	SQL_SOFT_BOUNCE_COUNT,
 	/* email, what, at, source, event id, detail (JSON). */

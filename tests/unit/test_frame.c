@@ -81,6 +81,7 @@ fill(const struct frame_schema *schema, union any_frame *frame)
 		case FIELD_STR:
 		case FIELD_NSTR:
 		case FIELD_NEW2:
+		case FIELD_NEW3:
 			*(struct slice *)to = (struct slice){"abcdefghijklmno", i};
 			break;
 		case FIELD_BIN:
@@ -653,10 +654,10 @@ Test(frame, an_event_prints_with_every_field_in_order)
 	cr_assert(frame_object(&event_schema, &in, &zone, &out));
 	json = json_write(&out, false);
 	cr_assert_str_eq(json,
-		"{\"v\":2,\"seq\":18446744073709551615,\"journal\":\"0123456789abcdef\","
+		"{\"v\":3,\"seq\":18446744073709551615,\"journal\":\"0123456789abcdef\","
 		"\"source\":\"email\",\"type\":\"email_clicked\",\"id\":\"evt_1\","
 		"\"email\":\"someone@example.com\",\"ts\":1767323045678,"
-		"\"received\":1767323046000,\"attempt\":3,\"batch\":null,\"origin\":null,"
+		"\"received\":1767323046000,\"attempt\":3,\"batch\":null,\"origin\":null,\"key\":null,"
 		"\"data\":{\"url\":\"https://example.com/\",\"list\":[null,true]}}");
 	free(json);
 }

@@ -24,12 +24,14 @@ enum { PENDING = 1, SCHEDULED, GIVEN_UP, DONE, LAST };
 static void
 apply(const char *journal, uint64_t seq)
 {
-	struct state *db = state_open(s.cfg->data_dir, &why);
+	struct state *db = state_open(s.cfg, &why);
 
 	cr_assert_not_null(db, "%s", why.text);
 	cr_assert(state_begin(db, &why));
-	cr_assert_eq(state_event_begin(
-			     db, &(struct state_event_key){slice_of(journal), seq, 1}, 1, &why),
+	cr_assert_eq(state_event_begin(db,
+			     &(struct state_event_key){
+				     .journal = slice_of(journal), .seq = seq, .mark = 1},
+			     1, &why),
 		STATE_NEW);
 	cr_assert(state_event_keep(db, &why) && state_commit(db, &why), "%s", why.text);
 	state_close(&db);

@@ -16,6 +16,7 @@
 
 struct bench {
 	char folder[64], path[96];
+	struct config cfg; /* of the database */
 	struct state *db;
 	msgpack_zone zone;
 	struct json_reader *reader;
@@ -29,9 +30,10 @@ bench_open(struct bench *b)
 	*b = (struct bench){.folder = "/tmp/trotline-test-XXXXXX"};
 	cr_assert(mkdtemp(b->folder));
 	snprintf(b->path, sizeof b->path, "%s/state.db", b->folder);
+	b->cfg.data_dir = b->folder;
 	msgpack_zone_init(&b->zone, 8192);
 	b->reader = json_reader_new();
-	b->db = state_open(b->folder, &b->why);
+	b->db = state_open(&b->cfg, &b->why);
 	cr_assert(b->db, "%s", b->why.text);
 }
 

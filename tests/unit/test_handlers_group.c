@@ -78,7 +78,7 @@ static void
 apply(void)
 {
 	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
-	lost = !group_apply(g, b.db, obey, NULL, NULL, &b.why);
+	lost = !group_apply(g, b.db, obey, &b.cfg, NULL, &b.why);
 }
 
 #define J1 "0123456789abcdef"
@@ -305,10 +305,10 @@ Test(handlers_group, an_event_that_kills_its_handler_is_known_to_the_next_proces
 	child = fork();
 	if (child == 0) {
 		signal(SIGSEGV, SIG_DFL);
-		b.db = state_open(b.folder, NULL);
+		b.db = state_open(&b.cfg, NULL);
 		hand = hand_open(path, NULL);
 		state_begin(b.db, NULL);
-		group_apply(g, b.db, obey, NULL, hand, NULL);
+		group_apply(g, b.db, obey, &b.cfg, hand, NULL);
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(child, NULL, 0), child);

@@ -18,10 +18,40 @@ close_bench(void)
 
 TestSuite(handlers_message, .init = open_bench, .fini = close_bench);
 
+static int message_number;
+
+static void
+enter(enum statement which, const char *id, const char *status, int64_t at, const char *event)
+{
+	cr_assert(state_run(b.db, which,
+			  STATE_VALUES(SV_TEXT(slice_of(id)), SV_TEXT(slice_of("a@example.com")),
+				  SV_NULL, SV_NULL, SV_TEXT(slice_of(status)), SV_INT(at), SV_NULL,
+				  SV_NULL, SV_NULL, SV_TEXT(slice_of(event))),
+			  &b.why),
+		"%s", b.why.text);
+}
+
+static bool
+replaces_as(enum statement which, const char *status, int64_t at, const char *old, int64_t old_at)
+{
+	char id[24], query[128];
+
+	snprintf(id, sizeof id, "m%d", ++message_number);
+	cr_assert(state_begin(b.db, &b.why), "%s", b.why.text);
+	enter(SQL_MESSAGE_NOTE, id, old, old_at, "old");
+	enter(which, id, status, at, "new");
+	cr_assert(state_commit(b.db, &b.why), "%s", b.why.text);
+	snprintf(query, sizeof query, "SELECT event_id FROM messages WHERE message_id = '%s'", id);
+	return strcmp(bench_row(&b, query), "new") == 0;
+}
+
+#define NAME(status, name, rank) name,
+static const char *const names[] = {MESSAGE_STATUSES(NAME)};
+
 static bool
 replaces(enum message_status status, int64_t at, const char *old, int64_t old_at)
 {
-	return message_replaces(&(struct message_fact){.status = status, .at = at}, old, old_at);
+	return replaces_as(SQL_MESSAGE_NOTE, names[status], at, old, old_at);
 }
 
 Test(handlers_message, a_bounce_outranks_a_delivery_however_late_either_comes)
@@ -42,10 +72,6 @@ Test(handlers_message, the_same_status_is_replaced_by_a_newer_one_only)
 
 Test(handlers_message, every_status_of_the_table_yields_to_those_below_it_and_to_no_other)
 {
-	static const char *const names[] = {
-#define NAME(status, name, rank) name,
-		MESSAGE_STATUSES(NAME)};
-
 	for (int next = 0; next < MESSAGE_STATUS_COUNT; next++)
 		for (int now = 0; now < MESSAGE_STATUS_COUNT; now++) {
 			cr_expect_eq(replaces((enum message_status)next, 1, names[now], 2),
@@ -57,11 +83,9 @@ Test(handlers_message, every_status_of_the_table_yields_to_those_below_it_and_to
 
 Test(handlers_message, an_implied_status_raises_the_rank_but_does_not_renew)
 {
-	const struct message_fact fact = {.status = MESSAGE_DELIVERED, .at = 300, .implied = true};
-
-	cr_expect(message_replaces(&fact, "deferred", 400));
-	cr_expect_not(message_replaces(&fact, "delivered", 200));
-	cr_expect_not(message_replaces(&fact, "opened", 200));
+	cr_expect(replaces_as(SQL_MESSAGE_IMPLY, "delivered", 300, "deferred", 400));
+	cr_expect_not(replaces_as(SQL_MESSAGE_IMPLY, "delivered", 300, "delivered", 200));
+	cr_expect_not(replaces_as(SQL_MESSAGE_IMPLY, "delivered", 300, "opened", 200));
 }
 
 Test(handlers_message, a_status_from_elsewhere_is_kept)

@@ -44,8 +44,9 @@ commit(void)
 static enum state_event
 event_begin(struct slice of, uint64_t seq)
 {
-	enum state_event e =
-		state_event_begin(b.db, &(struct state_event_key){of, seq, 1}, 1000 + seq, &b.why);
+	enum state_event e = state_event_begin(b.db,
+		&(struct state_event_key){.journal = of, .seq = seq, .mark = 1}, 1000 + seq,
+		&b.why);
 
 	cr_assert_neq(e, STATE_FAILED, "%s", b.why.text);
 	return e;
@@ -162,7 +163,7 @@ Test(handlers_state, what_a_process_that_ended_could_not_flush_is_written_again_
 	state_close(&b.db);
 	cr_expect_str_empty(row_without_log(APPLIED));
 	scratch_flush_error = 0;
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_assert_not_null(b.db, "%s", b.why.text);
 	cr_expect_str_eq(row_without_log(APPLIED), "1,2");
 }
@@ -205,11 +206,11 @@ Test(handlers_state, a_database_that_cannot_be_written_again_is_not_opened)
 {
 	commit_unflushed();
 	state_close(&b.db);
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_expect_null(b.db);
 	cr_expect(strstr(b.why.text, "writing back"), "%s", b.why.text);
 	scratch_flush_error = 0;
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_assert_not_null(b.db, "%s", b.why.text);
 }
 
@@ -223,7 +224,7 @@ Test(handlers_state, an_event_applies_once_however_often_it_comes)
 	cr_expect_eq(event_begin(journal, 7), STATE_APPLIED, "in a later one");
 	commit();
 	state_close(&b.db);
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	begin();
 	cr_expect_eq(event_begin(journal, 7), STATE_APPLIED, "after a restart");
 	commit();
@@ -282,7 +283,7 @@ Test(handlers_state, a_process_that_dies_before_its_commit_leaves_nothing)
 	int status;
 
 	if (child == 0) {
-		struct state *db = state_open(b.folder, NULL);
+		struct state *db = state_open(&b.cfg, NULL);
 
 		b.db = db;
 		begin();
@@ -301,14 +302,16 @@ Test(handlers_state, a_process_that_dies_before_its_commit_leaves_nothing)
 static void
 write_alone(uint64_t first, size_t n)
 {
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	if (!b.db)
 		_exit(1);
 	for (size_t i = 0; i < n; i++) {
 		if (!state_begin(b.db, &b.why))
 			_exit(2);
-		if (state_event_begin(b.db, &(struct state_event_key){journal, first + i, 1}, 1,
-			    &b.why) != STATE_NEW ||
+		if (state_event_begin(b.db,
+			    &(struct state_event_key){
+				    .journal = journal, .seq = first + i, .mark = 1},
+			    1, &b.why) != STATE_NEW ||
 			!state_event_keep(b.db, &b.why) || !state_commit(b.db, &b.why))
 			_exit(3);
 	}
@@ -453,7 +456,7 @@ make_one_of_version_1(void)
 Test(handlers_state, one_of_version_1_is_taken_over_with_its_opt_outs)
 {
 	make_one_of_version_1();
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_assert(b.db, "%s", b.why.text);
 	expect_row(&b, "SELECT group_concat(email || list || wanted || at) FROM consents",
 		"ann@example.com0100");
@@ -465,7 +468,7 @@ Test(handlers_state, several_take_over_one_of_version_1_at_once)
 	make_one_of_version_1();
 	for (int i = 0; i < 4; i++)
 		if (fork() == 0)
-			_exit(state_open(b.folder, &b.why) ? 0 : 1);
+			_exit(state_open(&b.cfg, &b.why) ? 0 : 1);
 	for (int i = 0, status; i < 4; i++) {
 		cr_assert_gt(wait(&status), 0);
 		cr_expect_eq(status, 0);
@@ -477,11 +480,11 @@ Test(handlers_state, a_takeover_that_fails_half_way_leaves_the_version_before)
 {
 	make_one_of_version_1();
 	by_hand("CREATE TABLE liftings(a)");
-	cr_expect_null(state_open(b.folder, &b.why));
+	cr_expect_null(state_open(&b.cfg, &b.why));
 	expect_row(&b, "PRAGMA user_version", "1");
 	expect_row(&b, "SELECT count(*) FROM sqlite_schema WHERE name = 'consents'", "0");
 	by_hand("DROP TABLE liftings");
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_assert(b.db, "%s", b.why.text);
 	expect_row(&b, "SELECT count(*) FROM consents", "1");
 }
@@ -502,13 +505,14 @@ Test(handlers_state, a_database_of_a_newer_version_is_refused_and_left_alone)
 	cr_assert_eq(sqlite3_open(b.path, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
-	cr_expect_null(state_open(b.folder, &b.why));
+	cr_expect_null(state_open(&b.cfg, &b.why));
 	cr_expect_str_eq(b.why.text, "state database: has version 99; this program knows 2");
 }
 
 Test(handlers_state, a_folder_that_is_not_there_is_an_error_that_names_it)
 {
-	cr_expect_null(state_open("/nonexistent/folder", &b.why));
+	cr_expect_null(
+		state_open(&(struct config){.data_dir = (char[]){"/nonexistent/folder"}}, &b.why));
 	cr_expect(strstr(b.why.text, "/nonexistent/folder/state.lock"), "%s", b.why.text);
 }
 
@@ -521,14 +525,16 @@ Test(handlers_state, a_file_that_is_no_database_is_an_error)
 	for (int i = 0; i < 500; i++)
 		fputs("this is no database ", f);
 	fclose(f);
-	cr_expect_null(state_open(b.folder, &b.why));
+	cr_expect_null(state_open(&b.cfg, &b.why));
 	cr_expect(strstr(b.why.text, "not a database"), "%s", b.why.text);
 }
 
 Test(handlers_state, a_number_that_a_restored_journal_gives_out_again_is_another_event)
 {
-	const struct state_event_key old = {slice_of("0123456789abcdef"), 7, 1};
-	const struct state_event_key other = {slice_of("0123456789abcdef"), 7, 2};
+	const struct state_event_key old = {
+		.journal = slice_of("0123456789abcdef"), .seq = 7, .mark = 1};
+	const struct state_event_key other = {
+		.journal = slice_of("0123456789abcdef"), .seq = 7, .mark = 2};
 
 	cr_assert(state_begin(b.db, &b.why));
 	cr_assert_eq(state_event_begin(b.db, &old, 1, &b.why), STATE_NEW);
@@ -542,7 +548,8 @@ Test(handlers_state, a_number_that_a_restored_journal_gives_out_again_is_another
 
 Test(handlers_state, a_restart_takes_back_all_and_keeps_the_turn)
 {
-	const struct state_event_key first = {journal, 1, 1}, second = {journal, 2, 1};
+	const struct state_event_key first = {.journal = journal, .seq = 1, .mark = 1},
+				     second = {.journal = journal, .seq = 2, .mark = 1};
 
 	begin();
 	cr_assert_eq(state_event_enter(b.db, &first, 1001, &b.why), STATE_NEW);
@@ -600,7 +607,7 @@ Test(handlers_state, who_looks_at_a_file_that_is_being_made_sees_none)
 
 	scratch_open(&s, NULL);
 	close(open(scratch_path(&s, "state.db"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	cr_expect_null(state_watch(s.cfg->data_dir, &exists, &why));
+	cr_expect_null(state_watch(s.cfg, &exists, &why));
 	cr_expect_not(exists);
 	cr_expect(strstr(why.text, "is being made"), "%s", why.text);
 	scratch_close(&s);

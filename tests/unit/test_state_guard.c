@@ -42,7 +42,9 @@ apply(struct state *db, uint64_t seq)
 	struct error why = {""};
 
 	cr_assert(state_begin(db, &why), "%s", why.text);
-	cr_assert_eq(state_event_enter(db, &(struct state_event_key){journal, seq, 1}, seq, &why),
+	cr_assert_eq(state_event_enter(db,
+			     &(struct state_event_key){.journal = journal, .seq = seq, .mark = 1},
+			     seq, &why),
 		STATE_NEW);
 	cr_assert(state_commit(db, &why), "%s", why.text);
 }
@@ -96,7 +98,7 @@ static void
 hold(struct other *o)
 {
 	struct error why = {""};
-	struct state *db = state_open(b.folder, &why);
+	struct state *db = state_open(&b.cfg, &why);
 
 	if (!db)
 		_exit(1);
@@ -116,7 +118,7 @@ leave_it_to(struct other *o)
 	start_other(o, hold);
 	wait_for(o->from[0]);
 	cr_assert_eq(unlink(path_of("-wal")), 0);
-	b.db = state_start(b.folder, &b.why);
+	b.db = state_start(&b.cfg, &b.why);
 	cr_assert_not_null(b.db, "%s", b.why.text);
 	cr_expect_not(state_is_open(b.db));
 	cr_expect_eq(state_cause(b.db), CAUSE_REMOVED);
@@ -143,7 +145,7 @@ Test(state_guard, who_waits_for_others_waits_for_none_that_waits_too)
 	struct other o;
 
 	leave_it_to(&o);
-	second = state_start(b.folder, &b.why);
+	second = state_start(&b.cfg, &b.why);
 	cr_assert_not_null(second);
 	cr_expect_not(state_is_open(second));
 	kill(o.pid, SIGKILL);
@@ -162,7 +164,7 @@ Test(state_guard, a_log_that_went_while_nobody_held_it_is_told_of_as_lost)
 	kill(o.pid, SIGKILL);
 	end_other(&o);
 	cr_assert_eq(unlink(path_of("-wal")), 0);
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	cr_assert_not_null(b.db, "%s", b.why.text);
 	cr_expect_not(state_applied(b.db, journal, 1));
 	cr_expect_neq(state_lost_ms(b.db), 0);
@@ -202,7 +204,7 @@ Test(state_guard, a_checkpoint_that_another_program_does_not_end_is_no_other_dat
 
 	state_close(&b.db);
 	start_other(&o, check_half);
-	b.db = state_open(b.folder, &b.why);
+	b.db = state_open(&b.cfg, &b.why);
 	apply(b.db, 1);
 	cr_assert_eq(stat(b.path, &before), 0);
 	say(o.to[1]);
@@ -248,7 +250,7 @@ Test(state_guard, a_power_cut_finds_that_the_database_is_being_written_before_an
 	apply(b.db, 1);
 	cr_assert_eq(stat(b.path, &whole), 0);
 	scratch_on_flush = on_flush;
-	cr_assert(state_checkpoint(b.db, SQLITE_CHECKPOINT_PASSIVE, &b.why), "%s", b.why.text);
+	cr_assert(state_checkpoint(b.db->db, SQLITE_CHECKPOINT_PASSIVE, &b.why), "%s", b.why.text);
 	scratch_on_flush = NULL;
 	cr_expect_eq(marked, 1);
 	cr_assert_eq(stat(b.path, &after), 0);

@@ -326,10 +326,11 @@ Test(status, of_events_with_one_id_the_newest_is_told_and_the_others_named)
 static void
 apply_it(uint64_t seq, const char *id)
 {
-	const struct state_event_key key = {
-		journal_id(journal), seq, state_mark(slice_of("email"), slice_of(id))};
+	const struct state_event_key key = {.journal = journal_id(journal),
+		.seq = seq,
+		.mark = state_mark(slice_of("email"), slice_of(id))};
 
-	state = state_open(s.cfg->data_dir, &why);
+	state = state_open(s.cfg, &why);
 	cr_assert_not_null(state, "%s", why.text);
 	cr_assert(state_begin(state, &why));
 	cr_assert_eq(state_event_enter(state, &key, 1700000009000, &why), STATE_NEW);
