@@ -305,8 +305,9 @@ run(struct call *call)
 	struct config *whole;
 	struct error why = {""};
 
-	if (!harden_check_folder(cfg->data_dir, &why) || !programs_check(cfg, &why) ||
-		!check_keys(cfg, &why) || !read_secrets(cfg, &whole, &why)) {
+	if (!harden_check_folder(cfg->data_dir, &why) || place_adopted(cfg, &why) ||
+		!programs_check(cfg, &why) || !check_keys(cfg, &why) ||
+		!read_secrets(cfg, &whole, &why)) {
 		cli_failed(call->verb, &why);
 		return CLI_BAD_CONFIG;
 	}

@@ -95,6 +95,7 @@ print_text(const msgpack_object *answer)
 		{"received", "received_at"},
 		{"number", "seq"},
 		{"name", "name"},
+		{"came from", "origin"},
 		{"batch", "batch_id"},
 		{"handler", "handler"},
 		{"retries", "retry_count"},

@@ -12,9 +12,17 @@
 
 #include "lib/base/file.h"
 #include "lib/base/secret.h"
+#include "lib/stage/stages.h"
+#include "lib/store/journal_adopt.h"
 #include "providers/source_keys.h"
 
 enum { STOPPING_MS = 60000, STOPPING_STEP_MS = 50 };
+
+bool
+place_adopted(const struct config *cfg, struct error *why)
+{
+	return stages_adopted(cfg, why) || journal_is_given(cfg, why);
+}
 
 bool
 place_folders(const struct config *cfg, struct error *why)

@@ -6,6 +6,9 @@
 
 #include "lib/config/config.h"
 
+/* Did another node adopt what is in data_dir? Then nothing is started there again: *why says so. */
+bool place_adopted(const struct config *cfg, struct error *why);
+
 /* Makes data_dir, run/ and log/ with mode 0700. */
 bool place_folders(const struct config *cfg, struct error *why);
 

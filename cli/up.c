@@ -325,7 +325,7 @@ run(struct call *call)
 	up->terminal = has_terminal();
 	take_signals(&up->signals);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!harden_check_folder(up->cfg->data_dir, &why)) {
+	if (!harden_check_folder(up->cfg->data_dir, &why) || place_adopted(up->cfg, &why)) {
 		cli_failed(up->verb, &why);
 		return CLI_BAD_CONFIG;
 	}

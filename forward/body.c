@@ -68,8 +68,9 @@ body_lane(const struct event *ev)
 bool
 body_wanted(const struct config_forward *destination, const struct event *ev)
 {
-	return config_forward_wants(
-		destination, ev->type, ev->source, field_bool(&ev->data, "machine", false));
+	return config_forward_wants(destination, ev->type, ev->source,
+		       field_bool(&ev->data, "machine", false)) &&
+	       origin_is_for(ev, destination->name);
 }
 
 /* ---- what it says ---- */
@@ -79,7 +80,8 @@ is_left_out(const msgpack_object *key, bool raw)
 {
 	const struct slice name = object_str(key);
 
-	return (!raw && slice_is(name, "raw")) || slice_is(name, HOPS_FIELD);
+	return (!raw && slice_is(name, "raw")) || slice_is(name, HOPS_FIELD) ||
+	       slice_is(name, FOR_FIELD);
 }
 
 /* Without what is of the way here only; no map is itself. */

@@ -35,6 +35,10 @@ enum {
 #define HOPS_FIELD "trotline_hops"
 enum { HOPS_MAX = 3 };
 
+/* Of an event that was accepted elsewhere: the names of the destinations that it is for, which had not had it there;
+ * without this field all that want it. Heeded in none that has no origin, so no sender can write it. */
+#define FOR_FIELD "trotline_for"
+
 /* When who gets 503 is told to come again, where nothing is known of how long it lasts. */
 enum { RETRY_AFTER_S = 5 };
 

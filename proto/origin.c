@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/codec.h"
+#include "lib/base/field.h"
 #include "taker.h"
 
 /* Its digits are read as they are written: no sign, no zero in front. */
@@ -54,9 +55,33 @@ origin_of(const struct event *ev)
 }
 
 bool
+origin_of_frame(struct slice frame, struct origin *origin)
+{
+	struct slice text;
+
+	return (frame_text(frame.p, frame.n, "origin", &text) && origin_read(text, origin)) ||
+	       (frame_text(frame.p, frame.n, "journal", &origin->journal) &&
+		       frame_uint(frame.p, frame.n, "seq", &origin->seq));
+}
+
+bool
 origin_is_elsewhere(const struct event *ev)
 {
 	struct origin origin;
 
 	return ev->origin.p && origin_read(ev->origin, &origin);
+}
+
+bool
+origin_is_for(const struct event *ev, const char *destination)
+{
+	const msgpack_object *names =
+		origin_is_elsewhere(ev) ? field_get(&ev->data, FOR_FIELD) : NULL;
+
+	if (!names || names->type != MSGPACK_OBJECT_ARRAY)
+		return true;
+	for (uint32_t i = 0; i < names->via.array.size; i++)
+		if (slice_is(object_str(&names->via.array.ptr[i]), destination))
+			return true;
+	return false;
 }

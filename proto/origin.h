@@ -26,7 +26,13 @@ struct slice origin_write(const struct origin *origin, char out[ORIGIN_ROOM]);
  * long as the event. */
 struct origin origin_of(const struct event *ev);
 
+/* The same of a frame as it lies in a store, or of its beginning up to the data. False: it has none. */
+bool origin_of_frame(struct slice frame, struct origin *origin);
+
 /* Was it accepted by another node? */
 bool origin_is_elsewhere(const struct event *ev);
+
+/* Is it for a destination of that name? Of an event that came from elsewhere its field FOR_FIELD says so. */
+bool origin_is_for(const struct event *ev, const char *destination);
 
 #endif

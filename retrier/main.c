@@ -19,6 +19,7 @@
 #include "lib/stage/trouble.h"
 #include "lib/stage/warden.h"
 #include "lib/stage/wire.h"
+#include "lib/store/journal_adopt.h"
 #include "lib/store/store.h"
 
 enum {
@@ -220,6 +221,8 @@ retrier_new(struct stage *st)
 	for (unsigned t = 0; t < TAKERS; t++)
 		parcel_init(&r->due[t], 1U << t, BUNDLE_MAX, BUNDLE_BYTES);
 	r->journal = journal_open(st->cfg, JOURNAL_SETTLE, &why);
+	if (!r->journal && journal_is_given(st->cfg, &why))
+		stage_refuse("cannot work here", &why);
 	if (!r->journal)
 		stage_fail("cannot open the journal", &why);
 	r->trouble = (struct trouble){.st = st, .store = "journal"};

@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
+#include "lib/store/journal_adopt.h"
 #include "lib/store/quarantine.h"
 #include "lib/store/store.h"
 #include "notices.h"
@@ -118,6 +119,8 @@ validator_new(struct stage *st)
 		stage_fail("cannot verify signatures", &why);
 	v->json = json_reader_new();
 	v->journal = v->json ? journal_open(st->cfg, JOURNAL_ACCEPT, &why) : NULL;
+	if (!v->journal && journal_is_given(st->cfg, &why))
+		stage_refuse("cannot work here", &why);
 	if (!v->journal)
 		stage_fail("cannot open the journal", &why);
 	if (!claims_open(&v->claims, &seen_journal, st->cfg, &why))

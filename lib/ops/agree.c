@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/store/state.h"
-#include "proto/frame.h"
+#include "proto/origin.h"
 #include "proto/types.h"
 
 static const uint64_t REMEMBERED_MS = UINT64_C(29) * 86400 * 1000; /* of the 30 days of `applied` */
@@ -44,14 +44,11 @@ static bool
 take(void *arg, const struct ended_row *row)
 {
 	struct last *last = arg;
-	struct slice journal;
-	uint64_t seq;
+	struct origin origin;
 
 	if (row->ended_ms >= last->from_ms && is_ours(last->cfg, row->handler) &&
-		frame_uint(row->head.p, row->head.n, "seq", &seq) &&
-		frame_text(row->head.p, row->head.n, "journal", &journal) &&
-		slice_eq(journal, last->journal))
-		last->seqs[last->n++ % AGREE_LOOKS] = seq;
+		origin_of_frame(row->head, &origin) && slice_eq(origin.journal, last->journal))
+		last->seqs[last->n++ % AGREE_LOOKS] = origin.seq;
 	return true;
 }
 

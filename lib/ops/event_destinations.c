@@ -37,7 +37,8 @@ take_event(void *arg, const struct history_event *event)
 	take_id(k, ev);
 	for (size_t i = 0; i < k->cfg->forward_count; i++)
 		k->wanted[i] = config_forward_wants(&k->cfg->forward[i], ev->type, ev->source,
-			field_bool(&ev->data, "machine", false));
+				       field_bool(&ev->data, "machine", false)) &&
+			       origin_is_for(ev, k->cfg->forward[i].name);
 	return false;
 }
 

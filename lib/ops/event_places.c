@@ -15,6 +15,8 @@ struct search {
 	struct event_places *places;
 	uint64_t end_ms;
 	const char *source; /* whose mark is looked for */
+	char origin
+		[LETTER_NAME_BYTES]; /* the name of one that another journal had accepted; else "" */
 };
 
 /* ---- the list ---- */
@@ -57,14 +59,24 @@ is_asked(const struct search *s, struct slice source)
 	return !s->q->source || slice_is(source, s->q->source);
 }
 
+static bool
+is_it(const struct search *s, struct slice frame)
+{
+	struct slice text;
+
+	if (s->origin[0])
+		return frame_text(frame.p, frame.n, "origin", &text) && slice_is(text, s->origin);
+	return frame_text(frame.p, frame.n, "id", &text) && slice_eq(text, s->id);
+}
+
 /* An event frame, or its beginning, with that id in it. */
 static void
 add_if_it_is(struct search *s, struct slice journal, uint64_t seq, struct slice frame)
 {
-	struct slice id, source;
+	struct slice source;
 
-	if (frame_text(frame.p, frame.n, "id", &id) && slice_eq(id, s->id) &&
-		frame_text(frame.p, frame.n, "source", &source) && is_asked(s, source))
+	if (is_it(s, frame) && frame_text(frame.p, frame.n, "source", &source) &&
+		is_asked(s, source))
 		add(s, journal, seq, NULL);
 }
 
@@ -98,8 +110,11 @@ find_name(struct search *s)
 			name[WIDTH_JOURNAL] = '-';
 		text.p = name;
 	}
-	if (letter_name_read(text, &journal, &seq))
-		add(s, journal, seq, NULL);
+	if (!letter_name_read(text, &journal, &seq))
+		return;
+	add(s, journal, seq, NULL);
+	if (!slice_eq(journal, journal_id(s->q->journal)))
+		letter_name(journal, seq, s->origin);
 }
 
 static void
@@ -206,12 +221,13 @@ static bool
 find_surely(struct search *s, struct error *why)
 {
 	find_name(s);
-	if (s->places->n > 0)
+	if (s->places->n > 0 && !s->origin[0])
 		return true;
 	if (!journal_read_begin(s->q->journal, why))
 		return false;
-	find_key(s);
-	if (s->places->n == 0)
+	if (!s->origin[0])
+		find_key(s);
+	if (s->places->n == 0 || s->origin[0])
 		find_waiting(s);
 	journal_read_end(s->q->journal);
 	return true;
@@ -236,7 +252,7 @@ bool
 event_places_find(const struct event_query *q, struct slice id, struct event_places *places,
 	struct error *why)
 {
-	struct search s = {q, id, places, clock_mono_ms() + THOROUGH_MS, NULL};
+	struct search s = {q, id, places, clock_mono_ms() + THOROUGH_MS, NULL, ""};
 
 	*places = (struct event_places){.whole = q->thorough};
 	if (!find_surely(&s, why))

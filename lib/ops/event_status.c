@@ -7,10 +7,11 @@
 #include "event_places.h"
 #include "lib/base/map.h"
 #include "lib/base/units.h"
+#include "proto/origin.h"
 
 /* What is told. Texts are in the zone. */
 struct event_report {
-	struct slice asked, source, id, type, email, reason, handler, journal, batch;
+	struct slice asked, source, id, type, email, reason, handler, journal, batch, origin;
 	const char *status; /* NULL: nothing is known of it */
 	uint64_t seq, received, event_time, attempts, lost, next_retry, tried, failed, applied;
 	bool letter; /* is in the store */
@@ -57,7 +58,7 @@ fill_frame(struct event_report *r, struct slice frame, msgpack_zone *zone)
 		const char *name;
 		struct slice *to;
 	} texts[] = {{"source", &r->source}, {"id", &r->id}, {"type", &r->type},
-		{"email", &r->email}, {"batch", &r->batch}};
+		{"email", &r->email}, {"batch", &r->batch}, {"origin", &r->origin}};
 	struct slice text;
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -146,9 +147,12 @@ static void
 ask_state(const struct event_query *q, struct event_report *r, msgpack_zone *zone)
 {
 	const struct slice id = r->id.p ? r->id : r->asked;
+	struct origin who = {r->journal, r->seq};
 	uint64_t at;
 
-	if (state_applied_at(q->state, r->journal, r->seq, &at)) {
+	if (r->origin.p && !origin_read(r->origin, &who))
+		who = (struct origin){r->journal, r->seq};
+	if (state_applied_at(q->state, who.journal, who.seq, &at)) {
 		r->status = "success";
 		r->applied = at;
 	}
@@ -210,6 +214,7 @@ tell(const struct event_query *q, const struct event_report *r, const struct eve
 	map_text(&m, "journal", nil_if_empty(r->journal));
 	map_text(&m, "name",
 		r->seq ? slice_of(letter_name(r->journal, r->seq, name)) : (struct slice){NULL, 0});
+	map_text(&m, "origin", r->origin);
 	map_time(&m, "event_time", r->event_time);
 	map_time(&m, "received_at", r->received);
 	map_text(&m, "batch_id", r->batch);

@@ -23,6 +23,7 @@
 #include "life.h"
 #include "own_figures.h"
 #include "proto/processes.h"
+#include "stages.h"
 
 /* A callback on its way through zloop, which knows no plain functions. */
 struct hook {
@@ -86,6 +87,14 @@ stage_fail(const char *what, const struct error *why)
 	if (supervised())
 		nanosleep(&(struct timespec){1, 0}, NULL);
 	_exit(EXIT_SYSTEM);
+}
+
+void
+stage_refuse(const char *what, const struct error *why)
+{
+	log_error(what, LF_TEXT("cause", why->text));
+	log_flush();
+	_exit(EXIT_USAGE);
 }
 
 static void
@@ -586,7 +595,7 @@ stage_new(const char *name, stage_load *load, int argc, char **argv)
 	st->cfg = load_config(&options, name, st->priv->load);
 	st->priv->loaded_ms = clock_wall_ms();
 	log_open(st->name, (enum log_level)st->cfg->log_level);
-	if (!harden_check_folder(st->cfg->data_dir, &why)) {
+	if (!harden_check_folder(st->cfg->data_dir, &why) || stages_adopted(st->cfg, &why)) {
 		fprintf(stderr, "trotline-%s: %s\n", name, why.text);
 		exit(EXIT_USAGE);
 	}

@@ -85,4 +85,7 @@ int stage_destroy(struct stage **st);
 /* Logs the cause and ends the process with 111: for what cannot go on at start. */
 _Noreturn void stage_fail(const char *what, const struct error *why);
 
+/* The same with 100: for what a restart does not mend. */
+_Noreturn void stage_refuse(const char *what, const struct error *why);
+
 #endif

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "proto/processes.h"
 
 /* A path that no file of ours exceeds; see config.c on the length of data_dir. */
@@ -52,6 +53,23 @@ stages_holder(const struct config *cfg, const char *name)
 
 	snprintf(path, sizeof path, "%s/run/%s.lock", cfg->data_dir, name);
 	return holder_of(path);
+}
+
+bool
+stages_adopted(const struct config *cfg, struct error *why)
+{
+	char path[PATH_BYTES], text[256];
+	struct slice by;
+
+	snprintf(path, sizeof path, "%s/" STAGES_ADOPTED_FILE, cfg->data_dir);
+	if (access(path, F_OK) != 0)
+		return false;
+	file_peek(path, text, sizeof text);
+	by = slice_trim(slice_of(text), " \n");
+	error_set(why,
+		"%s was adopted%s%.*s: nothing is started there again, give this node a new data_dir",
+		cfg->data_dir, by.n ? " " : "", SLICE_ARG(by));
+	return true;
 }
 
 bool

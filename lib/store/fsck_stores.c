@@ -130,6 +130,8 @@ advance(struct merge *m)
 		if (value.mv_size != sizeof row)
 			continue;
 		memcpy(&row, value.mv_data, sizeof row);
+		if (row.request == JOURNAL_ADOPTED) /* it is applied under its own identity */
+			continue;
 		m->at_ms = row.at_ms;
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 
 enum { TABLES = 12, READERS = 256, FORMAT = 1, REOPEN_MS = 1000, ENDED_SHARE = 64 };
+enum { GIVEN_AWAY = -20100 }; /* beside LMDB's statuses; the cause is said */
 
 static const char KEY_FORMAT[] = "format", KEY_ID[] = "id", KEY_TURN[] = "turn";
 
@@ -143,6 +144,9 @@ open_env(struct journal *j)
 	if (rc != 0)
 		return rc;
 	rc = identify(j, txn);
+	if (rc == 0 && (j->use == JOURNAL_ACCEPT || j->use == JOURNAL_SETTLE) &&
+		!journal_may_work(j, txn, &j->why))
+		rc = GIVEN_AWAY;
 	if (rc == 0)
 		return lmdb_commit(txn);
 	mdb_txn_abort(txn);
@@ -175,6 +179,8 @@ open_all(struct journal *j, struct error *why)
 	if (rc != 0) {
 		close_env(j);
 		j->cause = lmdb_cause(rc);
+		if (rc == GIVEN_AWAY)
+			return error_set(why, "%s", j->why.text);
 		error_set(&j->why, "cannot open the journal in %s: %s%s", j->dir, lmdb_words(rc),
 			!is_damage(rc) ? ""
 			: j->use == JOURNAL_WATCH

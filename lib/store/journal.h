@@ -41,6 +41,7 @@ enum journal_use {
 	JOURNAL_ACCEPT, /* the validator: appends, with the dedup index */
 	JOURNAL_SETTLE, /* the retrier: removes and schedules */
 	JOURNAL_WATCH,  /* read only, never makes one; for the command line */
+	JOURNAL_GIVE,   /* to mark it as given away, see journal_adopt.h; also when it is */
 };
 
 /* Opens (and makes, but for JOURNAL_WATCH) the journal. NULL with the cause. Open it after any

@@ -91,6 +91,17 @@ int journal_forget_tries(struct journal *j, uint64_t delivery);
 /* Commits when rc is 0, else gives everything up. */
 enum store_rc journal_end(struct journal *j, int rc, const char *what, struct error *why);
 
+/* The parts of a delivery's state, in the transaction that is open. An LMDB result. */
+int journal_put_try(struct journal *j, uint64_t delivery, const struct journal_try *last);
+int journal_put_due(struct journal *j, uint64_t due_ms, uint64_t delivery);
+int journal_mark_settled(struct journal *j, uint64_t delivery, bool settled);
+
+/* The request of a row of `seen` that came with the events of another journal. */
+#define JOURNAL_ADOPTED UINT64_C(0x64657470616f6461)
+
+/* False with the cause: it is given away, so nobody opens it for work. */
+bool journal_may_work(struct journal *j, MDB_txn *txn, struct error *why);
+
 /* A taker's tables. */
 static inline struct owing *
 owing_of(struct journal *j, uint64_t delivery)

@@ -33,8 +33,8 @@ journal_is_settled(struct journal *j, MDB_txn *txn, uint64_t delivery)
 }
 
 /* Packs before it writes: the texts of *last may point into the page that is about to change. */
-static int
-put_try(struct journal *j, uint64_t delivery, const struct journal_try *last)
+int
+journal_put_try(struct journal *j, uint64_t delivery, const struct journal_try *last)
 {
 	const uint64_t seq = delivery_seq(delivery);
 	MDB_val key = lmdb_val(&seq, sizeof seq), value;
@@ -46,8 +46,8 @@ put_try(struct journal *j, uint64_t delivery, const struct journal_try *last)
 	return mdb_put(j->write, owing_of(j, delivery)->tries, &key, &value, 0);
 }
 
-static int
-put_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
+int
+journal_put_due(struct journal *j, uint64_t due_ms, uint64_t delivery)
 {
 	const struct due_key due = {due_ms, delivery_seq(delivery)};
 	MDB_val key = lmdb_val(&due, sizeof due), nothing = {0, NULL};
@@ -81,8 +81,8 @@ journal_forget_tries(struct journal *j, uint64_t delivery)
 			    mdb_del(j->write, owing_of(j, delivery)->tries, &key, NULL));
 }
 
-static int
-mark_settled(struct journal *j, uint64_t delivery, bool settled)
+int
+journal_mark_settled(struct journal *j, uint64_t delivery, bool settled)
 {
 	const uint64_t seq = delivery_seq(delivery);
 	const MDB_dbi table = owing_of(j, delivery)->settled;
@@ -123,7 +123,7 @@ remove_event(struct journal *j, uint64_t delivery)
 
 	for (unsigned t = 0; rc == 0 && t < TAKERS; t++)
 		if (mask & 1U << t)
-			rc = mark_settled(j, delivery_of(seq, t), false);
+			rc = journal_mark_settled(j, delivery_of(seq, t), false);
 	return rc;
 }
 
@@ -135,7 +135,8 @@ settle(struct journal *j, uint64_t delivery, bool tried)
 
 	if (rc != 0)
 		return rc;
-	return is_last(j, delivery) ? remove_event(j, delivery) : mark_settled(j, delivery, true);
+	return is_last(j, delivery) ? remove_event(j, delivery)
+				    : journal_mark_settled(j, delivery, true);
 }
 
 static int
@@ -149,11 +150,11 @@ schedule(struct journal *j, const struct journal_change *c, struct journal_try l
 		.reason = c->reason.p ? c->reason : slice_of(""),
 		.handler = c->handler.p ? c->handler : slice_of(""),
 	};
-	int rc = put_try(j, c->delivery, &next);
+	int rc = journal_put_try(j, c->delivery, &next);
 
 	if (rc == 0 && tried)
 		rc = remove_due(j, last.due, c->delivery);
-	return rc ? rc : put_due(j, c->due_ms, c->delivery);
+	return rc ? rc : journal_put_due(j, c->due_ms, c->delivery);
 }
 
 static int
@@ -168,7 +169,7 @@ give_up(struct journal *j, const struct journal_change *c, struct journal_try la
 	last.at = clock_wall_ms();
 	last.reason = c->reason.p ? c->reason : slice_of("");
 	last.handler = c->handler.p ? c->handler : slice_of("");
-	rc = put_try(j, c->delivery, &last);
+	rc = journal_put_try(j, c->delivery, &last);
 	return rc || !tried ? rc : remove_due(j, due, c->delivery);
 }
 
@@ -178,7 +179,7 @@ count_lost(struct journal *j, uint64_t delivery, struct journal_try last)
 {
 	last.lost++;
 	last.at = clock_wall_ms();
-	return put_try(j, delivery, &last);
+	return journal_put_try(j, delivery, &last);
 }
 
 static int
@@ -188,7 +189,7 @@ fire(struct journal *j, uint64_t delivery, struct journal_try last)
 	int rc;
 
 	last.due = 0;
-	rc = put_try(j, delivery, &last);
+	rc = journal_put_try(j, delivery, &last);
 	return rc ? rc : remove_due(j, due, delivery);
 }
 
@@ -356,7 +357,7 @@ owe_again(struct journal *j, uint64_t delivery)
 {
 	int rc = journal_forget_tries(j, delivery);
 
-	return rc ? rc : mark_settled(j, delivery, false);
+	return rc ? rc : journal_mark_settled(j, delivery, false);
 }
 
 /* The others have had it. */
@@ -368,7 +369,7 @@ owe_alone(struct journal *j, uint64_t delivery)
 
 	for (unsigned t = 0; rc == 0 && t < TAKERS; t++)
 		if (mask & 1U << t)
-			rc = mark_settled(j, delivery_of(delivery_seq(delivery), t), true);
+			rc = journal_mark_settled(j, delivery_of(delivery_seq(delivery), t), true);
 	return rc;
 }
 
@@ -437,11 +438,11 @@ hasten_one(struct journal *j, uint64_t seq, size_t *count)
 		return 0;
 	due = last.due;
 	last.due = HASTENED_MS;
-	rc = put_try(j, seq, &last);
+	rc = journal_put_try(j, seq, &last);
 	if (rc == 0)
 		rc = remove_due(j, due, seq);
 	if (rc == 0)
-		rc = put_due(j, HASTENED_MS, seq);
+		rc = journal_put_due(j, HASTENED_MS, seq);
 	*count += rc == 0;
 	return rc;
 }
