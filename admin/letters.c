@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
@@ -30,49 +31,35 @@ static const char *const replay_parameters[] = {
 	"type", "source", "reason", "since", "until", "limit", "dry_run", NULL};
 
 static bool
-take_time(struct listener_request *rq, const char *name, uint64_t *ms, struct error *why)
+take_time(struct asked *asked, const char *name, uint64_t *ms, struct error *why)
 {
-	const char *text = listener_query(rq, name);
+	const char *text = asked_text(asked, name);
 
 	return !text || timestamp_read(text, clock_wall_ms(), ms, why) ||
 	       error_wrap(why, "%s", name);
 }
 
+/* The parameters, until asked_close. False with the cause; then too. */
 static bool
-take_limit(struct listener_request *rq, size_t most, uint64_t *limit, struct error *why)
+read_query(struct asked *asked, struct listener_request *rq, const char *const known[],
+	struct wanted *w, size_t most, struct error *why)
 {
-	const char *text = listener_query(rq, "limit");
-	char *end;
-	unsigned long n;
-
-	if (!text)
-		return true;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n == 0 || n > most)
-		return error_set(why, "limit: a number from 1 to %zu is needed", most);
-	*limit = n;
-	return true;
-}
-
-static bool
-read_query(struct listener_request *rq, const char *const known[], struct wanted *w, size_t most,
-	struct error *why)
-{
+	const bool in_body = strcmp(rq->method, "POST") == 0 && strcmp(rq->path, "/dlq") == 0;
 	struct letter_filter *f = &w->meant.filter;
-	const char *stranger = listener_stranger(rq, known), *dry = listener_query(rq, "dry_run");
+	const char *dry;
 
 	w->meant.newest_first = true;
 	w->meant.until_ms = clock_mono_ms() + LOOK_MS;
-	f->type = listener_query(rq, "type");
-	f->source = listener_query(rq, "source");
-	f->reason = listener_query(rq, "reason");
+	if (!asked_open(asked, rq, in_body, known, why))
+		return false;
+	f->type = asked_text(asked, "type");
+	f->source = asked_text(asked, "source");
+	f->reason = asked_text(asked, "reason");
+	dry = asked_text(asked, "dry_run");
 	w->dry_run = dry && strcmp(dry, "0") != 0 && strcmp(dry, "false") != 0;
-	if (stranger)
-		return error_set(why, "unknown parameter %.64s", stranger);
-	if (rq->body > 0)
-		return error_set(why, "parameters go into the query, not into a body");
-	return take_time(rq, "since", &f->since_ms, why) &&
-	       take_time(rq, "until", &f->until_ms, why) && take_limit(rq, most, &w->most, why);
+	return take_time(asked, "since", &f->since_ms, why) &&
+	       take_time(asked, "until", &f->until_ms, why) &&
+	       asked_number(asked, "limit", most, &w->most, why);
 }
 
 /* ---- looking ---- */
@@ -93,10 +80,14 @@ letters_answer_list(struct admin *a, struct listener_request *rq)
 {
 	struct wanted w = {.most = LIST_USUAL};
 	struct error why = {""};
+	struct answer_page page;
+	struct asked asked;
 
-	if (!read_query(rq, list_parameters, &w, LIST_MOST, &why))
-		return page_error(400, why.text);
-	return page_ask(a, ask_list, &w, NULL);
+	page = read_query(&asked, rq, list_parameters, &w, LIST_MOST, &why)
+		       ? page_ask(a, ask_list, &w, NULL)
+		       : page_error(400, why.text);
+	asked_close(&asked);
+	return page;
 }
 
 static enum ops_found
@@ -247,27 +238,24 @@ replay_clear(struct admin_replay *r)
 	*r = (struct admin_replay){.rq = NULL};
 }
 
-struct answer_page
-letters_replay(struct admin *a, struct listener_request *rq)
+static struct answer_page
+replay_wanted(struct admin *a, struct listener_request *rq, struct wanted *w)
 {
-	struct wanted w = {.most = REPLAY_MOST};
 	struct admin_replay *r = &a->replay;
 	struct error why = {""};
 	struct answer_page page;
 
-	if (!read_query(rq, replay_parameters, &w, REPLAY_MOST, &why))
-		return page_error(400, why.text);
 	if (r->rq)
 		return page_error(409, "A replay is under way");
 	if (!admin_stores(a, &why))
 		return page_error(503, why.text);
-	w.meant.limit = w.most;
-	w.meant.filter.journal = journal_id(a->journal);
+	w->meant.limit = w->most;
+	w->meant.filter.journal = journal_id(a->journal);
 	r->moving =
 		(struct moving){.letters = a->letters, .journal = a->journal, .advice = a->advice};
-	if (!moving_find(&r->moving, &w.meant, &r->complete, &why)) {
+	if (!moving_find(&r->moving, &w->meant, &r->complete, &why)) {
 		page = page_error(503, why.text);
-	} else if (!w.dry_run && r->moving.n > 0) {
+	} else if (!w->dry_run && r->moving.n > 0) {
 		r->rq = rq;
 		trace_changed(rq, "replay of so many begins", r->moving.n);
 		return (struct answer_page){.status = PAGE_LATER};
@@ -275,6 +263,21 @@ letters_replay(struct admin *a, struct listener_request *rq)
 		page = page_counts(r, NULL);
 	}
 	replay_clear(r);
+	return page;
+}
+
+struct answer_page
+letters_replay(struct admin *a, struct listener_request *rq)
+{
+	struct wanted w = {.most = REPLAY_MOST};
+	struct error why = {""};
+	struct answer_page page;
+	struct asked asked;
+
+	page = read_query(&asked, rq, replay_parameters, &w, REPLAY_MOST, &why)
+		       ? replay_wanted(a, rq, &w)
+		       : page_error(400, why.text);
+	asked_close(&asked);
 	return page;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "asked.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/ops/batch_status.h"
@@ -12,8 +13,11 @@
 
 static const char *const event_parameters[] = {"source", NULL};
 
+enum { LOOK_MS = 500 };
+
 struct event_page {
 	const char *id, *source;
+	bool thorough; /* within LOOK_MS */
 };
 
 static enum ops_found
@@ -26,6 +30,8 @@ ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object 
 		.journal = a->journal,
 		.letters = a->letters,
 		.source = asked->source,
+		.thorough = asked->thorough,
+		.look_ms = LOOK_MS,
 	};
 
 	return event_status(&q, slice_of(asked->id), zone, out, why);
@@ -34,11 +40,30 @@ ask_event(struct admin *a, const void *what, msgpack_zone *zone, msgpack_object 
 struct answer_page
 lookup_event(struct admin *a, struct listener_request *rq, const char *id)
 {
-	const struct event_page asked = {id, listener_query(rq, "source")};
+	const struct event_page asked = {id, listener_query(rq, "source"), false};
 
 	if (listener_stranger(rq, event_parameters))
 		return page_error(400, "Unknown parameter; known: source");
 	return page_ask(a, ask_event, &asked, NULL);
+}
+
+struct answer_page
+lookup_event_asked(struct admin *a, struct listener_request *rq)
+{
+	static const char *const known[] = {"id", "source", NULL};
+	struct event_page event = {.thorough = true};
+	struct error why = {""};
+	struct answer_page page;
+	struct asked asked;
+
+	if (asked_open(&asked, rq, true, known, &why)) {
+		event.id = asked_text(&asked, "id");
+		event.source = asked_text(&asked, "source");
+		error_set(&why, "id: an id of an event is needed");
+	}
+	page = event.id ? page_ask(a, ask_event, &event, NULL) : page_error(400, why.text);
+	asked_close(&asked);
+	return page;
 }
 
 static enum ops_found

@@ -7,6 +7,7 @@
 #include "letters.h"
 #include "lib/base/clock.h"
 #include "lookup.h"
+#include "node.h"
 #include "page.h"
 #include "past.h"
 
@@ -40,6 +41,10 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 	case ROUTE_HEALTH:
 	case ROUTE_HEALTH_TOO:
 		return about_all(a, BOARD_HEALTH);
+	case ROUTE_NODE:
+		return node_answer(a);
+	case ROUTE_EVENT_ASKED:
+		return lookup_event_asked(a, rq);
 	case ROUTE_EVENT:
 		return lookup_event(a, rq, route->argument);
 	case ROUTE_BATCH:
@@ -64,6 +69,7 @@ admin_answer(struct admin *a, struct listener_request *rq, const struct admin_ro
 	case ROUTE_DESTINATION_ACT:
 		return destinations_act(a, rq, route->argument);
 	case ROUTE_LETTERS:
+	case ROUTE_LETTERS_ASKED:
 		return letters_answer_list(a, rq);
 	case ROUTE_LETTERS_REPLAY:
 		return letters_replay(a, rq);

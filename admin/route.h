@@ -11,9 +11,12 @@
 	X(METRICS, "GET", "/metrics")                                                              \
 	X(HEALTH, "GET", "/health")                                                                \
 	X(HEALTH_TOO, "GET", "/webhooks/health")                                                   \
+	X(NODE, "GET", "/node")                                                                    \
 	X(EVENT, "GET", "/events/")                                                                \
+	X(EVENT_ASKED, "POST", "/events")                                                          \
 	X(BATCH, "GET", "/batches/")                                                               \
 	X(LETTERS, "GET", "/dlq")                                                                  \
+	X(LETTERS_ASKED, "POST", "/dlq")                                                           \
 	X(LETTERS_REPLAY, "POST", "/dlq/replay")                                                   \
 	X(LETTER, "GET", "/dlq/")                                                                  \
 	X(LETTER_REPLAY, "POST", "/dlq/")                                                          \
@@ -49,7 +52,7 @@ static inline bool
 route_takes_body(enum route_kind kind)
 {
 	return kind == ROUTE_SUPPRESSION_ASKED || kind == ROUTE_HISTORY_ASKED ||
-	       kind == ROUTE_PERSON;
+	       kind == ROUTE_PERSON || kind == ROUTE_EVENT_ASKED || kind == ROUTE_LETTERS_ASKED;
 }
 
 /* Pages that tell no more than what the public listener shows to everybody. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "event.h"
+#include "fleet.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/ops/event_status.h"
@@ -82,8 +84,8 @@ print_destination(const msgpack_object *row)
 		printf(", letter %lld", (long long)letter);
 }
 
-static void
-print_text(const msgpack_object *answer)
+void
+event_print(const msgpack_object *answer)
 {
 	static const struct {
 		const char *label, *key;
@@ -132,15 +134,23 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 	else if (found == OPS_FOUND && json)
 		object_print(&answer);
 	else if (found == OPS_FOUND)
-		print_text(&answer);
+		event_print(&answer);
 	msgpack_zone_destroy(&zone);
 	return found == OPS_FOUND;
 }
 
 struct event_asked {
 	const char *source;
-	bool json;
+	bool json, fleet;
 };
+
+static int
+check(struct call *call)
+{
+	if (((const struct event_asked *)call->options)->fleet)
+		fleet_instead_of_stores(call);
+	return -1;
+}
 
 static int
 run(struct call *call)
@@ -156,6 +166,8 @@ run(struct call *call)
 
 	if (a->source && !cli_source(call, a->source))
 		return CLI_USAGE;
+	if (a->fleet)
+		return fleet_run_event(call, call->rest.list[0], a->source, a->json);
 	return ask(&q, call->rest.list[0], a->json, &why) ? CLI_DONE : cli_failed(call->verb, &why);
 }
 
@@ -172,11 +184,14 @@ const struct verb verb_event = {
 		"ID is any that the event is known by: the sender's, as log, tap and state.db have it; what\n"
 		"makes it unique (`dedup_key` of `trotline verify`); its number in the journal; its name,\n"
 		"JOURNAL-NUMBER. What has ended is known for as long as anything of it is remembered. Works while\n"
-		"the pipeline is down. Exits 0 when the event is found, otherwise 1.\n",
+		"the pipeline is down. Exits 0 when the event is found, otherwise 1. --fleet asks every node at its\n"
+		"admin listener (fleet.nodes), and exits 3 when none answers.\n",
 	.flags =
 		(const struct flag[]){
 			{"source", 's', FLAG_TEXT, "NAME", "look in this source only",
 				FLAG_AT(event_asked, source)},
+			{"fleet", 0, FLAG_SWITCH, NULL, "ask all nodes of fleet.nodes",
+				FLAG_AT(event_asked, fleet)},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
 				FLAG_AT(event_asked, json)},
 			{.name = NULL},
@@ -184,6 +199,6 @@ const struct verb verb_event = {
 	.options = sizeof(struct event_asked),
 	.actions =
 		(const struct action[]){
-			{CLI_WHERE_EVENTS_ARE, .run = run},
+			{CLI_WHERE_EVENTS_ARE, .check = check, .run = run},
 		},
 };

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "figures.h"
+#include "fleet.h"
 
 enum { SAMPLE_MS = 1600 };
 
@@ -28,12 +29,17 @@ show(const struct verb *verb, const struct config *cfg, bool json)
 	return status;
 }
 
+struct status_asked {
+	bool json, fleet;
+};
+
 static int
 run(struct call *call)
 {
-	const struct cli_plain *ask = call->options;
+	const struct status_asked *ask = call->options;
 
-	return show(call->verb, call->cfg, ask->json);
+	return ask->fleet ? fleet_run_status(call, ask->json)
+			  : show(call->verb, call->cfg, ask->json);
 }
 
 const struct verb verb_status = {
@@ -42,8 +48,19 @@ const struct verb verb_status = {
 	.details =
 		"Listens for a second and a half. PER SECOND is what a stage has handled; WAITING what no\n"
 		"handler has answered yet. Of a destination: events that it answered 2xx, and those that it\n"
-		"has not; OWED is tried again. Exits 3 when the pipeline is down.\n",
-	CLI_JSON_ALONE("print one JSON object"),
+		"has not; OWED is tried again. Exits 3 when the pipeline is down.\n\n"
+		"--fleet: a row for each node of fleet.nodes and this one, by their admin listeners, asked all at\n"
+		"once for 3 s at most: whether it takes events, what it has accepted since its figures began, what\n"
+		"waits. Exits 0 when each node has answered, 1 when one has not, 3 when none has.\n",
+	.flags =
+		(const struct flag[]){
+			{"fleet", 0, FLAG_SWITCH, NULL, "a row a node instead",
+				FLAG_AT(status_asked, fleet)},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(status_asked, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct status_asked),
 	.actions =
 		(const struct action[]){
 			{.config = PLAIN_CONFIG, .run = run},

@@ -13,6 +13,7 @@
 #include "intake.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/ops/fingerprints.h"
 #include "lib/stage/stage.h"
 #include "lib/stage/trouble.h"
 #include "lib/store/journal_adopt.h"
@@ -80,6 +81,16 @@ make_keys(const struct config *cfg, struct provider_source **keys, struct error 
 	return true;
 }
 
+/* For the operator's look at other nodes; nothing else goes by them. */
+static void
+say_fingerprints(const struct config *cfg)
+{
+	struct error why;
+
+	if (!fingerprints_write(cfg, &why))
+		log_warn("no fingerprints of secrets", LF_TEXT("cause", why.text));
+}
+
 /* The loop calls it between two groups, so every request meets one set of secrets. */
 static bool
 on_reload(void *arg, const struct config *next, struct error *why)
@@ -96,6 +107,7 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	remains_reload(&v->remains);
 	quarantine_close(&v->quarantine); /* its shares may be others */
 	report_open(v->st->metrics, next);
+	say_fingerprints(next);
 	return true;
 }
 
@@ -437,6 +449,7 @@ main(int argc, char **argv)
 	store_catch_faults();
 	v = validator_new(st);
 	report_open(st->metrics, st->cfg);
+	say_fingerprints(st->cfg);
 	remains_open(&v->remains, st, v->json);
 	notices_open(v->notices, st->cfg);
 	metric_open(st->metrics, METRIC_FAMILY_COMMIT, "stage=\"validator\"");

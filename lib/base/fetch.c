@@ -97,7 +97,9 @@ static bool
 set_request(struct fetch *f, const char *url)
 {
 	const char *schemes = f->limits.plain ? "http,https" : "https";
-	const char *direct = f->limits.loopback_direct ? "localhost,127.0.0.1,::1" : NULL;
+	const char *direct = f->limits.direct            ? "*"
+			     : f->limits.loopback_direct ? "localhost,127.0.0.1,::1"
+							 : NULL;
 	const long timeout_ms = (long)f->limits.timeout_ms;
 	CURL *curl = f->curl;
 
@@ -112,6 +114,8 @@ set_request(struct fetch *f, const char *url)
 	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "trotline/" TROTLINE_VERSION) ==
 		       CURLE_OK &&
+	       (!f->limits.ca_file ||
+		       curl_easy_setopt(curl, CURLOPT_CAINFO, f->limits.ca_file) == CURLE_OK) &&
 	       set_answer(f);
 }
 
@@ -185,12 +189,14 @@ set_body(CURL *curl, struct slice body)
 	       curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n) == CURLE_OK;
 }
 
-bool
-fetch_post(struct fetch *f, const char *url, struct slice body, const struct fetch_header *headers,
-	size_t count, struct fetch_answer *answer, struct error *why)
+/* body: NULL for a GET. */
+static bool
+fetch(struct fetch *f, const char *url, const struct slice *body,
+	const struct fetch_header *headers, size_t count, struct fetch_answer *answer,
+	struct error *why)
 {
 	struct curl_slist *list = NULL;
-	bool ok = set_request(f, url) && set_body(f->curl, body) &&
+	bool ok = set_request(f, url) && (!body || set_body(f->curl, *body)) &&
 		  set_headers(f->curl, headers, count, &list);
 
 	if (ok)
@@ -200,6 +206,20 @@ fetch_post(struct fetch *f, const char *url, struct slice body, const struct fet
 	curl_easy_setopt(f->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(list);
 	return ok;
+}
+
+bool
+fetch_post(struct fetch *f, const char *url, struct slice body, const struct fetch_header *headers,
+	size_t count, struct fetch_answer *answer, struct error *why)
+{
+	return fetch(f, url, &body, headers, count, answer, why);
+}
+
+bool
+fetch_get_with(struct fetch *f, const char *url, const struct fetch_header *headers, size_t count,
+	struct fetch_answer *answer, struct error *why)
+{
+	return fetch(f, url, NULL, headers, count, answer, why);
 }
 
 bool

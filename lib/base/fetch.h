@@ -20,6 +20,8 @@ struct fetch_limits {
 	const atomic_bool *stop; /* becomes true: the request ends soon; may be NULL */
 	bool plain;              /* http too, not https alone */
 	bool loopback_direct; /* to this machine without a proxy, whatever the environment says */
+	bool direct;          /* to any */
+	const char *ca_file;  /* whom certificates may come from; NULL: the system's */
 };
 
 struct fetch_header {
@@ -38,6 +40,8 @@ void fetch_destroy(struct fetch **f);
 /* True when an answer of any status has come whole; false with why otherwise. A POST has the
  * headers given and what belongs to a connection, no others but User-Agent. */
 bool fetch_get(struct fetch *f, const char *url, struct fetch_answer *answer, struct error *why);
+bool fetch_get_with(struct fetch *f, const char *url, const struct fetch_header *headers,
+	size_t count, struct fetch_answer *answer, struct error *why);
 bool fetch_post(struct fetch *f, const char *url, struct slice body,
 	const struct fetch_header *headers, size_t count, struct fetch_answer *answer,
 	struct error *why);

@@ -252,7 +252,8 @@ bool
 event_places_find(const struct event_query *q, struct slice id, struct event_places *places,
 	struct error *why)
 {
-	struct search s = {q, id, places, clock_mono_ms() + THOROUGH_MS, NULL, ""};
+	const uint64_t look_ms = q->look_ms ? q->look_ms : THOROUGH_MS;
+	struct search s = {q, id, places, clock_mono_ms() + look_ms, NULL, ""};
 
 	*places = (struct event_places){.whole = q->thorough};
 	if (!find_surely(&s, why))

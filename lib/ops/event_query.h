@@ -14,6 +14,7 @@ struct event_query {
 	const char *source;      /* look in this one only, or NULL */
 	bool thorough;           /* look through whole stores, which takes some seconds at most */
 	struct state *state;     /* or NULL: what it knows is not told */
+	uint64_t look_ms;        /* how long a thorough look takes at most; 0: 10 s */
 };
 
 #endif

@@ -54,7 +54,7 @@ LINES = [
 PIECES = [b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\0", b" ", b"\t", b":", b";", b"%00", b"\xff", b"\xc3\x28", b"\x80",
           b"0\r\n\r\n", b"f" * 16 + b"\r\n", b"HTTP/1.1", b"GET /canary HTTP/1.1\r\nHost: a\r\n\r\n", b"{", b"]" * 50,
           b'"', b"\\u0000", b"\\ud800", b"1e999", b"-0", b"--b\r\n", b"\x16\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
-ADMIN = ["GET /healthz", "GET /readyz", "GET /health", "GET /metrics", "GET /events/a", "GET /batches/a", "GET /dlq",
+ADMIN = ["GET /healthz", "GET /readyz", "GET /health", "GET /metrics", "GET /node", "POST /events", "GET /events/a", "GET /batches/a", "GET /dlq",
          "GET /dlq/1", "POST /dlq/1/replay", "POST /dlq/replay?dry_run=1", "DELETE /dlq/1", "POST /dlq/replay",
          "GET /suppressions/a@example.com", "GET /messages/%2e%00", "GET /history?cursor=1-2-3-4&data=1",
          "POST /person", "POST /history", "GET /stats?by=hour,,type", "DELETE /dlq/%2e%2e",

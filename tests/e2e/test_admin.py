@@ -240,7 +240,8 @@ def test_no_strangers_question_is_our_fault(pipeline, method, path):
     ("GET", "/dlq/", 404, None),
     ("POST", "/healthz", 405, "GET, HEAD"),
     ("DELETE", "/events/x", 405, "GET, HEAD"),
-    ("POST", "/dlq", 405, "GET, HEAD"),
+    ("PUT", "/dlq", 405, "GET, HEAD, POST"),
+    ("GET", "/events", 405, "POST"),
     ("GET", "/dlq/replay", 405, "POST"),
     ("DELETE", "/dlq/replay", 405, "POST"),
     ("PUT", "/dlq/x", 405, "GET, HEAD, DELETE"),
@@ -350,7 +351,7 @@ def test_a_reload_takes_a_new_token(guarded, tmp_path):
         assert status(new) == 200
 
 
-NOT_SHOWN = ["/events/x", "/batches/x", "/dlq", "/dlq/x", "/suppressions/jo@example.com", "/history", "/messages/x",
+NOT_SHOWN = ["/node", "/events/x", "/batches/x", "/dlq", "/dlq/x", "/suppressions/jo@example.com", "/history", "/messages/x",
              "/stats", "/nothing"]
 SHOWN = ["/healthz", "/readyz", "/metrics", "/health", "/webhooks/health"]
 

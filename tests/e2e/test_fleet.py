@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pipeline import Pipeline, close_all, event, wait_for
+from verbs import good, run
 
 
 def two(numbers=(1, 2), **options):
@@ -56,3 +57,33 @@ def test_each_node_says_which_it_is_in_its_figures(nodes):
         (line,) = wait_for("it says so", info)
         assert line.startswith(f'webhook_node_info{{node="mx-{number}",number="{number}",journal="')
         assert line.endswith("} 1") and 'version="' in line
+
+
+def asked(node, *args):
+    """The one object that a verb prints with --fleet --json."""
+    return json.loads(good(node, *args, "--fleet", "--json"))
+
+
+def test_status_is_a_row_a_node(nodes):
+    wait_for("both are ready", lambda: all(row["ready"] for row in asked(nodes[0], "status")["nodes"]))
+    told = [asked(node, "status")["nodes"] for node in nodes]
+    for rows in told:
+        assert [(row["node"], row["number"]) for row in rows] == [("mx-1", 1), ("mx-2", 2)]
+        assert len({row["journal"] for row in rows}) == 2 and len({row["version"] for row in rows}) == 1
+        assert {row["health"]["status"] for row in rows} <= {"healthy", "degraded"}
+    assert told[0][0]["journal"] == told[1][0]["journal"]
+    lines = good(nodes[1], "status", "--fleet").splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["NODE", "mx-1", "mx-2"]
+
+
+def test_an_event_is_told_of_by_the_node_that_has_it(nodes):
+    ev = event()
+    assert nodes[1].post(ev).status == 202
+    nodes[1].wait_unknown([ev["event_id"]])
+    for node in nodes:
+        rows = asked(node, "event", ev["event_id"])["nodes"]
+        assert [row["node"] for row in rows] == ["mx-1", "mx-2"]
+        assert "error" in rows[0] and rows[1]["event_id"] == ev["event_id"]
+        assert good(node, "event", ev["event_id"], "--fleet").startswith(f"mx-2: {ev['event_id']}: ")
+        done = run(node, "event", "never-was", "--fleet")
+        assert done.returncode == 1 and "not found on any of 2 nodes" in done.stderr

@@ -59,9 +59,8 @@ Test(admin_route, the_argument_is_all_that_follows)
 
 Test(admin_route, what_is_nowhere_is_404)
 {
-	static const char *const paths[] = {"", "/", "/healthz/", "/health/x", "/events",
-		"/events/", "/dlq/", "/dlqx", "//healthz", "/HEALTHZ", "/webhooks/email",
-		"healthz"};
+	static const char *const paths[] = {"", "/", "/healthz/", "/health/x", "/events/", "/dlq/",
+		"/dlqx", "//healthz", "/HEALTHZ", "/webhooks/email", "healthz"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		const struct admin_route route = route_of("GET", paths[i]);
@@ -84,6 +83,9 @@ Test(admin_route, what_is_there_for_others_is_405_with_them)
 		{"GET", "/dlq/x/replay", "POST"},
 		{"DELETE", "/history", "GET, HEAD, POST"},
 		{"GET", "/person", "POST"},
+		{"GET", "/events", "POST"},
+		{"PUT", "/dlq", "GET, HEAD, POST"},
+		{"POST", "/node", "GET, HEAD"},
 		{"POST", "/messages/x", "GET, HEAD"},
 		{"get", "/healthz", "GET, HEAD"},
 		{"", "/healthz", "GET, HEAD"},

@@ -90,7 +90,7 @@ drop(uint64_t seq)
 static enum ops_found
 ask(const char *id, const char *source, bool thorough)
 {
-	const struct event_query q = {s.cfg, journal, letters, source, thorough, state};
+	const struct event_query q = {s.cfg, journal, letters, source, thorough, state, 0};
 
 	return event_status(&q, slice_of(id), &zone, &answer, &why);
 }
@@ -227,7 +227,7 @@ Test(status, letters_of_other_journals_are_found_by_a_thorough_look)
 
 Test(status, without_letters_all_that_has_ended_is_a_success)
 {
-	struct event_query q = {s.cfg, journal, NULL, NULL, true, NULL};
+	struct event_query q = {s.cfg, journal, NULL, NULL, true, NULL, 0};
 	uint64_t seq;
 
 	take_in(&seq, "a");
