@@ -7,7 +7,7 @@ BUILD_PACKAGES = gcc g++ make pkg-config libzmq3-dev libczmq-dev libmsgpack-dev 
 	libmicrohttpd-dev liblmdb-dev libsqlite3-dev libjson-c-dev libsimdjson-dev \
 	libyaml-dev libcurl4-openssl-dev libzstd-dev supervisor
 TEST_PACKAGES = libcriterion-dev python3-pytest python3-pytest-timeout \
-	python3-zmq python3-msgpack python3-lmdb python3-venv nodejs curl strace prometheus \
+	python3-zmq python3-msgpack python3-lmdb python3-venv nodejs curl strace prometheus iproute2 openssl \
 	$(if $(shell command -v npm),,npm)
 FUZZ_PACKAGES = clang libclang-rt-14-dev python3-msgpack
 ENGINE_PACKAGES = libpq-dev libhiredis-dev

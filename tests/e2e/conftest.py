@@ -40,6 +40,10 @@ def pytest_runtest_makereport(item, call):
             report.sections.append(("the stages' logs", pipeline.logs()))
 
 
+def pytest_sessionfinish():
+    servers.close_shared()
+
+
 @pytest.fixture
 def start():
     """start(...) gives a running Pipeline; all are stopped and checked at the end of the test.
@@ -113,8 +117,7 @@ def clock_library(tmp_path_factory):
 @pytest.fixture(scope="session")
 def postgres_server():
     """One a run, started by who asks first; a test asks it for a database() of its own."""
-    with servers.postgres() as server:
-        yield server
+    return servers.shared_postgres()
 
 
 @pytest.fixture(scope="session")

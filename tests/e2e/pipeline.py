@@ -119,8 +119,8 @@ class Answer:
 class Client:
     """One keep-alive connection. A cut connection is the caller's to see: ConnectionError."""
 
-    def __init__(self, port, secret=SECRET, timeout_s=DEADLINE_S, token=None):
-        self.port, self.secret, self.timeout_s = port, secret, timeout_s
+    def __init__(self, port, secret=SECRET, timeout_s=DEADLINE_S, token=None, host="127.0.0.1"):
+        self.host, self.port, self.secret, self.timeout_s = host, port, secret, timeout_s
         self.always = {"Authorization": f"Bearer {token}"} if token else {}
         self.connection = None
 
@@ -138,7 +138,7 @@ class Client:
     def request(self, method, path, body=None, headers=None):
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
-                "127.0.0.1", self.port, timeout=self.timeout_s)
+                self.host, self.port, timeout=self.timeout_s)
         try:
             self.connection.request(method, path, body, self.always | (headers or {}))
             return Answer(self.connection.getresponse())
@@ -260,7 +260,13 @@ class Pipeline:
 
     live = []
 
-    def __init__(self, handlers=("unknown",), counts=None, settings=None, without=(), admin=False):
+    def __init__(self, handlers=("unknown",), counts=None, settings=None, without=(), admin=False, database=None):
+        """database: one of PostgreSQL's (servers.Database), in place of state.db. With TEST_DATABASE=postgresql
+        each pipeline has one of its own."""
+        if not database and os.environ.get("TEST_DATABASE") == "postgresql":
+            import servers  # it builds on this file
+            database = servers.shared_postgres().database()
+        self.database = database
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
         self.data = self.folder / "d"
         self.config = self.folder / "trotline.yaml"
@@ -290,6 +296,8 @@ class Pipeline:
             "admin": {"listen": f"127.0.0.1:{self.admin_port}" if self.admin_port else "off"},
             "history": {"keep": "0s"},
         }
+        if self.database:
+            config["database"] = {"kind": "postgresql", "url": self.database.url}
         for key, value in settings.items():
             both = isinstance(value, dict) and isinstance(config.get(key), dict)
             config[key] = config[key] | value if both else value
@@ -363,20 +371,26 @@ class Pipeline:
                 total += float(value)
         return total
 
-    def rows(self, query, *values):
-        """What the state database answers; nothing while it is not there yet."""
+    def dicts(self, query, *values):
+        """What the state database answers, {column: value}; nothing while it is not there yet."""
+        if self.database:
+            return self.database.dicts(query, *values) if self.database.exists("unknown_events") else []
         path = self.data / "state.db"
         if not path.exists():
             return []
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=DEADLINE_S)
+        db.row_factory = sqlite3.Row
         try:
-            return db.execute(query, values).fetchall()
+            return [dict(row) for row in db.execute(query, values)]
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return []
             raise
         finally:
             db.close()
+
+    def rows(self, query, *values):
+        return [tuple(row.values()) for row in self.dicts(query, *values)]
 
     def unknown_ids(self):
         return [row[0] for row in self.rows("SELECT event_id FROM unknown_events")]

@@ -49,6 +49,27 @@ def children_of(pid):
     return found[1:]
 
 
+class Authority:
+    """It makes certificates for servers: ca.pem in the folder is its own."""
+
+    def __init__(self, folder):
+        self.folder, self.ca = folder, folder / "ca.pem"
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+                     "-subj", "/CN=tests", "-keyout", folder / "ca.key", "-out", self.ca)
+
+    @staticmethod
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def issue(self, address, folder):
+        """server.pem and server.key there, for an address."""
+        (folder / "names").write_text(f"subjectAltName=IP:{address}")
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                     f"/CN={address}", "-keyout", folder / "server.key", "-out", folder / "request")
+        self.openssl("x509", "-req", "-in", folder / "request", "-CA", self.ca, "-CAkey", self.folder / "ca.key",
+                     "-days", "30", "-extfile", folder / "names", "-out", folder / "server.pem")
+
+
 class Server:
     """One process that serves. Its log is one file over all its lives."""
 
@@ -177,14 +198,19 @@ class Database:
         """What it prints."""
         return self.server.psql(sql, self.name, **options)
 
-    def rows(self, query, *values):
-        """Of a SELECT, as sqlite3 gives them: tuples of int, str, None. ? stands for a value."""
+    def dicts(self, query, *values):
+        """Rows of a SELECT, {column: int, str, None ...}. ? stands for a value."""
         parts = query.rstrip().rstrip(";").split("?")
         assert len(parts) == len(values) + 1, query
         text = parts[0] + "".join(quote(value) + part for value, part in zip(values, parts[1:]))
-        printed = self.psql(f"SELECT row_to_json(t) FROM ({text}) t")
-        return [json.loads(line, object_pairs_hook=lambda pairs: tuple(value for _, value in pairs))
-                for line in printed.splitlines()]
+        return [json.loads(line) for line in self.psql(f"SELECT row_to_json(t) FROM ({text}) t").splitlines()]
+
+    def rows(self, query, *values):
+        """As sqlite3 gives them: tuples."""
+        return [tuple(row.values()) for row in self.dicts(query, *values)]
+
+    def drop(self):
+        self.server.psql(f"DROP DATABASE {self.name} WITH (FORCE)")
 
     def exists(self, table):
         return self.psql(f"SELECT to_regclass({quote(table)})").strip() != ""
@@ -198,6 +224,14 @@ def quote(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
+# What SQLite has, too, so that a test asks both in the same words.
+WORDS = """
+CREATE FUNCTION hex(text) RETURNS text LANGUAGE sql AS $$ SELECT upper(encode(convert_to($1, 'UTF8'), 'hex')) $$;
+CREATE FUNCTION append(text, anyelement) RETURNS text LANGUAGE sql AS $$ SELECT coalesce($1 || ',', '') || $2 $$;
+CREATE AGGREGATE group_concat(anyelement) (SFUNC = append, STYPE = text);
+"""
+
+
 class Postgres(Server):
     package = "postgresql-15"
     stop_signal = signal.SIGINT  # fast: it breaks connections off, and flushes
@@ -205,16 +239,36 @@ class Postgres(Server):
     orphans_end = True
     numbers = itertools.count(1)
 
-    def __init__(self, password=None, settings=None, size=None, wal_apart=True, wrapper=(), host="127.0.0.1"):
+    def __init__(self, password=None, settings=None, size=None, wal_apart=True, standby_of=None,
+                 authority=None, **options):
         """settings: {name: value} as of postgresql.conf. size: of the disk under it, as tmpfs has it; the
-        log of changes is on another, unless told otherwise: the server panics when that is full."""
-        super().__init__(wrapper, host)
+        log of changes is on another, unless told otherwise: the server panics when that is full. standby_of: a
+        server, whose copy it is, and follows it until promote(). authority: for who comes with TLS, and then
+        nobody else may come."""
+        super().__init__(**options)
         self.password, self.settings, self.wal_apart = password, dict(settings or {}), wal_apart
         self.mounted = size is not None
         if self.mounted:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "none", self.data], check=True)
             self.give(self.data)
-        self.make()
+        self.authority = authority
+        if authority:
+            authority.issue(self.host, self.data)
+            self.settings |= {"ssl": "on", "ssl_cert_file": self.data / "server.pem", "ssl_key_file": self.data / "server.key"}
+            self.give(self.data / "server.key")
+        if standby_of:
+            self.copy(standby_of)
+        else:
+            self.make()
+        self.knows_words = standby_of is not None
+
+    def copy(self, other):
+        subprocess.run(
+            [*self.user(), postgres_program("pg_basebackup"), "-D", str(self.data / "data"), "-R", "-c", "fast",
+             "-d", other.url("postgres")], check=True, cwd=self.data, env={"PATH": "/usr/bin:/bin"})
+
+    def promote(self):
+        self.psql("SELECT pg_promote()")
 
     def make(self):
         """A cluster of its own; fsync stays on."""
@@ -233,13 +287,20 @@ class Postgres(Server):
             check=True, stdout=subprocess.DEVNULL, cwd=self.data, env={"PATH": "/usr/bin:/bin", "HOME": str(self.data)})
         if self.host != "127.0.0.1":
             with open(self.data / "data" / "pg_hba.conf", "a") as rules:
-                rules.write(f"host all all {self.host}/24 {how[1]}\n")
+                rules.write(f"{'hostssl' if self.authority else 'host'} all all {self.host}/24 {how[1]}\n")
 
     def command(self):
         settings = {"listen_addresses": self.host, "port": self.port, "unix_socket_directories": self.data,
                     "log_line_prefix": "%m [%p] ", "max_connections": 60, "shared_buffers": "64MB"} | self.settings
         return [postgres_program("postgres"), "-D", str(self.data / "data"),
                 *(f"--{name}={value}" for name, value in settings.items())]
+
+    def start(self):
+        super().start()
+        if not self.knows_words:
+            self.psql(WORDS, "template1")
+            self.knows_words = True
+        return self
 
     def answers(self):
         return subprocess.run([*self.wrapper, find_program("pg_isready", "postgresql-client-15"), "-q", "-h", self.host,
@@ -254,10 +315,10 @@ class Postgres(Server):
         return self.psql_process(sql, database, check=check, timeout=timeout_s).stdout
 
     def psql_process(self, sql, database="postgres", run=subprocess.run, **options):
-        """subprocess.run, or Popen for a session that lasts."""
+        """subprocess.run, or Popen for a session that lasts. sql: one text, which is one transaction, or several."""
         options = {"stdout": subprocess.PIPE, "text": True} | options
         return run([*self.wrapper, find_program("psql", "postgresql-client-15"), "-XAtq", "-v", "ON_ERROR_STOP=1",
-                    "-d", self.url(database), "-c", sql],
+                    "-d", self.url(database), *(f"-c{text}" for text in ([sql] if isinstance(sql, str) else sql))],
                    stdin=subprocess.DEVNULL, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **options)
 
     def database(self):
@@ -309,10 +370,16 @@ class PgBouncer(Server):
 class Redis(Server):
     package = "redis-server"
 
-    def __init__(self, settings=None, password=None, **options):
-        """settings: {name: value} as of redis.conf. It keeps nothing on disk."""
+    def __init__(self, settings=None, password=None, authority=None, **options):
+        """settings: {name: value} as of redis.conf. It keeps nothing on disk. authority: for who comes with
+        TLS, and then nobody else may come."""
         super().__init__(**options)
-        self.settings, self.password = dict(settings or {}), password
+        self.settings, self.password, self.authority = dict(settings or {}), password, authority
+        if authority:
+            authority.issue(self.host, self.data)
+            self.settings |= {"port": 0, "tls-port": self.port, "tls-cert-file": self.data / "server.pem",
+                              "tls-key-file": self.data / "server.key", "tls-ca-cert-file": authority.ca,
+                              "tls-auth-clients": "no"}
         self.numbers = itertools.count(1)
 
     def command(self):
@@ -323,18 +390,19 @@ class Redis(Server):
         return [find_program("redis-server", "redis-server"),
                 *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
 
-    def cli(self, *words, db=0, check=True):
+    def cli(self, *words, db=0, check=True, **options):
         """What redis-cli prints."""
         env = {"PATH": "/usr/bin:/bin"} | ({"REDISCLI_AUTH": self.password} if self.password else {})
+        tls = ["--tls", "--cacert", str(self.authority.ca)] if self.authority else []
         return subprocess.run([*self.wrapper, find_program("redis-cli", "redis-tools"), "-h", self.host, "-p",
-                               str(self.port), "-n", str(db), *map(str, words)], check=check, text=True, env=env,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=READY_S).stdout.rstrip("\n")
+                               str(self.port), "-n", str(db), *tls, *map(str, words)], check=check, text=True, env=env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=READY_S, **options).stdout.rstrip("\n")
 
     def answers(self):
-        return self.cli("ping", check=False) == "PONG"
+        return self.cli("ping", check=False, stderr=subprocess.DEVNULL) == "PONG"
 
     def url(self, db=0):
-        return f"redis://{self.host}:{self.port}/{db}"
+        return f"redis{'s' if self.authority else ''}://{self.host}:{self.port}/{db}"
 
     def number(self):
         """Of a database that no other test has."""
@@ -390,6 +458,21 @@ def pgbouncer(pool_mode, to, **options):
 
 def nginx(config, **options):
     return running(Nginx(config, **options))
+
+
+SHARED = {}
+
+
+def shared_postgres():
+    """One a run, started by who asks first."""
+    if not SHARED:
+        SHARED["postgres"] = Postgres().start()
+    return SHARED["postgres"]
+
+
+def close_shared():
+    while SHARED:
+        SHARED.popitem()[1].close()
 
 
 def main():

@@ -1,4 +1,5 @@
-"""The handlers as processes, between fake peers: this file is the router and the retrier.
+"""The handlers as processes, between fake peers: this file is the router and the retrier. Over both engines:
+those that name a file of SQLite's are of that one alone.
 
 Each test starts real bin/trotline-handler-<name> programs on a folder of its own, sends event
 frames, and looks at the verdicts and at the rows of state.db. Nothing sleeps for luck: everything
@@ -20,6 +21,7 @@ import time
 
 import msgpack
 import pytest
+import servers
 import zmq
 
 BIN = pathlib.Path(os.environ.get("TROTLINE_BIN", pathlib.Path(__file__).parents[2] / "bin"))
@@ -59,10 +61,14 @@ def eventually(what, condition):
 
 
 class Bench:
-    def __init__(self):
+    def __init__(self, database=None, more=""):
+        """database: one of PostgreSQL's (servers.Database), in place of state.db. more: of the configuration."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tl-"))
         self.config = self.folder / "trotline.yaml"
-        self.config.write_text(CONFIG)
+        self.database = database
+        if database:
+            more += f"database: {{kind: postgresql, url: '{database.url}'}}\n"
+        self.config.write_text(CONFIG + more)
         self.run = self.folder / "data" / "run"
         self.run.mkdir(parents=True, mode=0o700)
         self.context = zmq.Context()
@@ -162,6 +168,8 @@ class Bench:
         assert self.judge(name, *events) == {e["seq"]: ("done", "") for e in events}
 
     def rows(self, sql):
+        if self.database:
+            return self.database.dicts(sql)
         with sqlite3.connect(self.folder / "data" / "state.db", timeout=DEADLINE_S) as db:
             db.row_factory = sqlite3.Row
             return [dict(row) for row in db.execute(sql)]
@@ -172,6 +180,12 @@ class Bench:
 
     def count(self, table):
         return self.row(f"SELECT count(*) AS n FROM {table}")["n"]
+
+    def exists(self, table):
+        if self.database:
+            return self.database.exists(table)
+        path = self.folder / "data" / "state.db"
+        return path.exists() and self.rows(f"SELECT 1 FROM sqlite_master WHERE name = '{table}'") != []
 
     def stop(self, handler):
         """Drains it; whoever was not killed ends well, also under the sanitizers."""
@@ -187,12 +201,22 @@ class Bench:
         self.context.term()
         logs = "".join(log.read_text() for log in self.folder.glob("*.log"))
         shutil.rmtree(self.folder)
+        if self.database:
+            self.database.drop()
         assert set(statuses) <= {0, -signal.SIGKILL}, logs
         assert "Sanitizer" not in logs and "runtime error" not in logs, logs
 
 
+@pytest.fixture(params=["sqlite"])
+def bench(request):
+    b = Bench(servers.shared_postgres().database() if request.param == "postgresql" else None)
+    yield b
+    b.close()
+
+
 @pytest.fixture
-def bench():
+def lite():
+    """A bench whose database is a file, for what is true of those alone."""
     b = Bench()
     yield b
     b.close()
@@ -393,9 +417,7 @@ def test_killed_after_the_commit_the_same_event_applies_once(bench):
     bench.deaf()
     event = bench.event(ANN)
     bench.send("opened", event)
-    eventually("the row is there", lambda: (bench.run / "../state.db").exists()
-               and bench.rows("SELECT 1 FROM sqlite_master WHERE name='applied'")
-               and bench.count("applied") == 1)
+    eventually("the row is there", lambda: bench.exists("applied") and bench.count("applied") == 1)
     first.kill()
     first.wait()
     bench.listen()
@@ -441,7 +463,8 @@ def test_killed_again_and_again_every_event_still_applies_once(bench):
         "n": 3000, "ids": 3000,
     }
     assert bench.row("SELECT opened, score FROM recipients") == {"opened": 3000, "score": 30000}
-    assert bench.row("PRAGMA integrity_check") == {"integrity_check": "ok"}
+    if not bench.database:
+        assert bench.row("PRAGMA integrity_check") == {"integrity_check": "ok"}
 
 
 def test_the_event_that_a_dead_process_had_in_hand_is_a_retry(bench):
@@ -457,18 +480,18 @@ def test_the_event_that_a_dead_process_had_in_hand_is_a_retry(bench):
     bench.apply("delivered", bench.event(ANN))
 
 
-def test_no_verdict_done_leaves_before_its_flush(bench):
+def test_no_verdict_done_leaves_before_its_flush(lite):
     """In the order of system calls: the log is written, the turn given on, the log flushed, and only
     then is `done` sent.
 
     A leak checker cannot work under strace, so there is none for this one process.
     """
-    trace = bench.folder / "trace"
+    trace = lite.folder / "trace"
     calls = "trace=pwrite64,fdatasync,fsync,flock,write,sendto,sendmsg"
     no_leaks = "--env=ASAN_OPTIONS=detect_leaks=0"
-    bench.start("opened", under=("strace", no_leaks, "-D", "-f", "-y", "-s", "256", "-e", calls, "-o", trace))
+    lite.start("opened", under=("strace", no_leaks, "-D", "-f", "-y", "-s", "256", "-e", calls, "-o", trace))
     for n in range(1, 4):
-        bench.apply("opened", bench.event(ANN))
+        lite.apply("opened", lite.event(ANN))
         eventually("the trace is written", lambda: trace.read_text().count("done") >= n)
     steps = []
     for line in trace.read_text().splitlines():
@@ -541,32 +564,32 @@ def test_one_log_line_an_event_and_no_address_in_it(bench):
     assert "example" not in "".join(lines).lower()
 
 
-def test_a_full_disk_is_a_retry_and_passes(bench):
-    handler = bench.start("unknown")
-    bench.apply("unknown", bench.event({"n": 0}))
+def test_a_full_disk_is_a_retry_and_passes(lite):
+    handler = lite.start("unknown")
+    lite.apply("unknown", lite.event({"n": 0}))
     resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (16384, resource.RLIM_INFINITY))
-    events = [bench.event({"n": n, "fill": "x" * 20000}) for n in range(5)]
-    outcomes = bench.judge("unknown", *events)
+    events = [lite.event({"n": n, "fill": "x" * 20000}) for n in range(5)]
+    outcomes = lite.judge("unknown", *events)
     assert {verdict for verdict, _ in outcomes.values()} == {"later"}
     assert all("state database" in reason for _, reason in outcomes.values())
     assert handler.poll() is None
     resource.prlimit(handler.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-    bench.apply("unknown", *events)
-    assert bench.count("unknown_events") == 6
+    lite.apply("unknown", *events)
+    assert lite.count("unknown_events") == 6
 
 
-def test_an_outsider_that_holds_the_database_is_a_retry_and_passes(bench):
-    bench.start("delivered")
-    bench.apply("delivered", bench.event(ANN))
-    event = bench.event(ANN)
-    shell = sqlite3.connect(bench.folder / "data" / "state.db", isolation_level=None)
+def test_an_outsider_that_holds_the_database_is_a_retry_and_passes(lite):
+    lite.start("delivered")
+    lite.apply("delivered", lite.event(ANN))
+    event = lite.event(ANN)
+    shell = sqlite3.connect(lite.folder / "data" / "state.db", isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
-    (outcome,) = bench.judge("delivered", event).values()
+    (outcome,) = lite.judge("delivered", event).values()
     assert outcome == ("later", "state database: BEGIN: database is locked")
     shell.execute("ROLLBACK")
     shell.close()
-    bench.apply("delivered", event)
-    assert bench.row("SELECT delivered FROM recipients") == {"delivered": 2}
+    lite.apply("delivered", event)
+    assert lite.row("SELECT delivered FROM recipients") == {"delivered": 2}
 
 
 def test_a_drain_finishes_what_was_read_and_ends_well(bench):
@@ -583,20 +606,20 @@ def test_a_drain_finishes_what_was_read_and_ends_well(bench):
     assert bench.count("engagements") == 1000
 
 
-def test_a_handler_that_is_stopped_while_it_waits_for_its_turn_ends_well(bench):
-    handler = bench.start("delivered")
-    bench.apply("delivered", bench.event(ANN))
-    with open(bench.folder / "data" / "state.lock") as lock:
+def test_a_handler_that_is_stopped_while_it_waits_for_its_turn_ends_well(lite):
+    handler = lite.start("delivered")
+    lite.apply("delivered", lite.event(ANN))
+    with open(lite.folder / "data" / "state.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        event = bench.event(ANN)
-        bench.send("delivered", event)
+        event = lite.event(ANN)
+        lite.send("delivered", event)
         eventually(
             "it waits for the lock",
             lambda: any("->" in line and f" {handler.pid} " in line
                         for line in pathlib.Path("/proc/locks").read_text().splitlines()),
         )
         handler.send_signal(signal.SIGTERM)
-    assert bench.outcomes(1) == {event["seq"]: ("done", "")}
+    assert lite.outcomes(1) == {event["seq"]: ("done", "")}
     assert handler.wait(DEADLINE_S) == 0
 
 
@@ -610,8 +633,8 @@ def test_it_needs_no_secret_and_refuses_a_second_process_of_its_number(bench):
     assert second.returncode == 111 and b"runs already" in second.stderr
 
 
-def test_the_database_is_for_its_owner_only(bench):
-    bench.start("delivered")
-    bench.apply("delivered", bench.event(ANN))
+def test_the_database_is_for_its_owner_only(lite):
+    lite.start("delivered")
+    lite.apply("delivered", lite.event(ANN))
     for file in ("state.db", "state.db-wal", "state.db-shm", "state.lock"):
-        assert (bench.folder / "data" / file).stat().st_mode & 0o777 == 0o600
+        assert (lite.folder / "data" / file).stat().st_mode & 0o777 == 0o600

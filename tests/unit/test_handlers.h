@@ -1,6 +1,8 @@
 /* test_handlers - what the tests of the handlers share: a database in a folder of its own, events
- * from JSON text, and a second connection that looks at the rows. Each test runs in its own
- * process. */
+ * from JSON text, and somebody else who looks at the rows. Each test runs in its own process.
+ *
+ * With TEST_POSTGRES, the URL of a server on which databases may be made (tests/e2e/servers.py starts
+ * one), the database is one of PostgreSQL's, and psql looks. */
 #ifndef TROTLINE_TEST_HANDLERS_H
 #define TROTLINE_TEST_HANDLERS_H
 
@@ -8,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "handlers/input.h"
 #include "lib/base/json.h"
@@ -16,6 +19,7 @@
 
 struct bench {
 	char folder[64], path[96];
+	char url[160];     /* of a database of PostgreSQL's; empty: state.db it is */
 	struct config cfg; /* of the database */
 	struct state *db;
 	msgpack_zone zone;
@@ -24,6 +28,56 @@ struct bench {
 	uint64_t seq;
 };
 
+/* Runs SQL by psql. Its first line of output, columns joined by '|', "-" for NULL; "" for none. Valid
+ * until the next call. */
+static inline const char *
+bench_psql(const char *url, const char *sql)
+{
+	static char out[4096];
+	char command[320];
+	FILE *psql;
+
+	snprintf(command, sizeof command,
+		"psql -XAtq -v ON_ERROR_STOP=1 -F '|' -P null=- -d '%s' -c \"$SQL\"", url);
+	setenv("SQL", sql, 1);
+	cr_assert(psql = popen(command, "r"));
+	if (!fgets(out, sizeof out, psql))
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	while (fgetc(psql) != EOF)
+		;
+	cr_assert_eq(pclose(psql), 0, "%s", sql);
+	return out;
+}
+
+/* Of this test's process alone. */
+static inline void
+bench_database(struct bench *b)
+{
+	const char *server = getenv("TEST_POSTGRES");
+	char sql[64];
+
+	if (!server)
+		return;
+	snprintf(sql, sizeof sql, "CREATE DATABASE unit_%d", getpid());
+	bench_psql(server, sql);
+	snprintf(b->url, sizeof b->url, "%.*s/unit_%d", (int)(strrchr(server, '/') - server),
+		server, getpid());
+	b->cfg.database.kind = DATABASE_POSTGRESQL;
+	b->cfg.database.url = b->url;
+	b->cfg.database.known_ids = true;
+	b->cfg.database.timeout_ms = 5000;
+}
+
+static inline void
+bench_drop(const struct bench *b)
+{
+	char sql[80];
+
+	snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", strrchr(b->url, '/') + 1);
+	bench_psql(getenv("TEST_POSTGRES"), sql);
+}
+
 static inline void
 bench_open(struct bench *b)
 {
@@ -31,6 +85,7 @@ bench_open(struct bench *b)
 	cr_assert(mkdtemp(b->folder));
 	snprintf(b->path, sizeof b->path, "%s/state.db", b->folder);
 	b->cfg.data_dir = b->folder;
+	bench_database(b);
 	msgpack_zone_init(&b->zone, 8192);
 	b->reader = json_reader_new();
 	b->db = state_open(&b->cfg, &b->why);
@@ -45,6 +100,8 @@ bench_close(struct bench *b)
 	char path[128];
 
 	state_close(&b->db);
+	if (*b->url)
+		bench_drop(b);
 	json_reader_destroy(&b->reader);
 	msgpack_zone_destroy(&b->zone);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -89,6 +146,8 @@ bench_row(struct bench *b, const char *sql)
 	sqlite3_stmt *stmt;
 	size_t n = 0;
 
+	if (*b->url)
+		return bench_psql(b->url, sql);
 	out[0] = '\0';
 	cr_assert_eq(sqlite3_open_v2(b->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
 	cr_assert_eq(

@@ -50,6 +50,21 @@ add(const char *journal, uint64_t seq, const char *order)
 	msgpack_sbuffer_destroy(&out);
 }
 
+/* As trouble of the database's own would. */
+static void
+end_transaction(struct state *db)
+{
+	struct state_cell cell;
+
+	if (!*b.url) {
+		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
+		return;
+	}
+	bench_row(&b, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+		      " WHERE datname = current_database() AND pid <> pg_backend_pid()");
+	state_get(db, SQL_SUPPRESSION_GET, STATE_VALUES(SV_TEXT(slice_of("a"))), &cell, 1, NULL);
+}
+
 /* Writes a row, whatever it says then. */
 static enum verdict_kind
 obey(struct state *db, const struct event *ev, const struct config *cfg, struct error *why)
@@ -70,7 +85,7 @@ obey(struct state *db, const struct event *ev, const struct config *cfg, struct 
 	if (slice_is(order, "die"))
 		raise(SIGSEGV);
 	if (slice_is(order, "end"))
-		state_run(db, OWN(ROLLBACK), NULL, 0, NULL);
+		end_transaction(db);
 	return DONE;
 }
 
@@ -142,7 +157,7 @@ Test(handlers_group, after_one_that_is_not_done_events_go_apart_for_a_while)
 	add(J1, 101, "\"retry\"");
 	apply_and_commit();
 	cr_expect_eq(calls, 4, "together again");
-	expect_row(&b, "SELECT (SELECT count(*) FROM applied) = count(*) FROM unknown_events", "1");
+	expect_row(&b, "SELECT (SELECT count(*) FROM applied) - count(*) FROM unknown_events", "0");
 	expect_row(&b, "SELECT count(*) - 3 FROM unknown_events WHERE event_id IN ('a', 'b', 'd')",
 		"0");
 }

@@ -104,7 +104,7 @@ Test(handlers_recipient, interests_weigh_campaign_content_key_and_tags)
 	commit();
 	expect_row(&b,
 		"SELECT group_concat(kind || ' ' || key || ' ' || weight || ' ' || last_at)"
-		" FROM (SELECT * FROM interests WHERE user = 'u1' ORDER BY key)",
+		" FROM (SELECT * FROM interests WHERE \"user\" = 'u1' ORDER BY key) r",
 		"content boats 6 200,content nets 6 200,campaign spring 6 200");
 }
 
@@ -112,7 +112,7 @@ Test(handlers_recipient, without_a_user_id_the_address_is_the_user)
 {
 	engage(100, "{\"email\":\"Ann@example.com\",\"content_key\":\"boats\"}", ENGAGEMENT_OPEN);
 	commit();
-	expect_row(&b, "SELECT user, weight FROM interests", "ann@example.com|1");
+	expect_row(&b, "SELECT \"user\", weight FROM interests", "ann@example.com|1");
 }
 
 Test(handlers_recipient, content_keys_are_bounded_in_number_and_length)
