@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "drain_empty.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/map.h"
@@ -27,7 +28,8 @@ struct drain {
 	pid_t keeper; /* `up` or supervisord; 0: none */
 	const char *keeper_name;
 	uint64_t wait_s;
-	bool json;
+	bool json, empty;
+	int closed; /* the lock at whose sight nothing new is taken; -1: none */
 };
 
 /* A file of a few bytes or a command line, as a text. */
@@ -169,7 +171,7 @@ report(const struct drain *d, bool json, const struct error *why)
 }
 
 static int
-drain(struct drain *d)
+drain(struct drain *d, struct journal *journal)
 {
 	struct error why = {"not all stages have ended in time; they go on draining"};
 
@@ -179,6 +181,10 @@ drain(struct drain *d)
 		return cli_down(d->verb, d->cfg);
 	d->started_ms = clock_mono_ms();
 	d->until_ms = d->started_ms + d->wait_s * 1000;
+	if (d->empty &&
+		(d->closed = drain_until_empty(d->cfg, journal, d->json, d->until_ms, &why)) < 0)
+		return cli_failed(d->verb, &why);
+	d->until_ms = clock_mono_ms() + d->wait_s * 1000;
 	if (!d->json)
 		printf("draining %zu stages of %s%s%s\n", d->stages.n, d->cfg->path,
 			d->keeper ? " through " : "", d->keeper ? d->keeper_name : "");
@@ -191,13 +197,26 @@ drain(struct drain *d)
 }
 
 static int
+check(struct call *call)
+{
+	if (((const struct drain *)call->options)->empty)
+		call->action.journal = STORE_READ;
+	return -1;
+}
+
+static int
 run(struct call *call)
 {
 	struct drain *d = call->options;
+	int status;
 
 	d->verb = call->verb;
 	d->cfg = call->cfg;
-	return drain(d);
+	d->closed = -1;
+	status = drain(d, call->journal);
+	if (d->closed >= 0)
+		close(d->closed);
+	return status;
 }
 
 const struct verb verb_drain = {
@@ -206,9 +225,15 @@ const struct verb verb_drain = {
 	.details =
 		"Asks the `trotline up` (or supervisord) that runs it, else each stage from front to back,\n"
 		"and waits for the end. Under systemd use `systemctl stop trotline.target` instead.\n"
-		"Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n",
+		"Exits 0 when all has ended, 1 when not in time, 3 when nothing runs.\n\n"
+		"--until-empty, to take a node away: POSTs and /readyz are answered 503 from now on, and nothing is\n"
+		"stopped before each event that was accepted has come to its end. When that takes longer than\n"
+		"--timeout, or this call is ended, events are taken again; then it exits 1.\n",
 	.flags =
 		(const struct flag[]){
+			{"until-empty", 0, FLAG_SWITCH, NULL,
+				"let all that was accepted come to its end first",
+				FLAG_AT(drain, empty)},
 			{"timeout", 0, FLAG_NUMBER, "SECONDS", "wait no longer for the end",
 				FLAG_AT(drain, wait_s), .fallback = "60"},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
@@ -218,6 +243,6 @@ const struct verb verb_drain = {
 	.options = sizeof(struct drain),
 	.actions =
 		(const struct action[]){
-			{.config = PLAIN_CONFIG, .run = run},
+			{.config = PLAIN_CONFIG, .check = check, .run = run},
 		},
 };

@@ -28,7 +28,7 @@ struct http {
 	struct http_calls calls;
 	struct listener *listener;
 	struct unable_log unable;
-	bool draining;
+	bool draining, closed;
 };
 
 static const char JSON[] = "application/json";
@@ -247,7 +247,7 @@ find_place(struct http *h, struct listener_request *rq, const struct target *t)
 {
 	struct exchange *x;
 
-	if (h->draining)
+	if (h->draining || (h->closed && (t->kind == TARGET_POST || t->kind == TARGET_READY)))
 		return REFUSAL_STOPPING;
 	if (rq->crowded || (rq->probe && !is_probe(t)))
 		return REFUSAL_CONNECTIONS;
@@ -525,6 +525,12 @@ void
 http_run(struct http *h)
 {
 	listener_run(h->listener);
+}
+
+void
+http_close(struct http *h, bool closed)
+{
+	h->closed = closed;
 }
 
 void

@@ -57,6 +57,9 @@ const char *http_target(const struct exchange *x);
 /* From now on every new request is answered 503 and its connection closed. */
 void http_drain(struct http *h);
 
+/* While closed, requests that bring something, and whether that is possible, are answered 503. */
+void http_close(struct http *h, bool closed);
+
 /* Closes connections whose request takes too long to come in. Call it now and then. */
 void http_sweep(struct http *h, uint64_t now_ms);
 

@@ -267,6 +267,19 @@ on_second(void *arg)
 	ask_questions_again(in);
 }
 
+static void
+look_closed(struct ingress *in)
+{
+	const bool closed = stages_holder(in->st->cfg, STAGES_CLOSED) != 0;
+	double *figure = metric(in->st->metrics, METRIC_FAMILY_CLOSED, "");
+
+	if (closed != (*figure > 0))
+		log_warn(closed ? "nothing new is taken until a drain is done" : "open again",
+			LF_UINT("instance", in->st->instance));
+	*figure = closed;
+	http_close(in->http, closed);
+}
+
 /* Stages that have come up are heard at once, for until then all is not ready. */
 static void
 on_new_stages(void *arg)
@@ -275,6 +288,7 @@ on_new_stages(void *arg)
 
 	tap_feed_refresh(in->feed);
 	say_deaf(in);
+	look_closed(in);
 }
 
 static struct listener_answer
@@ -379,6 +393,7 @@ main(int argc, char **argv)
 	stage_every(st, NEW_STAGES_MS, on_new_stages, in);
 	stage_on_drain(st, on_drain, in);
 	hear_others(in);
+	look_closed(in);
 	stage_run(st);
 	ingress_destroy(in);
 	return stage_destroy(&st);

@@ -421,17 +421,29 @@ say_missing(const struct board *b, const struct metrics *m, const char *stage, u
 		*board_doings(m, stage, doings) ? "working" : "live", doings);
 }
 
+/* An event that is larger than what is left of it is refused before it is full to the last byte. */
+bool
+board_full(const struct metrics *m)
+{
+	const double used = metrics_sum(m, METRIC_FAMILY_JOURNAL_BYTES, "");
+	const double limit = metrics_sum(m, METRIC_FAMILY_JOURNAL_LIMIT, "");
+	const double refused_s =
+		(double)clock_wall_ms() / 1e3 -
+		board_value(m, METRIC_FAMILY_UNABLE_AT, "cause", unable_words[UNABLE_STORE]);
+
+	return limit > 0 && (used >= limit || (used > 0.9 * limit && refused_s < FULL_S));
+}
+
 bool
 board_open(const struct board *b, const struct metrics *joined, uint64_t now_ms, struct error *why)
 {
-	const double used = metrics_sum(joined, METRIC_FAMILY_JOURNAL_BYTES, "");
-	const double limit = metrics_sum(joined, METRIC_FAMILY_JOURNAL_LIMIT, "");
-
 	const char *stage = missing(b, now_ms);
 
 	if (stage)
 		return say_missing(b, joined, stage, now_ms, why);
-	if (limit > 0 && used >= limit)
+	if (metrics_sum(joined, METRIC_FAMILY_CLOSED, "") > 0)
+		return error_set(why, "draining: what was accepted comes to its end first");
+	if (board_full(joined))
 		return error_set(why, "journal full");
 	if (board_since(joined, METRIC_FAMILY_CONNECTIONS_FULL) < FULL_S)
 		return error_set(why, "out of connections: new ones are refused");

@@ -13,7 +13,6 @@
 
 enum {
 	CRITICAL_TIMES = 5,
-	FULL_S = 5,
 	NEWEST_MS = 2000, /* with a sample a second: the last 2 to 3 s */
 	NAMELESS_S = 600, /* an event without an address is an alert for so long */
 	BAD_FRAME_S = 60, /* and a bad frame */
@@ -119,17 +118,6 @@ what_helps(const struct metrics *m)
 		       : "more handler processes may help";
 }
 
-/* An event that is larger than what is left of it is refused before it is full to the last byte. */
-static bool
-is_full(const struct metrics *m, double used, double limit)
-{
-	const double refused_s =
-		(double)clock_wall_ms() / 1e3 -
-		board_value(m, METRIC_FAMILY_UNABLE_AT, "cause", unable_words[UNABLE_STORE]);
-
-	return used >= limit || (used > 0.9 * limit && refused_s < FULL_S);
-}
-
 static void
 check_queue(const struct board *b, struct report *r, const struct metrics *m)
 {
@@ -146,7 +134,7 @@ check_queue(const struct board *b, struct report *r, const struct metrics *m)
 		alert(r, false,
 			"oldest: an event has waited for %.0f s: %s shows what is scheduled, the handlers' logs why",
 			oldest_s, board_tip(r, ADVICE_RETRY, NULL).text);
-	if (limit > 0 && is_full(m, used, limit))
+	if (board_full(m))
 		alert(r, used >= limit, "journal full: raise journal.max_size or bring %s back",
 			board_who_fills(m));
 	else if (limit > 0 && used > 0.8 * limit)

@@ -98,6 +98,9 @@ void board_check_refused(const struct board *b, struct report *r, const struct m
  * not. */
 const char *board_unable(const struct metrics *m, char out[ALERT_TEXT / 2]);
 
+/* Is the journal full, or was a request refused lately as it had no room for that one? */
+bool board_full(const struct metrics *m);
+
 /* The value of a family for one source or handler. */
 double board_value(
 	const struct metrics *m, enum metric_family family, const char *label, const char *name);

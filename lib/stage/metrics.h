@@ -38,6 +38,8 @@
 		"When one was last refused as no other could give way")                             \
 	X(DEAF, "webhook_ingress_deaf", GAUGE, SUM,                                                 \
 		"Ingress processes that have not heard of a validator yet, or no longer")           \
+	X(CLOSED, "webhook_ingress_closed", GAUGE, SUM,                                             \
+		"Ingress processes that take nothing new, for a drain waits for the rest")          \
 	X(OLDEST, "webhook_oldest_unprocessed_seconds", GAUGE, MAX,                                 \
 		"Age of the oldest event without an end")                                           \
 	X(SCHEDULED, "webhook_scheduled_events", GAUGE, MAX, "Events that wait for a retry")        \

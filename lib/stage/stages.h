@@ -23,6 +23,9 @@ struct live_stages {
 /* The processes that run now, front of the pipeline first: the order in which a drain asks them. */
 void stages_find(const struct config *cfg, struct live_stages *out);
 
+/* While somebody holds the lock of that name, ingress takes nothing new. */
+#define STAGES_CLOSED "closed"
+
 /* The process that holds run/<name>.lock, or 0. */
 pid_t stages_holder(const struct config *cfg, const char *name);
 

@@ -1,9 +1,12 @@
 """Several nodes: two pipelines, each in a data_dir of its own, that know of each other."""
 
 import json
+import subprocess
+import threading
+import time
 
 import pytest
-from pipeline import Pipeline, close_all, event, wait_for
+from pipeline import BIN, Pipeline, close_all, event, wait_for
 from verbs import good, run
 
 
@@ -65,7 +68,8 @@ def asked(node, *args):
 
 
 def test_status_is_a_row_a_node(nodes):
-    wait_for("both are ready", lambda: all(row["ready"] for row in asked(nodes[0], "status")["nodes"]))
+    wait_for("both are ready", lambda: all(
+        row["ready"] and row["health"]["status"] != "critical" for row in asked(nodes[0], "status")["nodes"]))
     told = [asked(node, "status")["nodes"] for node in nodes]
     for rows in told:
         assert [(row["node"], row["number"]) for row in rows] == [("mx-1", 1), ("mx-2", 2)]
@@ -87,3 +91,73 @@ def test_an_event_is_told_of_by_the_node_that_has_it(nodes):
         assert good(node, "event", ev["event_id"], "--fleet").startswith(f"mx-2: {ev['event_id']}: ")
         done = run(node, "event", "never-was", "--fleet")
         assert done.returncode == 1 and "not found on any of 2 nodes" in done.stderr
+
+
+# ---- what a balancer asks, and taking a node away
+
+
+def ready(node):
+    return node.get("/readyz").status
+
+
+def test_readyz_on_the_public_listener_is_503_while_the_journal_is_full(start):
+    node = start(without=("handler-unknown",), settings={"journal": {"max_size": "1MiB"}})
+    wait_for("ready", lambda: ready(node) == 200)
+    with node.client() as client:
+        wait_for("it is full", lambda: client.post(event(data={"pad": "x" * 20000})).status == 503, 60)
+        told = wait_for("readyz says so", lambda: [a for a in [client.get("/readyz")] if a.status == 503], 5)[0]
+    assert told.json() == {"error": "journal full"}
+    node.add("handler-unknown")
+    wait_for("room again", lambda: ready(node) == 200, 30)
+    assert node.post(event()).status == 202
+
+
+def drain(node, *args):
+    return subprocess.Popen([BIN / "trotline", "drain", "-c", node.config, "--until-empty", *args],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=node.environment("validator"))
+
+
+def held(start):
+    """A node, and an event that has no end before the returned one is set."""
+    node, go = start(settings={"handlers": [{"name": "mine", "types": ["slow"], "processes": 0}],
+                               "journal": {"lease": "300ms"}}), threading.Event()
+    node.hook("mine", lambda ev: "done" if go.is_set() else None)
+    wait_for("ready", lambda: ready(node) == 200)
+    assert node.post(event("slow")).status == 202
+    return node, go
+
+
+def test_a_drain_until_empty_takes_nothing_new_and_stops_once_all_has_ended(start):
+    node, go = held(start)
+    with node.client() as kept:
+        assert kept.get("/readyz").status == 200
+        draining = drain(node)
+        wait_for("it is closed", lambda: kept.get("/readyz").status == 503, 5)
+        answer = kept.post(event())
+        assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
+        wait_for("figures are shown, and say so", lambda: (
+            node.metric("webhook_queue_size") == 1 and node.metric("webhook_ingress_closed") == 1))
+    time.sleep(1.5)  # longer than it needs to find a journal that is empty
+    assert draining.poll() is None and all(stage.runs() for stage in node.stages.values())
+    go.set()
+    out, err = draining.communicate(timeout=60)
+    assert draining.returncode == 0, err
+    assert "stages have drained" in out
+    assert not any(stage.runs() for stage in node.stages.values())
+
+
+def test_a_drain_that_does_not_get_empty_in_time_stops_nothing(start):
+    node, go = held(start)
+    draining = drain(node, "--timeout", "2", "--json")
+    wait_for("it is closed", lambda: ready(node) == 503, 5)
+    _, err = draining.communicate(timeout=60)
+    assert draining.returncode == 1 and "1 events have no end yet" in err and "nothing was stopped" in err
+    wait_for("open again", lambda: ready(node) == 200, 5)
+    assert node.post(event()).status == 202
+    killed = drain(node)
+    wait_for("it is closed", lambda: ready(node) == 503, 5)
+    killed.kill()
+    killed.communicate(timeout=60)
+    wait_for("open again", lambda: ready(node) == 200, 5)
+    go.set()
