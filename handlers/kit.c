@@ -271,12 +271,13 @@ static void
 on_look(void *arg)
 {
 	struct kit *k = arg;
+	const bool was_open = state_is_open(k->db);
 	struct error why = {""};
 
 	survey(k);
 	if (!state_look(k->db, &why))
 		trouble_is(&k->trouble, state_cause(k->db), &why);
-	else if (k->trouble.cause >= CAUSE_REMOVED)
+	else if (!was_open || k->trouble.cause >= CAUSE_AWAY)
 		trouble_is(&k->trouble, CAUSE_NONE, &why);
 	say_news(k);
 }

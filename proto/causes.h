@@ -13,8 +13,12 @@
 		"`trotline fsck` tells what is damaged: `trotline drain`, then put it back from a backup or move it away") \
 	X(FULL, "full", "make room on its disk, or raise its limit")                                                       \
 	X(IO, "I/O error", "its disk fails: the kernel's log tells more")                                                  \
-	X(READ_ONLY, "read-only", "mount its disk for writing, or mend its permissions")                                   \
+	X(READ_ONLY, "read-only",                                                                                          \
+		"mount its disk for writing, or mend its permissions; a server: is it a standby?")                         \
 	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                    \
+	X(AWAY, "away", "its server cannot be reached: is it up, and the way to it open?")                                 \
+	X(DENIED, "denied",                                                                                                \
+		"its server refuses us: user, password, pg_hba.conf, rights on its tables")                                \
 	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                               \
 	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                             \
 	X(CUT, "cut short", "`trotline fsck` tells what is left")                                                          \

@@ -16,6 +16,7 @@
 	X(SCAN, "scanning a store")                                                                \
 	X(INDEX, "rebuilding the index of ids")                                                    \
 	X(LOCK, "waiting for a lock")                                                              \
+	X(DATABASE, "waiting for the database")                                                    \
 	X(FLUSH, "waiting for the disk")                                                           \
 	X(HANDLER, "in a handler's function")                                                      \
 	X(COMPACT, "compacting a store")                                                           \

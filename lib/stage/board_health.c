@@ -113,8 +113,9 @@ check_addresses(const struct board *b, struct report *r, const struct metrics *m
 static const char *
 what_helps(const struct metrics *m)
 {
-	return metrics_sum(m, METRIC_FAMILY_TROUBLE, "store=\"state.db\"") > 0
-		       ? "state.db is in trouble: see its alert"
+	return metrics_sum(m, METRIC_FAMILY_TROUBLE, "store=\"state.db\"") > 0 ||
+			       metrics_sum(m, METRIC_FAMILY_TROUBLE, "store=\"postgresql\"") > 0
+		       ? "the state database is in trouble: see its alert"
 		       : "more handler processes may help";
 }
 

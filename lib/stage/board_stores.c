@@ -14,6 +14,7 @@ static const struct {
 	bool critical;
 } stores[] = {
 	{"state.db", "events wait in the journal, and POSTs are taken", false},
+	{"postgresql", "events wait in the journal, and POSTs are taken", false},
 	{"history", "events wait in the journal, and POSTs are taken", false},
 	{"forward.db", "nothing goes to destinations, and it is sent once it is well", false},
 	{"journal", "POSTs are answered 503", true},

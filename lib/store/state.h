@@ -57,6 +57,10 @@ bool state_is_open(const struct state *db);
  * changes anything. NULL with the cause; *exists is false when there is no database yet. */
 struct state *state_watch(const struct config *cfg, bool *exists, struct error *why);
 
+/* Can `database.url` be read, and does it ask for TLS where it leads to another machine? False with the
+ * cause, which quotes no password. */
+bool state_url_check(const char *url, struct error *why);
+
 /* What log, health and figures call it: "state.db" or "postgresql". */
 const char *state_name(const struct state *db);
 
