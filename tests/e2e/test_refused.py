@@ -172,7 +172,7 @@ def test_a_full_journal_is_a_warning_with_its_cause_and_over_when_it_has_room(st
     one.add("handler-unknown")
     wait_for("posts are taken", lambda: one.post(event()).status == 202)
     wait_for("and health is 200", lambda: one.health().status == 200, 5)
-    assert one.get("/readyz").status == 200
+    wait_for("nothing was refused for want of room lately", lambda: one.get("/readyz").status == 200, 10)
 
 
 def test_validators_that_are_missing_are_the_cause(start):
