@@ -28,13 +28,18 @@ struct reload {
 	bool json;
 };
 
-/* These go first: what they refuse, nobody else is asked to take. */
-static bool
-reads_secrets(const struct live_stage *stage)
+/* In waves, those first who read the most secrets: what one refuses, those after it are not asked to
+ * take. */
+enum { WAVES = 3 };
+
+static int
+wave_of(const struct live_stage *stage)
 {
 	const struct process_row *row = process_find(stage->name);
 
-	return row && row->secrets != SECRETS_NONE;
+	if (!row || row->secrets == SECRETS_NONE)
+		return 2;
+	return row->secrets == SECRETS_DATABASE;
 }
 
 static bool
@@ -47,12 +52,12 @@ confirmed(const struct reload *r, size_t i)
 }
 
 static void
-ask(struct reload *r, bool secrets)
+ask(struct reload *r, int wave)
 {
 	for (size_t i = 0; i < r->stages.n; i++) {
 		const struct live_stage *stage = &r->stages.list[i];
 
-		if (reads_secrets(stage) != secrets)
+		if (wave_of(stage) != wave)
 			continue;
 		r->asked_ms[i] = clock_wall_ms();
 		kill(stage->pid, SIGHUP);
@@ -142,7 +147,7 @@ static int
 reload(struct reload *r)
 {
 	struct error why = {""};
-	bool good;
+	bool good = true;
 
 	stages_find(r->cfg, &r->stages);
 	if (r->stages.n == 0)
@@ -151,10 +156,8 @@ reload(struct reload *r)
 	if (!r->figures)
 		return cli_failed(r->verb, &why);
 	figures_listen(r->figures, HEAR_MS, -1);
-	ask(r, true);
-	good = wait_all(r);
-	if (good) {
-		ask(r, false);
+	for (int wave = 0; good && wave < WAVES; wave++) {
+		ask(r, wave);
 		good = wait_all(r);
 	}
 	good = report(r, good) == CLI_DONE;
