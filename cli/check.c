@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check_destinations.h"
+#include "check_fleet.h"
 #include "check_sources.h"
 #include "cli.h"
 #include "lib/base/descriptors.h"
@@ -297,10 +298,14 @@ warn_of_descriptors(const struct config *cfg)
 		fprintf(stderr, "trotline check: warning: limits.connections: %s\n", text.text);
 }
 
+struct check_asked {
+	bool json, fleet;
+};
+
 static int
 run(struct call *call)
 {
-	const struct cli_plain *ask = call->options;
+	const struct check_asked *ask = call->options;
 	const struct config *cfg = call->cfg;
 	struct config *whole;
 	struct error why = {""};
@@ -310,6 +315,10 @@ run(struct call *call)
 		!read_secrets(cfg, &whole, &why)) {
 		cli_failed(call->verb, &why);
 		return CLI_BAD_CONFIG;
+	}
+	if (ask->fleet) {
+		config_destroy(&whole);
+		return check_fleet(call, ask->json);
 	}
 	if (ask->json)
 		print_json(cfg, whole);
@@ -328,8 +337,19 @@ const struct verb verb_check = {
 	.summary = "Check the configuration and say what it would run",
 	.details =
 		"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
-		"good, otherwise 100 with the line and the key at fault.\n",
-	CLI_JSON_ALONE("print one JSON object"),
+		"good, otherwise 100 with the line and the key at fault.\n\n"
+		"--fleet asks the nodes of fleet.nodes instead: same sources, secrets (by fingerprint), windows,\n"
+		"database and redis; numbers and journals apart; clocks within a minute. Exits 1 when something\n"
+		"does not fit or a node does not answer, 3 when none does.\n",
+	.flags =
+		(const struct flag[]){
+			{"fleet", 0, FLAG_SWITCH, NULL, "do the nodes fit together?",
+				FLAG_AT(check_asked, fleet)},
+			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
+				FLAG_AT(check_asked, json)},
+			{.name = NULL},
+		},
+	.options = sizeof(struct check_asked),
 	.actions =
 		(const struct action[]){
 			{.config = PARENT_CONFIG, .run = run},

@@ -6,7 +6,9 @@
 #include "dlq.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "fleet.h"
 #include "lib/base/clock.h"
 #include "lib/base/timestamp.h"
 
@@ -50,6 +52,10 @@ check(struct call *call)
 		return cli_wrong_use(call->verb, "%s", why.text);
 	f->ids = (const char *const *)call->rest.list;
 	f->ids_count = call->rest.n;
+	if (rq->fleet && (strcmp(call->action.name, "list") != 0 || f->ids_count))
+		return cli_wrong_use(call->verb, "--fleet goes with list alone, without IDs");
+	if (rq->fleet)
+		fleet_instead_of_stores(call);
 	rq->chosen = f->ids_count || f->type || f->source || rq->since || rq->until || f->reason;
 	return -1;
 }
@@ -117,7 +123,8 @@ const struct verb verb_dlq = {
 		"2026-01-02T03:04:05Z, as seconds since 1970, or as a time ago such as 90s, 2h or 7d.\n"
 		"replay and drop say how many letters are meant and ask, unless it is one that was named.\n"
 		"Works with the pipeline up or down. Exits 0, or 1 when none of the letters that were named\n"
-		"is there, something could not be replayed, or the answer was no.\n\n"
+		"is there, something could not be replayed, or the answer was no. list --fleet: at most 1,000 of\n"
+		"each node, which must run; exits 1 when one does not answer, 3 when none does.\n\n"
 		"  trotline dlq list --type 'email_*' --since 2h\n"
 		"  trotline dlq replay --reason \"database is locked\" --yes\n",
 	.flags =
@@ -148,6 +155,8 @@ const struct verb verb_dlq = {
 			{"events", 0, FLAG_SWITCH, NULL,
 				"export: one JSON array of the events alone, as `send --batch` takes it",
 				FLAG_AT(dlq_request, events)},
+			{"fleet", 0, FLAG_SWITCH, NULL, "list: those of all nodes of fleet.nodes",
+				FLAG_AT(dlq_request, fleet)},
 			{"json", 0, FLAG_SWITCH, NULL, "print JSON, one object a line",
 				FLAG_AT(dlq_request, json)},
 			{.name = NULL},

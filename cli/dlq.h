@@ -11,7 +11,7 @@ struct dlq_request {
 	struct selection meant;
 	const char *since, *until, *output;
 	uint64_t rate;
-	bool all, yes, dry_run, events, json;
+	bool all, yes, dry_run, events, json, fleet;
 	bool chosen; /* by an id or a filter */
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dlq.h"
+#include "fleet.h"
 #include "lib/base/field.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
@@ -65,6 +66,8 @@ dlq_list(struct call *call)
 	struct letters_print p = {.rq = rq};
 	struct error why = {""};
 
+	if (rq->fleet)
+		return fleet_run_dlq(call, rq);
 	meant.newest_first = true;
 	if (!meant.limit && !rq->json && isatty(STDOUT_FILENO))
 		meant.limit = LIST_DEFAULT;

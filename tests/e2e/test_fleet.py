@@ -1,13 +1,15 @@
 """Several nodes: two pipelines, each in a data_dir of its own, that know of each other."""
 
 import json
+import shutil
+import signal
 import subprocess
 import threading
 import time
 
 import pytest
-from pipeline import BIN, Pipeline, close_all, event, wait_for
-from verbs import good, run
+from pipeline import BIN, SECRET, Pipeline, close_all, event, wait_for
+from verbs import good, lines, run
 
 
 def two(numbers=(1, 2), **options):
@@ -23,11 +25,32 @@ def two(numbers=(1, 2), **options):
     return nodes
 
 
+MINE = {"handlers": [{"name": "mine", "types": ["doomed"], "processes": 0}],
+        "retry": {"attempts": 0}, "history": {"keep": "1d"}}
+
+
 @pytest.fixture(scope="module")
 def nodes():
-    both = two()
+    both = two(settings=MINE, handlers=("unknown", "bounced", "delivered", "opened"))
     yield [node.start() for node in both]
     close_all(both)
+
+
+@pytest.fixture
+def pair():
+    """pair(change, prepare) gives two nodes of a test's own; change(config of the second one) before it starts."""
+    made = []
+
+    def make(change=lambda config: None, prepare=lambda node: None, **options):
+        made.extend(two(**options))
+        config = json.loads(made[1].config.read_text())
+        change(config)
+        made[1].config.write_text(json.dumps(config))
+        prepare(made[1])
+        return [node.start() for node in made]
+
+    yield make
+    close_all(made)
 
 
 def batch_of(node, *events):
@@ -91,6 +114,112 @@ def test_an_event_is_told_of_by_the_node_that_has_it(nodes):
         assert good(node, "event", ev["event_id"], "--fleet").startswith(f"mx-2: {ev['event_id']}: ")
         done = run(node, "event", "never-was", "--fleet")
         assert done.returncode == 1 and "not found on any of 2 nodes" in done.stderr
+
+
+def test_dead_letters_of_all_nodes_are_one_list(nodes):
+    for node in nodes:
+        node.hook("mine", lambda ev: ("dead", "never"))
+    events = [event("doomed") for _ in range(6)]
+    for place, ev in enumerate(events):
+        assert nodes[place % 2].post(ev).status == 202
+        wait_for("its letter", lambda: [row for row in lines(nodes[0], "dlq", "list", "--fleet")
+                                        if row["event_id"] == ev["event_id"]])
+    rows = lines(nodes[1], "dlq", "list", "--fleet", "--type", "doomed")
+    assert [row["event_id"] for row in rows] == [ev["event_id"] for ev in reversed(events)]
+    assert [row["node"] for row in rows] == ["mx-2", "mx-1"] * 3
+    assert len(lines(nodes[0], "dlq", "list", "--fleet", "--limit", "2")) == 2
+    assert lines(nodes[0], "dlq", "list", "--fleet", "--reason", "other") == []
+    text = good(nodes[0], "dlq", "list", "--fleet").splitlines()
+    assert text[0].split()[:2] == ["NODE", "LETTER"] and text[1].split()[0] == "mx-2"
+    assert run(nodes[0], "dlq", "drop", "--fleet", "--all").returncode == 2
+
+
+def test_a_node_that_does_not_answer_is_named_and_costs_the_others_nothing(pair):
+    one, other = pair()
+    wait_for("ready", lambda: all(row["ready"] for row in asked(one, "status")["nodes"]))
+    ev = event()
+    assert one.post(ev).status == 202
+    one.wait_unknown([ev["event_id"]])
+    other["watcher"].kill()
+    other["admin"].signal(signal.SIGSTOP)
+    began = time.monotonic()
+    done = run(one, "status", "--fleet", "--json")
+    assert time.monotonic() - began < 8
+    rows = json.loads(done.stdout)["nodes"]
+    assert done.returncode == 1 and rows[0]["ready"] and rows[1]["error"] and "health" not in rows[1]
+    assert "mx-2: " in done.stderr
+    found = run(one, "event", ev["event_id"], "--fleet")
+    assert found.returncode == 0 and found.stdout.startswith("mx-1: ") and "mx-2: " in found.stderr
+    assert run(one, "dlq", "list", "--fleet").returncode == 1
+    checked = run(one, "check", "--fleet")
+    assert checked.returncode == 1 and "mx-2 does not answer" in checked.stderr
+    other["admin"].kill()
+    text = run(one, "status", "--fleet")
+    assert text.returncode == 1 and "no answer" in text.stdout
+    one["admin"].kill()
+    for verb in (["status"], ["event", ev["event_id"]], ["dlq", "list"], ["check"]):
+        assert run(one, *verb, "--fleet").returncode == 3, verb
+
+
+def test_a_wrong_token_is_told_and_stands_in_no_output(pair):
+    one, _ = pair()
+    wrong = one.folder / "wrong"
+    wrong.write_text("not-the-token-of-anybody")
+    wrong.chmod(0o600)
+    config = json.loads(one.config.read_text())
+    config["fleet"]["nodes"][1]["token_file"] = str(wrong)
+    one.config.write_text(json.dumps(config))
+    done = run(one, "status", "--fleet", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["nodes"][1]["error"] == "it refuses the token"
+    assert "not-the-token" not in done.stdout + done.stderr
+
+
+# ---- do they fit together?
+
+
+def test_nodes_that_fit_together_are_said_to(nodes):
+    told = wait_for("both have said what they have", lambda: [
+        told for told in [asked(nodes[0], "check")] if not told["doubts"]])[0]
+    assert told["good"] and told["faults"] == [] and len(told["nodes"]) == 2
+    prints = {row["sources"][0]["secrets"][0] for row in told["nodes"]}
+    assert len(prints) == 1 and len(prints.pop()) == 16
+    assert "2 nodes fit together" in good(nodes[1], "check", "--fleet")
+    with nodes[0].admin() as client:
+        page = client.get("/node").body.decode()
+    assert SECRET not in page + json.dumps(told)
+
+
+def test_what_does_not_fit_is_named(pair, clock_library):
+    def change(config):
+        config["node"]["number"] = 1
+        config["sources"][0] |= {"secrets": ["another-secret-of-32-characters-"], "dedup_window": "2h"}
+        config["sources"].append({"name": "more", "secrets": ["a-secret-of-more-than-16"]})
+
+    def prepare(node):
+        node["admin"].env = {"LD_PRELOAD": str(clock_library), "CLOCK_FILE": str(node.folder / "clock")}
+        (node.folder / "clock").write_text("600")
+
+    one, _ = pair(change, prepare)
+    done = run(one, "check", "--fleet")
+    assert done.returncode == 1
+    for fault in ("mx-1 and mx-2 have one node.number, 1",
+                  "source email: mx-1 and mx-2 have different secrets",
+                  "source email: its dedup_window is 86400 s on mx-1, 7200 s on mx-2",
+                  "mx-2 has a source more, mx-1 has none"):
+        assert fault in done.stderr, done.stderr
+    assert "the clock of mx-2 is 6" in done.stderr and "ahead of that of mx-1" in done.stderr
+    assert "another-secret" not in done.stdout + done.stderr
+
+
+def test_a_data_dir_that_is_a_copy_is_found(pair):
+    one, other = pair()
+    for node in (one, other):
+        wait_for("ready", lambda: ready(node) == 200)
+    other.stop()
+    shutil.copy(one.data / "journal" / "data.mdb", other.data / "journal" / "data.mdb")
+    (other.data / "journal" / "dedup.idx").unlink()
+    other.start()
+    assert "have one journal" in run(one, "check", "--fleet").stderr
 
 
 # ---- what a balancer asks, and taking a node away
