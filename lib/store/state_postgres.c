@@ -18,7 +18,7 @@
 
 #include "state_postgres_private.h"
 
-enum { FORGET_MS = 1000, FORGET_TIMES = 20, JOURNAL_TRIES = 5, NUMBER_BYTES = 24 };
+enum { FORGET_MS = 60000, FORGET_TIMES = 1000, JOURNAL_TRIES = 5, NUMBER_BYTES = 24 };
 
 /* ---- one statement with its values ---- */
 
@@ -140,9 +140,11 @@ take_back(struct state_db *db)
 	const enum store_cause cause = db->cause;
 
 	pg_forget_gathered(db);
-	if (db->conn && db->sent_begin && !(pg_sync(db, NULL, NULL), db->conn == NULL))
-		if (!send_plain(db, OWN(ROLLBACK), NULL) || !pg_sync(db, NULL, NULL))
-			pg_drop(db);
+	if (db->conn)
+		pg_sync(db, NULL, NULL); /* may end the connection */
+	if (db->conn && db->sent_begin &&
+		(!send_plain(db, OWN(ROLLBACK), NULL) || !pg_sync(db, NULL, NULL)))
+		pg_drop(db);
 	db->sent_begin = false;
 	db->journals_n = 0; /* their rows may have gone too */
 	db->failure = failure;
@@ -308,6 +310,13 @@ need_turns(struct state_db *db, enum statement which, struct slice email, struct
 
 /* ---- statements ---- */
 
+/* The compliance log has its rows in the order in which things happened. */
+static bool
+log_before(struct state_db *db, enum statement which, struct error *why)
+{
+	return which != SQL_SUPPRESSION_LIFT_LOG || pg_send_rows(db, SQL_COMPLIANCE_ADD, why);
+}
+
 /* What a bounce adds, a delivery that commits meanwhile may have made void. */
 static bool
 settle_later(struct state_db *db, enum statement which, const struct state_value *values,
@@ -324,7 +333,8 @@ send_one(struct state_db *db, enum statement which, const struct state_value *va
 {
 	return need_begin(db, why) &&
 	       need_turns(db, which, n ? values[0].text : (struct slice){NULL, 0}, why) &&
-	       send_values(db, which, values, n, why) && settle_later(db, which, values, why);
+	       log_before(db, which, why) && send_values(db, which, values, n, why) &&
+	       settle_later(db, which, values, why);
 }
 
 static bool
@@ -427,25 +437,36 @@ find_journal(struct state_db *db, struct slice name)
 	return NULL;
 }
 
-/* Asked for once; a journal's first event makes its row, which two nodes may do at once. */
+static void
+keep_journal(struct state_db *db, struct slice name, int64_t id)
+{
+	struct pg_journal *to;
+
+	if (db->journals_n == PG_JOURNALS)
+		db->journals_n = 0;
+	to = &db->journals[db->journals_n++];
+	memcpy(to->name, name.p, WIDTH_JOURNAL);
+	to->id = id;
+}
+
+/* A journal's first event makes its row, which two nodes may do at once; by itself where the transaction
+ * has not gone out yet, so that nobody waits for that one. */
 static bool
 learn_journal(struct state_db *db, struct slice name, struct error *why)
 {
+	const bool began = db->began;
+	enum state_row row = STATE_NO_ROW;
 	struct state_cell id;
 
-	for (int left = JOURNAL_TRIES; left > 0; left--)
-		switch (postgres_get(db, OWN(JOURNAL), STATE_VALUES(SV_TEXT(name)), &id, 1, why)) {
-		case STATE_ROW_FAILED:
-			return false;
-		case STATE_NO_ROW:
-			break;
-		case STATE_ROW:
-			db->journals_n = db->journals_n < PG_JOURNALS ? db->journals_n : 0;
-			memcpy(db->journals[db->journals_n].name, name.p, WIDTH_JOURNAL);
-			db->journals[db->journals_n++].id = id.number;
-			return true;
-		}
-	return error_set(why, "state database: a journal's row does not stay");
+	db->began = began && db->sent_begin;
+	for (int left = JOURNAL_TRIES; row == STATE_NO_ROW && left > 0; left--)
+		row = postgres_get(db, OWN(JOURNAL), STATE_VALUES(SV_TEXT(name)), &id, 1, why);
+	db->began = began;
+	if (row == STATE_ROW)
+		keep_journal(db, name, id.number);
+	return row == STATE_ROW ||
+	       (row == STATE_NO_ROW &&
+		       error_set(why, "state database: the row of a journal does not stay"));
 }
 
 static bool
@@ -508,7 +529,6 @@ hear(const PGresult *res, const struct state_event_key *keys, size_t n, enum sta
 	}
 }
 
-/* The journals are asked for before BEGIN, so that their rows are there for all. */
 static bool
 postgres_enter(struct state_db *db, const struct state_event_key *keys, size_t n, uint64_t now_ms,
 	enum state_event *entered, struct error *why)
@@ -571,7 +591,14 @@ postgres_event_begin(
 }
 
 static bool
-postgres_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why)
+use_indexes(struct state_db *db, const char *seqscan, struct error *why)
+{
+	return pg_send(db, OWN(BY_INDEX), &(struct pg_param){.p = seqscan}, 1, why);
+}
+
+/* Ids more seldom, and so more of them: they are found by their time alone. */
+static bool
+forget_known(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why)
 {
 	const struct state_value values[] = {SV_INT(before_ms), SV_INT(FORGET_TIMES * limit)};
 	const uint64_t now_ms = clock_mono_ms();
@@ -579,8 +606,17 @@ postgres_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct er
 	if (db->forgot_ms && now_ms - db->forgot_ms < FORGET_MS)
 		return true;
 	db->forgot_ms = now_ms;
+	return use_indexes(db, "off", why) && send_values(db, OWN(KNOWN_FORGET), values, 2, why) &&
+	       use_indexes(db, "on", why);
+}
+
+static bool
+postgres_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why)
+{
+	const struct state_value values[] = {SV_INT(before_ms), SV_INT(limit)};
+
 	return need_begin(db, why) && send_values(db, OWN(APPLIED_FORGET), values, 2, why) &&
-	       send_values(db, OWN(KNOWN_FORGET), values, 2, why);
+	       forget_known(db, before_ms, limit, why);
 }
 
 /* ---- opened and closed ---- */

@@ -9,6 +9,9 @@
  * @ stands for the rows: unnest() over the arrays that the columns are. */
 #include "state_postgres_private.h"
 
+/* A number that nothing else in the database takes a lock on. */
+#define FORGET_LOCK "8390046715217045871"
+
 #define TEXT(prefix, name, sql) [prefix##name] = {#name, NULL, sql}
 #define ROWS(prefix, name, columns, sql) [prefix##name] = {#name, columns, sql}
 
@@ -122,13 +125,21 @@ const struct pg_sql pg_sql[OWN_COUNT] = {
 		"SELECT s.ctid FROM @ AS g(email) JOIN soft_bounces s USING (email)"
 		" JOIN recipients r USING (email) WHERE s.at <= r.last_delivered_at"
 		" FOR UPDATE OF s SKIP LOCKED))"),
+	/* One process at a time, and nobody waits for it. A journal's oldest row tells whether to look on. */
 	TEXT(OWN_, APPLIED_FORGET,
-		"DELETE FROM applied WHERE ctid = ANY(ARRAY(SELECT a.ctid FROM journals j,"
-		" LATERAL (SELECT ctid, at FROM applied WHERE journal = j.id ORDER BY seq"
-		" LIMIT $2::bigint FOR UPDATE SKIP LOCKED) a WHERE a.at < $1::bigint))"),
+		"DELETE FROM applied WHERE ctid = ANY(ARRAY(SELECT a.ctid"
+		" FROM (SELECT pg_try_advisory_xact_lock(" FORGET_LOCK ") AS got) mine, journals j,"
+		" LATERAL (SELECT at FROM applied WHERE journal = j.id ORDER BY seq LIMIT 1) o,"
+		" LATERAL (SELECT ctid FROM applied WHERE journal = j.id AND at < $1::bigint AND seq <"
+		" (SELECT seq FROM applied WHERE journal = j.id ORDER BY seq LIMIT 1 OFFSET $2::bigint)) a"
+		" WHERE mine.got AND o.at < $1::bigint))"),
+	/* By its small index, whatever the planner thinks of it. */
+	TEXT(OWN_, BY_INDEX, "SELECT set_config('enable_seqscan', $1, true)"),
 	TEXT(OWN_, KNOWN_FORGET,
-		"DELETE FROM known_ids WHERE ctid = ANY(ARRAY(SELECT ctid FROM known_ids"
-		" WHERE at < $1::bigint LIMIT $2::bigint FOR UPDATE SKIP LOCKED))"),
+		"DELETE FROM known_ids WHERE ctid = ANY(ARRAY(SELECT k.ctid"
+		" FROM (SELECT pg_try_advisory_xact_lock(" FORGET_LOCK ") AS got) mine,"
+		" LATERAL (SELECT ctid FROM known_ids WHERE at < $1::bigint LIMIT $2::bigint) k"
+		" WHERE mine.got))"),
 	TEXT(OWN_, APPLIED_ONE,
 		"SELECT at FROM applied WHERE journal = (SELECT id FROM journals WHERE journal = $1)"
 		" AND seq = $2::bigint"),
