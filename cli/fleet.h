@@ -66,6 +66,8 @@ void fleet_instead_of_stores(struct call *call);
 int fleet_run_status(struct call *call, bool json);
 int fleet_run_event(struct call *call, const char *id, const char *source, bool json);
 
+int fleet_run_person(struct call *call);
+
 struct dlq_request;
 int fleet_run_dlq(struct call *call, const struct dlq_request *rq);
 

@@ -10,7 +10,7 @@
 struct looking {
 	struct history_words words;
 	uint64_t limit;
-	bool json;
+	bool json, fleet;
 	struct history_ask ask;
 	char address[ADDRESS_MAX + 256];
 };

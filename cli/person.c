@@ -4,15 +4,17 @@
  * the pipeline is down. */
 #include <stdio.h>
 
+#include "fleet.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
 #include "lib/config/advice.h"
 #include "lib/ops/person.h"
 #include "looking.h"
 #include "paint.h"
+#include "person.h"
 #include "text.h"
 
-enum { LABEL = 13, NAME = 40, STEP_TIME_AT = 11, STEP_TIME = 8, DAY = 10 };
+enum { LABEL = 13, NAME = 40, NODE = 12, STEP_TIME_AT = 11, STEP_TIME = 8, DAY = 10 };
 
 /* ---- small things ---- */
 
@@ -48,6 +50,18 @@ print_bound(const msgpack_object *page, const char *key, const char *text, enum 
 
 	if (!field_bool(page, key, true))
 		printf("  %s: %s\n", text, advice(which, NULL, cli_config, see));
+}
+
+/* Of which of several. */
+static void
+print_node(const msgpack_object *row)
+{
+	const struct slice node = field_str(row, "node");
+
+	if (!node.n)
+		return;
+	text_column(node, NODE);
+	putchar(' ');
 }
 
 /* ---- who it is ---- */
@@ -116,6 +130,27 @@ print_consents(const msgpack_object *page)
 			field_bool(&rows->ptr[i], "wanted", false) ? "wanted" : "opted out");
 		paint_when(field_str(&rows->ptr[i], "at"));
 		putchar('\n');
+	}
+}
+
+static void
+print_state(const msgpack_object *page)
+{
+	print_suppression(page);
+	print_counters(page);
+	print_consents(page);
+}
+
+static void
+print_states(const msgpack_object *page)
+{
+	const msgpack_object_array *rows = rows_of(page, "states");
+
+	for (uint32_t i = 0; i < rows->size; i++) {
+		print_label("node");
+		text_print(field_str(&rows->ptr[i], "node"), NAME);
+		putchar('\n');
+		print_state(&rows->ptr[i]);
 	}
 }
 
@@ -200,6 +235,7 @@ print_waiting(const msgpack_object *page)
 				   next = field_str(row, "next_retry_at");
 
 		printf("  ");
+		print_node(row);
 		text_column(field_str(row, "event_type"), 20);
 		putchar(' ');
 		paint_column(paint_of_word(status), status, 10);
@@ -228,6 +264,7 @@ print_letters(const msgpack_object *page)
 		const msgpack_object *row = &rows->ptr[i];
 
 		printf("  ");
+		print_node(row);
 		text_column(field_str(row, "letter"), 26);
 		putchar(' ');
 		text_column(field_str(row, "event_type"), 20);
@@ -250,9 +287,13 @@ print_events(const msgpack_object *page, bool address)
 	if (!rows->size)
 		return;
 	paint_title("EVENTS");
+	if (field_str(&rows->ptr[0], "node").n)
+		printf("%-*s ", NODE, "NODE");
 	looking_head(address);
-	for (uint32_t i = 0; i < rows->size; i++)
+	for (uint32_t i = 0; i < rows->size; i++) {
+		print_node(&rows->ptr[i]);
 		looking_row(&rows->ptr[i], address);
+	}
 }
 
 static void
@@ -272,8 +313,8 @@ print_end(const msgpack_object *page)
 			SLICE_ARG(cursor));
 }
 
-static void
-print_person(const msgpack_object *page, bool first)
+void
+person_print(const msgpack_object *page, bool first)
 {
 	const struct slice address = field_str(page, "address");
 
@@ -282,9 +323,8 @@ print_person(const msgpack_object *page, bool first)
 	paint(PAINT_PLAIN);
 	putchar('\n');
 	if (first) {
-		print_suppression(page);
-		print_counters(page);
-		print_consents(page);
+		print_state(page);
+		print_states(page);
 	}
 	print_paths(page, "messages", "MESSAGES", "message_id");
 	print_events(page, false);
@@ -357,13 +397,22 @@ take(struct call *call, const char **key)
 static int
 check_person(struct call *call)
 {
-	return take(call, &((struct looking *)call->options)->words.email);
+	struct looking *l = call->options;
+
+	if (l->fleet && l->words.cursor)
+		return cli_wrong_use(call->verb,
+			"--cursor goes on with one node: call it there, without --fleet");
+	if (l->fleet)
+		fleet_instead_of_stores(call);
+	return take(call, &l->words.email);
 }
 
 static int
 run_person(struct call *call)
 {
-	return show(call, person_page, print_person);
+	return ((const struct looking *)call->options)->fleet
+		       ? fleet_run_person(call)
+		       : show(call, person_page, person_print);
 }
 
 static int
@@ -390,7 +439,8 @@ const struct verb verb_person = {
 		"A page holds --limit events (50, at most 500) and the paths of these; an event marked late was\n"
 		"accepted after one about the same message that happened later. A look takes half a second at\n"
 		"most: then it says so, and --cursor goes on. Works while the pipeline is down. Exits 0 when\n"
-		"anything is known, otherwise 1.\n\n"
+		"anything is known, otherwise 1. --fleet joins the pages of all nodes, which must run; exits 1 when\n"
+		"one does not answer, 3 when none does.\n\n"
 		"  trotline person jo@example.com\n"
 		"  echo jo@example.com | trotline person - --since 7d --json\n",
 	.flags =
@@ -398,6 +448,8 @@ const struct verb verb_person = {
 			LOOKING_TIMES,
 			LOOKING_KINDS,
 			LOOKING_PAGE,
+			{"fleet", 0, FLAG_SWITCH, NULL, "by all nodes of fleet.nodes",
+				LOOKING_AT(fleet)},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object", LOOKING_AT(json)},
 			{.name = NULL},
 		},

@@ -134,6 +134,34 @@ def test_dead_letters_of_all_nodes_are_one_list(nodes):
     assert run(nodes[0], "dlq", "drop", "--fleet", "--all").returncode == 2
 
 
+def mail(kind, at, **data):
+    return event(f"email_{kind}", timestamp=at, email="jo@example.com", message_id="m-1", **data)
+
+
+def test_a_person_is_told_of_by_all_nodes_as_one(nodes):
+    now = int(time.time())
+    steps = [mail("delivered", now - 30), mail("opened", now - 20), mail("bounced", now - 10)]
+    for place, ev in enumerate(steps):
+        assert nodes[place % 2].post(ev).status == 202
+    told = wait_for("all is told", lambda: [told for told in [asked(nodes[1], "person", "Jo@example.com")]
+                                            if len(told["events"]) == 3])[0]
+    assert [(row["node"], row["event_type"]) for row in told["events"]] == [
+        ("mx-1", "email_bounced"), ("mx-2", "email_opened"), ("mx-1", "email_delivered")]
+    (message,) = told["messages"]
+    assert [step["event_type"] for step in message["path"]] == ["email_delivered", "email_opened", "email_bounced"]
+    assert [row["node"] for row in told["states"]] == ["mx-1", "mx-2"], "each has a database of its own"
+    assert [(row["node"], row["known"]) for row in told["nodes"]] == [("mx-1", True), ("mx-2", True)]
+    assert told["complete"] and told["email"] == "jo@example.com"
+    text = run(nodes[0], "person", "-", "--fleet", stdin="jo@example.com\n")
+    assert text.returncode == 0 and "email_bounced" not in text.stderr
+    assert [line.split()[0] for line in text.stdout.splitlines() if line.startswith("mx-")] == ["mx-1", "mx-2", "mx-1"]
+    done = run(nodes[0], "person", "nobody@example.com", "--fleet")
+    assert done.returncode == 1 and "no node knows that address" in done.stderr
+    for node in nodes:
+        assert not any("jo@example.com" in line.split(" target=")[-1] for line in node["admin"].log().splitlines()
+                       if " target=" in line)
+
+
 def test_a_node_that_does_not_answer_is_named_and_costs_the_others_nothing(pair):
     one, other = pair()
     wait_for("ready", lambda: all(row["ready"] for row in asked(one, "status")["nodes"]))
