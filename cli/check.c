@@ -7,6 +7,7 @@
 
 #include "check_destinations.h"
 #include "check_fleet.h"
+#include "check_online.h"
 #include "check_sources.h"
 #include "cli.h"
 #include "lib/base/descriptors.h"
@@ -171,8 +172,15 @@ warn_of_doubts(const struct config *cfg)
 		fprintf(stderr, "trotline check: warning: %s\n", cfg->doubts[i]);
 }
 
+/* What is outside of this machine: asked with --online. */
+struct outside {
+	bool asked;
+	uint64_t faults;
+};
+
 static msgpack_object
-plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *zone)
+plan_object(const struct config *cfg, const struct config *whole, const struct outside *outside,
+	msgpack_object online, msgpack_zone *zone)
 {
 	struct list sources = list_in(zone);
 	struct map m = map_in(zone);
@@ -181,7 +189,7 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		list_add(&sources, source_object(cfg, whole, i, zone));
 	map_text(&m, "file", slice_of(cfg->path));
-	map_bool(&m, "good", true);
+	map_bool(&m, "good", outside->faults == 0);
 	map_text(&m, "listen", slice_of(cfg->listen));
 	map_text(&m, "admin", slice_of(cfg->admin.listen));
 	map_text(&m, "admin_token_file", slice_of(token_file(cfg, token)));
@@ -192,19 +200,27 @@ plan_object(const struct config *cfg, const struct config *whole, msgpack_zone *
 	map_put(&m, "destinations", check_destinations_object(cfg, zone));
 	map_put(&m, "stages", processes_object(cfg, zone));
 	map_put(&m, "types", takers_object(cfg, zone));
+	if (outside->asked)
+		map_put(&m, "online", online);
 	return map_object(&m);
 }
 
-static void
-print_json(const struct config *cfg, const struct config *whole)
+static bool
+print_json(const struct config *cfg, const struct config *whole, struct outside *outside,
+	struct error *why)
 {
-	msgpack_object plan;
+	msgpack_object plan, online = {.type = MSGPACK_OBJECT_NIL};
 	msgpack_zone zone;
+	bool good;
 
 	msgpack_zone_init(&zone, 8192);
-	plan = plan_object(cfg, whole, &zone);
-	object_print(&plan);
+	good = !outside->asked ||
+	       check_online_object(cfg->path, &zone, &online, &outside->faults, why);
+	plan = plan_object(cfg, whole, outside, online, &zone);
+	if (good)
+		object_print(&plan);
 	msgpack_zone_destroy(&zone);
+	return good;
 }
 
 static void
@@ -298,17 +314,37 @@ warn_of_descriptors(const struct config *cfg)
 		fprintf(stderr, "trotline check: warning: limits.connections: %s\n", text.text);
 }
 
-struct check_asked {
-	bool json, fleet;
+struct check_ask {
+	bool json, online, fleet;
 };
+
+static int
+tell(const struct call *call, const struct check_ask *ask, const struct config *whole)
+{
+	struct outside outside = {.asked = ask->online};
+	struct error why = {""};
+	bool good = true;
+
+	if (ask->json) {
+		good = print_json(call->cfg, whole, &outside, &why);
+	} else {
+		print_text(call->cfg, whole);
+		if (ask->online)
+			good = check_online(call->cfg->path, &outside.faults, &why);
+	}
+	if (!good)
+		return cli_failed(call->verb, &why);
+	return outside.faults ? CLI_FAILED : CLI_DONE;
+}
 
 static int
 run(struct call *call)
 {
-	const struct check_asked *ask = call->options;
+	const struct check_ask *ask = call->options;
 	const struct config *cfg = call->cfg;
 	struct config *whole;
 	struct error why = {""};
+	int status;
 
 	if (!harden_check_folder(cfg->data_dir, &why) || place_adopted(cfg, &why) ||
 		!programs_check(cfg, &why) || !check_keys(cfg, &why) ||
@@ -320,16 +356,13 @@ run(struct call *call)
 		config_destroy(&whole);
 		return check_fleet(call, ask->json);
 	}
-	if (ask->json)
-		print_json(cfg, whole);
-	else
-		print_text(cfg, whole);
+	status = tell(call, ask, whole);
 	warn_of_descriptors(cfg);
 	warn_of_takers(cfg);
 	warn_of_doubts(cfg);
 	check_warn_of_destinations(cfg);
 	config_destroy(&whole);
-	return CLI_DONE;
+	return status;
 }
 
 const struct verb verb_check = {
@@ -338,18 +371,24 @@ const struct verb verb_check = {
 	.details =
 		"Reads the secrets too, and shows none. Starts and changes nothing. Exits 0 when all is\n"
 		"good, otherwise 100 with the line and the key at fault.\n\n"
+		"--online also asks the database, Redis and destinations how they are: for each thing what is,\n"
+		"what should be, and how to set it; exits 1 when something is at fault. No request is made to a\n"
+		"destination.\n\n"
 		"--fleet asks the nodes of fleet.nodes instead: same sources, secrets (by fingerprint), windows,\n"
 		"database and redis; numbers and journals apart; clocks within a minute. Exits 1 when something\n"
 		"does not fit or a node does not answer, 3 when none does.\n",
 	.flags =
 		(const struct flag[]){
+			{"online", 0, FLAG_SWITCH, NULL,
+				"ask the database, Redis and destinations, too",
+				FLAG_AT(check_ask, online)},
 			{"fleet", 0, FLAG_SWITCH, NULL, "do the nodes fit together?",
-				FLAG_AT(check_asked, fleet)},
+				FLAG_AT(check_ask, fleet)},
 			{"json", 0, FLAG_SWITCH, NULL, "print one JSON object",
-				FLAG_AT(check_asked, json)},
+				FLAG_AT(check_ask, json)},
 			{.name = NULL},
 		},
-	.options = sizeof(struct check_asked),
+	.options = sizeof(struct check_ask),
 	.actions =
 		(const struct action[]){
 			{.config = PARENT_CONFIG, .run = run},

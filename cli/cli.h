@@ -41,6 +41,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DOWN = 3, CLI_BAD_CONFIG
 	X(reload)                                                                                  \
 	X(restart)                                                                                 \
 	X(drain)                                                                                   \
+	X(state)                                                                                   \
 	X(adopt)                                                                                   \
 	X(fsck)                                                                                    \
 	X(load)                                                                                    \

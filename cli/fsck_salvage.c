@@ -14,6 +14,7 @@
 #include "lib/store/letters.h"
 #include "lib/store/salvage.h"
 #include "lib/store/state.h"
+#include "proto/origin.h"
 
 struct saving {
 	FILE *to;
@@ -26,9 +27,10 @@ struct saving {
 static bool
 has_ended(struct saving *s, const struct event *event)
 {
+	const struct origin who = origin_of(event);
 	struct dead letter;
 
-	return (s->db && state_applied(s->db, event->journal, event->seq)) ||
+	return (s->db && state_applied(s->db, who.journal, who.seq)) ||
 	       letters_find(s->letters, event->journal, event->seq, &letter) ||
 	       letters_find_dropped(s->letters, event->journal, event->seq, &letter);
 }

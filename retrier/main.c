@@ -181,7 +181,9 @@ send_event(void *arg, size_t route, const struct journal_event *ev)
 static void
 compare_stores(struct retrier *r)
 {
-	struct trouble state = {.st = r->st, .store = "state.db"};
+	struct trouble state = {.st = r->st,
+		.store = r->st->cfg->database.kind == DATABASE_POSTGRESQL ? "postgresql"
+									  : "state.db"};
 	struct error why = {""};
 	const enum store_cause cause = stores_agree(r->st->cfg, r->journal, &why);
 

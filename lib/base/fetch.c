@@ -223,6 +223,25 @@ fetch_get_with(struct fetch *f, const char *url, const struct fetch_header *head
 }
 
 bool
+fetch_reach(
+	struct fetch *f, const char *url, const char *ca_file, uint64_t *took_ms, struct error *why)
+{
+	struct fetch_answer none = {.status = 0};
+	curl_off_t took_us = 0;
+
+	if (!set_request(f, url) || curl_easy_setopt(f->curl, CURLOPT_PROXY, "") != CURLE_OK ||
+		curl_easy_setopt(f->curl, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK ||
+		curl_easy_setopt(f->curl, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK ||
+		(ca_file && curl_easy_setopt(f->curl, CURLOPT_CAINFO, ca_file) != CURLE_OK))
+		return error_set(why, "libcurl cannot be set up");
+	if (!perform(f, &none, why))
+		return false;
+	curl_easy_getinfo(f->curl, CURLINFO_PRETRANSFER_TIME_T, &took_us);
+	*took_ms = (uint64_t)took_us / 1000;
+	return true;
+}
+
+bool
 fetch_https(
 	void *arg, const char *url, const atomic_bool *stop, struct fetched *out, struct error *why)
 {

@@ -46,6 +46,11 @@ bool fetch_post(struct fetch *f, const char *url, struct slice body,
 	const struct fetch_header *headers, size_t count, struct fetch_answer *answer,
 	struct error *why);
 
+/* Resolves, connects, shakes hands and checks the certificate (ca_file NULL: against the system's), and goes: no
+ * request is sent. No proxy is asked. *took_ms: how long that was. */
+bool fetch_reach(
+	struct fetch *f, const char *url, const char *ca_file, uint64_t *took_ms, struct error *why);
+
 /* ---- what SNS makes us fetch ---- */
 
 enum {

@@ -106,6 +106,8 @@ stores_agree(const struct config *cfg, struct journal *j, struct error *why)
 	db = state_watch(cfg, &exists, why);
 	if (!db && exists)
 		return CAUSE_NONE; /* its handlers say what is wrong with it */
+	if (db)                    /* a server may hang, and who asks is at its start */
+		state_look_until(db, clock_mono_ms() + cfg->database.timeout_ms);
 	cause = compare(&last, db, j, why);
 	state_close(&db);
 	return cause;

@@ -4,6 +4,7 @@
 
 #include "fsck_private.h"
 #include "lib/base/clock.h"
+#include "proto/origin.h"
 #include "state.h"
 #include "unread.h"
 
@@ -26,6 +27,7 @@ check_letter(void *arg, const struct dead *letter)
 	struct letters_check *w = arg;
 	struct fsck *f = w->f;
 	struct journal_event ev;
+	struct origin who;
 
 	if (++w->walked % PROGRESS_ROWS == 0)
 		fsck_progress(f, "letters", w->walked, w->total);
@@ -36,7 +38,8 @@ check_letter(void *arg, const struct dead *letter)
 		if (!(ev.tried && ev.last.dead))
 			fsck_suspect(f, FSCK_LETTER_LIVE, letter->seq);
 	} else if (w->db && delivery_taker(letter->seq) == TAKER_HANDLER &&
-		   state_applied(w->db, letter->journal, letter->seq)) {
+		   origin_of_frame(letter->event, &who) &&
+		   state_applied(w->db, who.journal, who.seq)) {
 		fsck_find(
 			f, FSCK_LETTER_APPLIED, letter->seq, 0, "%.*s", SLICE_ARG(letter->reason));
 	}
@@ -205,6 +208,16 @@ merge(struct fsck *f, struct state *db, struct error *why)
 	return true;
 }
 
+/* A server may be away; a file that cannot be opened is damaged. */
+static void
+tell_unasked(struct fsck *f, const struct error *why)
+{
+	if (f->cfg->database.kind == DATABASE_POSTGRESQL)
+		fsck_find(f, FSCK_STATE_AWAY, 0, 0, "%s", why->text);
+	else
+		tell_fault(f, why->text);
+}
+
 /* The journal's snapshot is the older one: what has ended in it must be applied by now. */
 bool
 fsck_state(struct fsck *f, struct error *why)
@@ -215,10 +228,10 @@ fsck_state(struct fsck *f, struct error *why)
 
 	if (!db) {
 		if (exists)
-			tell_fault(f, fault.text);
+			tell_unasked(f, &fault);
 		return true;
 	}
-	fsck_progress(f, "state.db", 0, 0);
+	fsck_progress(f, state_name(db), 0, 0);
 	if (state_check(db, tell_fault, f)) {
 		good = journal_read_begin(f->journal, why) && merge(f, db, why);
 		journal_read_end(f->journal);

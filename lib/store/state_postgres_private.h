@@ -155,6 +155,9 @@ struct slice pg_text(struct slice text, msgpack_zone *zone);
 
 /* ---- state_postgres_schema.c ---- */
 
+/* The version of the tables that this program knows. */
+int64_t pg_schema_version(void);
+
 bool pg_schema_prepare(struct state_db *db, struct error *why);
 
 /* Are there tables that this program knows? False with the cause; sets db->unmade. */

@@ -203,3 +203,9 @@ pg_schema_look(struct state_db *db, struct error *why)
 		return error_set(why, "state database: there are no tables in it yet");
 	return is_known(version, why);
 }
+
+int64_t
+pg_schema_version(void)
+{
+	return SCHEMA_VERSION;
+}
