@@ -67,6 +67,27 @@ is_stopped(void *arg)
 	return interrupted != 0;
 }
 
+static bool
+nothing_runs(void *arg, const struct config *from, struct error *why)
+{
+	struct live_stages *live = calloc(1, sizeof *live);
+	const pid_t up = stages_holder(from, "up");
+	bool good = live != NULL;
+
+	(void)arg;
+	if (!live)
+		return error_set(why, "out of memory");
+	stages_find(from, live);
+	if (live->n)
+		good = error_set(why, "a pipeline runs over %s: its %s has process id %d",
+			from->data_dir, live->list[0].name, (int)live->list[0].pid);
+	else if (up)
+		good = error_set(why, "a pipeline runs over %s: its `up` has process id %d",
+			from->data_dir, (int)up);
+	free(live);
+	return good;
+}
+
 /* ---- told ---- */
 
 static void
@@ -131,16 +152,17 @@ static int
 adopt_all(struct call *call, const char *folder, zsock_t *advice)
 {
 	struct adopt_ask *ask = call->options;
-	const struct adopt_calls calls = {ask, on_progress, on_wait, is_stopped};
+	const struct adopt_calls calls = {stages_holder(call->cfg, "retrier.0") != 0, ask,
+		nothing_runs, on_progress, on_wait, is_stopped};
 	struct error why = {""};
-	struct adopt *a = adopt_open(call->cfg, folder, call->journal, ask->dry_run, &why);
+	struct adopt *a = adopt_open(call->cfg, folder, call->journal, &calls, ask->dry_run, &why);
 	struct adopt_sum sum;
 	bool good;
 
 	if (!a)
 		return cli_failed(call->verb, &why);
 	ask->progress = progress_begin("events", 0);
-	good = adopt_run(a, advice, &calls, &sum, &why);
+	good = adopt_run(a, advice, &sum, &why);
 	progress_end(&ask->progress);
 	adopt_close(&a);
 	if (ask->json)

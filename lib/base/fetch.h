@@ -48,8 +48,8 @@ bool fetch_post(struct fetch *f, const char *url, struct slice body,
 
 /* Resolves, connects, shakes hands and checks the certificate (ca_file NULL: against the system's), and goes: no
  * request is sent. No proxy is asked. *took_ms: how long that was. */
-bool fetch_reach(
-	struct fetch *f, const char *url, const char *ca_file, uint64_t *took_ms, struct error *why);
+bool fetch_reach(struct fetch *f, const char *url, const char *ca_file, uint64_t *took_ms,
+	struct error *why);
 
 /* ---- what SNS makes us fetch ---- */
 

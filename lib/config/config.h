@@ -251,6 +251,9 @@ enum config_mode {
 			      * processes that this one starts */
 };
 
+/* A file in data_dir that says that another node has adopted what is there (`trotline adopt`). */
+#define CONFIG_ADOPTED_FILE "adopted"
+
 /* Loads and checks a file. NULL with the cause, which names line and key where there is one. */
 struct config *config_load(const char *path, enum config_mode mode, struct error *why);
 

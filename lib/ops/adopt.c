@@ -7,29 +7,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/timestamp.h"
-#include "lib/stage/stages.h"
 
 /* ---- may it be taken? ---- */
-
-static bool
-nothing_runs(const struct adopt *a, struct error *why)
-{
-	struct live_stages *live = calloc(1, sizeof *live);
-	const pid_t up = stages_holder(&a->from, "up");
-	bool good = live != NULL;
-
-	if (!live)
-		return error_set(why, "out of memory");
-	stages_find(&a->from, live);
-	if (live->n)
-		good = error_set(why, "a pipeline runs over %s: its %s has process id %d",
-			a->from.data_dir, live->list[0].name, (int)live->list[0].pid);
-	else if (up)
-		good = error_set(why, "a pipeline runs over %s: its `up` has process id %d",
-			a->from.data_dir, (int)up);
-	free(live);
-	return good;
-}
 
 static bool
 is_another(const struct adopt *a, struct error *why)
@@ -73,15 +52,16 @@ static bool
 open_all(struct adopt *a, struct error *why)
 {
 	a->there = journal_open(&a->from, JOURNAL_WATCH, why);
-	if (!a->there || !is_another(a, why) || !nothing_runs(a, why) || !is_free(a, why))
+	if (!a->there || !is_another(a, why) ||
+		!a->calls->nothing_runs(a->calls->arg, &a->from, why) || !is_free(a, why))
 		return false;
 	a->letters_there = letters_open(&a->from, LETTERS_WATCH, why);
 	return a->letters_there && open_history(a, why);
 }
 
 struct adopt *
-adopt_open(const struct config *cfg, const char *folder, struct journal *here, bool look,
-	struct error *why)
+adopt_open(const struct config *cfg, const char *folder, struct journal *here,
+	const struct adopt_calls *calls, bool look, struct error *why)
 {
 	struct adopt *a = calloc(1, sizeof *a);
 
@@ -94,7 +74,8 @@ adopt_open(const struct config *cfg, const char *folder, struct journal *here, b
 	a->from.data_dir = (char *)(uintptr_t)folder;
 	a->here = here;
 	a->look = look;
-	a->running = stages_holder(cfg, "retrier.0") != 0;
+	a->calls = calls;
+	a->running = calls->running;
 	msgpack_zone_init(&a->zone, 8192);
 	msgpack_sbuffer_init(&a->frame);
 	if (!open_all(a, why))
@@ -132,7 +113,7 @@ write_mark(const struct adopt *a, struct error *why)
 	char path[4096], text[128], at[TIMESTAMP_BYTES];
 	struct slice line;
 
-	snprintf(path, sizeof path, "%s/" STAGES_ADOPTED_FILE, a->from.data_dir);
+	snprintf(path, sizeof path, "%s/" CONFIG_ADOPTED_FILE, a->from.data_dir);
 	snprintf(text, sizeof text, "on %s by the node with journal %.*s\n",
 		timestamp_text(clock_wall_ms(), at), SLICE_ARG(journal_id(a->here)));
 	line = slice_of(text);
@@ -147,7 +128,7 @@ mark(struct adopt *a, struct error *why)
 	bool good = there && journal_give(there, journal_id(a->here), why) == STORE_OK;
 	struct error ignored;
 
-	if (good && !nothing_runs(a, why)) {
+	if (good && !a->calls->nothing_runs(a->calls->arg, &a->from, why)) {
 		good = false;
 		if (!a->at.began_ms)
 			journal_keep(there, &ignored);
@@ -191,11 +172,9 @@ take_all(struct adopt *a, struct error *why)
 }
 
 bool
-adopt_run(struct adopt *a, zsock_t *advice, const struct adopt_calls *calls, struct adopt_sum *sum,
-	struct error *why)
+adopt_run(struct adopt *a, zsock_t *advice, struct adopt_sum *sum, struct error *why)
 {
 	a->advice = advice;
-	a->calls = calls;
 	a->sum = sum;
 	*sum = (struct adopt_sum){.open = 0};
 	snprintf(sum->journal, sizeof sum->journal, "%.*s", SLICE_ARG(journal_id(a->there)));

@@ -46,7 +46,10 @@ struct adopt_sum {
 };
 
 struct adopt_calls {
+	bool running; /* this node's pipeline does: it makes room in the journal */
 	void *arg;
+	/* Does no process work on that data_dir? False with the cause. */
+	bool (*nothing_runs)(void *arg, const struct config *from, struct error *why);
 	/* So many of so many of a kind (total 0: not known); often. */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
 	/* This node's journal has no room just now: called again and again. */
@@ -56,15 +59,14 @@ struct adopt_calls {
 
 struct adopt;
 
-/* here: this node's journal, JOURNAL_ACCEPT; for a look alone JOURNAL_WATCH. NULL with the cause: there is none in
+/* The calls outlive it. here: this node's journal, JOURNAL_ACCEPT; for a look alone JOURNAL_WATCH. NULL with the cause: there is none in
  * the folder, it is this node's own, a pipeline runs there, or another node has adopted it. */
 struct adopt *adopt_open(const struct config *cfg, const char *folder, struct journal *here,
-	bool look, struct error *why);
+	const struct adopt_calls *calls, bool look, struct error *why);
 void adopt_close(struct adopt **a);
 
 /* advice: as in moving.h. False with the cause: what is counted is done, and a second time goes on from there. With
  * `look` all is counted and nothing done. */
-bool adopt_run(struct adopt *a, zsock_t *advice, const struct adopt_calls *calls,
-	struct adopt_sum *sum, struct error *why);
+bool adopt_run(struct adopt *a, zsock_t *advice, struct adopt_sum *sum, struct error *why);
 
 #endif

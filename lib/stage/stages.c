@@ -61,7 +61,7 @@ stages_adopted(const struct config *cfg, struct error *why)
 	char path[PATH_BYTES], text[256];
 	struct slice by;
 
-	snprintf(path, sizeof path, "%s/" STAGES_ADOPTED_FILE, cfg->data_dir);
+	snprintf(path, sizeof path, "%s/" CONFIG_ADOPTED_FILE, cfg->data_dir);
 	if (access(path, F_OK) != 0)
 		return false;
 	file_peek(path, text, sizeof text);

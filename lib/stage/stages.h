@@ -29,9 +29,8 @@ void stages_find(const struct config *cfg, struct live_stages *out);
 /* The process that holds run/<name>.lock, or 0. */
 pid_t stages_holder(const struct config *cfg, const char *name);
 
-/* Was what is in data_dir adopted by another node (`trotline adopt`)? A file there says so, to processes that
- * do not open the journal too. Then nothing starts there again: *why says to whom it went. */
-#define STAGES_ADOPTED_FILE "adopted"
+/* Was what is in data_dir adopted by another node (`trotline adopt`)? CONFIG_ADOPTED_FILE says so, to processes
+ * that do not open the journal too. Then nothing starts there again: *why says to whom it went. */
 bool stages_adopted(const struct config *cfg, struct error *why);
 
 /* Does it still run? */
