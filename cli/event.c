@@ -9,6 +9,7 @@
 #include "fleet.h"
 #include "lib/base/field.h"
 #include "lib/base/object.h"
+#include "lib/ops/event_elsewhere.h"
 #include "lib/ops/event_status.h"
 #include "text.h"
 
@@ -129,9 +130,10 @@ ask(const struct event_query *q, const char *id, bool json, struct error *why)
 
 	msgpack_zone_init(&zone, 4096);
 	found = event_status(q, slice_of(id), &zone, &answer, why);
-	if (found == OPS_NOT_FOUND)
+	if (found == OPS_NOT_FOUND) {
+		event_elsewhere(q, slice_of(id), why);
 		error_wrap(why, "%.200s: not found", id);
-	else if (found == OPS_FOUND && json)
+	} else if (found == OPS_FOUND && json)
 		object_print(&answer);
 	else if (found == OPS_FOUND)
 		event_print(&answer);

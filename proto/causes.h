@@ -18,7 +18,10 @@
 	X(REFUSED, "not accessible", "mend the owner and the permissions of its files")                                    \
 	X(AWAY, "away", "its server cannot be reached: is it up, and the way to it open?")                                 \
 	X(DENIED, "denied",                                                                                                \
-		"its server refuses us: user, password, pg_hba.conf, rights on its tables")                                \
+		"its server refuses us: user, password, rights (of PostgreSQL: pg_hba.conf too)")                          \
+	X(UNFIT, "unfit", "another server, or another setting of it; the log tells what")                                  \
+	X(EVICTING, "evicting", "set its maxmemory-policy to noeviction")                                                  \
+	X(TWIN, "another node's", "two nodes have one node.number: give one of them another")                              \
 	X(REMOVED, "removed", "`trotline fsck` tells what has gone with it")                                               \
 	X(REPLACED, "replaced", "`trotline fsck` tells what has gone with it")                                             \
 	X(CUT, "cut short", "`trotline fsck` tells what is left")                                                          \
@@ -63,7 +66,9 @@ enum refusal_word { REFUSAL_CAUSE_NONE, REFUSAL_CAUSES(REFUSAL_CAUSE_ENUM) REFUS
 	X(SHARE, "a source that has half of all places")                                           \
 	X(MEMORY, "limits.memory used up")                                                         \
 	X(QUARANTINE, "a quarantine that takes no more")                                           \
-	X(PROOF, "a certificate that is not to be had")
+	X(PROOF, "a certificate that is not to be had")                                            \
+	X(BUSY, "another node that is storing the same event")                                     \
+	X(AWAY, "redis away, and redis.when_away: refuse")
 
 #define UNABLE_ENUM(name, word) UNABLE_##name,
 enum unable { UNABLE_CAUSES(UNABLE_ENUM) UNABLE_COUNT };

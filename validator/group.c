@@ -22,6 +22,7 @@ may_enter(struct job *job)
 	bool any = job->rq.batch == 1 && !job->foreign;
 
 	job->again = 0;
+	job->busy.now = false;
 	for (size_t i = 0; i < job->count; i++) {
 		job->events[i].seq = 0;
 		any |= job->events[i].outcome == OUTCOME_NEW;
@@ -97,6 +98,7 @@ enter_event(const struct entry_way *way, struct job *job, size_t i)
 	switch (journal_seen(journal, &key, &seq)) {
 	case SEEN_DUPLICATE:
 		c->outcome = OUTCOME_DUPLICATE;
+		c->left_ms = journal_left_ms(journal, &key, seq);
 		return STORE_OK;
 	case SEEN_SAME:
 		c->seq = 0;
@@ -276,11 +278,50 @@ count_appended(struct job *const *jobs, size_t n)
 	return count;
 }
 
+static bool
+any_enters(struct job *const *jobs, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any |= jobs[i]->enters;
+	return any;
+}
+
+static bool
+any_in_time(struct job *const *jobs, size_t n)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any |= jobs[i]->enters && now_ms <= jobs[i]->rq.deadline;
+	return any;
+}
+
+/* Takes the journal's lock. Whoever has waited so long for it that the claims may be over before the commit
+ * makes them again, without the lock, while somebody waits for the answer. */
 static enum store_rc
-commit_all(const struct entry_way *way, struct job *const *jobs, size_t n, struct error *why)
+begin(struct journal *journal, struct claims *claims, struct job *const *jobs, size_t n,
+	struct error *why)
+{
+	enum store_rc rc = journal_begin(journal, why);
+
+	while (rc == STORE_OK && claims_aged(claims) && any_in_time(jobs, n)) {
+		journal_abort(journal);
+		rc = claims_make(claims, journal, jobs, n, why);
+		if (rc == STORE_OK)
+			rc = journal_begin(journal, why);
+	}
+	return rc;
+}
+
+static enum store_rc
+commit_all(const struct entry_way *way, struct claims *claims, struct job *const *jobs, size_t n,
+	struct error *why)
 {
 	struct journal *journal = way->journal;
-	enum store_rc rc = journal_begin(journal, why);
+	enum store_rc rc = begin(journal, claims, jobs, n, why);
 
 	if (rc != STORE_OK)
 		return rc;
@@ -305,16 +346,6 @@ hash_proofs(struct journal *journal, struct job *const *jobs, size_t n)
 	}
 }
 
-static bool
-any_enters(struct job *const *jobs, size_t n)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < n; i++)
-		any |= jobs[i]->enters;
-	return any;
-}
-
 size_t
 group_commit(struct journal *journal, struct claims *claims, struct job *const *jobs, size_t n,
 	msgpack_sbuffer *frames)
@@ -331,7 +362,7 @@ group_commit(struct journal *journal, struct claims *claims, struct job *const *
 	hash_proofs(journal, jobs, n);
 	rc = claims_make(claims, journal, jobs, n, &why);
 	if (rc == STORE_OK && any_enters(jobs, n))
-		rc = commit_all(&way, jobs, n, &why);
+		rc = commit_all(&way, claims, jobs, n, &why);
 	if (rc == STORE_OK)
 		claims_tell(claims, jobs, n);
 	else

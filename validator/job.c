@@ -86,6 +86,8 @@ job_reset(struct job *job)
 	job->count = 0;
 	job->refusal = REFUSED_NOT;
 	job->enters = false;
+	job->busy.now = false;
+	job->busy.times = 0;
 	job->why.text[0] = 0;
 	job->untold = job->ahead = false;
 	job->unable = UNABLE_STORE;

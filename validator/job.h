@@ -33,6 +33,7 @@ struct candidate {
 	struct slice key;             /* what makes it the same event again */
 	struct hash128 hash;          /* of source and key, once the group asks for it */
 	bool claimed;                 /* free at the door of lib/store/seen.h */
+	uint64_t left_ms;             /* OUTCOME_DUPLICATE here: for how long it is one still */
 	struct slice unknown_kind;    /* a word that stands in no table, or absent */
 	bool no_address;              /* though it is about mail to somebody */
 	int64_t ts_ms;
@@ -67,7 +68,12 @@ struct job {
 	struct request rq; /* points into frame and zone */
 	const struct config_source *source;
 	enum refusal refusal;
-	bool enters;        /* takes part in the group's transaction */
+	bool enters; /* takes part in the group's transaction */
+	struct {     /* another node is storing one of its events */
+		bool now;
+		unsigned times;              /* that it was found so */
+		uint64_t since_ms, again_ms; /* monotonic: it is asked for again then */
+	} busy;
 	struct error why;   /* for the log, and in X-Error-Detail */
 	bool untold;        /* for the log alone */
 	enum unable unable; /* of REFUSED_UNAVAILABLE: for which fault of ours */

@@ -26,6 +26,7 @@
 #include "remains.h"
 #include "replies.h"
 #include "report.h"
+#include "waiting.h"
 
 enum {
 	GROUP_MAX = 512,
@@ -35,12 +36,20 @@ enum {
 };
 enum { SECOND_MS = 1000, LOOK_MS = 5000 };
 
+/* So long a request waits for another node that is storing an event of it. */
+enum { BUSY_MS = 1000 };
+
 struct validator {
 	struct stage *st;
 	struct journal *journal;
 	struct trouble trouble; /* at the journal */
 	struct trouble quarantine_trouble;
 	struct claims claims;
+	struct seen_home home;
+	struct trouble redis_trouble;
+	uint64_t conflicts, elsewhere; /* of the claims, as counted so far */
+	struct waiting waiting;
+	struct hook *again;            /* for claims and waiting */
 	struct quarantine *quarantine; /* opened at the first need */
 	struct remains remains;
 	struct errands *errands; /* what SNS has us fetch */
@@ -60,6 +69,8 @@ struct validator {
 	size_t count;
 	msgpack_sbuffer frames; /* of the events of the group */
 };
+
+static void on_requests(void *arg);
 
 static void
 drop_keys(struct provider_source **keys)
@@ -111,6 +122,22 @@ on_reload(void *arg, const struct config *next, struct error *why)
 	return true;
 }
 
+static void
+open_claims(struct validator *v)
+{
+	const struct seen_engine *engine = claims_engine(v->st->cfg);
+	struct error why;
+
+	v->home = (struct seen_home){v->st->cfg, v->journal, v->st->instance};
+	if (!claims_open(&v->claims, engine, &v->home, &why))
+		stage_fail("cannot ask for duplicates", &why);
+	v->claims.patience_ms = BUSY_MS;
+	v->redis_trouble = (struct trouble){.st = v->st, .store = "redis"};
+	v->again = stage_call(v->st, on_requests, v);
+	if (claims_state(&v->claims))
+		trouble_open(&v->redis_trouble);
+}
+
 static struct validator *
 validator_new(struct stage *st)
 {
@@ -135,8 +162,7 @@ validator_new(struct stage *st)
 		stage_refuse("cannot work here", &why);
 	if (!v->journal)
 		stage_fail("cannot open the journal", &why);
-	if (!claims_open(&v->claims, &seen_journal, st->cfg, &why))
-		stage_fail("cannot ask for duplicates", &why);
+	open_claims(v);
 	if (!journal_prepare(v->journal, &why))
 		log_warn("journal not ready yet", LF_TEXT("cause", why.text));
 	v->errands = errands_new(st->cfg, st->instance);
@@ -161,6 +187,7 @@ validator_destroy(struct validator *v)
 	drop_keys(v->keys);
 	departed_forget(&v->departed, UINT64_MAX);
 	json_reader_destroy(&v->json);
+	waiting_close(&v->waiting);
 	claims_close(&v->claims);
 	journal_close(&v->journal);
 	quarantine_close(&v->quarantine);
@@ -227,6 +254,23 @@ next_job(struct validator *v)
 	return job;
 }
 
+/* Those come again that wait for another node; the configuration may have changed meanwhile. */
+static void
+gather_waiting(struct validator *v)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	while (v->count < GROUP_MAX && waiting_due(&v->waiting, now_ms) &&
+		waiting_next(&v->waiting, now_ms, next_job(v))) {
+		struct job *job = &v->jobs[v->count++];
+
+		if (find_source(v, job))
+			continue;
+		error_set(&job->why, "no source of that name");
+		job->refusal = REFUSED_SOURCE;
+	}
+}
+
 /* Takes and judges everything that has queued up meanwhile, and what comes while it does so, within
  * the group's limits: the more there are in one commit, the less its flush costs each. */
 static void
@@ -238,6 +282,7 @@ gather(struct validator *v, uint64_t now_ms)
 	struct error why;
 
 	v->count = 0;
+	gather_waiting(v);
 	while (v->count < GROUP_MAX && bytes < GROUP_BYTES && clock_mono_us() < end_us &&
 		intake_next(&v->in, &frame)) {
 		struct job *job = next_job(v);
@@ -334,6 +379,47 @@ say_trouble(struct validator *v)
 }
 
 static void
+swap_jobs(struct job *a, struct job *b)
+{
+	const struct job kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* Those that another node is storing leave the group. */
+static void
+set_waiting(struct validator *v)
+{
+	for (size_t i = v->count; i-- > 0;) {
+		struct job *job = &v->jobs[i];
+
+		if (!job->busy.now)
+			continue;
+		if (waiting_take(&v->waiting, job)) {
+			swap_jobs(job, &v->jobs[--v->count]);
+			continue;
+		}
+		job->refusal = REFUSED_UNAVAILABLE;
+		job->unable = UNABLE_BUSY;
+		error_set(&job->why, "another node is storing one of these events");
+	}
+}
+
+/* What is to be told to other nodes goes in time, and who waits for them asks again. */
+static void
+look_again(struct validator *v)
+{
+	uint64_t ms = claims_tick(&v->claims);
+	const uint64_t waiting_for_ms = waiting_ms(&v->waiting, clock_mono_ms());
+
+	if (waiting_for_ms > 0 && (ms == 0 || waiting_for_ms < ms))
+		ms = waiting_for_ms;
+	if (ms > 0)
+		stage_call_after(v->again, ms);
+}
+
+static void
 handle_group(struct validator *v)
 {
 	struct metrics *m = v->st->metrics;
@@ -349,6 +435,7 @@ handle_group(struct validator *v)
 	remains_keep(&v->remains, v->group, v->count, REMAINS_PROVED);
 	start_us = clock_mono_us();
 	events = group_commit(v->journal, &v->claims, v->group, v->count, &v->frames);
+	set_waiting(v);
 	say_trouble(v);
 	if (events > 0) {
 		metric_observe(m, METRIC_FAMILY_COMMIT, "stage=\"validator\"",
@@ -377,6 +464,7 @@ on_requests(void *arg)
 	while (v->in.rest.n > 0)
 		handle_group(v);
 	v->in.finishing = false;
+	look_again(v);
 }
 
 /* Where health is 503 a balancer sends nobody, who would find that all is well again. */
@@ -416,12 +504,35 @@ on_look(void *arg)
 	survey_quarantine(arg);
 }
 
+/* Of those who know what other nodes have. */
+static void
+report_claims(struct validator *v)
+{
+	const struct seen_state *state = claims_state(&v->claims);
+	struct metrics *m = v->st->metrics;
+	char server[32];
+
+	if (!state)
+		return;
+	for (size_t i = 0; i < state->servers; i++) {
+		snprintf(server, sizeof server, "server=\"%zu\"", i);
+		*metric(m, METRIC_FAMILY_REDIS_UP, server) = state->up[i];
+	}
+	*metric(m, METRIC_FAMILY_CONFLICTS, "") += (double)(state->conflicts - v->conflicts);
+	*metric(m, METRIC_FAMILY_ELSEWHERE, "") += (double)(v->claims.told - v->elsewhere);
+	v->conflicts = state->conflicts;
+	v->elsewhere = v->claims.told;
+	trouble_is(&v->redis_trouble, state->cause, &state->why);
+}
+
 static void
 on_second(void *arg)
 {
 	struct validator *v = arg;
 
 	try_again(v);
+	look_again(v);
+	report_claims(v);
 	errands_tick(v->errands);
 	departed_forget(&v->departed, clock_mono_ms());
 	remains_tick(&v->remains);
@@ -435,6 +546,8 @@ on_drain(void *arg)
 {
 	struct validator *v = arg;
 
+	v->waiting.hasten = true;
+	v->claims.patience_ms = 0;
 	for (int i = 0; i < DRAIN_GROUPS && (i == 0 || v->count > 0); i++)
 		on_requests(v);
 	stage_stop(v->st);
@@ -455,6 +568,7 @@ main(int argc, char **argv)
 	metric_open(st->metrics, METRIC_FAMILY_COMMIT, "stage=\"validator\"");
 	metric_open(st->metrics, METRIC_FAMILY_GROUP, "stage=\"validator\"");
 	survey_quarantine(v);
+	report_claims(v);
 	stage_on_read(st, v->in.requests, on_requests, v);
 	stage_every(st, SECOND_MS, on_second, v);
 	stage_every(st, LOOK_MS, on_look, v);

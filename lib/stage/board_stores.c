@@ -21,6 +21,9 @@ static const struct {
 	{"dlq", "events that are given up wait in the journal", false},
 	{"quarantine", "what would be set aside is answered 503", false},
 	{"unread", "requests with parts that cannot be read are answered 503", false},
+	{"redis",
+		"ids that other nodes have are not known (redis.when_away says what becomes of events)",
+		false},
 };
 
 /* How many stages have met that cause at that store, and the first one's name. */

@@ -124,6 +124,12 @@
 		"How full the disk under data_dir is, 0 to 1")                                      \
 	X(TROUBLE, "webhook_store_trouble", GAUGE, MAX,                                             \
 		"1 while a stage cannot use a store, by stage, store and cause")                    \
+	X(REDIS_UP, "webhook_dedup_redis_up", GAUGE, MIN,                                           \
+		"1 while a validator can ask a Redis server, by its place in redis.urls")           \
+	X(CONFLICTS, "webhook_dedup_conflicts_total", COUNTER, SUM,                                 \
+		"Events that another node had stored, too, when this one said that it has")         \
+	X(ELSEWHERE, "webhook_dedup_elsewhere_total", COUNTER, SUM,                                 \
+		"Duplicates of events that another node has, as Redis tells")                       \
 	X(REPLACED_AT, "webhook_store_replaced_timestamp_seconds", GAUGE, MAX,                      \
 		"When a store was last removed or replaced under a stage, and what was in it lost") \
 	X(SAVED_AT, "webhook_store_saved_timestamp_seconds", GAUGE, MAX,                            \

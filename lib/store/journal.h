@@ -98,6 +98,9 @@ bool journal_full(const struct journal *j, uint64_t bytes);
 
 enum journal_seen journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq);
 
+/* For how long a duplicate's id is remembered still, by its seq. */
+uint64_t journal_left_ms(struct journal *j, const struct journal_key *key, uint64_t seq);
+
 /* A proof that covers no event (Mailgun signs a token and a time alone) is good for the events that
  * it came with first. */
 struct journal_proof {
@@ -278,6 +281,21 @@ bool journal_find_batch(struct journal *j, struct slice id, struct journal_batch
 
 /* Is the number remembered, and when was it accepted? */
 bool journal_remembers(struct journal *j, uint64_t seq, uint64_t *at_ms);
+
+/* One row of the seen log. */
+struct journal_known {
+	uint64_t seq, age_ms;
+	struct hash128 hash;
+};
+
+/* The newest number given out, 0 for none. */
+uint64_t journal_last(const struct journal *j);
+
+/* Up to max rows from seq on, in order of seq. Returns how many. */
+size_t journal_known_from(struct journal *j, uint64_t seq, struct journal_known *rows, size_t max);
+
+/* Lets go of the memory that a walk through the whole log has taken. */
+void journal_known_end(const struct journal *j);
 
 /* Calls fn with each event that was done lately, as ended_each does. Outside of all snapshots. */
 void journal_each_ended(const struct journal *j, ended_visit *fn, void *arg);

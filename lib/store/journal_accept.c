@@ -168,6 +168,16 @@ seen_row_at(struct journal *j, uint64_t seq, struct seen_row *row)
 	return true;
 }
 
+static uint64_t
+left_ms(const struct journal *j, const struct journal_key *key, uint64_t seq,
+	const struct seen_row *row)
+{
+	const uint64_t now_ms = key->now_ms - (uint64_t)j->elapsed.note.ahead_ms;
+	const uint64_t end_ms = elapsed_at(&j->elapsed, seq, row->at_ms) + key->window_ms;
+
+	return end_ms > now_ms ? end_ms - now_ms : 0;
+}
+
 enum journal_seen
 journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
 {
@@ -178,10 +188,15 @@ journal_seen(struct journal *j, const struct journal_key *key, uint64_t *seq)
 		return SEEN_NEW;
 	if (row.request == key->request)
 		return SEEN_SAME;
-	return key->now_ms - (uint64_t)j->elapsed.note.ahead_ms <
-			       elapsed_at(&j->elapsed, *seq, row.at_ms) + key->window_ms
-		       ? SEEN_DUPLICATE
-		       : SEEN_NEW;
+	return left_ms(j, key, *seq, &row) > 0 ? SEEN_DUPLICATE : SEEN_NEW;
+}
+
+uint64_t
+journal_left_ms(struct journal *j, const struct journal_key *key, uint64_t seq)
+{
+	struct seen_row row;
+
+	return seen_row_at(j, seq, &row) ? left_ms(j, key, seq, &row) : 0;
 }
 
 static int

@@ -209,6 +209,56 @@ journal_remembers(struct journal *j, uint64_t seq, uint64_t *at_ms)
 	return true;
 }
 
+uint64_t
+journal_last(const struct journal *j)
+{
+	return lmdb_last(j->read, j->seen);
+}
+
+static struct journal_known
+known_of(const struct elapsed *e, uint64_t seq, const MDB_val *value)
+{
+	struct seen_row row;
+	uint64_t at_ms;
+
+	memcpy(&row, value->mv_data, sizeof row);
+	at_ms = elapsed_at(e, seq, row.at_ms);
+	return (struct journal_known){
+		.seq = seq,
+		.age_ms = e->now_ms > at_ms ? e->now_ms - at_ms : 0,
+		.hash = row.hash,
+	};
+}
+
+size_t
+journal_known_from(struct journal *j, uint64_t seq, struct journal_known *rows, size_t max)
+{
+	const struct elapsed_note now = elapsed_read();
+	MDB_val key = lmdb_val(&seq, sizeof seq), value;
+	struct elapsed elapsed;
+	MDB_cursor *cursor;
+	size_t n = 0;
+	int rc;
+
+	elapsed_look(&elapsed, j->read, j->clock, &now);
+	if (mdb_cursor_open(j->read, j->seen, &cursor) != 0)
+		return 0;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (rc == 0 && n < max) {
+		memcpy(&seq, key.mv_data, sizeof seq);
+		rows[n++] = known_of(&elapsed, seq, &value);
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return n;
+}
+
+void
+journal_known_end(const struct journal *j)
+{
+	lmdb_let_go(j->env);
+}
+
 void
 journal_each_ended(const struct journal *j, ended_visit *fn, void *arg)
 {

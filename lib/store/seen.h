@@ -25,34 +25,60 @@
 #include "dedup.h"
 #include "lib/base/error.h"
 #include "lib/config/config.h"
+#include "proto/causes.h"
 #include "store.h"
 
 enum seen_answer {
 	SEEN_FREE,  /* nobody else has it: the journal decides */
 	SEEN_TAKEN, /* durable on another node: a duplicate */
-	SEEN_BUSY,  /* another node is storing it and was not done in time: come again */
+	SEEN_BUSY,  /* another node is storing it: to be asked for again */
+	SEEN_AWAY,  /* who would know is away, and nothing is to be stored meanwhile */
 };
 
 struct seen_claim {
 	struct hash128 hash;     /* journal_hash of source and id */
-	uint64_t window_ms;      /* how long it is remembered */
+	uint64_t window_ms;      /* how long it is to be remembered from now on */
 	enum seen_answer answer; /* out, by claim */
 };
 
 struct seen;
+struct journal;
+
+/* Whose it is. All of it outlives the engine. */
+struct seen_home {
+	const struct config *cfg;
+	struct journal *journal; /* or NULL, for who asks and stores nothing */
+	size_t instance;         /* which of the node's validators */
+};
+
+/* How those stand that are asked. */
+struct seen_state {
+	size_t servers;
+	const bool *up;         /* of each */
+	enum store_cause cause; /* of the first that is away */
+	struct error why;
+	uint64_t conflicts; /* ids that two nodes have durable, since the start */
+};
 
 struct seen_engine {
-	/* NULL with the cause. cfg outlives it. */
-	struct seen *(*open)(const struct config *cfg, struct error *why);
+	/* NULL with the cause. */
+	struct seen *(*open)(const struct seen_home *home, struct error *why);
 	void (*close)(struct seen **seen);
-	/* Answers each of n claims; the same hash may stand among them more than once. May wait, for
-	 * a second or so. Not STORE_OK: with the cause; none is claimed, and the group is 503. */
+	/* Answers each of n claims; the same hash may stand among them more than once. May wait, but for
+	 * nobody else's work. Not STORE_OK: with the cause; none is claimed, and the group is 503. */
 	enum store_rc (*claim)(
 		struct seen *seen, struct seen_claim *claims, size_t n, struct error *why);
 	/* Neither can fail for its caller: what could not be told is told later, or forgotten. A drop
 	 * takes nothing back that was kept. */
 	void (*keep)(struct seen *seen, const struct seen_claim *claims, size_t n);
 	void (*drop)(struct seen *seen, const struct seen_claim *claims, size_t n);
+	/* The rest may be NULL. Must what was claimed last be claimed again before the commit, as it may be
+	 * over by then? */
+	bool (*aged)(const struct seen *seen);
+	/* Does what is due, between two groups; returns in how many ms it wants to be called again, or 0:
+	 * in a second or so. */
+	uint64_t (*tick)(struct seen *seen);
+	const struct seen_state *(*state)(struct seen *seen);
 };
 
 extern const struct seen_engine seen_journal; /* one node: its journal alone knows */

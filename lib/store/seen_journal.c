@@ -9,11 +9,11 @@ struct seen {
 };
 
 static struct seen *
-journal_only_open(const struct config *cfg, struct error *why)
+journal_only_open(const struct seen_home *home, struct error *why)
 {
 	struct seen *seen = calloc(1, sizeof *seen);
 
-	(void)cfg;
+	(void)home;
 	if (!seen)
 		error_set(why, "out of memory");
 	return seen;
@@ -44,5 +44,10 @@ journal_only_told(struct seen *seen, const struct seen_claim *claims, size_t n)
 	(void)n;
 }
 
-const struct seen_engine seen_journal = {journal_only_open, journal_only_close, journal_only_claim,
-	journal_only_told, journal_only_told};
+const struct seen_engine seen_journal = {
+	.open = journal_only_open,
+	.close = journal_only_close,
+	.claim = journal_only_claim,
+	.keep = journal_only_told,
+	.drop = journal_only_told,
+};

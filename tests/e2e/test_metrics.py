@@ -43,7 +43,8 @@ def figures(pipeline):
 
 def test_every_family_stands_on_the_page_before_any_event(start):
     pipeline = start(handlers=("unknown", "opened"), admin=True, settings={"history": {"keep": "1d"}, "forward": [
-        {"name": "app", "url": "http://127.0.0.1:9/"}]})
+        {"name": "app", "url": "http://127.0.0.1:9/"}], "node": {"number": 1},
+        "redis": {"urls": ["redis://127.0.0.1:9/0"]}})
     wanted = {family for _, family, _ in FAMILIES}
     wait_for("all stages are heard, and all families there", lambda: wanted <= {
         family_of(name) for name in figures(pipeline)})

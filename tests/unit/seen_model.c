@@ -2,6 +2,7 @@
 #include "seen_model.h"
 
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { ROWS_MOST = 256 };
@@ -19,6 +20,7 @@ static struct row {
 int seen_model_node = 1;
 struct seen_model_calls seen_model_calls;
 enum store_rc seen_model_fails;
+unsigned seen_model_aged;
 
 void
 seen_model_reset(void)
@@ -27,6 +29,7 @@ seen_model_reset(void)
 	memset(&seen_model_calls, 0, sizeof seen_model_calls);
 	seen_model_node = 1;
 	seen_model_fails = STORE_OK;
+	seen_model_aged = 0;
 }
 
 static struct row *
@@ -45,11 +48,11 @@ row_of(struct hash128 hash)
 }
 
 static struct seen *
-model_open(const struct config *cfg, struct error *why)
+model_open(const struct seen_home *home, struct error *why)
 {
 	static struct seen one;
 
-	(void)cfg;
+	(void)home;
 	(void)why;
 	return &one;
 }
@@ -109,5 +112,18 @@ model_drop(struct seen *seen, const struct seen_claim *claims, size_t n)
 	}
 }
 
+static bool
+model_aged(const struct seen *seen)
+{
+	(void)seen;
+	return seen_model_aged > 0 && seen_model_aged--;
+}
+
 const struct seen_engine seen_model = {
-	model_open, model_close, model_claim, model_keep, model_drop};
+	.open = model_open,
+	.close = model_close,
+	.claim = model_claim,
+	.keep = model_keep,
+	.drop = model_drop,
+	.aged = model_aged,
+};

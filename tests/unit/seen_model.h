@@ -22,4 +22,7 @@ extern struct seen_model_calls {
 /* STORE_OK, or what claim fails with. */
 extern enum store_rc seen_model_fails;
 
+/* So often its claims are too old when the lock is there. */
+extern unsigned seen_model_aged;
+
 #endif

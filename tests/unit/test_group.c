@@ -33,7 +33,7 @@ setup(void)
 	keys = source_keys(&s.cfg->sources[0], &s.why);
 	reader = json_reader_new();
 	cr_assert(keys && reader);
-	cr_assert(claims_open(&claims, &seen_journal, s.cfg, &s.why));
+	cr_assert(claims_open(&claims, &seen_journal, &(struct seen_home){.cfg = s.cfg}, &s.why));
 	for (size_t i = 0; i < JOBS; i++) {
 		job_init(&jobs[i]);
 		group[i] = &jobs[i];
@@ -448,7 +448,7 @@ join_the_model(void)
 {
 	claims_close(&claims);
 	seen_model_reset();
-	cr_assert(claims_open(&claims, &seen_model, s.cfg, &s.why));
+	cr_assert(claims_open(&claims, &seen_model, &(struct seen_home){.cfg = s.cfg}, &s.why));
 }
 
 /* The other node claims an event of this source, and has it durable or not yet. */

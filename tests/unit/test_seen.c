@@ -44,7 +44,7 @@ all_worlds(void)
 static void
 enter(const struct world *w)
 {
-	seen = w->engine->open(s.cfg, &why);
+	seen = w->engine->open(&(struct seen_home){.cfg = s.cfg}, &why);
 	cr_assert(seen, "%s", why.text);
 }
 
