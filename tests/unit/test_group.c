@@ -560,3 +560,68 @@ Test(group, when_the_door_cannot_be_asked_the_group_is_503_with_the_cause)
 	cr_expect_eq(status_of(&jobs[1]), 400);
 	cr_expect_eq(stat_now().owed[TAKER_HANDLER], 0);
 }
+
+Test(group, claims_that_are_old_when_the_lock_is_there_are_made_again)
+{
+	join_the_model();
+	seen_model_aged = 1;
+	ask(0, 1, false, event("a"));
+	cr_expect_eq(commit(1), 1);
+	cr_expect_eq(seen_model_calls.claims, 2);
+	cr_expect_eq(seen_model_calls.kept, 1);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+}
+
+Test(group, what_another_node_has_stored_meanwhile_is_a_duplicate_by_the_second_claim)
+{
+	join_the_model();
+	other_node_has("b", false);
+	claims.patience_ms = 1000;
+	seen_model_aged = 1;
+	ask(0, 1, false, event("a"));
+	ask(1, 2, false, event("b"));
+	cr_expect_eq(commit(2), 1);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+	cr_expect(jobs[1].busy.now, "it is to be asked for again, and is not answered");
+	cr_expect_eq(jobs[1].events[0].seq, 0);
+	cr_expect_eq(scratch_seen(&s, j, "b"), SEEN_NEW);
+}
+
+Test(group, a_busy_request_waits_20_40_80_ms_and_is_503_when_its_patience_is_over)
+{
+	uint64_t waits[8];
+	size_t n = 0;
+
+	join_the_model();
+	other_node_has("a", false);
+	claims.patience_ms = 1000;
+	ask(0, 1, false, event("a"));
+	while (commit(1) == 0 && jobs[0].busy.now && n < 8) {
+		waits[n] = jobs[0].busy.again_ms - clock_mono_ms();
+		scratch_skip_ms(waits[n++]);
+	}
+	cr_assert_geq(n, 5);
+	for (size_t i = 0; i < 5; i++)
+		cr_expect(waits[i] >= (20U << i) - 10 && waits[i] <= 20U << i, "%llu",
+			(unsigned long long)waits[i]);
+	cr_expect_eq(status_of(&jobs[0]), 503);
+	cr_expect_eq(jobs[0].unable, UNABLE_BUSY);
+}
+
+Test(group, a_busy_request_is_let_in_once_the_other_node_has_given_it_up)
+{
+	const struct seen_claim claim = {.hash = journal_hash(j, slice_of("email"), slice_of("a"))};
+
+	join_the_model();
+	other_node_has("a", false);
+	claims.patience_ms = 1000;
+	ask(0, 1, false, event("a"));
+	cr_expect_eq(commit(1), 0);
+	cr_assert(jobs[0].busy.now);
+	seen_model_node = 2;
+	seen_model.drop(claims.seen, &claim, 1);
+	seen_model_node = 1;
+	cr_expect_eq(commit(1), 1);
+	cr_expect_not(jobs[0].busy.now);
+	cr_expect_eq(status_of(&jobs[0]), 202);
+}
