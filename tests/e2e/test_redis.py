@@ -6,8 +6,9 @@ answer waits longer for Redis than redis.timeout. Redis is looked into with redi
 import concurrent.futures
 import contextlib
 import json
+import os
 import random
-import re
+import socket
 import subprocess
 import threading
 import time
@@ -282,3 +283,255 @@ def heal(server, how):
         server.cli("flushall")
     elif how == "evicting":
         server.cli("config", "set", "maxmemory-policy", "noeviction")
+
+
+def test_with_refuse_events_are_503_while_redis_is_away_and_taken_when_it_is_back(nodes, own):
+    server = own()
+    a, = nodes(server.url(), 1, redis={"when_away": "refuse"})
+    wait_up(a)
+    assert says(a, event()) == (202, "accepted")
+    server.kill()
+    answer = wait_for("refused", lambda: (lambda r: r.status == 503 and r)(a.post(event())))
+    assert int(answer.headers["retry-after"]) > 0 and "Redis" in answer.headers["x-error-detail"]
+    wait_for("the alert", lambda: any("redis away" in text for text in alerts(a)))
+    server.start()
+    wait_for("taken", lambda: says(a, event()) == (202, "accepted"), BEATS_S)
+
+
+def test_of_several_servers_one_that_is_away_takes_its_share_along_and_no_other(nodes, own):
+    first, second = own(), own()
+    a, b = nodes([first.url(), second.url()], redis={"when_away": "refuse"})
+    for node in (a, b):
+        wait_for("both up", lambda n=node: is_up(n, 0) and is_up(n, 1), BEATS_S)
+    for _ in range(40):
+        assert says(a, event()) == (202, "accepted")
+    wait_for("confirmed", lambda: len(values(first, 0)) + len(values(second, 0)) == 40)
+    assert 8 < len(values(first, 0)) < 32
+    second.kill()
+    wait_for("away", lambda: not is_up(a, 1), BEATS_S)
+    assert is_up(a, 0)
+    statuses = [says(a, event())[0] for _ in range(60)]
+    assert {202, 503} == set(statuses) and 10 < statuses.count(503) < 50
+    second.start()
+    wait_for("up", lambda: is_up(a, 1) and is_up(b, 1), BEATS_S)
+    wait_for("filled again", lambda: len(values(first, 0)) + len(values(second, 0)) == 40 + statuses.count(202), BEATS_S)
+
+
+def test_a_wrong_password_is_named_and_nothing_waits_for_it(nodes, own, tmp_path):
+    server = own(password="right-password")
+    secret = tmp_path / "redis"
+    secret.write_text("wrong-password\n")
+    secret.chmod(0o600)
+    a, = nodes(server.url(), 1, redis={"password_file": str(secret)})
+    assert says(a, event()) == (202, "accepted")
+    wait_for("the alert", lambda: any("redis denied" in text for text in alerts(a)))
+    told = trotline(a, "check")
+    assert "refuses the password" in told.stdout, told
+    secret.write_text("right-password\n")
+    wait_up(a)
+    told = trotline(a, "check")
+    assert "Redis 7" in told.stdout and told.returncode == 0
+    assert json.loads(trotline(a, "check", "--json").stdout)["redis"][0]["good"]
+    everything = told.stdout + told.stderr + a["validator"].log() + a.health().body.decode()
+    assert "wrong-password" not in everything and "right-password" not in everything
+
+
+def test_two_nodes_of_one_number_the_second_does_without_and_says_so(nodes, own):
+    server = own()
+    a, = nodes(server.url(), 1)
+    wait_up(a)
+    b, = nodes(server.url(), 1)
+    wait_for("the alert", lambda: any("another node's" in text for text in alerts(b)))
+    assert is_up(a) and not is_up(b)
+    assert says(a, event()) == says(b, event()) == (202, "accepted")
+    a.stop()
+    wait_up(b)  # the number is free once nobody has renewed it for 10 s
+
+
+def test_what_was_stored_while_redis_was_away_is_told_after_a_crash_too(nodes, own):
+    server = own()
+    a, b = nodes(server.url())
+    wait_up(a, b)
+    server.pause()
+    events = [event() for _ in range(20)]
+    for ev in events:
+        assert says(a, ev) == (202, "accepted")
+    a["validator"].kill()
+    server.resume()
+    a["validator"].start()
+    wait_up(a, b)
+    for ev in events:
+        wait_for("told", lambda e=ev: told_duplicate(b, a, e), BEATS_S)
+
+
+def test_two_validators_of_a_node_fill_a_redis_that_was_wiped(nodes, own):
+    server = own()
+    a, b = nodes(server.url(), counts={"validator": 2})
+    wait_up(a, b)
+    events = [event() for _ in range(200)]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(a.client()) for _ in range(4)]
+        for n, ev in enumerate(events):
+            assert clients[n % 4].post(ev).status == 202
+    wait_for("confirmed", lambda: len(values(server, 0)) == 200)
+    server.cli("flushall")
+    wait_for("there again", lambda: len(values(server, 0)) == 200, BEATS_S)
+    assert set(values(server, 0)) == {"1"}
+
+
+class Way:
+    """A port that leads to one server or another."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.to, self.open = None, []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.to.port))
+                except OSError:
+                    near.close()
+                    continue
+                self.open += [near, far]
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def pump(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for sock in (source, target):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def lead(self, to):
+        self.to = to
+        for sock in self.open:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.lead(None)
+        self.listener.close()
+
+
+def test_after_a_failover_that_lost_the_last_writes_they_are_sent_again(nodes, own):
+    master, replica = own(), own()
+    replica.cli("replicaof", "127.0.0.1", master.port)
+    wait_for("in step", lambda: "master_link_status:up" in replica.cli("info", "replication"))
+    way = Way()
+    way.lead(master)
+    a, b = nodes(f"redis://127.0.0.1:{way.port}/0")
+    wait_up(a, b)
+    kept = [event() for _ in range(20)]
+    for ev in kept:
+        assert says(a, ev)[0] == 202
+    wait_for("replicated", lambda: len(values(replica, 0)) == 20)
+    replica.pause()
+    lost = [event() for _ in range(20)]
+    for ev in lost:
+        assert says(a, ev)[0] == 202
+    wait_for("confirmed", lambda: len(values(master, 0)) == 40)
+    master.kill()
+    replica.resume()
+    way.lead(replica)
+    wait_away(a)
+    wait_for("named", lambda: any("redis unfit" in text for text in alerts(a)))
+    replica.cli("replicaof", "no", "one")
+    wait_up(a, b)
+    wait_for("all there", lambda: len(values(replica, 0)) == 40, BEATS_S)
+    for ev in kept + lost:
+        assert says(b, ev) == (200, "ignored")
+    way.close()
+
+
+def test_over_tls_the_certificate_and_its_host_are_verified(nodes, own, tmp_path):
+    names = {"good": "IP:127.0.0.1", "other": "DNS:redis.example.com"}
+    run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=tmp_path)  # noqa: E731
+    run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca",
+        "-days", "2")
+    for name, alt in names.items():
+        (tmp_path / f"{name}.ext").write_text(f"subjectAltName={alt}\n")
+        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=x")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", f"{name}.ext", "-out", f"{name}.crt")
+    ports = {name: servers.free_port() for name in names}
+    for name in names:
+        own(settings={"tls-port": ports[name], "tls-cert-file": tmp_path / f"{name}.crt", "tls-auth-clients": "no",
+                      "tls-key-file": tmp_path / f"{name}.key", "tls-ca-cert-file": tmp_path / "ca.crt"})
+    ca = {"ca_file": str(tmp_path / "ca.crt"), "timeout": "1s"}
+    good, = nodes(f"rediss://127.0.0.1:{ports['good']}/0", 1, first=1, redis=ca)
+    other, = nodes(f"rediss://127.0.0.1:{ports['other']}/0", 1, first=2, redis=ca)
+    stranger, = nodes(f"rediss://127.0.0.1:{ports['good']}/0", 1, first=3, redis={"timeout": "1s"})
+    wait_up(good)
+    assert says(good, event()) == (202, "accepted")
+    for node, word in ((other, "IP address mismatch"), (stranger, "self-signed certificate")):
+        assert says(node, event()) == (202, "accepted")
+        assert not is_up(node) and node["validator"].has_logged("redis away", word), node["validator"].log()[-2000:]
+
+
+# ---- the race ----
+
+RACES = int(os.environ.get("REDIS_RACES", 1500))
+
+
+def test_one_id_to_two_nodes_at_the_same_instant_with_kills_is_never_a_duplicate_of_nothing(nodes, redis):
+    db = redis.number()
+    a, b = nodes(redis.url(db), redis={"claim": "4s"})
+    wait_up(a, b)
+    said = {}
+    over = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        killer = pool.submit(kill_now_and_then, (a, b), over)
+        list(pool.map(lambda n: race(n, a, b, said), range(RACES)))
+        over.set()
+        kills = killer.result()
+    applied = wait_for("all that was accepted is applied", lambda: all_applied(a, b, said), 60)
+    here, there = applied
+    assert kills >= 3
+    twice = here & there
+    conflicts = a.metric("webhook_dedup_conflicts_total") + b.metric("webhook_dedup_conflicts_total")
+    print(f"{RACES} ids, {kills} kills, {len(twice)} twice, {conflicts:.0f} conflicts counted")
+    assert len(twice) <= RACES // 50, "a late answer of Redis, no more"
+
+
+def race(n, a, b, said):
+    ev = event(event_id=f"race-{n}-{new_id()}")
+    gate = threading.Barrier(2)
+
+    def one(node):
+        with node.client(timeout_s=10) as client:
+            gate.wait()
+            for _ in range(40):
+                with contextlib.suppress(ConnectionError):
+                    answer = client.post(ev)
+                    if answer.status in (200, 202):
+                        return answer.status
+                time.sleep(0.05)
+        return None
+
+    both = threading.Thread(target=lambda: said.setdefault((ev["event_id"], 2), one(b)))
+    both.start()
+    said[ev["event_id"], 1] = one(a)
+    both.join()
+
+
+def kill_now_and_then(pair, over):
+    kills = 0
+    while not over.wait(random.uniform(0.3, 1.2)):
+        random.choice(pair)["validator"].restart()
+        kills += 1
+    return kills
+
+
+def all_applied(a, b, said):
+    """(ids of a, ids of b), once every id that was answered 2xx is in one of them; none is in neither."""
+    here, there = set(a.unknown_ids()), set(b.unknown_ids())
+    missing = {event_id for (event_id, _), status in said.items() if status} - here - there
+    return (here, there) if not missing else None
