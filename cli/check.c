@@ -199,7 +199,7 @@ plan_object(const struct config *cfg, const struct config *whole, const struct o
 		config_connections(cfg, cfg->limits.connections, descriptors_most()));
 	map_put(&m, "sources", list_object(&sources));
 	map_put(&m, "destinations", check_destinations_object(cfg, zone));
-	map_put(&m, "redis", check_redis_object(cfg, zone));
+	map_put(&m, "redis", check_redis_object(whole ? whole : cfg, zone));
 	map_put(&m, "stages", processes_object(cfg, zone));
 	map_put(&m, "types", takers_object(cfg, zone));
 	if (outside->asked)
@@ -301,7 +301,7 @@ print_text(const struct config *cfg, const struct config *whole)
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		print_source(cfg, whole, i);
 	check_print_destinations(cfg);
-	check_print_redis(cfg);
+	check_print_redis(whole ? whole : cfg);
 	puts("\nstages");
 	print_processes(cfg);
 	puts("\ntypes and who takes them");
