@@ -59,7 +59,7 @@ wait_empty(struct journal *journal, bool silent, uint64_t until_ms, struct error
 {
 	const uint64_t from_ms = clock_mono_ms();
 	uint64_t waiting = 1, told_ms = from_ms, now_ms = from_ms;
-	struct journal_stat st;
+	struct journal_stat st = {.scheduled = 0};
 
 	while (waiting || now_ms < from_ms + SHUT_MS) {
 		if (now_ms >= until_ms)

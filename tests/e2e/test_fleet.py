@@ -250,6 +250,31 @@ def test_a_data_dir_that_is_a_copy_is_found(pair):
     assert "have one journal" in run(one, "check", "--fleet").stderr
 
 
+def test_nodes_with_one_postgresql_tell_a_persons_state_once(pair, postgres_server):
+    database = postgres_server.database()
+    one, other = pair(handlers=("bounced", "delivered"), database=database, settings={"history": {"keep": "1d"}})
+    assert asked(one, "check")["faults"] == []
+    now = int(time.time())
+    assert one.post(mail("delivered", now - 20)).status == 202
+    assert other.post(mail("bounced", now - 10, bounce_type="hard")).status == 202
+    told = wait_for("both are told", lambda: [told for told in [asked(one, "person", "jo@example.com")]
+                                              if len(told.get("events", [])) == 2 and told.get("suppression")])[0]
+    assert "states" not in told and told["suppression"]["suppressed"]
+    (message,) = told["messages"]
+    assert [step["event_type"] for step in message["path"]] == ["email_delivered", "email_bounced"]
+    with one.admin() as client:
+        where = client.get("/node").json()["database"]["where"]
+    assert "@" not in where and where.rpartition("/")[2]
+
+
+def test_nodes_with_two_databases_do_not_fit(pair, postgres_server):
+    def change(config):
+        config["database"]["url"] = postgres_server.database().url
+
+    one, _ = pair(change, database=postgres_server.database())
+    assert "mx-1 and mx-2 do not write to the same database" in run(one, "check", "--fleet").stderr
+
+
 # ---- what a balancer asks, and taking a node away
 
 
