@@ -357,37 +357,48 @@ fail_connect(struct state_db *db, struct error *why)
 	return false;
 }
 
-/* What the session must be, whatever the server, the database and the role have set. */
+/* What the session must be, whatever the server, the database and the role have set. Behind a pooler it is
+ * other clients' too: there each transaction says so for itself. */
 static bool
-set_up(struct state_db *db, struct error *why)
+set_session(struct state_db *db, struct error *why)
 {
 	char sql[512];
-	PGresult *res = NULL;
-	bool good = true;
 
+	if (db->pooled)
+		return true;
 	snprintf(sql, sizeof sql,
 		"SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '30s';"
 		"SET statement_timeout = %llu; SET default_transaction_isolation = 'read committed';"
-		"SET client_min_messages = warning; SET bytea_output = hex;%s"
-		"SELECT pg_backend_pid(), (current_setting('server_encoding') = 'UTF8')::int,"
-		" (current_setting('transaction_read_only') = 'on' AND %d = 0)::int",
+		"SET client_min_messages = warning%s",
 		db->watches ? 0ULL : (unsigned long long)db->cfg->database.timeout_ms,
-		db->watches ? "SET default_transaction_read_only = on;" : "", db->watches);
-	if (!pg_exec(db, sql, &res, why))
+		db->watches ? "; SET default_transaction_read_only = on" : "");
+	return pg_exec(db, sql, NULL, why);
+}
+
+static bool
+set_up(struct state_db *db, struct error *why)
+{
+	PGresult *res = NULL;
+	bool good = true;
+
+	if (!pg_exec(db,
+		    "SELECT pg_backend_pid(), (current_setting('server_encoding') = 'UTF8')::int,"
+		    " (current_setting('transaction_read_only') = 'on')::int",
+		    &res, why))
 		return false;
 	db->pooled = pg_number(res, 0, 0) != PQbackendPID(db->conn);
 	if (pg_number(res, 0, 1) != 1) {
 		note(db, CAUSE_TROUBLE, STATE_OURS);
 		good = error_set(why, "state database: its encoding is not UTF8: make another with "
 				      "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0");
-	} else if (pg_number(res, 0, 2) == 1) {
+	} else if (pg_number(res, 0, 2) == 1 && !db->watches) {
 		note(db, CAUSE_READ_ONLY, STATE_OURS);
 		good = error_set(why,
 			"state database: the server takes no changes: it is a standby, or "
 			"default_transaction_read_only is on");
 	}
 	PQclear(res);
-	return good;
+	return good && set_session(db, why);
 }
 
 static bool
