@@ -277,7 +277,7 @@ on_look(void *arg)
 	survey(k);
 	if (!state_look(k->db, &why))
 		trouble_is(&k->trouble, state_cause(k->db), &why);
-	else if (!was_open || k->trouble.cause >= CAUSE_AWAY)
+	else if (!was_open || k->trouble.cause == CAUSE_AWAY || k->trouble.cause >= CAUSE_REMOVED)
 		trouble_is(&k->trouble, CAUSE_NONE, &why);
 	say_news(k);
 }

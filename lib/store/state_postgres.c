@@ -145,6 +145,8 @@ take_back(struct state_db *db)
 	if (db->conn && db->sent_begin &&
 		(!send_plain(db, OWN(ROLLBACK), NULL) || !pg_sync(db, NULL, NULL)))
 		pg_drop(db);
+	if (cause == CAUSE_READ_ONLY)
+		pg_drop(db); /* another of its hosts may take changes now */
 	db->sent_begin = false;
 	db->journals_n = 0; /* their rows may have gone too */
 	db->failure = failure;

@@ -72,7 +72,7 @@
 
 /* clang-format off */
 const struct pg_sql pg_sql[OWN_COUNT] = {
-	TEXT(OWN_, BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+	TEXT(OWN_, BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED"),
 	TEXT(OWN_, LOCAL,
 		"SELECT set_config('synchronous_commit', 'on', true),"
 		" set_config('statement_timeout', $1, true),"
