@@ -16,6 +16,7 @@ import kept
 import latency
 import memory
 import picture
+import postgres
 import results
 import rounds
 import row
@@ -27,7 +28,8 @@ from receiver import Failure
 from seeds import Seeds
 
 FIGURES = {"accept": accept, "batch": batch, "usual": usual, "latency": latency, "memory": memory,
-           "start": start, "growth": growth, "scale": scale, "history": kept, "forward": forward}
+           "start": start, "growth": growth, "scale": scale, "history": kept, "forward": forward,
+           "postgres": postgres}
 
 
 class Bench:
