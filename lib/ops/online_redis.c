@@ -1,45 +1,71 @@
 /* online_redis - is each Redis server as it must be? See online.h. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "lib/base/units.h"
 #include "lib/store/seen_redis.h"
 #include "online_private.h"
 
-enum { SERVERS_MAX = 16, TEXT = 300, FULL_PERCENT = 80 };
+enum { SERVERS_MAX = 16, TEXT = 300, NEARLY_FULL_PERCENT = 90 };
 
-static void
-look_at_memory(const struct online *o, const struct seen_server *s)
+/* What must be done, by what is wrong. */
+static const char *
+advice_on(enum store_cause cause)
 {
-	char is[TEXT], used[UNITS_TEXT], limit[UNITS_TEXT];
-	const bool near = s->limit_bytes > 0 && s->used_bytes > s->limit_bytes / 100 * FULL_PERCENT;
+	switch (cause) {
+	case CAUSE_EVICTING:
+		return "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf";
+	case CAUSE_FULL:
+		return "raise maxmemory, or lower redis.window";
+	case CAUSE_DENIED:
+		return "redis.password_file, and the rights of that user";
+	default:
+		return "redis.urls, the way there, and the server's version (7.0 or later) and role (primary)";
+	}
+}
 
-	if (s->limit_bytes)
-		snprintf(is, sizeof is, "%s of %s, %" PRIu64 " keys",
-			units_size_text(s->used_bytes, used),
-			units_size_text(s->limit_bytes, limit), s->ids);
-	else
-		snprintf(is, sizeof is, "%s, without a limit, %" PRIu64 " keys",
-			units_size_text(s->used_bytes, used), s->ids);
-	online_tell(o, "memory", near ? ONLINE_NOTE : ONLINE_GOOD, is,
-		"135 bytes for each id of a window", "raise maxmemory, or lower redis.window");
+static const char *
+what_of(enum store_cause cause)
+{
+	return cause == CAUSE_EVICTING ? "policy" : cause == CAUSE_UNFIT ? "version" : "reach";
 }
 
 static void
-look_at(struct online *o, const struct seen_server *s)
+look_at_room(const struct online *o, const struct seen_server *server)
 {
-	o->name = s->name;
-	online_tell(o, "use", s->cause == CAUSE_NONE ? ONLINE_GOOD : ONLINE_FAULT,
-		s->cause == CAUSE_NONE ? "reached, and lets us in" : s->why.text,
-		"Redis 7.0 or later, a master, maxmemory-policy noeviction, our password right",
-		cause_table[s->cause].advice);
-	if (s->cause != CAUSE_NONE)
+	const uint64_t limit = server->limit_bytes, used = server->used_bytes;
+	const bool full = limit && used / NEARLY_FULL_PERCENT * 100 > limit;
+	char is[TEXT], size[UNITS_TEXT], most[UNITS_TEXT];
+
+	snprintf(is, sizeof is, "%s used, by %llu keys; %s%s", units_size_text((double)used, size),
+		(unsigned long long)server->ids, limit ? "of at most " : "no limit",
+		limit ? units_size_text((double)limit, most) : "");
+	online_tell(o, "memory",
+		full    ? ONLINE_FAULT
+		: limit ? ONLINE_GOOD
+			: ONLINE_NOTE,
+		is, "less than nine tenths of maxmemory", advice_on(CAUSE_FULL));
+}
+
+static void
+look_at(struct online *o, const struct seen_server *server)
+{
+	o->name = server->name;
+	if (server->cause != CAUSE_NONE) {
+		online_tell(o, what_of(server->cause), ONLINE_FAULT, server->why.text,
+			"Redis 7.0 or later, a primary, with maxmemory-policy noeviction",
+			advice_on(server->cause));
 		return;
-	online_tell(o, "version", s->mute ? ONLINE_NOTE : ONLINE_GOOD,
-		s->mute ? "INFO is forbidden: nobody sees its version and policy" : s->version, "",
-		"");
-	if (!s->mute)
-		look_at_memory(o, s);
+	}
+	online_tell(o, "reach", ONLINE_GOOD, "answers", "answers", "");
+	if (server->mute) {
+		online_tell(o, "version", ONLINE_NOTE,
+			"it says nothing of itself: this user may not ask INFO",
+			"7.0 or later, maxmemory-policy noeviction", "ACL SETUSER ... +info");
+		return;
+	}
+	online_tell(o, "version", ONLINE_GOOD, server->version, "7.0 or later", "");
+	online_tell(o, "policy", ONLINE_GOOD, "noeviction", "noeviction", "");
+	look_at_room(o, server);
 }
 
 void

@@ -126,6 +126,26 @@ def test_a_clock_that_is_off_is_found(node, postgres_server, clock_library, tmp_
     assert found["level"] == "fault" and "behind ours" in found["is"], found
 
 
+def test_redis_that_forgets_or_is_full_or_is_away_is_found(node):
+    def with_redis(*urls):
+        return node(node={"name": "mx-a", "number": 1}, redis={"urls": list(urls), "timeout": "500ms"})
+
+    with servers.redis() as good, servers.redis(settings={"maxmemory": "64mb", "maxmemory-policy": "allkeys-lru"}) as bad:
+        found = ask(with_redis(good.url()))
+        assert {found["redis", what]["level"] for what in ("reach", "version", "policy")} == {"good"}, found
+        assert found["redis", "version"]["is"].startswith("7.")
+        pipeline = with_redis(bad.url())
+        assert faults_of(pipeline) == {"policy"}
+        assert "noeviction" in ask(pipeline)["redis", "policy"]["how"]
+        good.cli("CONFIG", "SET", "maxmemory", "1")
+        assert "memory" in faults_of(with_redis(good.url()))
+    assert faults_of(with_redis(f"redis://:secret-word@127.0.0.1:{free_port()}/0")) == {"reach"}
+    with servers.redis(password="right") as server:
+        pipeline = with_redis(server.url().replace("right", "secret-word"))
+        done = run(pipeline, "check", "--online")
+        assert done.returncode == 1 and "secret-word" not in done.stdout + done.stderr
+
+
 def test_destinations_are_reached_without_a_request(node, application, tmp_path):
     good, authority = certify(tmp_path, host="localhost")
     expired, _ = certify(tmp_path, "expired", host="localhost")
