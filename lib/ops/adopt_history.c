@@ -78,7 +78,8 @@ adopt_destinations(struct adopt *a, struct error *why)
 
 		if (!forward_due(a->forward, d->cfg->name, INT64_MAX, INT64_MAX, add_range, d, why))
 			return false;
-		qsort(d->owed, d->n, sizeof *d->owed, by_number);
+		if (d->n)
+			qsort(d->owed, d->n, sizeof *d->owed, by_number);
 	}
 	return true;
 }
