@@ -17,6 +17,7 @@ import latency
 import memory
 import picture
 import postgres
+import redis_nodes
 import results
 import rounds
 import row
@@ -29,7 +30,7 @@ from seeds import Seeds
 
 FIGURES = {"accept": accept, "batch": batch, "usual": usual, "latency": latency, "memory": memory,
            "start": start, "growth": growth, "scale": scale, "history": kept, "forward": forward,
-           "postgres": postgres}
+           "postgres": postgres, "redis": redis_nodes}
 
 
 class Bench:

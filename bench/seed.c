@@ -66,9 +66,15 @@ append(struct seed *s, uint64_t number, struct error *why)
 static bool
 finish(struct seed *s, uint64_t first, uint64_t count, struct error *why)
 {
-	for (uint64_t i = 0; i < count; i++)
-		s->changes[i] = (struct journal_change){.seq = first + i, .move = MOVE_DONE};
-	return journal_settle(s->journal, s->changes, count, why) == STORE_OK;
+	bool good = true;
+
+	for (unsigned taker = 0; good && taker < TAKERS; taker++) {
+		for (uint64_t i = 0; i < count; i++)
+			s->changes[i] = (struct journal_change){
+				.delivery = delivery_of(first + i, taker), .move = MOVE_DONE};
+		good = journal_settle(s->journal, s->changes, count, why) == STORE_OK;
+	}
+	return good;
 }
 
 static bool

@@ -24,7 +24,8 @@
  *
  * Where there is no marker, one process of the node sends the whole window, whoever has the filler's key,
  * and marks up to where all of the journal is there, whoever has stored it: that is the third row, which
- * the others go on from. */
+ * the others go on from. It stands there as "-" before the first row is sent, and is only ever renewed
+ * (XX), so that what was wiped meanwhile is not marked as being there. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -271,13 +272,14 @@ advance(struct server *s)
 		s->filled = seq;
 }
 
+/* only: "", or if there is none yet ("NX"), or there is one ("XX"). The reply is what stood there. */
 static bool
-put_marker(struct server *s, const char *key, bool known, uint64_t seq, bool renew)
+put_marker(struct server *s, const char *key, bool known, uint64_t seq, const char *only)
 {
 	const struct slice id = journal_id(s->seen->home.journal);
 	char value[VALUE_BYTES], ms[24];
 	struct slice words[] = {slice_of("SET"), slice_of(key), {NULL, 0}, slice_of("GET"),
-		slice_of("PX"), {NULL, 0}, slice_of("XX")};
+		slice_of("PX"), {NULL, 0}, slice_of(only)};
 
 	if (known)
 		snprintf(value, sizeof value, "%.*s %llu", SLICE_ARG(id), (unsigned long long)seq);
@@ -286,7 +288,7 @@ put_marker(struct server *s, const char *key, bool known, uint64_t seq, bool ren
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)seen_window_ms(s->seen));
 	words[2] = slice_of(value);
 	words[5] = slice_of(ms);
-	return redis_wire_put(s->wire, words, renew ? 7 : 6);
+	return redis_wire_put(s->wire, words, *only ? 7 : 6);
 }
 
 static void
@@ -302,14 +304,14 @@ put_filled(struct server *s, struct greeting *g, const char *number)
 	char value[VALUE_BYTES];
 
 	expect(g, SAID_MARKER, s->known && s->whole_seq > 0);
-	if (!put_marker(s, s->marker, s->known, s->filled, s->marked))
+	if (!put_marker(s, s->marker, s->known, s->filled, s->marked ? "XX" : ""))
 		return false;
 	if (s->known)
-		return !s->whole_seq || put_marker(s, s->whole, true, s->whole_seq, false);
+		return !s->whole_seq || put_marker(s, s->whole, true, s->whole_seq, "XX");
 	name_filler(s, number, value);
 	expect(g, SAID_WHOLE, false);
 	expect(g, SAID_FILLER, s->fills);
-	return put_get(s, s->whole) && put_lease(s, s->filler, value, s->fills);
+	return put_marker(s, s->whole, false, 0, "NX") && put_lease(s, s->filler, value, s->fills);
 }
 
 static void

@@ -535,3 +535,17 @@ def all_applied(a, b, said):
     here, there = set(a.unknown_ids()), set(b.unknown_ids())
     missing = {event_id for (event_id, _), status in said.items() if status} - here - there
     return (here, there) if not missing else None
+
+
+def test_a_redis_wiped_while_or_right_after_it_is_filled_is_filled_anew(nodes, own):
+    """The mark that all is there must not be put into what has just lost it."""
+    server = own()
+    a, = nodes(server.url(), 1)
+    wait_up(a)
+    with a.client() as client:
+        for _ in range(10):
+            assert client.post_batch([event() for _ in range(100)]).status == 202
+    for n in range(6):
+        time.sleep(random.uniform(0, 1.5))
+        server.cli("flushall")
+    wait_for("all there", lambda: len(values(server, 0)) == 1000, BEATS_S)
