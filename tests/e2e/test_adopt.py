@@ -271,3 +271,22 @@ def test_a_copy_of_what_this_node_has_accepted_itself_is_left_there(application,
     post_all(other, both)
     found = adopt(other, node.data)
     assert found["known"] == 3 and found["open"] == 2, found
+
+
+def test_what_does_not_fit_waits_for_room_and_is_said_so_where_nobody_makes_any(start):
+    """Three times as much as half of this node's journal."""
+    node = start(handlers=())
+    ids = post_all(node, [event(email="w@example.com", text="x" * 6000) for _ in range(4000)], batch=500)
+    kill(node)
+    other = start(settings={"journal": {"lease": "2s", "max_size": "16MiB"}})
+    own = post_all(other, few(1))
+    other.wait_unknown(own)
+    other.stop()
+    done = run(other, "adopt", node.data)
+    assert done.returncode == 1 and "start the pipeline, and run it again" in done.stderr, done
+    other.start()
+    done = run(other, "adopt", node.data)
+    assert done.returncode == 0, done.stderr
+    wait_for("all applied", lambda: len(other.unknown_ids()) >= 4001, 90)
+    assert sorted(other.unknown_ids()) == sorted(ids + own)
+    assert nothing(adopt(other, node.data))

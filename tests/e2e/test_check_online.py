@@ -115,6 +115,7 @@ def test_a_server_that_does_not_answer_or_lets_nobody_in(node):
         assert "secret-word" not in done.stdout + done.stderr
 
 
+@pytest.mark.plain
 def test_a_clock_that_is_off_is_found(node, postgres_server, clock_library, tmp_path):
     """By ten minutes, as this machine has it."""
     (tmp_path / "clock").write_text("600")
