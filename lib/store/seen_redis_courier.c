@@ -267,11 +267,9 @@ courier_look(struct courier *c, size_t server, struct error *why)
 	enum courier_state state = COURIER_IDLE;
 
 	pthread_mutex_lock(&c->mutex);
-	if (e->send == STEP_ASKED)
-		state = COURIER_AT_WORK;
-	else if (e->send == STEP_ENDED && !e->sent)
+	if (e->send == STEP_ENDED && !e->sent)
 		state = COURIER_FAILED;
-	else if (e->rest)
+	else if (e->send == STEP_ASKED || e->rest)
 		state = COURIER_AT_WORK;
 	if (e->send == STEP_ENDED)
 		e->send = STEP_NONE;
