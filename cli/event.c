@@ -31,7 +31,9 @@ print_row(const char *label, const msgpack_object *answer, const char *key)
 static void
 print_rows(const char *label, const msgpack_object *list, void (*print)(const msgpack_object *item))
 {
-	for (uint32_t i = 0; list && i < list->via.array.size; i++) {
+	const bool any = list && list->type == MSGPACK_OBJECT_ARRAY;
+
+	for (uint32_t i = 0; any && i < list->via.array.size; i++) {
 		printf("  %-11s ", i ? "" : label);
 		print(&list->via.array.ptr[i]);
 		putchar('\n');

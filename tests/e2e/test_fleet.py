@@ -217,6 +217,7 @@ def test_nodes_that_fit_together_are_said_to(nodes):
     assert SECRET not in page + json.dumps(told)
 
 
+@pytest.mark.plain  # a clock is put before libc
 def test_what_does_not_fit_is_named(pair, clock_library):
     def change(config):
         config["node"]["number"] = 1
