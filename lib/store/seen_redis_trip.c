@@ -85,7 +85,8 @@ trip_go(struct server *s, size_t told, trip_heard *heard, void *arg)
 	if (!s->wire)
 		return false;
 	s->n -= told;
-	memmove(s->told, s->told + told, s->n * sizeof *s->told);
+	if (s->n > 0)
+		memmove(s->told, s->told + told, s->n * sizeof *s->told);
 	return true;
 }
 
