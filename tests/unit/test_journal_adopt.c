@@ -81,16 +81,21 @@ Test(journal_adopt, how_far_it_is_is_of_one_commit_with_what_enters)
 static uint64_t
 adopt(const char *id, const struct journal_try *last, uint64_t at_ms)
 {
-	struct journal_incoming in = {.owed = OWED_HANDLER, .at_ms = at_ms, .received_ms = 5};
-	uint64_t seq;
+	struct journal_incoming in = {.owed = OWED_HANDLER,
+		.at_ms = at_ms,
+		.received_ms = 5,
+		.frame = slice_of("frame"),
+		.tries = {[TAKER_HANDLER] = last}};
+	uint64_t seq = 0;
+	bool good = journal_begin(j, &why) == STORE_OK;
 
-	cr_assert_eq(journal_begin(j, &why), STORE_OK);
-	seq = journal_next(j);
-	in.hash = journal_hash(j, slice_of("email"), slice_of(id));
-	in.frame = slice_of("frame");
-	in.tries[TAKER_HANDLER] = last;
-	cr_assert_eq(journal_adopt(j, &in, &why), STORE_OK, "%s", why.text);
-	cr_assert_eq(journal_commit(j, &why), STORE_OK);
+	if (good) {
+		seq = journal_next(j);
+		in.hash = journal_hash(j, slice_of("email"), slice_of(id));
+		good = journal_adopt(j, &in, &why) == STORE_OK &&
+		       journal_commit(j, &why) == STORE_OK;
+	}
+	cr_assert(good, "%s", why.text);
 	return seq;
 }
 
