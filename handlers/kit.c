@@ -23,6 +23,10 @@
 
 enum { REPORT_MS = 100, DRAIN_MS = 1000, LOOK_MS = 1000, TELL_MS = 1000, TIMES = 5 };
 
+/* Why a group is applied again at once, as a label. */
+#define DEADLOCK "reason=\"deadlock\""
+#define SPOILT "reason=\"event\""
+
 struct kit {
 	struct stage *stage;
 	const char *name; /* of the handler, as in verdicts */
@@ -112,7 +116,7 @@ apply(struct kit *k, struct error *why)
 		else if (failure != STATE_AGAIN)
 			return false;
 		++*metric(k->stage->metrics, METRIC_FAMILY_GROUP_RETRIES,
-			failure == STATE_AGAIN ? "reason=\"deadlock\"" : "reason=\"event\"");
+			failure == STATE_AGAIN ? DEADLOCK : SPOILT);
 	}
 	return false;
 }
@@ -262,6 +266,8 @@ open_figures(struct kit *k)
 	metric_open(m, METRIC_FAMILY_GROUP, k->label);
 	metric_open(m, METRIC_FAMILY_HANDLER, k->handler_label);
 	metric_open(m, METRIC_FAMILY_KNOWN, "");
+	metric_open(m, METRIC_FAMILY_GROUP_RETRIES, DEADLOCK);
+	metric_open(m, METRIC_FAMILY_GROUP_RETRIES, SPOILT);
 	trouble_open(&k->trouble);
 	survey(k);
 }
