@@ -482,13 +482,19 @@ journal_number(struct state_db *db, struct slice name, int64_t *id, struct error
 	return true;
 }
 
-static bool
-gather_entry(struct state_db *db, const struct state_event_key *key, size_t place, uint64_t now_ms,
-	struct error *why)
+static struct slice
+same_of(const struct state_db *db, const struct state_event_key *key)
 {
-	const bool known = db->cfg->database.known_ids && key->same.n == WIDTH_KEY;
+	return db->cfg->database.known_ids && key->same.n == WIDTH_KEY ? key->same
+								       : (struct slice){NULL, 0};
+}
+
+static bool
+gather_entry(
+	struct state_db *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
+{
 	int64_t id = 0;
-	struct state_value values[8];
+	struct state_value values[7];
 
 	if (!journal_number(db, key->journal, &id, why))
 		return false;
@@ -496,11 +502,10 @@ gather_entry(struct state_db *db, const struct state_event_key *key, size_t plac
 	values[1] = SV_INT(key->seq);
 	values[2] = SV_INT(key->mark);
 	values[3] = SV_INT(now_ms);
-	values[4] = SV_TEXT(known ? key->same : ((struct slice){NULL, 0}));
+	values[4] = SV_TEXT(same_of(db, key));
 	values[5] = SV_INT(key->received_ms);
 	values[6] = SV_INT(key->window_ms);
-	values[7] = SV_INT(place);
-	return pg_gather(db, OWN(ENTER), values, 8) || error_set(why, "out of memory");
+	return pg_gather(db, OWN(ENTER), values, 7) || error_set(why, "out of memory");
 }
 
 /* Two of a group with what makes them the same: which of them is in the other's window is for each
@@ -514,21 +519,53 @@ has_twin(const struct state_event_key *keys, size_t n, size_t which)
 	return false;
 }
 
-static void
-hear(const PGresult *res, const struct state_event_key *keys, size_t n, enum state_event *entered)
+/* The first of that identity; n: there is none. Rows mostly come in the order of the keys. */
+static size_t
+place_of(struct state_db *db, const struct state_event_key *keys, size_t n, int64_t journal,
+	uint64_t seq, size_t hint)
 {
-	for (size_t i = 0; i < n; i++)
-		entered[i] = STATE_APPLIED;
-	for (int row = 0; row < PQntuples(res); row++) {
-		const size_t place = (size_t)pg_number(res, row, 0);
+	for (size_t i = 0; i < n; i++) {
+		const size_t at = (hint + i) % n;
+		const struct pg_journal *of;
 
-		if (place >= n)
+		if (keys[at].seq != seq)
 			continue;
-		if (pg_number(res, row, 1) == 0)
-			entered[place] = STATE_NEW;
-		else
-			entered[place] = has_twin(keys, n, place) ? STATE_FAILED : STATE_KNOWN;
+		of = find_journal(db, keys[at].journal);
+		if (of && of->id == journal)
+			return at;
 	}
+	return n;
+}
+
+enum { FRESH = 1, TOLD = 2 };
+
+static enum state_event
+judge(const struct state_db *db, const struct state_event_key *keys, size_t n, size_t i,
+	unsigned heard)
+{
+	if (!(heard & FRESH))
+		return STATE_APPLIED;
+	if (heard & TOLD || !same_of(db, &keys[i]).p)
+		return STATE_NEW;
+	return has_twin(keys, n, i) ? STATE_FAILED : STATE_KNOWN;
+}
+
+static bool
+hear(struct state_db *db, const PGresult *res, const struct state_event_key *keys, size_t n,
+	enum state_event *entered)
+{
+	unsigned char *heard = calloc(n + 1, 1);
+	size_t at = 0;
+
+	for (int row = 0; heard && row < PQntuples(res); row++) {
+		at = place_of(db, keys, n, pg_number(res, row, 1), (uint64_t)pg_number(res, row, 2),
+			at < n ? at + 1 : 0);
+		heard[at] |= pg_number(res, row, 0) == 0 ? FRESH : TOLD;
+	}
+	for (size_t i = 0; heard && i < n; i++)
+		entered[i] = judge(db, keys, n, i, heard[i]);
+	free(heard);
+	return heard;
 }
 
 static bool
@@ -539,13 +576,13 @@ postgres_enter(struct state_db *db, const struct state_event_key *keys, size_t n
 	bool good = true;
 
 	for (size_t i = 0; good && i < n; i++)
-		good = gather_entry(db, &keys[i], i, now_ms, why);
+		good = gather_entry(db, &keys[i], now_ms, why);
 	if (!good || !need_begin(db, why) || !pg_send_rows(db, OWN(ENTER), why) ||
 		!pg_sync(db, &res, why))
 		return false;
-	hear(res, keys, n, entered);
+	good = hear(db, res, keys, n, entered) || error_set(why, "out of memory");
 	PQclear(res);
-	return true;
+	return good;
 }
 
 static bool

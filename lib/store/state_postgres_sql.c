@@ -87,31 +87,26 @@ const struct pg_sql pg_sql[OWN_COUNT] = {
 		"INSERT INTO journals(journal) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM old)"
 		" ON CONFLICT DO NOTHING RETURNING id)"
 		" SELECT id FROM old UNION ALL SELECT id FROM new"),
-	/* journal, seq, mark, at, what makes it the same (hex or NULL), received, window, place -> place,
-	 * known under another identity; of those that are not applied. A prepared statement is planned for
-	 * ten rows, of which a nested loop is the quickest: a FULL JOIN never is one, and with the WHERE behind
-	 * it means the same. */
-	ROWS(OWN_, ENTER, "KKiitiii",
+	/* journal, seq, mark, at, what makes it the same (hex or NULL), received, window -> 0, journal, seq of
+	 * each that was not applied; 1, journal, seq of each that is known under no other identity. Without
+	 * a join: the planner of a prepared statement reckons with 10 rows, not with 512, and joins by loops.
+	 * The window is looked up row by row only where the group has several. */
+	ROWS(OWN_, ENTER, "KKiitii",
 		"WITH given AS MATERIALIZED (SELECT journal, seq, mark, at, decode(same, 'hex') AS hash,"
-		" received, span, place FROM @"
-		" AS g(journal, seq, mark, at, same, received, span, place)),"
+		" received, span FROM @ AS g(journal, seq, mark, at, same, received, span)),"
 		" fresh AS (INSERT INTO applied AS a (journal, seq, at, mark)"
-		" SELECT journal, seq, at, mark FROM given ORDER BY journal, seq"
-		" ON CONFLICT (journal, seq) DO UPDATE"
+		" SELECT journal, seq, at, mark FROM given ON CONFLICT (journal, seq) DO UPDATE"
 		" SET at = excluded.at, mark = excluded.mark WHERE a.mark <> excluded.mark"
 		" RETURNING journal, seq),"
 		" told AS (INSERT INTO known_ids AS k (hash, journal, seq, at)"
-		" SELECT DISTINCT ON (hash) hash, journal, seq, received"
-		" FROM given FULL JOIN fresh USING (journal, seq)"
-		" WHERE coalesce(length(hash), 0) > 0 AND coalesce(fresh.journal, 0) > 0"
-		" ORDER BY hash, journal, seq ON CONFLICT (hash) DO UPDATE"
+		" SELECT DISTINCT ON (hash) hash, journal, seq, received FROM given"
+		" WHERE hash IS NOT NULL ORDER BY hash, journal, seq ON CONFLICT (hash) DO UPDATE"
 		" SET journal = excluded.journal, seq = excluded.seq, at = excluded.at"
-		" WHERE (k.journal = excluded.journal AND k.seq = excluded.seq) OR k.at <="
-		" (SELECT min(g.received - g.span) FROM given g WHERE g.hash = excluded.hash)"
+		" WHERE (k.journal = excluded.journal AND k.seq = excluded.seq) OR k.at <= excluded.at -"
+		" CASE WHEN (SELECT min(span) = max(span) FROM given) THEN (SELECT min(span) FROM given)"
+		" ELSE (SELECT max(g.span) FROM given g WHERE g.hash = excluded.hash) END"
 		" RETURNING journal, seq)"
-		" SELECT place, (hash IS NOT NULL AND told.seq IS NULL)::int"
-		" FROM (given FULL JOIN fresh USING (journal, seq)) FULL JOIN told USING (journal, seq)"
-		" WHERE coalesce(fresh.journal, 0) > 0"),
+		" SELECT 0, journal, seq FROM fresh UNION ALL SELECT 1, journal, seq FROM told"),
 	TEXT(OWN_, TURNS,
 		"SELECT 1 FROM turns WHERE bucket = ANY($1::bigint[]) ORDER BY bucket FOR UPDATE"),
 	/* Where more than one statement is for a table: all its rows, in order, before any of them. */

@@ -246,3 +246,100 @@ Test(handlers_state, what_is_applied_of_a_journal_comes_in_its_order)
 	cr_expect_not(state_applied(b.db, slice_of("other"), 9));
 	cr_expect(state_check(b.db, note_fault, &fault) && !fault);
 }
+
+#define SAME "0123456789abcdef0123456789abcdef"
+
+static struct state_event_key
+other_node(const char *of, uint64_t seq, const char *same, uint64_t received_ms, uint64_t window_ms)
+{
+	return (struct state_event_key){
+		.journal = slice_of(of),
+		.seq = seq,
+		.mark = 1,
+		.same = slice_of(same),
+		.received_ms = received_ms,
+		.window_ms = window_ms,
+	};
+}
+
+static enum state_event
+enter_as(struct state_event_key key)
+{
+	enum state_event entered;
+
+	begin();
+	entered = state_event_enter(b.db, &key, 1000, &b.why);
+	commit();
+	return entered;
+}
+
+/* What nodes do not share cannot know of another's events. */
+static enum state_event
+known(void)
+{
+	return *b.url ? STATE_KNOWN : STATE_NEW;
+}
+
+Test(handlers_state, what_another_node_has_applied_is_known_within_the_window_of_its_own_source)
+{
+	cr_expect_eq(enter_as(other_node("aaaaaaaaaaaaaaaa", 1, SAME, 50000, 1000)), STATE_NEW);
+	cr_expect_eq(enter_as(other_node("bbbbbbbbbbbbbbbb", 7, SAME, 50999, 1000)), known());
+	cr_expect_eq(enter_as(other_node("bbbbbbbbbbbbbbbb", 7, SAME, 50999, 1000)), STATE_APPLIED);
+	cr_expect_eq(enter_as(other_node("cccccccccccccccc", 2, SAME, 40000, 1000)), known(),
+		"it came first, and is applied second");
+	cr_expect_eq(enter_as(other_node("bbbbbbbbbbbbbbbb", 8, SAME, 51000, 1000)), STATE_NEW,
+		"its window is over");
+	cr_expect_eq(enter_as(other_node("aaaaaaaaaaaaaaaa", 2, SAME, 51500, 1000)), known());
+	cr_expect_eq(enter_as(other_node("aaaaaaaaaaaaaaaa", 3, "", 51500, 1000)), STATE_NEW,
+		"nobody asks");
+}
+
+Test(handlers_state, each_event_of_a_group_has_the_window_of_its_own_source)
+{
+	const struct state_event_key keys[] = {
+		other_node("bbbbbbbbbbbbbbbb", 1, SAME, 52000, 1000),
+		other_node("bbbbbbbbbbbbbbbb", 2, "fedcba9876543210fedcba9876543210", 52000, 9000),
+		other_node("bbbbbbbbbbbbbbbb", 2, "fedcba9876543210fedcba9876543210", 52000, 9000),
+		other_node("bbbbbbbbbbbbbbbb", 3, "fedcba98765432100123456789abcdef", 52000, 9000),
+	};
+	enum state_event entered[4];
+
+	enter_as(other_node("aaaaaaaaaaaaaaaa", 1, SAME, 50000, 1000));
+	enter_as(
+		other_node("aaaaaaaaaaaaaaaa", 2, "fedcba9876543210fedcba9876543210", 50000, 9000));
+	begin();
+	cr_assert(state_enter(b.db, keys, 4, 1000, entered, &b.why), "%s", b.why.text);
+	commit();
+	cr_expect_eq(entered[0], STATE_NEW);
+	cr_expect_eq(entered[3], STATE_NEW);
+	if (!*b.url)
+		return;
+	cr_expect_eq(entered[1] == STATE_APPLIED ? entered[2] : entered[1], STATE_FAILED,
+		"its twin stands beside it: each apart tells");
+	cr_expect_eq(enter_as(keys[1]), STATE_APPLIED);
+}
+
+Test(handlers_state, of_two_with_one_key_in_a_group_each_apart_tells_which_is_known)
+{
+	const struct state_event_key keys[] = {
+		other_node("aaaaaaaaaaaaaaaa", 1, SAME, 50000, 1000),
+		other_node("bbbbbbbbbbbbbbbb", 1, SAME, 50500, 1000),
+		other_node("bbbbbbbbbbbbbbbb", 2, SAME, 60000, 1000),
+	};
+	enum state_event entered[3];
+
+	begin();
+	cr_assert(state_enter(b.db, keys, 3, 1000, entered, &b.why), "%s", b.why.text);
+	cr_expect_eq(entered[0], STATE_NEW);
+	cr_expect_eq(entered[1], *b.url ? STATE_FAILED : STATE_NEW);
+	cr_assert(state_restart(b.db, &b.why));
+	for (size_t i = 0; i < 3; i++) {
+		entered[i] = state_event_begin(b.db, &keys[i], 1000, &b.why);
+		if (entered[i] == STATE_NEW)
+			cr_assert(state_event_keep(b.db, &b.why));
+	}
+	commit();
+	cr_expect_eq(entered[0], STATE_NEW);
+	cr_expect_eq(entered[1], known());
+	cr_expect_eq(entered[2], STATE_NEW);
+}
