@@ -489,16 +489,16 @@ same_of(const struct state_db *db, const struct state_event_key *key)
 								       : (struct slice){NULL, 0};
 }
 
+/* *id: its journal's number. */
 static bool
-gather_entry(
-	struct state_db *db, const struct state_event_key *key, uint64_t now_ms, struct error *why)
+gather_entry(struct state_db *db, const struct state_event_key *key, uint64_t now_ms, int64_t *id,
+	struct error *why)
 {
-	int64_t id = 0;
 	struct state_value values[7];
 
-	if (!journal_number(db, key->journal, &id, why))
+	if (!journal_number(db, key->journal, id, why))
 		return false;
-	values[0] = SV_INT(id);
+	values[0] = SV_INT(*id);
 	values[1] = SV_INT(key->seq);
 	values[2] = SV_INT(key->mark);
 	values[3] = SV_INT(now_ms);
@@ -519,19 +519,16 @@ has_twin(const struct state_event_key *keys, size_t n, size_t which)
 	return false;
 }
 
-/* The first of that identity; n: there is none. Rows mostly come in the order of the keys. */
+/* One of that identity; n: there is none. Rows mostly come in the order of the keys. ids: the numbers of
+ * their journals. */
 static size_t
-place_of(struct state_db *db, const struct state_event_key *keys, size_t n, int64_t journal,
+place_of(const struct state_event_key *keys, const int64_t *ids, size_t n, int64_t journal,
 	uint64_t seq, size_t hint)
 {
 	for (size_t i = 0; i < n; i++) {
 		const size_t at = (hint + i) % n;
-		const struct pg_journal *of;
 
-		if (keys[at].seq != seq)
-			continue;
-		of = find_journal(db, keys[at].journal);
-		if (of && of->id == journal)
+		if (keys[at].seq == seq && ids[at] == journal)
 			return at;
 	}
 	return n;
@@ -551,15 +548,15 @@ judge(const struct state_db *db, const struct state_event_key *keys, size_t n, s
 }
 
 static bool
-hear(struct state_db *db, const PGresult *res, const struct state_event_key *keys, size_t n,
-	enum state_event *entered)
+hear(struct state_db *db, const PGresult *res, const struct state_event_key *keys,
+	const int64_t *ids, size_t n, enum state_event *entered)
 {
 	unsigned char *heard = calloc(n + 1, 1);
 	size_t at = 0;
 
 	for (int row = 0; heard && row < PQntuples(res); row++) {
-		at = place_of(db, keys, n, pg_number(res, row, 1), (uint64_t)pg_number(res, row, 2),
-			at < n ? at + 1 : 0);
+		at = place_of(keys, ids, n, pg_number(res, row, 1),
+			(uint64_t)pg_number(res, row, 2), at < n ? at + 1 : 0);
 		heard[at] |= pg_number(res, row, 0) == 0 ? FRESH : TOLD;
 	}
 	for (size_t i = 0; heard && i < n; i++)
@@ -569,19 +566,31 @@ hear(struct state_db *db, const PGresult *res, const struct state_event_key *key
 }
 
 static bool
-postgres_enter(struct state_db *db, const struct state_event_key *keys, size_t n, uint64_t now_ms,
-	enum state_event *entered, struct error *why)
+enter(struct state_db *db, const struct state_event_key *keys, int64_t *ids, size_t n,
+	uint64_t now_ms, enum state_event *entered, struct error *why)
 {
 	PGresult *res = NULL;
 	bool good = true;
 
 	for (size_t i = 0; good && i < n; i++)
-		good = gather_entry(db, &keys[i], now_ms, why);
+		good = gather_entry(db, &keys[i], now_ms, &ids[i], why);
 	if (!good || !need_begin(db, why) || !pg_send_rows(db, OWN(ENTER), why) ||
 		!pg_sync(db, &res, why))
 		return false;
-	good = hear(db, res, keys, n, entered) || error_set(why, "out of memory");
+	good = hear(db, res, keys, ids, n, entered) || error_set(why, "out of memory");
 	PQclear(res);
+	return good;
+}
+
+static bool
+postgres_enter(struct state_db *db, const struct state_event_key *keys, size_t n, uint64_t now_ms,
+	enum state_event *entered, struct error *why)
+{
+	int64_t *ids = calloc(n + 1, sizeof *ids);
+	const bool good = ids ? enter(db, keys, ids, n, now_ms, entered, why)
+			      : error_set(why, "out of memory");
+
+	free(ids);
 	return good;
 }
 
@@ -595,12 +604,13 @@ postgres_event_keep(struct state_db *db, struct error *why)
 static void
 postgres_event_undo(struct state_db *db)
 {
-	const bool blamed = db->failure == STATE_BLAMED;
+	bool blamed;
 
 	pg_forget_gathered(db);
 	if (!db->conn)
 		return;
-	pg_sync(db, NULL, NULL);
+	pg_sync(db, NULL, NULL); /* what the event has asked for may fail only now */
+	blamed = db->failure == STATE_BLAMED;
 	if (!db->conn || !send_plain(db, OWN(EVENT_UNDO), NULL) ||
 		!send_plain(db, OWN(EVENT_KEEP), NULL) || !pg_sync(db, NULL, NULL))
 		pg_drop(db);

@@ -343,3 +343,42 @@ Test(handlers_state, of_two_with_one_key_in_a_group_each_apart_tells_which_is_kn
 	cr_expect_eq(entered[1], known());
 	cr_expect_eq(entered[2], STATE_NEW);
 }
+
+/* More than are remembered, so that some are forgotten within a group. */
+Test(handlers_state, a_group_may_be_of_any_number_of_journals)
+{
+	enum { MANY = 150 };
+	static char names[MANY][WIDTH_JOURNAL + 1];
+	static struct state_event_key keys[MANY];
+	enum state_event entered[MANY];
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "%016zx", i);
+		keys[i] = (struct state_event_key){
+			.journal = slice_of(names[i]), .seq = 1 + i % 3, .mark = 1};
+	}
+	for (enum state_event is = STATE_NEW; is <= STATE_APPLIED; is++) {
+		begin();
+		state_expect(b.db, keys, MANY);
+		cr_assert(state_enter(b.db, keys, MANY, 1000, entered, &b.why), "%s", b.why.text);
+		for (size_t i = 0; i < MANY; i++)
+			cr_expect_eq(entered[i], is, "%zu: %d", i, entered[i]);
+		commit();
+	}
+}
+
+/* As a handler does that has asked for it, and then finds the event itself to be at fault. */
+Test(handlers_state, what_an_undone_event_had_asked_for_is_not_held_against_the_others)
+{
+	begin();
+	cr_assert_eq(event_begin(journal, 1), STATE_NEW);
+	state_run(b.db, SQL_SUPPRESSION_SET,
+		STATE_VALUES(
+			SV_TEXT(slice_of("a@example.com")), SV_NULL, SV_INT(1), SV_NULL, SV_NULL),
+		&b.why);
+	state_event_undo(b.db);
+	cr_expect_eq(state_failure(b.db), STATE_NO_FAILURE);
+	apply(2, "b");
+	commit();
+	expect_row(&b, ROWS, "b");
+}
