@@ -18,6 +18,8 @@ advice_on(enum store_cause cause)
 		return "raise maxmemory, or lower redis.window";
 	case CAUSE_DENIED:
 		return "redis.password_file, and the rights of that user";
+	case CAUSE_TWIN:
+		return "another node.number in this file or in the other node's";
 	default:
 		return "redis.urls, the way there, and the server's version (7.0 or later) and role (primary)";
 	}
@@ -26,7 +28,10 @@ advice_on(enum store_cause cause)
 static const char *
 what_of(enum store_cause cause)
 {
-	return cause == CAUSE_EVICTING ? "policy" : cause == CAUSE_UNFIT ? "version" : "reach";
+	return cause == CAUSE_EVICTING ? "policy"
+	       : cause == CAUSE_UNFIT  ? "version"
+	       : cause == CAUSE_TWIN   ? "number"
+				       : "reach";
 }
 
 static void
@@ -52,7 +57,9 @@ look_at(struct online *o, const struct seen_server *server)
 	o->name = server->name;
 	if (server->cause != CAUSE_NONE) {
 		online_tell(o, what_of(server->cause), ONLINE_FAULT, server->why.text,
-			"Redis 7.0 or later, a primary, with maxmemory-policy noeviction",
+			server->cause == CAUSE_TWIN
+				? "a number that no other node has"
+				: "Redis 7.0 or later, a primary, with maxmemory-policy noeviction",
 			advice_on(server->cause));
 		return;
 	}

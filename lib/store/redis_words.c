@@ -50,6 +50,9 @@ redis_server_of(struct hash128 hash, size_t count)
 	return ((size_t)bytes[0] << 8 | bytes[1]) * count >> 16;
 }
 
+#define NOT_PERMITTED                                                                              \
+	"its user may not do what is needed: SET, GET, DEL, PEXPIRE and EVAL on any key, INFO"
+
 /* Error replies, by how they begin; what stands in none is the server's. */
 static const struct {
 	const char *begins;
@@ -63,8 +66,8 @@ static const struct {
 	{"ERR invalid password", CAUSE_DENIED, "it refuses the password"},
 	{"ERR AUTH", CAUSE_DENIED, "it has no password, and one is given"},
 	{"ERR Client sent AUTH", CAUSE_DENIED, "it has no password, and one is given"},
-	{"NOPERM", CAUSE_DENIED,
-		"its user may not do what is needed: SET, GET, PEXPIRE and EVAL on any key, INFO"},
+	{"NOPERM", CAUSE_DENIED, NOT_PERMITTED},
+	{"ERR The user executing the script", CAUSE_DENIED, NOT_PERMITTED},
 	{"READONLY", CAUSE_UNFIT, "it is a replica, which takes no writes"},
 	{"MASTERDOWN", CAUSE_UNFIT, "it is a replica, which takes no writes"},
 	{"MOVED", CAUSE_UNFIT, "it is a node of a Redis Cluster"},

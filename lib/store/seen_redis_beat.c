@@ -52,11 +52,12 @@ seen_window_ms(const struct seen *seen)
 void
 server_away(struct server *s, enum store_cause cause, const struct error *why)
 {
-	const bool changed = !s->met || s->wire || s->cause != cause;
+	const bool changed = !s->met || s->well || s->cause != cause;
 
 	redis_wire_close(&s->wire);
 	s->n = 0;
 	s->met = true;
+	s->well = false;
 	s->cause = cause;
 	s->why = *why;
 	s->asked_ms = clock_mono_ms();
@@ -216,7 +217,7 @@ take(struct server *s, struct redis_wire *wire, const struct redis_found *found)
 			server_away(s, CAUSE_AWAY, &(struct error){"out of memory"});
 		return;
 	}
-	s->met = true;
+	s->met = s->well = true;
 	log_warn(again ? "redis well again" : "redis there", LF_TEXT("server", s->name),
 		LF_TEXT("version", found->mute ? "not told" : found->info.version));
 	if (found->mute)

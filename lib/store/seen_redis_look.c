@@ -1,6 +1,10 @@
-/* seen_redis_look - what an operator asks of Redis: how it is, and which node has an event. Changes nothing. */
+/* seen_redis_look - what an operator asks of Redis: how it is, whose the number is, and which node has an event. Changes
+ * nothing. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "journal.h"
 #include "lib/base/clock.h"
 #include "redis_link.h"
 #include "seen_redis.h"
@@ -11,21 +15,70 @@ way_of(const struct config *cfg, size_t i)
 	return (struct redis_way){cfg->redis.urls[i], cfg->redis.password_file, cfg->redis.ca_file};
 }
 
+/* Which journal's this node's number is there, as it stands in the key of seen_redis_beat.c. */
+struct heard {
+	struct seen_server *server;
+	char journal[WIDTH_JOURNAL + 1];
+};
+
 static void
-hear_size(void *arg, size_t i, const redisReply *reply)
+hear_state(void *arg, size_t i, const redisReply *reply)
 {
-	struct seen_server *server = arg;
+	struct heard *heard = arg;
+	const struct slice text = redis_text(reply);
 
 	(void)i;
 	if (reply->type == REDIS_REPLY_INTEGER)
-		server->ids = (uint64_t)reply->integer;
+		heard->server->ids = (uint64_t)reply->integer;
+	else if (text.n >= WIDTH_JOURNAL)
+		memcpy(heard->journal, text.p, WIDTH_JOURNAL);
+}
+
+/* One that is there and cannot be read may be it. */
+static bool
+is_own(const struct config *cfg, const char *journal)
+{
+	char path[4200];
+	struct error why;
+	struct journal *own = journal_open(cfg, JOURNAL_WATCH, &why);
+	bool is;
+
+	snprintf(path, sizeof path, "%s/journal/data.mdb", cfg->data_dir);
+	is = own ? slice_is(journal_id(own), journal) : access(path, F_OK) == 0;
+	journal_close(&own);
+	return is;
+}
+
+static void
+judge_number(const struct config *cfg, const struct heard *heard)
+{
+	struct seen_server *server = heard->server;
+
+	if (!*heard->journal || is_own(cfg, heard->journal))
+		return;
+	server->cause = CAUSE_TWIN;
+	error_set(&server->why,
+		"node.number %llu is that of another journal, %s: give this node another",
+		(unsigned long long)cfg->node.number, heard->journal);
+}
+
+static bool
+ask_state(struct redis_wire *wire, const struct config *cfg)
+{
+	char key[40];
+	const int n = snprintf(
+		key, sizeof key, "trotline:number:%llu", (unsigned long long)cfg->node.number);
+	const struct slice size[] = {slice_of("DBSIZE")};
+	const struct slice holder[] = {slice_of("GET"), {key, (size_t)n}};
+
+	return redis_wire_put(wire, size, 1) && redis_wire_put(wire, holder, 2);
 }
 
 static void
 look(const struct config *cfg, size_t i, struct seen_server *server)
 {
 	const struct redis_way way = way_of(cfg, i);
-	const struct slice size[] = {slice_of("DBSIZE")};
+	struct heard heard = {.server = server};
 	struct redis_found found;
 	struct redis_wire *wire = redis_link_open(&way, cfg->redis.timeout_ms, &found);
 
@@ -38,9 +91,10 @@ look(const struct config *cfg, size_t i, struct seen_server *server)
 	};
 	memcpy(server->version, found.info.version, sizeof server->version);
 	redis_link_name(way.url, server->name, sizeof server->name);
-	if (wire && redis_wire_put(wire, size, 1))
-		redis_wire_trip(wire, clock_mono_us() + cfg->redis.timeout_ms * 1000, hear_size,
-			server, NULL);
+	if (wire && ask_state(wire, cfg) &&
+		redis_wire_trip(wire, clock_mono_us() + cfg->redis.timeout_ms * 1000, hear_state,
+			&heard, &found.why))
+		judge_number(cfg, &heard);
 	redis_wire_close(&wire);
 }
 

@@ -38,6 +38,7 @@ struct server {
 	char name[NAME_BYTES], marker[KEY_BYTES], whole[KEY_BYTES], filler[KEY_BYTES];
 	struct redis_wire *wire; /* NULL: away */
 	bool met;                /* there was something to say of it */
+	bool well;               /* and the last of it was that it is of use */
 	enum store_cause cause;
 	struct error why;
 	uint64_t asked_ms; /* when a connection was last asked for */

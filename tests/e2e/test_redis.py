@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import threading
@@ -336,6 +337,11 @@ def test_a_wrong_password_is_named_and_nothing_waits_for_it(nodes, own, tmp_path
     assert "wrong-password" not in everything and "right-password" not in everything
 
 
+def connections(server):
+    """How many of ours were made so far: each begins with one SELECT."""
+    return int(re.search(r"cmdstat_select:calls=(\d+)", server.cli("info", "commandstats"))[1])
+
+
 def test_two_nodes_of_one_number_the_second_does_without_and_says_so(nodes, own):
     server = own()
     a, = nodes(server.url(), 1)
@@ -344,6 +350,14 @@ def test_two_nodes_of_one_number_the_second_does_without_and_says_so(nodes, own)
     wait_for("the alert", lambda: any("another node's" in text for text in alerts(b)))
     assert is_up(a) and not is_up(b)
     assert says(a, event()) == says(b, event()) == (202, "accepted")
+    taken = "node.number 1 is that of another journal"
+    told, online = trotline(b, "check"), trotline(b, "check", "--online")
+    assert taken in told.stdout and taken in online.stdout and online.returncode == 1, online
+    told, online = trotline(a, "check"), trotline(a, "check", "--online")
+    assert taken not in told.stdout + online.stdout and online.returncode == 0, online
+    come = connections(server)
+    wait_for("more tries", lambda: connections(server) >= come + 3)
+    assert b["validator"].log().count("redis away") == 1
     a.stop()
     wait_up(b)  # the number is free once nobody has renewed it for 10 s
 

@@ -56,6 +56,8 @@ Test(redis_words, each_error_reply_has_its_cause_and_none_quotes_what_was_sent)
 		{"WRONGPASS invalid username-password pair or user is disabled.", CAUSE_DENIED},
 		{"ERR AUTH <password> called without any password configured", CAUSE_DENIED},
 		{"NOPERM this user has no permissions to run the 'set' command", CAUSE_DENIED},
+		{"ERR The user executing the script can't run this command or subcommand script",
+			CAUSE_DENIED},
 		{"READONLY You can't write against a read only replica.", CAUSE_UNFIT},
 		{"MASTERDOWN Link with MASTER is down", CAUSE_UNFIT},
 		{"MOVED 3999 127.0.0.1:6381", CAUSE_UNFIT},
