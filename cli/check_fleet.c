@@ -119,6 +119,14 @@ check_clocks(struct checked *c, const struct fleet_node *a, const struct fleet_n
 			apart < 0 ? "behind" : "ahead of", a->name);
 }
 
+/* Of their databases. */
+static bool
+same_field(const struct fleet_node *a, const struct fleet_node *b, const char *key)
+{
+	return same(field_get(field_get(&a->answer, "database"), key),
+		field_get(field_get(&b->answer, "database"), key));
+}
+
 static void
 check_common(struct checked *c, const struct fleet_node *a, const struct fleet_node *b)
 {
@@ -128,9 +136,11 @@ check_common(struct checked *c, const struct fleet_node *a, const struct fleet_n
 	if (!slice_eq(first, second))
 		say(c, &c->doubts, "%s runs version %.*s, %s %.*s", a->name, SLICE_ARG(first),
 			b->name, SLICE_ARG(second));
-	if (!same(field_get(&a->answer, "database"), field_get(&b->answer, "database")))
+	if (!same_field(a, b, "kind") || !same_field(a, b, "where"))
 		say(c, &c->faults, "%s and %s do not write to the same database (database)",
 			a->name, b->name);
+	else if (!same_field(a, b, "known_ids"))
+		say(c, &c->faults, "%s and %s have different database.known_ids", a->name, b->name);
 	if (!same(field_get(&a->answer, "redis"), field_get(&b->answer, "redis")))
 		say(c, &c->faults, "%s and %s do not ask the same servers (redis.urls)", a->name,
 			b->name);
@@ -281,6 +291,10 @@ print_text(const struct checked *c)
 			field_str(field_get(&node->answer, "database"), "kind");
 
 		text_column(slice_of(node->name), 16);
+		if (!fleet_answered(node)) {
+			puts("      -  no answer");
+			continue;
+		}
 		printf(" %6lld  %-9.*s  %.*s\n", (long long)number(&node->answer, "number"),
 			SLICE_ARG(field_str(&node->answer, "version")), SLICE_ARG(database));
 	}
