@@ -55,8 +55,8 @@ check_one(struct checked *c, const struct fleet_node *node)
 		return;
 	}
 	if (!slice_is(name, node->name))
-		say(c, &c->faults, "%s: what answers there calls itself %.64s (node.name)",
-			node->name, name.n ? name.p : "nothing");
+		say(c, &c->faults, "%s: what answers there calls itself %.*s (node.name)",
+			node->name, SLICE_ARG(name.n ? slice_cut(name, 64) : slice_of("nothing")));
 	if (!number(&node->answer, "number") && c->fleet.n > 1)
 		say(c, &c->faults, "%s has no node.number", node->name);
 }

@@ -276,6 +276,16 @@ def test_nodes_with_two_databases_do_not_fit(pair, postgres_server):
     assert "mx-1 and mx-2 do not write to the same database" in run(one, "check", "--fleet").stderr
 
 
+def test_nodes_that_know_ids_in_two_ways_do_not_fit(pair, postgres_server):
+    def change(config):
+        config["database"]["known_ids"] = False
+
+    one, _ = pair(change, database=postgres_server.database())
+    told = run(one, "check", "--fleet")
+    assert "mx-1 and mx-2 have different database.known_ids" in told.stderr and told.returncode == 1
+    assert "same database" not in told.stderr
+
+
 # ---- what a balancer asks, and taking a node away
 
 
