@@ -79,9 +79,10 @@ struct pg_journal {
 
 struct state_db {
 	const struct config *cfg;
-	bool watches; /* only looks */
-	bool unmade;  /* and found no tables */
-	PGconn *conn; /* NULL: none just now */
+	bool watches;      /* only looks */
+	bool unmade;       /* and found no tables */
+	PGconn *conn;      /* NULL: none just now */
+	size_t first_host; /* of those that database.url names: it is tried before the others */
 	bool pooled; /* a pooler stands between: no prepared statements, settings in each transaction */
 	bool prepared[OWN_COUNT];
 

@@ -15,7 +15,14 @@
 #include "lib/base/doing.h"
 #include "state_postgres_private.h"
 
-enum { WAIT_MS = 500, GRACE_MS = 1000, LOOK_MS = 600000, SQL_BYTES = 8192, WORDS_MAX = 300 };
+enum {
+	WAIT_MS = 500,
+	GRACE_MS = 1000,
+	LOOK_MS = 600000,
+	SQL_BYTES = 8192,
+	WORDS_MAX = 300,
+	HOSTS_ROOM = 1024
+};
 
 /* ---- causes ---- */
 
@@ -280,24 +287,46 @@ state_url_check(const char *url, struct error *why)
 	return good;
 }
 
-static bool
-has_several_hosts(const char *url)
+static size_t
+entries_of(const char *list)
 {
-	PQconninfoOption *options = PQconninfoParse(url, NULL);
-	const bool several = options && (strchr(option_of(options, "host"), ',') ||
-						strchr(option_of(options, "hostaddr"), ','));
+	size_t n = 1;
 
-	PQconninfoFree(options);
-	return several;
+	for (; *list; list++)
+		n += *list == ',';
+	return n;
+}
+
+static size_t
+hosts_of(const PQconninfoOption *options)
+{
+	const char *address = option_of(options, "hostaddr");
+
+	return entries_of(*address ? address : option_of(options, "host"));
+}
+
+/* The list from its entry `first` on, those before it behind; one entry is for all hosts. */
+static const char *
+turned(const char *list, size_t first, char room[HOSTS_ROOM])
+{
+	const char *at = list;
+
+	for (first %= entries_of(list); first > 0; first--)
+		at = strchr(at, ',') + 1;
+	if (at == list || strlen(list) + 2 > HOSTS_ROOM)
+		return list;
+	snprintf(room, HOSTS_ROOM, "%s,%.*s", at, (int)(at - list - 1), list);
+	return room;
 }
 
 static PGconn *
-begin_connect(const struct state_db *db)
+begin_connect(const struct state_db *db, const PQconninfoOption *options)
 {
+	static const char *const lists[] = {"host", "hostaddr", "port"};
 	const struct config *cfg = db->cfg;
-	const char *keys[10] = {"fallback_application_name", "tcp_user_timeout", "keepalives_idle"};
-	const char *values[10] = {"trotline", NULL, "10"};
-	char timeout[24];
+	const char *keys[12] = {"fallback_application_name", "tcp_user_timeout", "keepalives_idle"};
+	const char *values[12] = {"trotline", NULL, "10"};
+	char timeout[24], rooms[3][HOSTS_ROOM];
 	size_t n = 3;
 
 	snprintf(timeout, sizeof timeout, "%llu", (unsigned long long)cfg->database.timeout_ms);
@@ -308,9 +337,13 @@ begin_connect(const struct state_db *db)
 		keys[n] = "passfile";
 		values[n++] = cfg->database.passfile;
 	}
-	if (!db->watches && has_several_hosts(cfg->database.url)) {
+	if (!db->watches && hosts_of(options) > 1) {
 		keys[n] = "target_session_attrs";
 		values[n++] = "read-write";
+	}
+	for (size_t i = 0; i < 3; i++) {
+		keys[n] = lists[i];
+		values[n++] = turned(option_of(options, lists[i]), db->first_host, rooms[i]);
 	}
 	keys[n] = "client_encoding";
 	values[n++] = "UTF8";
@@ -401,19 +434,44 @@ set_up(struct state_db *db, struct error *why)
 	return good && set_session(db, why);
 }
 
+/* libpq goes on to the next host from one that refuses. From one that says nothing, as a machine without
+ * power does, we do: it comes last then, here and when it is next connected. */
+static bool
+reach(struct state_db *db, const PQconninfoOption *options, struct error *why)
+{
+	bool silent = true;
+
+	for (size_t left = hosts_of(options); silent && left > 0; left--) {
+		db->conn = begin_connect(db, options);
+		if (!db->conn)
+			return error_set(why, "out of memory");
+		PQsetNoticeProcessor(db->conn, hush, NULL);
+		if (PQstatus(db->conn) != CONNECTION_BAD && finish_connect(db))
+			return true;
+		silent = PQstatus(db->conn) != CONNECTION_BAD;
+		db->first_host += silent;
+		fail_connect(db, why);
+	}
+	return false;
+}
+
 static bool
 connect_anew(struct state_db *db, struct error *why)
 {
+	PQconninfoOption *options;
+	bool good;
+
 	if (!db->cfg->database.url)
 		return error_set(why, "state database: database.url is not known to this program");
 	if (!state_url_check(db->cfg->database.url, why))
 		return false;
-	db->conn = begin_connect(db);
-	if (!db->conn)
+	options = PQconninfoParse(db->cfg->database.url, NULL);
+	if (!options)
 		return error_set(why, "out of memory");
-	PQsetNoticeProcessor(db->conn, hush, NULL);
-	if (PQstatus(db->conn) == CONNECTION_BAD || !finish_connect(db))
-		return fail_connect(db, why);
+	good = reach(db, options, why);
+	PQconninfoFree(options);
+	if (!good)
+		return false;
 	if (set_up(db, why) && (db->watches ? pg_schema_look(db, why) : pg_schema_prepare(db, why)))
 		return true;
 	pg_drop(db);

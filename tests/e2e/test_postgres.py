@@ -6,6 +6,7 @@ POSTGRES_EVENTS, POSTGRES_AWAY_S and POSTGRES_LOCK_S make them as long as you li
 
 import contextlib
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 import servers
 from pipeline import event, post_all, wait_for
 from storm import HANDLERS, Load
+from verbs import run
 
 pytestmark = pytest.mark.plain
 
@@ -214,6 +216,18 @@ def test_a_standby_in_step_takes_over(server, storm):
             database.server = standby
 
         storm(database, weather, pace_s=0.02)
+
+
+def test_a_host_that_says_nothing_does_not_keep_from_the_next_one(server, start):
+    """As a machine does that has lost its power: nobody refuses, nobody answers."""
+    database = server.database()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://{servers.USER}@127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{server.port}/{database.name}"
+        pipeline = start(handlers=("unknown",), settings={"database": {"kind": "postgresql", "url": url, "timeout": "1s"}})
+        ids = post_all(pipeline, [event() for _ in range(10)])
+        pipeline.wait_settled(len(ids))
+        assert database.rows("SELECT count(*) FROM unknown_events") == [(len(ids),)]
+        assert run(pipeline, "suppressions", "list").returncode == 0
 
 
 def test_a_password_that_is_wrong_and_then_right(start):
