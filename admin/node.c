@@ -74,24 +74,6 @@ put_board(struct admin *a, struct map *m)
 
 /* ---- what it has in common ---- */
 
-/* host:port/name out of a URL: what stands before and behind may hold a password. */
-static struct slice
-database_place(const char *url)
-{
-	const char *start = url ? strstr(url, "://") : NULL, *at;
-	size_t n;
-
-	if (!start)
-		return (struct slice){NULL, 0};
-	start += 3;
-	n = strcspn(start, "?#");
-	if (strchr(start + n, '@'))
-		return (struct slice){NULL, 0};
-	at = memrchr(start, '@', n);
-	n -= at ? (size_t)(at + 1 - start) : 0;
-	return (struct slice){at ? at + 1 : start, n};
-}
-
 static msgpack_object
 database_object(const struct config *cfg, msgpack_zone *zone)
 {
@@ -101,7 +83,7 @@ database_object(const struct config *cfg, msgpack_zone *zone)
 		slice_of(cfg->database.kind == DATABASE_POSTGRESQL ? "postgresql" : "sqlite"));
 	map_bool(&m, "known_ids", cfg->database.known_ids);
 	if (cfg->database.kind == DATABASE_POSTGRESQL)
-		map_text(&m, "where", database_place(cfg->database.url));
+		map_text(&m, "where", config_database_place(cfg->database.url));
 	return map_object(&m);
 }
 

@@ -289,6 +289,17 @@ print_processes(const struct config *cfg)
 	}
 }
 
+/* Where effects go, if that is not a file here. */
+static void
+print_database(const struct config *cfg)
+{
+	const struct slice place = config_database_place(cfg->database.url);
+
+	if (cfg->database.kind == DATABASE_POSTGRESQL)
+		printf("\ndatabase\n  postgresql %.*s%s\n", SLICE_ARG(place),
+			cfg->database.known_ids ? "" : "; ids of other nodes are not looked at");
+}
+
 static void
 print_text(const struct config *cfg, const struct config *whole)
 {
@@ -300,6 +311,7 @@ print_text(const struct config *cfg, const struct config *whole)
 		token ? token : "", cfg->data_dir);
 	for (size_t i = 0; i < cfg->sources_count; i++)
 		print_source(cfg, whole, i);
+	print_database(whole ? whole : cfg);
 	check_print_destinations(cfg);
 	check_print_redis(whole ? whole : cfg);
 	puts("\nstages");

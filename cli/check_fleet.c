@@ -115,7 +115,7 @@ check_clocks(struct checked *c, const struct fleet_node *a, const struct fleet_n
 	apart = second - first;
 	if (apart > CLOCK_MS || apart < -CLOCK_MS)
 		say(c, &c->faults, "the clock of %s is %lld s %s that of %s", b->name,
-			(long long)(apart < 0 ? -apart : apart) / 1000,
+			(long long)((apart < 0 ? -apart : apart) + 500) / 1000,
 			apart < 0 ? "behind" : "ahead of", a->name);
 }
 

@@ -297,6 +297,10 @@ struct config_redis_place {
 };
 bool config_redis_place_of(const char *url, struct config_redis_place *place, struct error *why);
 
+/* host:port/name out of a database's URL, for what stands before and behind may hold a password. {NULL, 0}: none is
+ * there, or it cannot be told apart. */
+struct slice config_database_place(const char *url);
+
 /* Whom events are owed to: OWED_... */
 unsigned config_owed(const struct config *cfg);
 

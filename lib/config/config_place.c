@@ -135,3 +135,20 @@ config_redis_place_of(const char *url, struct config_redis_place *place, struct 
 	return (!path[n] && n < 6) ||
 	       error_set(why, "has no number of a database behind the host, such as /0");
 }
+
+struct slice
+config_database_place(const char *url)
+{
+	const char *start = url ? strstr(url, "://") : NULL, *at;
+	size_t n;
+
+	if (!start)
+		return (struct slice){NULL, 0};
+	start += 3;
+	n = strcspn(start, "?#");
+	if (strchr(start + n, '@'))
+		return (struct slice){NULL, 0};
+	at = memrchr(start, '@', n);
+	n -= at ? (size_t)(at + 1 - start) : 0;
+	return (struct slice){at ? at + 1 : start, n};
+}

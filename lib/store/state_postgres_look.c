@@ -176,11 +176,13 @@ ask(PGconn *conn, struct state_online *out, int64_t *pid, struct error *why)
 bool
 state_online(const struct config *cfg, struct state_online *out, struct error *why)
 {
+	const struct slice place = config_database_place(cfg->database.url);
 	PGconn *conn = pg_dial(cfg, why);
 	int64_t pid = 0;
 	bool good;
 
 	*out = (struct state_online){.known = pg_schema_version()};
+	snprintf(out->server, sizeof out->server, "%.*s", SLICE_ARG(place));
 	if (!conn)
 		return false;
 	name_it(conn, out);

@@ -112,6 +112,8 @@ def test_a_server_that_does_not_answer_or_lets_nobody_in(node):
         pipeline = node(**with_database(server.url("postgres", password="secret-word")))
         done = run(pipeline, "check", "--online")
         assert done.returncode == 1 and "password authentication failed" in done.stdout
+        place = f"127.0.0.1:{server.port}/postgres\n"
+        assert f"  postgresql {place}" in done.stdout and f"  database {place}" in done.stdout, done.stdout
         assert "secret-word" not in done.stdout + done.stderr
 
 

@@ -1,6 +1,7 @@
 """Several nodes: two pipelines, each in a data_dir of its own, that know of each other."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -236,7 +237,7 @@ def test_what_does_not_fit_is_named(pair, clock_library):
                   "source email: its dedup_window is 86400 s on mx-1, 7200 s on mx-2",
                   "mx-2 has a source more, mx-1 has none"):
         assert fault in done.stderr, done.stderr
-    assert "the clock of mx-2 is 6" in done.stderr and "ahead of that of mx-1" in done.stderr
+    assert re.search(r"the clock of mx-2 is (59|60)\d s ahead of that of mx-1", done.stderr), done.stderr
     assert "another-secret" not in done.stdout + done.stderr
 
 
