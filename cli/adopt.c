@@ -131,6 +131,12 @@ print_text(const struct call *call, const struct adopt_sum *sum, bool down)
 	if (sum->later)
 		fputs("start the pipeline, and run it again for the dead letters that wait\n",
 			stderr);
+	if (sum->strangers)
+		fputs(ask->dry_run
+				? "destinations of the same name are to be in `forward` here before: "
+				  "no later run sends them what they have not had\n"
+				: "what destinations that are not here have not had stays there\n",
+			stderr);
 	if (down && !ask->dry_run && sum->open + sum->owed + sum->letters)
 		fputs("the pipeline is down; they are handled once it is up\n", stderr);
 }

@@ -2,6 +2,7 @@
  * known again by what they are. See adopt.h. */
 #include "adopt_private.h"
 #include "lib/base/clock.h"
+#include "lib/base/codec.h"
 #include "lib/store/unread.h"
 
 /* Numbers of events that no history here has: they come behind all others that are due. */
@@ -50,6 +51,17 @@ take_letter(void *arg, const struct forward_letter *letter)
 	return m->good;
 }
 
+/* Two folders may have the same number: 20 bits of the journal's id tell them apart. Below 2^62. */
+static uint64_t
+place_of(const struct adopt *a, uint64_t number)
+{
+	unsigned char id[WIDTH_JOURNAL / 2] = {0};
+
+	decode_hex(journal_id(a->there), id, sizeof id);
+	return (number << 20 & (ELSEWHERE - 1)) | (id[0] & 0xfU) << 16 | (unsigned)id[1] << 8 |
+	       id[2];
+}
+
 /* What an operator has sent again, and is on its way, is owed with its body. */
 static bool
 take_owed(void *arg, const struct forward_owed *owed)
@@ -60,7 +72,7 @@ take_owed(void *arg, const struct forward_owed *owed)
 	if (!owed->body.p)
 		return true;
 	copy.job = 0;
-	copy.first = copy.last = ELSEWHERE | owed->first;
+	copy.first = copy.last = ELSEWHERE | place_of(m->a, owed->first);
 	copy.lane = 0;
 	copy.behind = false;
 	if (m->here)

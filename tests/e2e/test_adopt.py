@@ -259,6 +259,27 @@ def test_dead_letters_of_destinations_come_along(application, start):
     assert destination_letters(other, "app") == []
 
 
+def test_what_was_sent_again_on_two_nodes_comes_along_from_both(application, start):
+    """Their numbers are the same."""
+    app = application("app", 422, retry=["10ms"])
+    nodes, ids = [start(settings=settings(app)) for _ in range(2)], []
+    for node in nodes:
+        ids += post_all(node, few(3))
+        wait_for("dead", lambda: len(destination_letters(node, "app")) == 3)
+        kill(node)
+        good(node, "forward", "dlq", "replay", "app", "--yes")
+        assert destination_letters(node, "app") == []
+    app.decide = 200
+    other = start(settings=settings(app))
+    ids += post_all(other, few(1))
+    app.wait(ids[-1:])
+    other["forward"].stop()
+    for node in nodes:
+        adopt(other, node.data)
+    other["forward"].start()
+    app.wait(ids)
+
+
 def test_a_copy_of_what_this_node_has_accepted_itself_is_left_there(application, start):
     """The same id came to both nodes: the sender meant one event."""
     app = application()
