@@ -103,10 +103,14 @@ lock_empty(struct copy *c, const char *table, struct error *why)
 		       table);
 }
 
+/* Whatever the server and the role have set: on disk at the end, and given the time that it takes. */
 static bool
 begin(struct copy *c, struct error *why)
 {
-	if (!pg_do(c->to, "BEGIN", why))
+	if (!pg_do(c->to,
+		    "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0;"
+		    " SET LOCAL idle_in_transaction_session_timeout = 0",
+		    why))
 		return false;
 	for (size_t i = 0; i < c->n; i++)
 		if (!lock_empty(c, c->tables[i], why))
