@@ -387,7 +387,7 @@ swap_jobs(struct job *a, struct job *b)
 	*b = kept;
 }
 
-/* Those that another node is storing leave the group. */
+/* Those that another node is storing leave the group. Who finds no room is refused, and keeps no claim. */
 static void
 set_waiting(struct validator *v)
 {
@@ -400,9 +400,11 @@ set_waiting(struct validator *v)
 			swap_jobs(job, &v->jobs[--v->count]);
 			continue;
 		}
+		job->busy.now = false;
 		job->refusal = REFUSED_UNAVAILABLE;
 		job->unable = UNABLE_BUSY;
 		error_set(&job->why, "another node is storing one of these events");
+		claims_tell(&v->claims, &job, 1);
 	}
 }
 

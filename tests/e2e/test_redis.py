@@ -187,6 +187,26 @@ def test_an_event_that_another_node_is_storing_is_waited_for_and_holds_up_nobody
     assert "another node" in answer.headers["x-error-detail"]
 
 
+def test_who_finds_no_room_to_wait_for_another_node_leaves_no_claims(nodes, redis):
+    db = redis.number()
+    a, b = nodes(redis.url(db))
+    wait_up(a, b)
+    busy = event()
+    a.post(busy)
+    wait_for("confirmed", lambda: values(redis, db) == ["1"])
+    claimed = ("for _, k in ipairs(redis.call('keys', '*')) do if k:sub(1, 9) ~= 'trotline:' then "
+               "redis.call('set', k, 'c1', 'PX', 60000) end end")
+    redis.cli("eval", claimed, "0", db=db)
+
+    def post(_):
+        with b.client() as client:
+            return client.post_batch([busy, event()]).status
+
+    with concurrent.futures.ThreadPoolExecutor(300) as pool:
+        assert set(pool.map(post, range(300))) == {503}
+    wait_for("only the other's claim is left", lambda: values(redis, db) == ["c1"], 5)
+
+
 def timed(fn, *args):
     start = time.monotonic()
     return fn(*args), time.monotonic() - start
