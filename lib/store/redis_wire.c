@@ -275,6 +275,8 @@ redis_wire_put(struct redis_wire *w, const struct slice *words, size_t n)
 	char *text = format(words, n, &length);
 	const bool put = text && put_text(w, text, (size_t)length);
 
+	if (text)
+		explicit_bzero(text, (size_t)length); /* it may be AUTH */
 	redisFreeCommand(text);
 	return put;
 }

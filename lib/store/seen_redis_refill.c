@@ -17,12 +17,15 @@ refill_begin(struct server *s, uint64_t from)
 {
 	struct seen *seen = s->seen;
 	struct error why;
-	uint64_t last = 0;
+	uint64_t last;
 
-	if (journal_read_begin(seen->home.journal, &why)) {
-		last = journal_last(seen->home.journal);
-		journal_read_end(seen->home.journal);
+	if (!journal_read_begin(seen->home.journal, &why)) {
+		s->doubt = true; /* again with a beat, when it can be read */
+		s->filled = from - 1;
+		return;
 	}
+	last = journal_last(seen->home.journal);
+	journal_read_end(seen->home.journal);
 	s->doubt = false;
 	s->refill = (struct refill){
 		.next = from, .from = from, .end = last, .began_ms = clock_mono_ms()};
