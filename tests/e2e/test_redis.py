@@ -180,7 +180,8 @@ def test_an_event_that_another_node_is_storing_is_waited_for_and_holds_up_nobody
     assert all(answer == (202, "accepted") for answer, _ in others)
     assert sorted(seconds for _, seconds in others)[10] < 0.3
     redis.cli("eval", key + "redis.call('set', k, 'c1', 'PX', 20000) end end", "0", db=db)
-    result, took = timed(says, b, event(event_id="other"))
+    assert says(b, event(event_id="other")) == (202, "accepted")
+    wait_for("confirmed", lambda: "2" in values(redis, db))
     redis.cli("eval", key + "redis.call('set', k, 'c1', 'PX', 20000) end end", "0", db=db)
     answer = b.post(event(event_id="other"))
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
