@@ -87,6 +87,7 @@ forget(struct kit *k, struct error *why)
 static bool
 apply_once(struct kit *k, struct error *why)
 {
+	const size_t limit = k->limit;
 	uint64_t start_ms;
 	bool good;
 
@@ -96,7 +97,10 @@ apply_once(struct kit *k, struct error *why)
 	start_ms = clock_mono_ms();
 	good = group_apply(k->group, k->db, k->fn, k->stage->cfg, k->hand, why);
 	k->limit = group_limit(k->limit, clock_mono_ms() - start_ms);
-	return good && forget(k, why) && commit(k, why);
+	good = good && forget(k, why) && commit(k, why);
+	if (!good) /* a server that is too slow for so many must not be asked for as many again */
+		k->limit = group_limit(limit, clock_mono_ms() - start_ms);
+	return good;
 }
 
 /* What another process was in the way of goes again at once, and so does what one event has spoilt, each

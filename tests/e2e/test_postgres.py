@@ -230,6 +230,19 @@ def test_a_host_that_says_nothing_does_not_keep_from_the_next_one(server, start)
         assert run(pipeline, "suppressions", "list").returncode == 0
 
 
+def test_a_server_that_is_too_slow_for_a_large_group_is_asked_for_smaller_ones(server, start):
+    database = server.database()
+    pipeline = start(handlers=("unknown",), settings={
+        "database": {"kind": "postgresql", "url": database.url, "timeout": "1s"}, "retry": {"delay": "200ms"}})
+    wait_for("tables", lambda: database.exists("unknown_events"))
+    server.psql("CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+                " 'BEGIN PERFORM pg_sleep(0.02); RETURN new; END';"
+                "CREATE TRIGGER slowly BEFORE INSERT ON unknown_events FOR EACH ROW EXECUTE FUNCTION slowly()",
+                database.name)
+    ids = post_all(pipeline, [event() for _ in range(250)])
+    pipeline.wait_settled(len(ids))
+
+
 def test_a_password_that_is_wrong_and_then_right(start):
     """Named, never told."""
     with servers.postgres(password="right-horse") as server:
