@@ -528,7 +528,7 @@ def complete(*words):
 
 
 def test_bash_completes_verbs_flags_and_choices():
-    assert complete("trotline", "st") == ["status", "stats"]
+    assert complete("trotline", "st") == ["status", "stats", "state"]
     assert complete("trotline", "statu") == ["status"]
     assert {"up", "check", "status", "fsck", "load"} <= set(complete("trotline", ""))
     assert complete("trotline", "load", "--dur") == ["--duration"]
