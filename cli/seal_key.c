@@ -54,7 +54,7 @@ certificate_of(EVP_PKEY *key)
 	X509_NAME *name = made ? X509_get_subject_name(made) : NULL;
 
 	if (made && X509_set_version(made, 2) && ASN1_INTEGER_set(X509_get_serialNumber(made), 1) &&
-		X509_gmtime_adj(X509_getm_notBefore(made), -DAY_S) &&
+		X509_gmtime_adj(X509_getm_notBefore(made), -(long)CERTIFICATE_DAYS * DAY_S) &&
 		X509_gmtime_adj(X509_getm_notAfter(made), (long)CERTIFICATE_DAYS * DAY_S) &&
 		X509_set_pubkey(made, key) &&
 		X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC,
