@@ -51,7 +51,13 @@ struct pg_sql {
 };
 extern const struct pg_sql pg_sql[OWN_COUNT];
 
-enum { PG_COLUMNS_MAX = 16, PG_JOURNALS = 64, PG_BUCKETS = 4096, PG_RETRY_MS = 1000 };
+enum {
+	PG_COLUMNS_MAX = 16,
+	PG_JOURNALS = 64,
+	PG_BUCKETS = 4096,
+	PG_RETRY_MS = 1000,
+	PG_NUMBER_BYTES = 24
+};
 
 struct pg_cell {
 	bool null;
@@ -110,7 +116,7 @@ struct state_db {
 	uint64_t end_ms; /* of all looking; 0: none */
 };
 
-/* ---- state_postgres_wire.c: the connection, and trips over it ---- */
+/* ---- state_postgres_connect.c ---- */
 
 /* Connected, set up, and its tables there, made or raised where that is needed. False with the cause;
  * within PG_RETRY_MS of a failure the same again without asking. */
@@ -118,6 +124,17 @@ bool pg_connect(struct state_db *db, struct error *why);
 
 /* Closes it: nothing that is under way on it will be known. */
 void pg_drop(struct state_db *db);
+
+/* ---- state_postgres_wire.c: trips over the connection ---- */
+
+/* What has failed, and whose fault that is, unless something has before. */
+void pg_note(struct state_db *db, enum store_cause cause, enum state_failure failure);
+
+/* False. libpq's words, which may go over several lines, as one. */
+bool pg_say(struct error *why, const char *what, const char *words);
+
+/* Until the connection is ready for one of poll's events. False: not by the deadline. */
+bool pg_wait_for(struct state_db *db, short events, uint64_t deadline_ms);
 
 /* Asks for a statement to be run, on the connection that there is; it goes out with pg_sync at the latest, and so does its answer's
  * failure. False with the cause. */
@@ -137,6 +154,39 @@ bool pg_each(struct state_db *db, enum statement which, const struct pg_param *p
 
 /* A number in a result. */
 int64_t pg_number(const PGresult *res, int row, int column);
+
+/* ---- state_postgres.c, as in state_private.h ---- */
+
+bool postgres_begin(struct state_db *db, struct error *why);
+bool postgres_commit(struct state_db *db, struct error *why);
+void postgres_rollback(struct state_db *db);
+
+/* BEGIN goes with the first statement. */
+bool pg_need_begin(struct state_db *db, struct error *why);
+
+/* ---- state_postgres_run.c ---- */
+
+bool pg_send_values(struct state_db *db, enum statement which, const struct state_value *values,
+	size_t n, struct error *why);
+bool pg_send_plain(struct state_db *db, enum statement which, struct error *why);
+bool postgres_run(struct state_db *db, enum statement which, const struct state_value *values,
+	size_t n, struct error *why);
+enum state_row postgres_get(struct state_db *db, enum statement which,
+	const struct state_value *values, size_t n, struct state_cell *cells, size_t columns,
+	struct error *why);
+bool postgres_each(struct state_db *db, enum statement which, const struct state_value *values,
+	size_t n, size_t columns, state_visit *fn, void *arg, struct error *why);
+
+/* ---- state_postgres_events.c ---- */
+
+void postgres_expect(struct state_db *db, const struct state_event_key *keys, size_t n);
+bool postgres_enter(struct state_db *db, const struct state_event_key *keys, size_t n,
+	uint64_t now_ms, enum state_event *entered, struct error *why);
+enum state_event postgres_event_begin(
+	struct state_db *db, const struct state_event_key *key, uint64_t now_ms, struct error *why);
+bool postgres_event_keep(struct state_db *db, struct error *why);
+void postgres_event_undo(struct state_db *db);
+bool postgres_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why);
 
 /* ---- state_postgres_gather.c: rows that go together ---- */
 
