@@ -1,7 +1,9 @@
 """Adds up the results of all test runs: prints `N passed, N failed`, and fails when anything did, when
 a test was skipped, when a file is missing (its run crashed) or when nothing ran. Beside NAME.xml there
-may be NAME.again.xml, with what had failed and was run once more: that result counts, and is told."""
+may be NAME.again.xml, with what had failed and was run once more: that result counts, and is told.
+FILE@GLOB is of a run that was asked for those suites alone, and Criterion calls all others skipped."""
 
+import fnmatch
 import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,10 +11,12 @@ import xml.etree.ElementTree as ElementTree
 BAD = {"failure", "error", "skipped"}
 
 
-def results(path):
+def results(path, suites="*"):
     """{test: passed} of one JUnit or Criterion file; a skipped test has not passed."""
     found = {}
     for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        if not fnmatch.fnmatchcase(suite.get("name") or "", suites):
+            continue
         for case in suite.iter("testcase"):
             name = f"{case.get('classname') or suite.get('name')}.{case.get('name')}"
             passed = not any(child.tag in BAD for child in case)
@@ -26,7 +30,8 @@ def run_again(path):
 
 
 def count(path):
-    first = results(path)
+    path, _, suites = path.partition("@")
+    first = results(path, suites or "*")
     second = run_again(path)
     for name, passed in second.items():
         if passed and not first.get(name, True):

@@ -88,7 +88,7 @@ send_piece(struct courier *c, struct errands *e, const struct courier_row *rows,
 static bool
 send_rows(struct courier *c, struct errands *e, const struct redis_way *way)
 {
-	struct redis_found found;
+	struct redis_found found = {.cause = CAUSE_NONE};
 
 	if (!e->road)
 		e->road = redis_link_open(way, e->send_ms, &found);

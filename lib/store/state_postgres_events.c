@@ -134,17 +134,18 @@ hear(struct state_db *db, const PGresult *res, const struct state_event_key *key
 	const int64_t *ids, size_t n, enum state_event *entered)
 {
 	unsigned char *heard = calloc(n + 1, 1);
+	const bool good = heard != NULL;
 	size_t at = 0;
 
-	for (int row = 0; heard && row < PQntuples(res); row++) {
+	for (int row = 0; good && row < PQntuples(res); row++) {
 		at = place_of(keys, ids, n, pg_number(res, row, 1),
 			(uint64_t)pg_number(res, row, 2), at < n ? at + 1 : 0);
 		heard[at] |= pg_number(res, row, 0) == 0 ? FRESH : TOLD;
 	}
-	for (size_t i = 0; heard && i < n; i++)
+	for (size_t i = 0; good && i < n; i++)
 		entered[i] = judge(db, keys, n, i, heard[i]);
 	free(heard);
-	return heard;
+	return good;
 }
 
 static bool
