@@ -1,4 +1,6 @@
 /* state_postgres_events - which events are in: entered, known from other nodes, forgotten. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "state_postgres_private.h"
@@ -242,11 +244,26 @@ forget_known(struct state_db *db, uint64_t before_ms, size_t limit, struct error
 	       pg_send_values(db, OWN(KNOWN_FORGET), values, 2, why) && use_indexes(db, "on", why);
 }
 
+/* "{1,2}" of the journals that were met. */
+static struct slice
+list_journals(const struct state_db *db, char text[PG_JOURNALS * PG_NUMBER_BYTES])
+{
+	size_t n = 0;
+
+	text[n++] = '{';
+	for (size_t i = 0; i < db->journals_n; i++)
+		n += (size_t)sprintf(text + n, i ? ",%" PRId64 : "%" PRId64, db->journals[i].id);
+	text[n++] = '}';
+	return (struct slice){text, n};
+}
+
 bool
 postgres_forget(struct state_db *db, uint64_t before_ms, size_t limit, struct error *why)
 {
-	const struct state_value values[] = {SV_INT(before_ms), SV_INT(limit)};
+	char journals[PG_JOURNALS * PG_NUMBER_BYTES];
+	const struct state_value values[] = {
+		SV_INT(before_ms), SV_INT(limit), SV_TEXT(list_journals(db, journals))};
 
-	return pg_need_begin(db, why) && pg_send_values(db, OWN(APPLIED_FORGET), values, 2, why) &&
+	return pg_need_begin(db, why) && pg_send_values(db, OWN(APPLIED_FORGET), values, 3, why) &&
 	       forget_known(db, before_ms, limit, why);
 }

@@ -124,14 +124,15 @@ const struct pg_sql pg_sql[OWN_COUNT] = {
 		"SELECT s.ctid FROM @ AS g(email) JOIN soft_bounces s USING (email)"
 		" JOIN recipients r USING (email) WHERE s.at <= r.last_delivered_at"
 		" FOR UPDATE OF s SKIP LOCKED))"),
-	/* One process at a time, and nobody waits for it. A journal's oldest row tells whether to look on. */
+	/* One process at a time, and nobody waits for it. A journal's oldest row tells whether to look on. Of the
+	 * journals whose events this process is sent alone: what a node that is away holds, it may send yet. */
 	TEXT(OWN_, APPLIED_FORGET,
 		"DELETE FROM applied WHERE ctid = ANY(ARRAY(SELECT a.ctid"
 		" FROM (SELECT pg_try_advisory_xact_lock(" FORGET_LOCK ") AS got) mine, journals j,"
 		" LATERAL (SELECT at FROM applied WHERE journal = j.id ORDER BY seq LIMIT 1) o,"
 		" LATERAL (SELECT ctid FROM applied WHERE journal = j.id AND at < $1::bigint AND seq <"
 		" (SELECT seq FROM applied WHERE journal = j.id ORDER BY seq LIMIT 1 OFFSET $2::bigint)) a"
-		" WHERE mine.got AND o.at < $1::bigint))"),
+		" WHERE j.id = ANY($3::bigint[]) AND mine.got AND o.at < $1::bigint))"),
 	/* By its small index, whatever the planner thinks of it. */
 	TEXT(OWN_, BY_INDEX, "SELECT set_config('enable_seqscan', $1, true)"),
 	TEXT(OWN_, KNOWN_FORGET,

@@ -177,6 +177,22 @@ Test(handlers_state, old_entries_are_forgotten_from_the_lowest_seq_at_a_bounded_
 	expect_row(&b, "SELECT count(*) FROM applied", "13");
 }
 
+Test(handlers_state, nodes_forget_nothing_of_a_journal_that_they_are_not_sent)
+{
+	begin();
+	for (uint64_t seq = 1; seq <= 20; seq++)
+		apply(seq, "x");
+	commit();
+	state_close(&b.db);
+	b.db = state_open(&b.cfg, &b.why);
+	begin();
+	cr_assert_eq(event_begin(slice_of("fedcba9876543210"), 1), STATE_NEW);
+	cr_assert(state_event_keep(b.db, &b.why));
+	cr_assert(state_forget(b.db, 5000, 5, &b.why), "%s", b.why.text);
+	commit();
+	expect_row(&b, "SELECT count(*) FROM applied", *b.url ? "21" : "16");
+}
+
 Test(handlers_state, a_number_that_a_restored_journal_gives_out_again_is_another_event)
 {
 	const struct state_event_key old = {
