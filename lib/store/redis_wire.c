@@ -18,13 +18,14 @@
 
 #include "lib/base/clock.h"
 
-enum { READ_BYTES = 64 << 10, KEPT_BYTES = 1 << 20 };
+enum { READ_BYTES = 64 << 10, KEPT_BYTES = 1 << 20, REPLY_MOST = 1 << 20 };
 
 struct redis_wire {
 	int fd;
 	SSL_CTX *context;
 	SSL *tls; /* NULL: plain */
 	redisReader *reader;
+	size_t unheard; /* bytes of a reply that is not whole yet */
 	char *out;
 	size_t n, room, sent;
 	size_t gathered;
@@ -389,16 +390,22 @@ receive_some(struct redis_wire *w, size_t *heard, redis_heard *fn, void *arg, st
 	char in[READ_BYTES];
 
 	while (*heard < w->gathered) {
+		const size_t before = *heard;
 		const ssize_t n = moved(w,
 			w->tls ? SSL_read(w->tls, in, sizeof in) : recv(w->fd, in, sizeof in, 0),
 			POLLIN, "the connection ended", why);
 
 		if (n <= 0)
 			return n == 0;
+		w->unheard += (size_t)n;
+		if (w->unheard > REPLY_MOST)
+			return error_set(why, "a reply has more than %d bytes", REPLY_MOST);
 		if (redisReaderFeed(w->reader, in, (size_t)n) != REDIS_OK)
 			return error_set(why, "out of memory");
 		if (!hear(w, heard, fn, arg, why))
 			return false;
+		if (*heard > before)
+			w->unheard = 0;
 	}
 	return true;
 }

@@ -512,6 +512,26 @@ def test_over_tls_the_certificate_and_its_host_are_verified(nodes, own, tmp_path
         assert not is_up(node)
 
 
+def test_what_answers_without_end_is_left(nodes):
+    """Bounded by what a reply may be, and not by how fast it comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def talk():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, contextlib.suppress(OSError):
+                        peer.recv(65536)
+                        peer.sendall(b"$9999999999\r\n")
+                        while True:
+                            peer.sendall(b"x" * 65536)
+
+        threading.Thread(target=talk, daemon=True).start()
+        node, = nodes(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", 1, redis={"timeout": "10s"})
+        wait_for("it is left", lambda: node["validator"].has_logged("redis away", "a reply has more than"))
+        assert says(node, event()) == (202, "accepted")
+        listener.shutdown(socket.SHUT_RDWR)
+
+
 # ---- the race ----
 
 RACES = int(os.environ.get("REDIS_RACES", 1500))
