@@ -309,20 +309,12 @@ static void
 print_json(struct checked *c)
 {
 	struct map m = map_in(&c->fleet.zone);
-	struct list nodes = list_in(&c->fleet.zone);
 	msgpack_object all;
 
-	for (size_t i = 0; i < c->fleet.n; i++) {
-		const struct fleet_node *node = &c->fleet.list[i];
-
-		list_add(&nodes, fleet_answered(node)
-					 ? fleet_named(node, &node->answer, &c->fleet.zone)
-					 : fleet_silent_object(node, &c->fleet.zone));
-	}
 	map_bool(&m, "good", c->faults.n == 0);
 	map_put(&m, "faults", list_object(&c->faults));
 	map_put(&m, "doubts", list_object(&c->doubts));
-	map_put(&m, "nodes", list_object(&nodes));
+	map_put(&m, "nodes", fleet_objects(&c->fleet));
 	all = map_object(&m);
 	object_print(&all);
 }

@@ -14,6 +14,7 @@
 #include "lib/base/field.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "lib/base/object.h"
 
 enum { ANSWER_MOST = 16 << 20, HEADER_BYTES = 1024 };
 
@@ -291,6 +292,29 @@ fleet_named(const struct fleet_node *node, const msgpack_object *map, msgpack_zo
 			map_put(&m, key.p, row->val);
 	}
 	return map_object(&m);
+}
+
+msgpack_object
+fleet_objects(struct fleet *f)
+{
+	struct list nodes = list_in(&f->zone);
+
+	for (size_t i = 0; i < f->n; i++)
+		list_add(&nodes, fleet_answered(&f->list[i])
+					 ? fleet_named(&f->list[i], &f->list[i].answer, &f->zone)
+					 : fleet_silent_object(&f->list[i], &f->zone));
+	return list_object(&nodes);
+}
+
+void
+fleet_print_json(struct fleet *f)
+{
+	struct map m = map_in(&f->zone);
+	msgpack_object all;
+
+	map_put(&m, "nodes", fleet_objects(f));
+	all = map_object(&m);
+	object_print(&all);
 }
 
 void

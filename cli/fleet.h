@@ -55,6 +55,12 @@ int fleet_status(const struct fleet *f, size_t silent);
 /* {node, error} of one that has not answered, for a list. */
 msgpack_object fleet_silent_object(const struct fleet_node *node, msgpack_zone *zone);
 
+/* Each node's answer with its name, or that object. */
+msgpack_object fleet_objects(struct fleet *f);
+
+/* Prints {nodes: that list}. */
+void fleet_print_json(struct fleet *f);
+
 /* A map with one more key in front: what node it is of. */
 msgpack_object fleet_named(
 	const struct fleet_node *node, const msgpack_object *map, msgpack_zone *zone);

@@ -5,7 +5,6 @@
 #include "event.h"
 #include "fleet.h"
 #include "lib/base/field.h"
-#include "lib/base/object.h"
 
 static msgpack_object
 question(const char *id, const char *source, msgpack_zone *zone)
@@ -18,22 +17,6 @@ question(const char *id, const char *source, msgpack_zone *zone)
 	return map_object(&m);
 }
 
-static void
-print_json(struct fleet *f)
-{
-	struct list nodes = list_in(&f->zone);
-	struct map m = map_in(&f->zone);
-	msgpack_object all;
-
-	for (size_t i = 0; i < f->n; i++)
-		list_add(&nodes, fleet_answered(&f->list[i])
-					 ? fleet_named(&f->list[i], &f->list[i].answer, &f->zone)
-					 : fleet_silent_object(&f->list[i], &f->zone));
-	map_put(&m, "nodes", list_object(&nodes));
-	all = map_object(&m);
-	object_print(&all);
-}
-
 /* Those that have not said either way may know it. */
 static int
 print_all(struct fleet *f, const struct call *call, const char *id, bool json)
@@ -42,7 +25,7 @@ print_all(struct fleet *f, const struct call *call, const char *id, bool json)
 	struct error why;
 
 	if (json)
-		print_json(f);
+		fleet_print_json(f);
 	for (size_t i = 0; i < f->n; i++) {
 		if (!fleet_answered(&f->list[i]))
 			continue;

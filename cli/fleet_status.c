@@ -5,7 +5,6 @@
 
 #include "fleet.h"
 #include "lib/base/field.h"
-#include "lib/base/object.h"
 #include "lib/base/timestamp.h"
 #include "paint.h"
 #include "text.h"
@@ -81,22 +80,6 @@ print_text(const struct fleet *f)
 		print_alerts(&f->list[i]);
 }
 
-static void
-print_json(struct fleet *f)
-{
-	struct list nodes = list_in(&f->zone);
-	struct map m = map_in(&f->zone);
-	msgpack_object all;
-
-	for (size_t i = 0; i < f->n; i++)
-		list_add(&nodes, fleet_answered(&f->list[i])
-					 ? fleet_named(&f->list[i], &f->list[i].answer, &f->zone)
-					 : fleet_silent_object(&f->list[i], &f->zone));
-	map_put(&m, "nodes", list_object(&nodes));
-	all = map_object(&m);
-	object_print(&all);
-}
-
 int
 fleet_run_status(struct call *call, bool json)
 {
@@ -107,7 +90,7 @@ fleet_run_status(struct call *call, bool json)
 	if (fleet_open(&f, call->cfg, &why)) {
 		fleet_ask(&f, "/node", NULL);
 		if (json)
-			print_json(&f);
+			fleet_print_json(&f);
 		else
 			print_text(&f);
 		status = fleet_status(&f, fleet_tell_silent(&f, call->verb));

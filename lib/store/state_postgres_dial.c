@@ -3,23 +3,27 @@
 
 #include <stdio.h>
 
-enum { WORDS_MAX = 300 };
-
-bool
-pg_blame(PGconn *conn, const char *what, struct error *why)
+void
+pg_one_line(const char *words, char line[PG_WORDS_MAX])
 {
-	const char *words = PQerrorMessage(conn);
-	char line[WORDS_MAX];
 	size_t n = 0;
 
-	for (; *words && n + 1 < sizeof line; words++)
+	for (; *words && n + 1 < PG_WORDS_MAX; words++)
 		if (*words != '\n' && *words != '\t')
 			line[n++] = *words;
 		else if (n > 0 && line[n - 1] != ' ')
 			line[n++] = ' ';
 	while (n > 0 && line[n - 1] == ' ')
 		n--;
-	line[n] = 0;
+	line[n] = '\0';
+}
+
+bool
+pg_blame(PGconn *conn, const char *what, struct error *why)
+{
+	char line[PG_WORDS_MAX];
+
+	pg_one_line(PQerrorMessage(conn), line);
 	return error_set(why, "%s: %s", what, line);
 }
 

@@ -56,8 +56,12 @@ enum {
 	PG_JOURNALS = 64,
 	PG_BUCKETS = 4096,
 	PG_RETRY_MS = 1000,
-	PG_NUMBER_BYTES = 24
+	PG_NUMBER_BYTES = 24,
+	PG_WORDS_MAX = 300
 };
+
+/* libpq's words, which may go over several lines, on one. */
+void pg_one_line(const char *words, char line[PG_WORDS_MAX]);
 
 struct pg_cell {
 	bool null;

@@ -12,7 +12,7 @@
 #include "lib/base/doing.h"
 #include "state_postgres_private.h"
 
-enum { WAIT_MS = 500, GRACE_MS = 1000, LOOK_MS = 600000, SQL_BYTES = 8192, WORDS_MAX = 300 };
+enum { WAIT_MS = 500, GRACE_MS = 1000, LOOK_MS = 600000, SQL_BYTES = 8192 };
 
 /* ---- causes ---- */
 
@@ -57,21 +57,12 @@ note_code(struct state_db *db, const char *code)
 	pg_note(db, CAUSE_TROUBLE, STATE_OURS);
 }
 
-/* libpq's words, which may go over several lines, as one. */
 bool
 pg_say(struct error *why, const char *what, const char *words)
 {
-	char line[WORDS_MAX];
-	size_t n = 0;
+	char line[PG_WORDS_MAX];
 
-	for (; *words && n + 1 < sizeof line; words++)
-		if (*words != '\n' && *words != '\t')
-			line[n++] = *words;
-		else if (n > 0 && line[n - 1] != ' ')
-			line[n++] = ' ';
-	while (n > 0 && line[n - 1] == ' ')
-		n--;
-	line[n] = '\0';
+	pg_one_line(words, line);
 	return error_set(why, "state database: %s: %s", what, line);
 }
 
