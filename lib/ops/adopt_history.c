@@ -25,11 +25,14 @@ add_range(void *arg, const struct forward_owed *owed)
 	if (owed->job || owed->body.p)
 		return true;
 	if (d->n == d->room) {
-		d->room = d->room ? 2 * d->room : FIRST_ROOM;
-		more = reallocarray(d->owed, d->room, sizeof *more);
+		const size_t room = d->room ? 2 * d->room : FIRST_ROOM;
+
+		more = reallocarray(d->owed, room, sizeof *more);
+		d->short_of_memory = more == NULL;
 		if (!more)
 			return false;
 		d->owed = more;
+		d->room = room;
 	}
 	d->owed[d->n++] = (struct adopt_range){owed->first, owed->last};
 	return true;
@@ -43,17 +46,10 @@ by_number(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-struct finding {
-	struct adopt *a;
-	struct error *why;
-	bool failed;
-};
-
 static bool
 see_destination(void *arg, const struct forward_destination *row)
 {
-	struct finding *f = arg;
-	struct adopt *a = f->a;
+	struct adopt *a = arg;
 	const struct config_forward *own = config_forward_find(a->cfg, row->name);
 
 	if (own && a->destinations_n < CONFIG_FORWARD_MAX)
@@ -67,17 +63,17 @@ see_destination(void *arg, const struct forward_destination *row)
 bool
 adopt_destinations(struct adopt *a, struct error *why)
 {
-	struct finding f = {a, why, false};
-
 	if (!a->forward)
 		return true;
-	if (!forward_destinations(a->forward, see_destination, &f, why))
+	if (!forward_destinations(a->forward, see_destination, a, why))
 		return false;
 	for (size_t i = 0; i < a->destinations_n; i++) {
 		struct adopt_destination *d = &a->destinations[i];
 
 		if (!forward_due(a->forward, d->cfg->name, INT64_MAX, INT64_MAX, add_range, d, why))
 			return false;
+		if (d->short_of_memory)
+			return error_set(why, "out of memory");
 		if (d->n)
 			qsort(d->owed, d->n, sizeof *d->owed, by_number);
 	}

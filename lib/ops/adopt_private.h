@@ -20,7 +20,8 @@ struct adopt_destination {
 	uint64_t next;            /* the folder's: below it all but `owed` is settled */
 	struct adopt_range *owed; /* in order */
 	size_t n, room;
-	size_t at; /* how far a walk upwards has got in them */
+	size_t at;            /* how far a walk upwards has got in them */
+	bool short_of_memory; /* not all of them are here */
 };
 
 struct adopt {
